@@ -1,0 +1,131 @@
+"""The gated feed-forward layer at work: two by two weights by hand, five gates, and what a third matrix costs.
+
+python Appendixes/GLUFeedForwardNeuralNetwork/main.py
+python Appendixes/GLUFeedForwardNeuralNetwork/main.py --plot glu.png      the curves of the five gates
+"""
+
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import nn
+
+from Appendixes.demonstration import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    RED,
+    argument_parser,
+    largest_difference,
+    new_picture,
+    numbers,
+    parse,
+    report_difference,
+    save_figure,
+)
+from Appendixes.GLUFeedForwardNeuralNetwork import ACTIVATIONS, GLUFeedForward
+
+UNIT_NAMES = {"sigmoid": "GLU", "relu": "ReGLU", "gelu": "GEGLU", "silu": "SwiGLU", "identity": "bilinear"}
+
+
+def small_layer(activation: str) -> GLUFeedForward:
+    """A layer with two by two weights that are easy to multiply by hand."""
+    layer = GLUFeedForward(2, 2, activation)
+    layer.gate_proj.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, -1.0]]))
+    layer.up_proj.weight.copy_(torch.tensor([[1.0, 1.0], [1.0, -1.0]]))
+    layer.down_proj.weight.copy_(torch.tensor([[1.0, 0.0], [1.0, 1.0]]))
+    return layer
+
+
+def show_by_hand() -> None:
+    """One vector through the ReGLU layer, product by product, and then through all five."""
+    x = torch.tensor([1.0, 2.0])
+    layer = small_layer("relu")
+    gate, up = layer.gate_proj(x), layer.up_proj(x)
+    print("1. One projection makes gates, another makes values; the third mixes the values that pass (ReGLU).")
+    for name in ("gate_proj", "up_proj", "down_proj"):
+        print(f"   {name:<22} {getattr(layer, name).weight.tolist()}")
+    print(f"   x                      {numbers(x)}")
+    print(f"   gate_proj x            {numbers(gate)}")
+    print(f"   relu(gate_proj x)      {numbers(gate.relu())}   a gate below zero is shut")
+    print(f"   up_proj x              {numbers(up)}")
+    print(f"   product                {numbers(gate.relu() * up)}")
+    print(f"   down_proj product      {numbers(layer.down_proj(gate.relu() * up))}")
+    print(f"   GLUFeedForward(x)      {numbers(layer(x))}")
+
+    print("\n2. The family differs in one function only: same weights, same x.")
+    print("   unit       activation   gates                output")
+    for activation, function in ACTIVATIONS.items():
+        gates, output = numbers(function(gate)), numbers(small_layer(activation)(x))
+        print(f"   {UNIT_NAMES[activation]:<10} {activation:<12} {gates:<20} {output}")
+
+
+def show_size(dim: int = 1024, hidden_dim: int = 3072) -> None:
+    """Parameters of Qwen3-0.6B's layer, beside a layer without gates."""
+    with torch.device("meta"):  # shapes without memory
+        gated = GLUFeedForward(dim, hidden_dim)
+        plain = nn.Sequential(nn.Linear(dim, 4 * dim, bias=False), nn.GELU(), nn.Linear(4 * dim, dim, bias=False))
+    print(f"\n3. Three matrices instead of two: the layer of Qwen3-0.6B, {dim} -> {hidden_dim} -> {dim}.")
+    print(f"   GLUFeedForward          3 x {dim} x {hidden_dim} = {count(gated):>10,} parameters")
+    print(f"   without gates, 4 x dim  2 x {dim} x {4 * dim} = {count(plain):>10,} parameters")
+
+
+def count(module: nn.Module) -> int:
+    """Parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def compare_with_pytorch() -> None:
+    """The component against PyTorch's functions, for the sigmoid and for Qwen3's SiLU."""
+    x = torch.randn(3, 5, 64, generator=torch.Generator().manual_seed(0))
+    print(f"\n4. The same from PyTorch's functions: random input {tuple(x.shape)}, hidden size 192.")
+    torch.manual_seed(0)
+    layer = GLUFeedForward(64, 192, "sigmoid")
+    halves = torch.cat((layer.up_proj(x), layer.gate_proj(x)), dim=-1)  # F.glu: first half * sigmoid(second half)
+    report_difference("GLU and F.glu", largest_difference(layer(x), layer.down_proj(F.glu(halves))), 1e-6)
+    layer.activation = "silu"
+    gate_weight, up_weight, down_weight = layer.parameters()
+    reference = (F.silu(x @ gate_weight.T) * (x @ up_weight.T)) @ down_weight.T
+    report_difference("SwiGLU and F.silu", largest_difference(layer(x), reference), 1e-6)
+
+
+def draw_gates() -> Figure:
+    """What each activation makes of the number that controls a gate."""
+    figure, axes = new_picture(
+        "Below zero every gate closes, except the bilinear one",
+        "number that controls the gate (gate_proj x)",
+        "factor by which the value passes",
+    )
+    x = torch.linspace(-5, 5, 201)
+    styles = (
+        (BLUE, "-", "o"),
+        (ORANGE, "--", "s"),
+        (GREEN, "-.", "^"),
+        (RED, ":", "D"),
+        (PINK, (0, (5, 1, 1, 1)), "v"),
+    )
+    for place, ((activation, function), (color, style, marker)) in enumerate(
+        zip(ACTIVATIONS.items(), styles, strict=True)
+    ):
+        label = f"{UNIT_NAMES[activation]} ({activation})"
+        axes.plot(x, function(x), color=color, linestyle=style, marker=marker, markevery=(4 * place, 20), label=label)
+    axes.axhline(0, color="grey", linewidth=0.8)
+    axes.axvline(0, color="grey", linewidth=0.8)
+    axes.set_ylim(-2.2, 4.2)
+    axes.legend(loc="upper left")
+    return figure
+
+
+@torch.no_grad()
+def main() -> None:
+    """Print the worked example; draw the picture if asked to."""
+    arguments = parse(argument_parser(__doc__))
+    show_by_hand()
+    show_size()
+    compare_with_pytorch()
+    if arguments.plot:
+        save_figure(draw_gates(), arguments.plot)
+
+
+if __name__ == "__main__":
+    main()

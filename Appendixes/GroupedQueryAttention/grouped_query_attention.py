@@ -1,0 +1,115 @@
+"""Grouped-query attention (Ainslie et al., 2023, https://arxiv.org/abs/2305.13245) as Qwen3 uses it.
+
+- several query heads share one key-value head: the cache shrinks by that factor, and no key is ever repeated in memory
+- queries and keys are normalised per head, then turned by RoPE (QK-norm: Henry et al., 2020, arXiv 2010.04245)
+- `head_dim` is free: heads * head_dim need not be the model's width (Qwen3-0.6B: 16 * 128 = 2048 at width 1024)
+- many queries at once (prefill) run on PyTorch's fused kernel; one query a row (decode) attends to a list of segments
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from Appendixes.KVcache import Extension, Segment
+from Appendixes.RMSNorm import RMSNorm
+from Appendixes.RoPE import apply_rope
+
+
+class GroupedQueryAttention(nn.Module):
+    """Causal self-attention with `num_attention_heads` query heads on `num_key_value_heads` key-value heads.
+
+    Args:
+        config: anything with `hidden_size, num_attention_heads, num_key_value_heads, head_dim, rms_norm_eps`.
+
+    Raises:
+        ValueError: the key-value heads do not divide the query heads.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        if config.num_attention_heads % config.num_key_value_heads:
+            raise ValueError(
+                f"{config.num_key_value_heads} key-value heads cannot be shared evenly by "
+                f"{config.num_attention_heads} query heads"
+            )
+        self.head_dim = config.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, config.num_attention_heads * config.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, config.num_key_value_heads * config.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, config.num_key_value_heads * config.head_dim, bias=False)
+        self.o_proj = nn.Linear(config.num_attention_heads * config.head_dim, config.hidden_size, bias=False)
+        self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+        self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        extension: Extension | None = None,
+        layer: int = 0,
+    ) -> torch.Tensor:
+        """Let each position look at itself and the positions before it.
+
+        Args:
+            x: `(batch, seq, hidden_size)`.
+            cos, sin: `(batch or 1, seq, head_dim / 2)`, from `rope_cos_sin` at the tokens' positions.
+            mask: bool `(batch, seq, seq)`, True where a query may look; None: causal. Without a cache only.
+            extension: the cache, made ready for these tokens (`KVCache.extend`), if there is one.
+            layer: which layer of the cache is this one's.
+
+        Returns:
+            `(batch, seq, hidden_size)`.
+        """
+        split = (*x.shape[:2], -1, self.head_dim)
+        q = self.q_norm(self.q_proj(x).view(split)).transpose(1, 2)  # (batch, heads, seq, head_dim)
+        k = self.k_norm(self.k_proj(x).view(split)).transpose(1, 2)  # (batch, kv_heads, seq, head_dim)
+        v = self.v_proj(x).view(split).transpose(1, 2)
+        cos, sin = cos[:, None], sin[:, None]  # the same angles for all heads
+        q, k = apply_rope(q, cos, sin), apply_rope(k, cos, sin)
+        segments = [Segment(k, v, mask)] if extension is None else extension.append(layer, k, v)
+        out = grouped_attention(q, segments)  # (batch, heads, seq, head_dim)
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+
+def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
+    """Softmax attention over all segments together, each group of query heads on its own key-value head.
+
+    Args:
+        q: `(batch, heads, seq, head_dim)`; query heads `i * group ... (i + 1) * group - 1` use key-value head `i`.
+        segments: the keys and values, in any number of pieces.
+
+    Returns:
+        `(batch, heads, seq, head_dim)`.
+    """
+    batch, heads, seq, head_dim = q.shape
+    if len(segments) == 1 and (seq > 1 or segments[0].mask is None):
+        keys, values, mask = segments[0].keys, segments[0].values, segments[0].mask
+        if mask is not None:
+            mask = mask[:, None]  # the same for all heads
+        return F.scaled_dot_product_attention(q, keys, values, mask, is_causal=mask is None, enable_gqa=True)
+
+    kv_heads = segments[0].keys.shape[1]
+    group = heads // kv_heads
+    grouped = (q * head_dim**-0.5).reshape(batch, kv_heads, group * seq, head_dim)
+    scores = []
+    for segment in segments:
+        score = segment.scores(grouped).unflatten(2, (group, seq))  # (batch, kv_heads, group, seq, length)
+        mask = causal_mask(seq, q.device) if segment.mask is None else segment.mask
+        scores.append(score.masked_fill(~mask[:, None, None], float("-inf")))
+    wide = torch.promote_types(q.dtype, torch.float32)
+    weights = torch.cat(scores, dim=-1).softmax(dim=-1, dtype=wide).to(q.dtype).flatten(2, 3)
+    pieces = weights.split([score.shape[-1] for score in scores], dim=-1)
+    out = sum(segment.mix(piece) for segment, piece in zip(segments, pieces, strict=True))
+    return out.reshape(batch, heads, seq, head_dim)
+
+
+def causal_mask(seq: int, device=None) -> torch.Tensor:
+    """Bool `(1, seq, seq)`: query i may look at keys 0 ... i.
+
+    >>> causal_mask(3)[0].int()
+    tensor([[1, 0, 0],
+            [1, 1, 0],
+            [1, 1, 1]], dtype=torch.int32)
+    """
+    return torch.ones(1, seq, seq, dtype=torch.bool, device=device).tril()

@@ -1,0 +1,277 @@
+"""Keys and values of what was read so far, so that a new token costs one position and not the whole text again.
+
+- one buffer per layer, `(rows, kv_heads, capacity, head_dim)`: a row is one text of the batch, with a length of its own
+- capacity grows by doubling, so n tokens cost at most 2 n copies, and memory follows what is used
+- a cache can be *forked*: the rows of the fork continue rows of their parent, whose keys and values are stored once and
+  read by all of them (many samples of one prompt; the idea is that of Hydragen, Juravsky et al., 2024,
+  https://arxiv.org/abs/2402.05099: one matrix product for all rows that share a prefix)
+- rows come and go between steps; the ones in use always stand first in the buffer, so no work is done for empty places
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass
+class Segment:
+    """A piece of the context of every query: keys and values to attend to, and who may see which of them.
+
+    keys, values: `(rows, kv_heads, length, head_dim)`, or `(parents, ...)` if rows share them.
+    mask: bool, broadcastable to `(rows, seq, length)`, True where the query may look; None means causal: the keys
+        are the queries' own tokens, and each sees those up to itself.
+    sharing: None, or how rows are grouped by the parent row that they share.
+    """
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    mask: torch.Tensor | None = None
+    sharing: "Sharing | None" = None
+
+    def scores(self, queries: torch.Tensor) -> torch.Tensor:
+        """Dot products with the keys: `(rows, kv_heads, queries, head_dim) -> (rows, kv_heads, queries, length)`."""
+        if self.sharing is None:
+            return queries @ self.keys.mT
+        return self.sharing.multiply(queries, self.keys.mT)
+
+    def mix(self, weights: torch.Tensor) -> torch.Tensor:
+        """Sums of the values: `(rows, kv_heads, queries, length) -> (rows, kv_heads, queries, head_dim)`."""
+        if self.sharing is None:
+            return weights @ self.values
+        return self.sharing.multiply(weights, self.values)
+
+
+class Sharing:
+    """Which rows share which parent, as indices that turn many small matrix products into one per parent.
+
+    Rows that share a parent are put side by side, so their queries form one matrix that meets the parent's keys once.
+    Parents with fewer rows than the fullest one are filled up with copies, whose results nobody reads.
+
+    Args:
+        parent_rows: for each row, the row of the parent it continues.
+        parents: how many rows the parent has.
+    """
+
+    def __init__(self, parent_rows: list[int], parents: int, device: torch.device):
+        members = [[] for _ in range(parents)]
+        for row, parent in enumerate(parent_rows):
+            members[parent].append(row)
+        width = max(map(len, members), default=0)
+        place = {row: parent * width + i for parent, rows in enumerate(members) for i, row in enumerate(rows)}
+        filled = [rows + [0] * (width - len(rows)) for rows in members]
+        self.width = width
+        self.rows_by_parent = torch.tensor(filled, dtype=torch.long, device=device).flatten()  # (parents * width,)
+        places = [place[row] for row in range(len(parent_rows))]
+        self.place_of_row = torch.tensor(places, dtype=torch.long, device=device)  # (rows,)
+        self.parent_of_row = torch.tensor(parent_rows, dtype=torch.long, device=device)  # (rows,)
+
+    def multiply(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """`left (rows, kv_heads, n, k)` times the row's `right (parents, kv_heads, k, m)`: `(rows, kv_heads, n, m)`."""
+        parents, heads, n = len(right), left.shape[1], left.shape[2]
+        grouped = left[self.rows_by_parent].unflatten(0, (parents, self.width))  # (parents, width, kv_heads, n, k)
+        stacked = grouped.transpose(1, 2).flatten(2, 3)  # (parents, kv_heads, width * n, k)
+        product = (stacked @ right).view(parents, heads, self.width, n, -1)
+        return product.transpose(1, 2).flatten(0, 1)[self.place_of_row]
+
+
+class KVCache:
+    """The memory of a decoder: pass the same cache to each call of the model, and only new tokens need computing.
+
+    >>> cache = KVCache()
+    >>> keys = values = torch.ones(1, 2, 3, 8)      # one row, 2 key-value heads, 3 tokens, head_dim 8
+    >>> extension = cache.extend(rows=1, seq=3, device="cpu")
+    >>> _ = extension.append(0, keys, values)       # layer 0
+    >>> extension.commit()
+    >>> cache.rows, cache.max_length, cache.nbytes   # two tensors of 2 x 64 x 8 float32: room for 64 tokens
+    (1, 3, 8192)
+
+    Args:
+        capacity: positions a row has room for at first; a full buffer doubles.
+        parent: the cache whose rows this one's rows continue (see `fork`).
+
+    Attributes:
+        rows: rows in use.
+        lengths: `(rows,)` int64, tokens held by each row, without its parent's.
+        max_length: the largest of them (an int on the host: reading it never waits for a GPU).
+    """
+
+    def __init__(self, capacity: int = 64, parent: "KVCache | None" = None):
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}: a cache needs room for at least one token")
+        self.capacity = capacity
+        self.parent = parent
+        self.parent_rows: list[int] = []
+        self.sharing: Sharing | None = None
+        self.rows = 0
+        self.max_length = 0
+        self.lengths = torch.zeros(0, dtype=torch.long)
+        self.keys: list[torch.Tensor] = []  # one buffer a layer: (places, kv_heads, capacity, head_dim)
+        self.values: list[torch.Tensor] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers, without the parent's."""
+        return sum(buffer.nbytes for buffer in self.keys + self.values)
+
+    @property
+    def context_lengths(self) -> torch.Tensor:
+        """`(rows,)`: tokens in front of each row's next one, its parent's included."""
+        if self.sharing is None:
+            return self.lengths
+        return self.lengths + self.parent.lengths[self.sharing.parent_of_row]
+
+    def extend(self, rows: int, seq: int, device, padding_mask: torch.Tensor | None = None) -> "Extension":
+        """Make room for `seq` more tokens in each row, and say where they go and what they may see.
+
+        Args:
+            rows: rows of the batch; an empty cache takes this number on, any other must have it already.
+            seq: tokens a row is given in this call.
+            padding_mask: bool `(rows, seq)`, True for real tokens. Padding may stand anywhere: its keys and values
+                fall behind the row's last token, where they are never seen and overwritten next time.
+
+        Raises:
+            ValueError: the batch has another number of rows than the cache.
+        """
+        if self.rows == 0 and self.parent is None:
+            self.add_rows(rows, device)
+        if rows != self.rows:
+            raise ValueError(f"the batch has {rows} rows, the cache {self.rows}: use one cache for one batch")
+        self._reserve(self.rows, self.max_length + seq)
+        return Extension(self, seq, padding_mask)
+
+    def add_rows(self, count: int, device) -> None:
+        """Append `count` empty rows."""
+        self._reserve(self.rows + count, self.max_length)
+        self.lengths = torch.cat((self.lengths.to(device), torch.zeros(count, dtype=torch.long, device=device)))
+        self.rows += count
+
+    def fork(self) -> "KVCache":
+        """A cache without rows yet, whose rows will continue rows of this one: see `continue_rows`."""
+        return KVCache(capacity=64, parent=self)
+
+    def continue_rows(self, parent_rows: list[int]) -> None:
+        """Append an empty row for each given row of the parent; any number of rows may continue the same one."""
+        self.add_rows(len(parent_rows), self.parent.lengths.device)
+        self._set_parents(self.parent_rows + parent_rows)
+
+    def append_rows_of(self, other: "KVCache") -> None:
+        """Copy the rows of another cache behind this one's: how a prefilled prompt enters a running batch."""
+        if not self.keys:
+            self.keys, self.values = [k[:0] for k in other.keys], [v[:0] for v in other.values]
+        start, length = self.rows, max(self.max_length, other.max_length)
+        self._reserve(start + other.rows, length)
+        self.rows, self.max_length = start + other.rows, length
+        for layer in range(len(other.keys)):  # none, if all its rows are empty
+            for mine, theirs in zip(
+                self.used(layer, other.max_length), other.used(layer, other.max_length), strict=True
+            ):
+                mine[start:] = theirs
+        self.lengths = torch.cat((self.lengths.to(other.lengths.device), other.lengths))
+
+    def remove_row(self, row: int) -> None:
+        """Forget one row. The last row takes its place, so that rows in use stay together."""
+        last = self.rows - 1
+        if row != last:
+            for buffer in self.keys + self.values:
+                buffer[row] = buffer[last]
+            self.lengths[row] = self.lengths[last]
+        self.lengths = self.lengths[:last]
+        self.rows = last
+        self.max_length = int(self.lengths.max()) if last else 0
+        if self.parent is not None:
+            parents = list(self.parent_rows)
+            parents[row] = parents[last]
+            self._set_parents(parents[:last])
+
+    def remove_parent_row(self, row: int) -> None:
+        """Forget one row of the parent, which no row of this cache may continue any more."""
+        if row in self.parent_rows:
+            raise ValueError(f"row {row} of the parent is still continued: remove the rows that continue it first")
+        last = self.parent.rows - 1
+        self.parent.remove_row(row)
+        self._set_parents([row if parent == last else parent for parent in self.parent_rows])
+
+    def used(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """One layer's keys and values of the rows in use, up to `length`: views, not copies."""
+        return self.keys[layer][: self.rows, :, :length], self.values[layer][: self.rows, :, :length]
+
+    def _set_parents(self, parent_rows: list[int]) -> None:
+        self.parent_rows = parent_rows
+        self.sharing = Sharing(parent_rows, self.parent.rows, self.parent.lengths.device)
+
+    def _reserve(self, rows: int, length: int) -> None:
+        """Let every buffer hold `rows` rows of `length` tokens; what is too small at least doubles."""
+        while self.capacity < length:
+            self.capacity *= 2
+        for buffers in (self.keys, self.values):
+            for layer, old in enumerate(buffers):
+                places, heads, capacity, head_dim = old.shape
+                if places >= rows and capacity >= length:
+                    continue
+                places = max(rows, min(2 * places, 2 * rows)) if places < rows else places
+                # Zeros, not whatever was there: a masked key has weight 0, but 0 times NaN would be NaN.
+                new = old.new_zeros(places, heads, self.capacity, head_dim)
+                used = old[: self.rows, :, : self.max_length]
+                new[: len(used), :, : self.max_length] = used
+                buffers[layer] = new
+
+
+class Extension:
+    """What one call of the model adds to a cache: `append` once in each layer, then `commit`.
+
+    positions: `(rows, seq)`, each new token's place in its text, for RoPE.
+    """
+
+    def __init__(self, cache: KVCache, seq: int, padding_mask: torch.Tensor | None):
+        device = cache.lengths.device
+        self.cache, self.seq, self.padding_mask = cache, seq, padding_mask
+        offsets = torch.arange(seq, device=device) if padding_mask is None else token_offsets(padding_mask)
+        self.slots = cache.lengths[:, None] + offsets  # (rows, seq): where each new token is stored
+        self.positions = cache.context_lengths[:, None] + offsets
+        self.row_index = torch.arange(cache.rows, device=device)[:, None]
+        self.length = cache.max_length + seq
+        self.mask = self.parent_mask = None
+        if cache.max_length > 0 or padding_mask is not None:
+            # slot j holds the row's j-th token, so a query sees the slots up to its own
+            self.mask = torch.arange(self.length, device=device) <= self.slots[:, :, None]  # (rows, seq, length)
+        if cache.parent is not None:
+            parent_lengths = cache.parent.lengths[cache.sharing.parent_of_row]
+            visible = torch.arange(cache.parent.max_length, device=device) < parent_lengths[:, None]
+            self.parent_mask = visible[:, None, :]  # (rows, 1, parent length)
+
+    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> list[Segment]:
+        """Store one layer's new keys and values `(rows, kv_heads, seq, head_dim)`; return all there is to attend to."""
+        cache = self.cache
+        if layer == len(cache.keys):
+            shape = (cache.rows, keys.shape[1], cache.capacity, keys.shape[3])
+            cache.keys.append(keys.new_zeros(shape))
+            cache.values.append(values.new_zeros(shape))
+        cache.keys[layer][self.row_index, :, self.slots] = keys.transpose(1, 2)
+        cache.values[layer][self.row_index, :, self.slots] = values.transpose(1, 2)
+        own = Segment(*cache.used(layer, self.length), self.mask)
+        if cache.parent is None or cache.parent.max_length == 0:
+            return [own]
+        shared = Segment(*cache.parent.used(layer, cache.parent.max_length), self.parent_mask, cache.sharing)
+        return [shared, own]
+
+    def commit(self) -> None:
+        """The new tokens now belong to the cache."""
+        if self.padding_mask is None:
+            self.cache.lengths = self.cache.lengths + self.seq
+            self.cache.max_length += self.seq
+        else:
+            self.cache.lengths = self.cache.lengths + self.padding_mask.sum(dim=1)
+            self.cache.max_length = int(self.cache.lengths.max())
+
+
+def token_offsets(padding_mask: torch.Tensor) -> torch.Tensor:
+    """Number the real tokens of each row 0, 1, 2, ...; all padding gets the number after the last of them.
+
+    Args:
+        padding_mask: bool `(rows, seq)`, True for real tokens, wherever the padding stands.
+
+    >>> token_offsets(torch.tensor([[False, True, True], [True, True, False]]))
+    tensor([[2, 0, 1],
+            [0, 1, 2]])
+    """
+    return torch.where(padding_mask, padding_mask.cumsum(dim=1) - 1, padding_mask.sum(dim=1, keepdim=True))

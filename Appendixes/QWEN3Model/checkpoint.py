@@ -1,0 +1,237 @@
+"""Checkpoints: where they lie, how they get there, and how their tensors reach the model.
+
+- a checkpoint is a Hugging Face folder: `config.json`, `tokenizer.json`, `model.safetensors` or shards with an index
+- safetensors only: a pickle can run code when it is opened
+- the model is built without memory, and each tensor of the file becomes a parameter as it is, so loading holds the
+  weights once; nothing is loaded before all names and shapes were checked
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from Appendixes.QWEN3Model.config import Qwen3Config
+from Appendixes.QWEN3Model.qwen3_model import Qwen3Model
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHAPTER_FOLDERS = [REPOSITORY / chapter / "qwen3" for chapter in ("CH2", "CH3", "CH4")]
+SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+FILES_NEEDED = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", SINGLE_FILE]
+SHARD_FILES = [INDEX_FILE, "model-*-of-*.safetensors"]
+PREFIX = "model."  # checkpoints put all but the output layer under this name
+
+
+def load_qwen3(
+    name_or_path: str | Path,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    local_dir: str | Path | None = None,
+) -> tuple[Qwen3Model, Qwen3Tokenizer]:
+    """Load a dense Qwen3 checkpoint with its tokenizer, ready for inference.
+
+    Args:
+        name_or_path: `"tiny"` (ships with the repository), a folder, or a name on the Hugging Face Hub such as
+            `"Qwen/Qwen3-0.6B-Base"`, which is downloaded once and found on disk from then on.
+        device: where the weights go; None: `cuda` if there is one, else `cpu`.
+        dtype: of the weights; None: as stored in the checkpoint.
+        local_dir: the folder that holds checkpoints as sub-folders. A checkpoint that lies in another chapter's folder
+            is linked from there instead of downloaded again. None: the repository's `CH2/qwen3`.
+
+    Returns:
+        The model, in evaluation mode, and its tokenizer.
+
+    Raises:
+        FileNotFoundError: no such folder or name, or a file is missing from the checkpoint.
+        ValueError: a file is damaged, a tensor is missing or has the wrong shape, or the model is of another kind.
+        ConnectionError: the checkpoint is not on disk and the Hub cannot be reached.
+    """
+    folder = find_checkpoint(name_or_path, local_dir)
+    config = Qwen3Config.from_json(folder)
+    tokenizer = Qwen3Tokenizer.from_file(folder)
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with torch.device("meta"):  # names and shapes, no memory
+        model = Qwen3Model(config)
+    _load_weights(model, folder, device, dtype or _stored_dtype(config, folder))
+    if tokenizer.vocab_size > config.vocab_size:
+        raise ValueError(
+            f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the model only {config.vocab_size}"
+        )
+    return model.eval().requires_grad_(False), tokenizer
+
+
+def save_qwen3(model: Qwen3Model, folder: str | Path, **config_entries) -> None:
+    """Write `config.json` and `model.safetensors` so that `load_qwen3` and `transformers` open the folder.
+
+    The weights file appears at once and whole: an interruption leaves the old one.
+
+    Args:
+        model: its weights are stored in their own dtype.
+        folder: made if missing; the tokenizer's files are the caller's to put beside.
+        config_entries: more entries of `config.json`, such as `eos_token_id`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {_checkpoint_name(name): p.detach().cpu().contiguous() for name, p in model.named_parameters()}
+    dtype = str(model.embed_tokens.weight.dtype).removeprefix("torch.")
+    save_file(tensors, folder / (SINGLE_FILE + ".part"), metadata={"format": "pt"})
+    (folder / (SINGLE_FILE + ".part")).replace(folder / SINGLE_FILE)
+    model.config.to_json(folder / "config.json", **{**config_entries, "dtype": dtype})
+
+
+def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = None) -> Path:
+    """The folder of a checkpoint, linked from another chapter or downloaded if need be; see `load_qwen3`."""
+    name = str(name_or_path)
+    home = Path(local_dir) if local_dir is not None else CHAPTER_FOLDERS[0]
+    own = home / name.rstrip("/").split("/")[-1]
+    is_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+    if "/" not in name or is_hub_name:
+        if missing_files(own) == []:
+            return own
+        for other in (chapter / own.name for chapter in CHAPTER_FOLDERS):
+            if other.resolve() != own.resolve() and missing_files(other) == []:
+                return _link_checkpoint(other, own)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        missing = missing_files(folder)
+        if missing:
+            raise FileNotFoundError(f"{folder} is not a complete checkpoint: {', '.join(missing)} missing")
+        return folder
+    if own.is_dir() and "/" not in name:
+        raise FileNotFoundError(f"{own} is not a complete checkpoint: {', '.join(missing_files(own))} missing")
+    if is_hub_name:
+        return _download(name, own)
+    raise FileNotFoundError(
+        f"no checkpoint {name!r}: give 'tiny', a folder with config.json and model.safetensors, "
+        "or a Hub name such as 'Qwen/Qwen3-0.6B-Base'"
+    )
+
+
+def missing_files(folder: Path) -> list[str]:
+    """What a folder lacks to be a whole checkpoint; an empty list means that it can be loaded."""
+    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    if (folder / INDEX_FILE).is_file():
+        missing += [shard for shard in _shards(folder) if not (folder / shard).is_file()]
+    elif not (folder / SINGLE_FILE).is_file():
+        missing.append(SINGLE_FILE)
+    return missing
+
+
+def _link_checkpoint(source: Path, target: Path) -> Path:
+    """Give a chapter its own entry for files that another chapter has: hard links, or copies where links fail."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.iterdir():
+        if not file.is_file():
+            continue
+        (target / file.name).unlink(missing_ok=True)
+        try:
+            os.link(file, target / file.name)
+        except OSError:
+            shutil.copy2(file, target / file.name)
+    return target
+
+
+def _download(name: str, target: Path) -> Path:
+    """Fetch the files that are needed; an interrupted download goes on where it stopped."""
+    wanted = {"repo_id": name, "allow_patterns": FILES_NEEDED + SHARD_FILES}
+    try:
+        snapshot_download(**wanted, local_dir=target)
+    except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, OSError) as error:
+        try:  # an earlier program may have left it in the cache that all Hugging Face libraries share
+            return _complete(Path(snapshot_download(**wanted, local_files_only=True)))
+        except (LocalEntryNotFoundError, FileNotFoundError):
+            pass
+        raise ConnectionError(
+            f"{name} is neither in {target} nor could it be downloaded ({type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else 'no details'}). "
+            "Check the name and the network; what was fetched is kept, and the next try goes on from there"
+        ) from error
+    return _complete(target)
+
+
+def _complete(folder: Path) -> Path:
+    missing = missing_files(folder)
+    if missing:
+        raise FileNotFoundError(f"{folder} is not a complete checkpoint: {', '.join(missing)} missing")
+    return folder
+
+
+def _shards(folder: Path) -> dict[str, set[str]]:
+    """File name -> names of the tensors it holds, from the index of a sharded checkpoint."""
+    path = folder / INDEX_FILE
+    try:
+        weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        shards: dict[str, set[str]] = {}
+        for tensor, file in weight_map.items():
+            if Path(file).name != file:
+                raise ValueError(f"shard {file!r} is not a plain file name")
+            shards.setdefault(file, set()).add(tensor)
+        return shards
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"{path} is not an index of shards ({error}); download it again") from None
+
+
+def _open(path: Path, device: str = "cpu"):
+    try:
+        return safe_open(path, framework="pt", device=device)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing; download it again") from None
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is damaged or incomplete ({error}); delete it and download it again") from None
+
+
+def _stored_dtype(config: Qwen3Config, folder: Path) -> torch.dtype:
+    dtype = getattr(torch, config.dtype, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ValueError(f"{folder / 'config.json'}: dtype {config.dtype!r} is not a floating-point type of PyTorch")
+    return dtype
+
+
+def _checkpoint_name(name: str) -> str:
+    """The checkpoint's name of a parameter of ours."""
+    return name if name.startswith("lm_head.") else PREFIX + name
+
+
+def _load_weights(model: Qwen3Model, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+    """Replace the empty parameters by the checkpoint's tensors."""
+    files = list(_shards(folder)) if (folder / INDEX_FILE).is_file() else [SINGLE_FILE]
+    expected = {_checkpoint_name(name): parameter.shape for name, parameter in model.named_parameters()}
+    where: dict[str, str] = {}
+    for file in files:
+        with _open(folder / file) as tensors:
+            for name in sorted(tensors.keys()):
+                shape = tuple(tensors.get_slice(name).get_shape())
+                if name in expected and shape != tuple(expected[name]):
+                    raise ValueError(
+                        f"{folder / file}: {name} has shape {shape}, the config says {tuple(expected[name])}"
+                    )
+                where[name] = file
+    tied_copy = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
+    missing, unknown = expected.keys() - where.keys(), where.keys() - expected.keys() - tied_copy
+    if missing:
+        raise ValueError(f"{folder}: {_first(missing)} missing from {', '.join(files)}")
+    if unknown:
+        raise ValueError(f"{folder}: {_first(unknown)} in the file, but a dense Qwen3 has no such tensor")
+
+    parameters = {}
+    for file in files:
+        with _open(folder / file, str(device)) as tensors:
+            for name in expected.keys() & tensors.keys():
+                parameters[name.removeprefix(PREFIX)] = tensors.get_tensor(name).to(dtype)
+    model.load_state_dict(parameters, strict=False, assign=True)
+    if model.config.tie_word_embeddings:
+        model.lm_head.weight = model.embed_tokens.weight
+
+
+def _first(names: set[str]) -> str:
+    """`tensor a`, or `tensor a and 3 more`."""
+    first, *rest = sorted(names)
+    return f"tensor {first}" + (f" and {len(rest)} more" if rest else "")

@@ -1,0 +1,116 @@
+"""The numbers that make a Qwen3: read from a checkpoint's `config.json`, and checked."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Qwen3Config:
+    """Shape of a dense Qwen3 model, under the names that `config.json` uses. The defaults are Qwen3-0.6B's.
+
+    Raises:
+        ValueError: a size is not a positive whole number, or sizes do not fit together.
+    """
+
+    vocab_size: int = 151_936
+    hidden_size: int = 1024  # width of the residual stream
+    intermediate_size: int = 3072  # width inside the feed-forward layer
+    num_hidden_layers: int = 28
+    num_attention_heads: int = 16  # query heads
+    num_key_value_heads: int = 8  # each serves heads / kv_heads query heads
+    head_dim: int = 128  # of one head; heads * head_dim need not be hidden_size
+    max_position_embeddings: int = 40_960  # context length: prompt and answer together, in tokens
+    rope_theta: float = 1_000_000.0  # base of RoPE's angles
+    rms_norm_eps: float = 1e-6
+    tie_word_embeddings: bool = True  # the output layer is the embedding, transposed
+    dtype: str = "float32"  # of the weights as stored
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise ValueError(f"{name} is {value}: it must be at least 1")
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"num_attention_heads ({self.num_attention_heads}) must be a multiple of "
+                f"num_key_value_heads ({self.num_key_value_heads})"
+            )
+        if self.head_dim % 2:
+            raise ValueError(f"head_dim is {self.head_dim}: RoPE turns pairs of coordinates, so it must be even")
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> "Qwen3Config":
+        """Read a Hugging Face `config.json` (the file, or the folder that holds it).
+
+        Both forms in use are understood: `rope_theta` at the top level, and inside `rope_parameters`.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is not a JSON object, lacks a size, or describes a model this code cannot run
+                (another architecture, mixture of experts, sliding window, scaled RoPE, biases, another activation).
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "config.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"no config.json at {path}: a checkpoint folder needs one")
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not valid JSON ({error}); download it again") from None
+        if not isinstance(raw, dict):
+            raise ValueError(f"{path} holds a {type(raw).__name__}, not the settings of a model")
+        _refuse_unsupported(raw, path)
+        rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+        values = dict(raw)
+        values["rope_theta"] = rope.get("rope_theta", raw.get("rope_theta"))
+        values["dtype"] = raw.get("dtype") or raw.get("torch_dtype") or "float32"
+        if values.get("head_dim") is None and {"hidden_size", "num_attention_heads"} <= raw.keys():
+            values["head_dim"] = raw["hidden_size"] // raw["num_attention_heads"]
+        values.setdefault("tie_word_embeddings", False)  # what the architecture assumes when the file is silent
+        settings = {}
+        for name, field in cls.__dataclass_fields__.items():
+            value = values.get(name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            fits = {int: type(value) is int, float: number, bool: type(value) is bool, str: type(value) is str}
+            if not fits[field.type]:
+                raise ValueError(f"{path}: {name} is {value!r}, expected {field.type.__name__}")
+            settings[name] = field.type(value)
+        try:
+            return cls(**settings)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def to_json(self, path: str | Path, **more) -> None:
+        """Write a `config.json` that `from_json` and `transformers` read; `more` adds entries (`eos_token_id=...`)."""
+        raw = {
+            "architectures": ["Qwen3ForCausalLM"],
+            "model_type": "qwen3",
+            "attention_bias": False,
+            "hidden_act": "silu",
+            **asdict(self),
+            "rope_parameters": {"rope_theta": self.rope_theta, "rope_type": "default"},
+            **more,
+        }
+        Path(path).write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
+
+
+def _refuse_unsupported(raw: dict, path: Path) -> None:
+    """Name what this code does not implement, instead of running it wrongly."""
+    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+    rope_type = rope.get("rope_type", rope.get("type", "default"))
+    layer_types = set(raw.get("layer_types") or ["full_attention"])
+    experts = [name for name in ("num_experts", "num_local_experts") if raw.get(name)]
+    problems = {
+        f"model_type {raw.get('model_type')!r} (only dense 'qwen3')": raw.get("model_type") != "qwen3",
+        f"mixture of experts ({', '.join(experts)})": bool(experts),
+        "sliding window attention (use_sliding_window)": bool(raw.get("use_sliding_window")),
+        f"layer types {sorted(layer_types - {'full_attention'})}": layer_types != {"full_attention"},
+        f"rope type {rope_type!r} (only 'default')": rope_type != "default",
+        "partial rotary embedding": rope.get("partial_rotary_factor", 1.0) != 1.0,
+        "attention bias (attention_bias)": bool(raw.get("attention_bias")),
+        f"activation {raw.get('hidden_act')!r} (only 'silu')": raw.get("hidden_act", "silu") != "silu",
+    }
+    refused = [what for what, present in problems.items() if present]
+    if refused:
+        raise ValueError(f"{path} asks for what this model does not implement: {'; '.join(refused)}")

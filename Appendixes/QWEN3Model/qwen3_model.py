@@ -1,0 +1,93 @@
+"""Qwen3 (Yang et al., 2025, https://arxiv.org/abs/2505.09388), dense, from token ids to logits.
+
+- embedding, a stack of identical blocks, a last normalisation, a linear layer to the vocabulary: nothing else
+- attribute names are the checkpoint's tensor names, so loading needs no table
+- no hidden state: where a text stands is the cache's business, which is an argument
+"""
+
+import torch
+from torch import nn
+
+from Appendixes.KVcache import KVCache, token_offsets
+from Appendixes.QWEN3Model.config import Qwen3Config
+from Appendixes.QWEN3TransformerBlock import TransformerBlock
+from Appendixes.RMSNorm import RMSNorm
+from Appendixes.RoPE import rope_cos_sin
+
+
+class Qwen3Model(nn.Module):
+    """A dense Qwen3 with random weights; `load_qwen3` gives one with trained weights.
+
+    Args:
+        config: the shape.
+    """
+
+    def __init__(self, config: Qwen3Config):
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(TransformerBlock(config) for _ in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.apply(_initialise)
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.embed_tokens.weight
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        cache: KVCache | None = None,
+        last_position_only: bool = False,
+        padding_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Logits of the next token at every position.
+
+        Args:
+            input_ids: `(batch, seq)`. With a cache: the new tokens only, which continue what it holds.
+            cache: read and extended by `seq` tokens a row.
+            last_position_only: compute the output layer, the widest one, for each row's last real token alone.
+            padding_mask: bool `(batch, seq)`, True for real tokens; None: all are real. Every row needs at least one.
+
+        Returns:
+            `(batch, seq, vocab)`, or `(batch, 1, vocab)` with `last_position_only`. Logits at padding mean nothing.
+
+        Raises:
+            ValueError: the ids are not `(batch, seq)` with at least one token, or the cache is for another batch size.
+        """
+        if input_ids.dim() != 2 or input_ids.numel() == 0:
+            raise ValueError(
+                f"input_ids has shape {tuple(input_ids.shape)}: expected (batch, seq) with at least one token"
+            )
+        (batch, seq), device = input_ids.shape, input_ids.device
+        extension = mask = None
+        if cache is not None:
+            extension = cache.extend(batch, seq, device, padding_mask)
+            positions = extension.positions
+        elif padding_mask is not None:
+            positions = token_offsets(padding_mask)  # padding counts as later than every real token: nobody sees it
+            mask = positions[:, None, :] <= positions[:, :, None]  # (batch, query, key)
+        else:
+            positions = torch.arange(seq, device=device)[None]
+
+        x = self.embed_tokens(input_ids)  # (batch, seq, hidden_size)
+        cos, sin = rope_cos_sin(positions, self.config.head_dim, self.config.rope_theta)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, cos, sin, mask, extension, index)
+        if extension is not None:
+            extension.commit()
+        if last_position_only:
+            x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
+        return self.lm_head(self.norm(x))
+
+
+def last_real(x: torch.Tensor, padding_mask: torch.Tensor) -> torch.Tensor:
+    """Each row's last real position: `(batch, seq, dim) -> (batch, 1, dim)`."""
+    index = torch.arange(x.shape[1], device=x.device)
+    last = torch.where(padding_mask, index, -1).amax(dim=1)
+    return x[torch.arange(len(x), device=x.device), last][:, None]
+
+
+def _initialise(module: nn.Module) -> None:
+    """Weights from a normal distribution of standard deviation 0.02, as the reference does."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)

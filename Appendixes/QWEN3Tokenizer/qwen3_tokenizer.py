@@ -1,0 +1,229 @@
+"""The Qwen3 tokenizer: byte-level byte-pair encoding (Sennrich et al., 2016; Radford et al., 2019) and chat turns.
+
+- built on the `tokenizers` library and a checkpoint's own `tokenizer.json`, so ids are those of Hugging Face
+- text is data: unless the caller allows it, `<|im_end|>` in a user's message is spelled out in ordinary tokens
+- which ids end an answer comes from the checkpoint's own files
+"""
+
+import json
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+IM_START, IM_END = "<|im_start|>", "<|im_end|>"
+ROLES = ("system", "user", "assistant")
+
+
+class Qwen3Tokenizer:
+    """Text to ids and back; build it with `Qwen3Tokenizer.from_file`.
+
+    Attributes:
+        stop_ids: ids that end an answer (`eos_token_id` of the checkpoint's files).
+        pad_id: the id to fill up batches with, or None.
+        vocab_size: one more than the largest id.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stop_ids: tuple[int, ...] = (), pad_id: int | None = None):
+        self._tokenizer = tokenizer
+        self.stop_ids = stop_ids
+        self.pad_id = pad_id
+        self.vocab_size = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "Qwen3Tokenizer":
+        """Read a checkpoint's tokenizer.
+
+        Args:
+            path: a `tokenizer.json`, or the folder that holds one. `generation_config.json`, `config.json` and
+                `tokenizer_config.json` beside it say which tokens end an answer.
+
+        Raises:
+            FileNotFoundError: there is no tokenizer.
+            ValueError: a file is damaged.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "tokenizer.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"no tokenizer at {path}: a checkpoint folder needs a tokenizer.json")
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception, whatever is wrong
+            raise ValueError(f"{path} is not a tokenizer ({error}); download it again") from None
+        settings = _read_json(path.parent / "tokenizer_config.json")
+        stop_ids = _stop_ids(tokenizer, path.parent, settings)
+        return cls(tokenizer, stop_ids, _token_id(tokenizer, settings.get("pad_token")))
+
+    def encode(self, text: str, allow_special: bool = False) -> list[int]:
+        """Text to ids.
+
+        Args:
+            text: any string.
+            allow_special: read `<|im_start|>` and its like as the control tokens they name. Leave it False for text
+                that comes from a user or a model.
+
+        Raises:
+            TypeError: `text` is not a string.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"encode needs a string, not {type(text).__name__}")
+        self._tokenizer.encode_special_tokens = not allow_special
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: list[int], skip_special: bool = False) -> str:
+        """Ids to text. Bytes that are no valid UTF-8 (half a character) become U+FFFD.
+
+        Args:
+            ids: token ids; ids past the vocabulary, which padded embeddings allow, decode to nothing.
+            skip_special: leave control tokens out.
+        """
+        return self._tokenizer.decode(list(ids), skip_special_tokens=skip_special)
+
+    def decode_stream(self, ids):
+        """Text pieces as ids arrive: a character of several tokens appears when it is complete.
+
+        Args:
+            ids: an iterable of token ids, such as `generate(...)`.
+
+        Yields:
+            Strings; joined they equal `decode` of all ids.
+        """
+        pending: list[int] = []
+        for token in ids:
+            pending.append(int(token))
+            text = self.decode(pending)
+            # An unfinished character shows as U+FFFD at the end; four bytes are the longest there is.
+            if text and (not text.endswith("\ufffd") or len(pending) > 4):
+                yield text
+                pending = []
+        if pending:
+            yield self.decode(pending)
+
+    def apply_chat_template(
+        self, messages: list[dict[str, str]], add_generation_prompt: bool = True, enable_thinking: bool = True
+    ) -> str:
+        """The text of a conversation in Qwen3's own format; as ids, take `encode_chat`, which no message can break.
+
+        Args:
+            messages: `{"role": "system" | "user" | "assistant", "content": text}`, in order. An assistant's thoughts
+                may stand in `<think>` tags or under `"reasoning_content"`; only those after the last question are kept.
+            add_generation_prompt: end with the opening of the assistant's next turn.
+            enable_thinking: False: that turn opens with an empty thought, so that the answer comes at once.
+
+        Raises:
+            ValueError: no messages, an unknown role, or a content that is not text.
+        """
+        return "".join(_chat_pieces(messages, add_generation_prompt, enable_thinking))
+
+    def encode_chat(
+        self, messages: list[dict[str, str]], add_generation_prompt: bool = True, enable_thinking: bool = True
+    ) -> list[int]:
+        """Ids of a conversation, built turn by turn: only the turns themselves make control tokens.
+
+        Arguments and errors as in `apply_chat_template`. For messages without control tokens in them, this equals
+        `encode(apply_chat_template(...), allow_special=True)`.
+        """
+        ids = []
+        for piece in _chat_pieces(messages, add_generation_prompt, enable_thinking):
+            if isinstance(piece, Control):
+                ids.append(self.token_id(piece))
+            else:
+                ids += self.encode(piece)
+        return ids
+
+    def token_id(self, token: str) -> int:
+        """The id of one token, such as `<|im_end|>`.
+
+        Raises:
+            ValueError: the vocabulary has no such token.
+        """
+        token_id = self._tokenizer.token_to_id(token)
+        if token_id is None:
+            raise ValueError(f"this tokenizer has no token {token!r}")
+        return token_id
+
+
+class Control(str):
+    """A control token in a rendered conversation, to tell it from the same characters in a message."""
+
+
+def _chat_pieces(messages, add_generation_prompt: bool, enable_thinking: bool) -> list[str]:
+    """A conversation as control tokens and the text between them."""
+    _check_messages(messages)
+    last_question = _last_question(messages)
+    pieces: list[str] = []
+    for index, message in enumerate(messages):
+        text = message["content"]
+        if message["role"] == "assistant":
+            thoughts, text = _split_thoughts(message)
+            is_last = index == len(messages) - 1
+            if index > last_question and (is_last or thoughts):
+                text = "<think>\n" + thoughts.strip("\n") + "\n</think>\n\n" + text.lstrip("\n")
+        pieces += [Control(IM_START), f"{message['role']}\n{text}", Control(IM_END), "\n"]
+    if add_generation_prompt:
+        thought = "" if enable_thinking else "<think>\n\n</think>\n\n"
+        pieces += [Control(IM_START), "assistant\n" + thought]
+    return pieces
+
+
+def _last_question(messages) -> int:
+    """Index of the last user message that is not a tool's reply; without one, the last index."""
+    for index in range(len(messages) - 1, -1, -1):
+        text = messages[index]["content"]
+        is_tool_reply = text.startswith("<tool_response>") and text.endswith("</tool_response>")
+        if messages[index]["role"] == "user" and not is_tool_reply:
+            return index
+    return len(messages) - 1
+
+
+def _split_thoughts(message) -> tuple[str, str]:
+    """An assistant message's thoughts and the rest."""
+    text = message["content"]
+    if message.get("reasoning_content") is not None:
+        return message["reasoning_content"], text
+    if "</think>" not in text:
+        return "", text
+    thoughts = text.split("</think>")[0].rstrip("\n").split("<think>")[-1].lstrip("\n")
+    return thoughts, text.split("</think>")[-1].lstrip("\n")
+
+
+def _check_messages(messages) -> None:
+    if not messages:
+        raise ValueError("a conversation needs at least one message")
+    for number, message in enumerate(messages, start=1):
+        role = message.get("role") if isinstance(message, dict) else None
+        if role not in ROLES:
+            raise ValueError(f"message {number} has role {role!r}; known roles: {', '.join(ROLES)}")
+        if not isinstance(message.get("content"), str):
+            raise ValueError(f"message {number}: content is {type(message.get('content')).__name__}, expected text")
+        if not isinstance(message.get("reasoning_content", ""), str | None):
+            raise ValueError(f"message {number}: reasoning_content must be text")
+
+
+def _read_json(path: Path) -> dict:
+    """The settings in a file, or none if there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); download it again") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} holds a {type(settings).__name__}, not settings")
+    return settings
+
+
+def _token_id(tokenizer: Tokenizer, token) -> int | None:
+    """The id of a token named in tokenizer_config.json, as a string or as `{"content": ...}`."""
+    text = token.get("content") if isinstance(token, dict) else token
+    return tokenizer.token_to_id(text) if isinstance(text, str) else None
+
+
+def _stop_ids(tokenizer: Tokenizer, folder: Path, settings: dict) -> tuple[int, ...]:
+    """End tokens from the files that may name them, the most specific first."""
+    for name in ("generation_config.json", "config.json"):
+        eos = _read_json(folder / name).get("eos_token_id")
+        if eos is not None:
+            return tuple(eos) if isinstance(eos, list) else (eos,)
+    eos = _token_id(tokenizer, settings.get("eos_token"))
+    return () if eos is None else (eos,)

@@ -1,0 +1,42 @@
+"""The block that Qwen3 stacks: attention mixes positions, the feed-forward layer works on each by itself.
+
+- pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745): each sub-layer reads a normalised copy, and its
+  output is added to the untouched stream, so a signal can pass all blocks unchanged
+- two lines: x = x + attention(norm(x)); x = x + feed_forward(norm(x))
+"""
+
+import torch
+from torch import nn
+
+from Appendixes.GLUFeedForwardNeuralNetwork import GLUFeedForward
+from Appendixes.GroupedQueryAttention import GroupedQueryAttention
+from Appendixes.KVcache import Extension
+from Appendixes.RMSNorm import RMSNorm
+
+
+class TransformerBlock(nn.Module):
+    """One layer of Qwen3; arguments and shapes as in `GroupedQueryAttention`.
+
+    Args:
+        config: also has `intermediate_size`, the width inside the feed-forward layer.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.self_attn = GroupedQueryAttention(config)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = GLUFeedForward(config.hidden_size, config.intermediate_size)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        extension: Extension | None = None,
+        layer: int = 0,
+    ) -> torch.Tensor:
+        """One step along the residual stream: `(batch, seq, hidden_size)` to the same."""
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, extension, layer)
+        return x + self.mlp(self.post_attention_layernorm(x))

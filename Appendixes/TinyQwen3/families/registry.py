@@ -1,0 +1,38 @@
+"""What a family of problems is, and the table of all of them.
+
+A family is a function `(rng, level) -> Draft`. It draws parameters, writes the question in one of several
+wordings and works the answer out in small steps, by one of several methods where there are several.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+
+class Draft(NamedTuple):
+    """One problem as its family wrote it."""
+
+    key: tuple  # the parameters, in an order that does not depend on wording or method
+    problem: str
+    lines: list[str]  # the worked steps, without the final box
+    answer: str  # exactly as it stands in the box
+
+
+class Family(NamedTuple):
+    """A registered family: its subject as shown to readers, and the function that drafts its problems."""
+
+    subject: str
+    draft: Callable[[Random, int], Draft]
+
+
+FAMILIES: dict[str, Family] = {}
+
+
+def family(subject: str):
+    """Register the decorated function under its own name as a family of `subject`."""
+
+    def register(draft):
+        FAMILIES[draft.__name__] = Family(subject, draft)
+        return draft
+
+    return register

@@ -1,0 +1,92 @@
+"""The tiny checkpoint's own tokenizer: byte-level BPE of some hundreds of tokens, with Qwen3's control tokens.
+
+Every number is cut into single digits, as Qwen3's own tokenizer does: carrying is learnt digit by digit.
+"""
+
+import json
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from Appendixes.TinyQwen3.problems import sample_problem
+from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+
+VOCAB_SIZE = 640
+END_OF_TEXT, TURN_END = "<|endoftext|>", "<|im_end|>"
+# The 26 added tokens of Qwen3's tokenizer, in its order: control tokens first, then tags that are ordinary text.
+CONTROL_TOKENS = [END_OF_TEXT, "<|im_start|>", TURN_END] + [
+    f"<|{name}|>"
+    for name in [
+        "object_ref_start",
+        "object_ref_end",
+        "box_start",
+        "box_end",
+        "quad_start",
+        "quad_end",
+        "vision_start",
+        "vision_end",
+        "vision_pad",
+        "image_pad",
+        "video_pad",
+    ]
+]
+TAG_TOKENS = ["<tool_call>", "</tool_call>"] + [
+    f"<|{name}|>" for name in ["fim_prefix", "fim_middle", "fim_suffix", "fim_pad", "repo_name", "file_sep"]
+]
+TAG_TOKENS += ["<tool_response>", "</tool_response>", "<think>", "</think>"]
+# A word with the space before it; one digit; signs with the spaces around them (" + "); other white space.
+PIECES = Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+ ?|\s+")
+# Turns in Qwen3's format; the whole of Qwen3's template, with tools and thoughts, is in QWEN3Tokenizer.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def train_tokenizer(samples: int = 20_000, seed: int = 0) -> Tokenizer:
+    """Learn the merges from generated problems in their prompts: the same seed gives the same tokenizer."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(PIECES, behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE - len(CONTROL_TOKENS + TAG_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(islice(_texts(Random(seed)), samples), trainer)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in TAG_TOKENS])
+    return tokenizer
+
+
+def _texts(rng: Random):
+    while True:
+        problem = sample_problem(rng, "train")
+        template = rng.choice((DIRECT, CHAIN_OF_THOUGHT))
+        yield render(template, problem.problem) + problem.solution
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write the files that make it a Hugging Face tokenizer: the tokens, and which of them end an answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END_OF_TEXT,
+        "pad_token": END_OF_TEXT,
+        "model_max_length": 1024,
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CHAT_TEMPLATE,
+    }
+    stop_ids = [tokenizer.token_to_id(END_OF_TEXT), tokenizer.token_to_id(TURN_END)]
+    generation = {"eos_token_id": stop_ids, "pad_token_id": stop_ids[0], "do_sample": False}
+    for name, content in (("tokenizer_config.json", settings), ("generation_config.json", generation)):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,219 @@
+"""Train the tiny checkpoint: one command, on a CPU or a GPU; interrupted, it goes on where it stopped.
+
+    python -m Appendixes.TinyQwen3.train                     what made the shipped weights
+    python -m Appendixes.TinyQwen3.train --steps 300         a quick look
+
+- the loss is on solutions only, never on questions
+- matrices are trained by Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/), the embedding and the
+  norms by AdamW (Loshchilov and Hutter, 2019); the learning rate warms up, stays, and falls linearly to zero
+- every batch depends on the seed and its number alone, and the state is saved whole: the same weights come out of one
+  sitting or of many
+"""
+
+import argparse
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, save_qwen3
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+from Appendixes.TinyQwen3.data import IGNORED, training_batch
+from Appendixes.TinyQwen3.tokenizer import VOCAB_SIZE, save_tokenizer, train_tokenizer
+
+SHAPE = Qwen3Config(
+    vocab_size=VOCAB_SIZE,
+    hidden_size=160,
+    intermediate_size=448,
+    num_hidden_layers=5,
+    num_attention_heads=6,
+    num_key_value_heads=2,
+    head_dim=32,
+    max_position_embeddings=1024,
+    rope_theta=10_000.0,
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that the weights depend on."""
+
+    seed: int = 0
+    steps: int = 4500
+    rows: int = 32  # documents are packed into rows ...
+    length: int = 256  # ... of this many tokens
+    direct_share: float = 0.5  # of problems that are shown with the answer alone
+    matrix_rate: float = 0.015  # Muon's learning rate
+    other_rate: float = 0.003  # AdamW's
+    warm_up: int = 100  # steps
+    decay_share: float = 0.6  # of the steps, at the end, in which the learning rate falls to zero
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, as a share of its peak."""
+        decay_steps = self.decay_share * self.steps
+        return min(1.0, (step + 1) / self.warm_up, (self.steps - step) / decay_steps)
+
+
+class Trainer:
+    """Model, optimisers and history, with a place on disk.
+
+    Args:
+        recipe: what to do.
+        folder: where the state, the history and the finished checkpoint go.
+        shape: the model's; the shipped one by default.
+        device: `cpu` or `cuda`.
+        compiled: let `torch.compile` fuse the step (twice as fast, after a minute or two).
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, shape: Qwen3Config = SHAPE, device="cpu", compiled: bool = True):
+        self.recipe, self.folder, self.device = recipe, folder, device
+        if not (folder / "tokenizer.json").is_file():
+            save_tokenizer(train_tokenizer(), folder)
+        self.tokenizer = Qwen3Tokenizer.from_file(folder)
+        torch.manual_seed(recipe.seed)
+        self.model = Qwen3Model(shape).to(device)
+        matrices = [p for p in self.model.layers.parameters() if p.dim() == 2]
+        others = [p for p in self.model.parameters() if not any(p is matrix for matrix in matrices)]
+        self.optimisers = [
+            torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=0.01, adjust_lr_fn="original"),
+            torch.optim.AdamW(others, lr=recipe.other_rate, betas=(0.9, 0.95), weight_decay=0.0),
+        ]
+        self.history: list[dict] = []  # one entry a step: loss, share of tokens guessed right, seconds
+        self.loss_and_hits = torch.compile(self._loss_and_hits, dynamic=False) if compiled else self._loss_and_hits
+        if self.state_file.is_file():
+            self._resume()
+
+    @property
+    def state_file(self) -> Path:
+        """Where an interrupted training goes on from."""
+        return self.folder / "training_state.pt"
+
+    def step(self) -> dict:
+        """Train on the next batch; returns its entry in the history."""
+        started, number, recipe = time.perf_counter(), len(self.history), self.recipe
+        batch = training_batch(
+            recipe.seed, number, recipe.rows, recipe.length, self.tokenizer, direct_share=recipe.direct_share
+        )
+        input_ids, labels = (tensor.to(self.device) for tensor in batch)
+        loss, hits = self.loss_and_hits(input_ids, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimiser, peak in zip(self.optimisers, (recipe.matrix_rate, recipe.other_rate), strict=True):
+            optimiser.param_groups[0]["lr"] = peak * recipe.rate(number)
+            optimiser.step()
+            optimiser.zero_grad()
+        entry = {"loss": loss.item(), "accuracy": hits.item(), "seconds": time.perf_counter() - started}
+        self.history.append(entry)
+        return entry
+
+    def _loss_and_hits(self, input_ids, labels):
+        logits = self.model(input_ids).flatten(0, 1).float()  # (rows * length, vocab)
+        labels = labels.flatten()
+        loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
+        learnt = labels != IGNORED
+        return loss, ((logits.argmax(dim=-1) == labels) & learnt).sum() / learnt.sum()
+
+    def save_state(self) -> None:
+        """Save everything the next sitting needs; an interruption while saving leaves the former state."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "model": self.model.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "history": self.history,
+        }
+        part = self.state_file.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.state_file)
+
+    def _resume(self) -> None:
+        state = torch.load(self.state_file, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise ValueError(
+                f"{self.state_file} belongs to another recipe ({state['recipe']}); finish that one, or delete the file"
+            )
+        self.model.load_state_dict(state["model"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        self.history = state["history"]
+
+    def save_checkpoint(self) -> None:
+        """Write the weights as a Hugging Face folder, with a record of how they came about."""
+        save_qwen3(
+            self.model, self.folder, eos_token_id=list(self.tokenizer.stop_ids), pad_token_id=self.tokenizer.pad_id
+        )
+        record = {
+            **asdict(self.recipe),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "steps_done": len(self.history),
+            "tokens": len(self.history) * self.recipe.rows * self.recipe.length,
+            "minutes": round(sum(entry["seconds"] for entry in self.history) / 60, 1),
+            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
+            if self.device == "cpu"
+            else torch.cuda.get_device_name(),
+            "torch": torch.__version__,
+            "last_100_steps": {
+                name: sum(entry[name] for entry in self.history[-100:]) / max(len(self.history[-100:]), 1)
+                for name in ("loss", "accuracy")
+            },
+        }
+        (self.folder / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def plot_history(history: list[dict], path: Path) -> None:
+    """Save a picture of loss and accuracy against steps, each averaged over fifty steps."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    window = min(50, len(history))
+    colours = {"loss": "#0072B2", "accuracy": "#D55E00"}
+    for name, style in (("loss", "-"), ("accuracy", "--")):
+        values = torch.tensor([entry[name] for entry in history])
+        smooth = values.unfold(0, window, max(1, window // 5)).mean(dim=1)
+        steps = torch.arange(len(smooth)) * max(1, window // 5) + window
+        axes.plot(steps, smooth, style, color=colours[name], label=name)
+    axes.set(xlabel="steps", ylabel="loss (nats a token); share of tokens right", ylim=(0, 1.5))
+    axes.set_title("The loss falls as the solutions are learnt")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=100)
+
+
+def main() -> None:
+    """Train, or go on training."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("build/tiny"), help="folder of the state and the checkpoint")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--no-compile", action="store_true", help="do without torch.compile")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this long; run again to go on")
+    for name, default in asdict(Recipe()).items():
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, type=type(default), default=default, help=f"default {default}")
+    arguments = parser.parse_args()
+    recipe = Recipe(**{name: getattr(arguments, name) for name in asdict(Recipe())})
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(recipe, arguments.out, device=arguments.device, compiled=not arguments.no_compile)
+    deadline = time.monotonic() + 60 * arguments.minutes
+    progress = tqdm(total=recipe.steps, initial=len(trainer.history), unit="step", smoothing=0.05)
+    last_saved = time.monotonic()
+    while len(trainer.history) < recipe.steps and time.monotonic() < deadline:
+        entry = trainer.step()
+        progress.set_postfix(loss=f"{entry['loss']:.3f}", right=f"{entry['accuracy']:.1%}", refresh=False)
+        progress.update()
+        if time.monotonic() - last_saved > 120:
+            trainer.save_state()
+            trainer.save_checkpoint()
+            last_saved = time.monotonic()
+    progress.close()
+    trainer.save_state()
+    trainer.save_checkpoint()
+    plot_history(trainer.history, arguments.out / "training.png")
+
+
+if __name__ == "__main__":
+    main()

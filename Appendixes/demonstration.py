@@ -1,0 +1,93 @@
+"""What the components' demonstrations share: the `--plot` option, pictures in one style, and checks that can fail.
+
+- a demonstration exits with code 0, with 1 if a check fails, with 2 if its command line cannot be followed
+- pictures never open a window, so they work on a machine without a screen
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Colours that colour-blind readers can tell apart (Okabe and Ito, 2008); use a second sign beside them, such as a dash.
+BLUE, ORANGE, GREEN, RED, PINK, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+PICTURE_FORMATS = (".png", ".svg", ".pdf")
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """A command line with the option `--plot FILE`; a demonstration may add its own.
+
+    Args:
+        description: shown by `--help`; a module's docstring.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    formats = ", ".join(PICTURE_FORMATS)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help=f"also save a picture to this file ({formats})")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line; a picture that could not be saved ends the program before it starts."""
+    arguments = parser.parse_args()
+    path = arguments.plot
+    if path is not None:
+        if path.suffix.lower() not in PICTURE_FORMATS:
+            refuse(f"--plot {path}: the name must end in one of {', '.join(PICTURE_FORMATS)}")
+        if not path.parent.is_dir():
+            refuse(f"--plot {path}: there is no folder {path.parent}; make it first")
+    return arguments
+
+
+def refuse(message: str) -> NoReturn:
+    """End the program with code 2 and one line that says what cannot be done."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def new_picture(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """An empty picture that a column of 700 pixels can show, with its title and the names of its axes."""
+    figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, fontsize=11)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a picture and say where; a file that cannot be written ends the program with code 2."""
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        refuse(f"--plot {path}: {error.strerror or error}")
+    print(f"\nThe picture is in {path}.")
+
+
+def report_difference(name: str, difference: float, tolerance: float) -> None:
+    """Print a difference that should be (almost) nothing; the program ends with code 1 if it is larger than allowed."""
+    print(f"   {name}: largest difference {difference:.1e} (allowed: {tolerance:.0e})")
+    if not difference <= tolerance:  # "not <=": a NaN fails too
+        sys.exit(f"check failed: {name} differ by {difference:.3g}, more than {tolerance:.3g}")
+
+
+def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
+    """The largest absolute difference of two tensors of one shape."""
+    if first.shape != second.shape:
+        raise ValueError(f"shapes {tuple(first.shape)} and {tuple(second.shape)} cannot be compared")
+    return (first - second).abs().max().item()
+
+
+def numbers(values: torch.Tensor, digits: int = 4) -> str:
+    """A vector as text, easy to compare with a calculation by hand.
+
+    >>> numbers(torch.tensor([3.0, -4.5]), digits=1)
+    '(3.0, -4.5)'
+    """
+    return "(" + ", ".join(f"{value + 0.0:.{digits}f}" for value in values.tolist()) + ")"

@@ -1,0 +1,1 @@
+"""Chapter 2: generating text, and making it fast."""

@@ -1,0 +1,95 @@
+"""Text from a model: one prompt as a stream, or many prompts at once. Both are the decoding engine, used plainly."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+
+from CH2.decoding import DecodingEngine, Row, Sampler, greedy
+
+
+def generate(
+    model,
+    input_ids: torch.Tensor,
+    max_new_tokens: int,
+    *,
+    sampler: Sampler = greedy,
+    stop_ids: Iterable[int] = (),
+    use_cache: bool = True,
+    generator: torch.Generator | None = None,
+) -> Iterator[int]:
+    """Continue one prompt, and hand out each token the moment it is made.
+
+    Args:
+        model: a `Qwen3Model`.
+        input_ids: `(1, seq)`.
+        max_new_tokens: stop after this many; 0 gives none.
+        sampler: draws from the logits; greedy takes the most likely token.
+        stop_ids: ids that end the text, usually `tokenizer.stop_ids`; they are not handed out.
+        use_cache: False reads the whole text again for every token: the same tokens, slowly.
+        generator: random numbers for the sampler, on the CPU; None: seed 0.
+
+    Yields:
+        Token ids.
+
+    Raises:
+        ValueError: the prompt is empty, not `(1, seq)`, has ids outside the vocabulary, or is too long.
+    """
+    if input_ids.dim() != 2 or len(input_ids) != 1:
+        raise ValueError(
+            f"input_ids has shape {tuple(input_ids.shape)}: expected (1, seq); use generate_batch for several"
+        )
+    engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache)
+    [prompt] = engine.add_prompts([input_ids[0].tolist()])
+    if max_new_tokens == 0:
+        return iter(())
+    return _stream(engine, engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator))
+
+
+def _stream(engine: DecodingEngine, row: Row) -> Iterator[int]:
+    while not row.finished:
+        [step] = engine.step()
+        if row.finish_reason != "stop":
+            yield step.token
+
+
+def generate_batch(
+    model,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    *,
+    sampler: Sampler = greedy,
+    stop_ids: Iterable[int] = (),
+    use_cache: bool = True,
+    generators: Sequence[torch.Generator] | None = None,
+) -> list[list[int]]:
+    """Continue prompts of any lengths together; each gets what it would get alone.
+
+    Args:
+        model: a `Qwen3Model`.
+        prompts: lists of token ids.
+        max_new_tokens: for each prompt.
+        sampler, stop_ids, use_cache: as in `generate`.
+        generators: one for each prompt; None: seed 0 for each, as alone.
+
+    Returns:
+        The new tokens of each prompt, without the stop token.
+
+    Raises:
+        ValueError: as in `generate`, or the generators are not one for each prompt.
+    """
+    if generators is None:
+        generators = [None] * len(prompts)
+    if len(generators) != len(prompts):
+        raise ValueError(f"{len(prompts)} prompts need as many generators, not {len(generators)}")
+    engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache)
+    admitted = engine.add_prompts(prompts)
+    if max_new_tokens == 0:
+        return [[] for _ in prompts]
+    stop_ids = tuple(stop_ids)
+    rows = [
+        engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator)
+        for prompt, generator in zip(admitted, generators, strict=True)
+    ]
+    while engine.rows:
+        engine.step()
+    return [row.tokens for row in rows]

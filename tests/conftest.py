@@ -1,0 +1,136 @@
+"""Fixtures that several tests share: the device, small models with lively weights, reference files, tokenizers."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from safetensors.torch import load_file, safe_open
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCES = ROOT / "tests" / "reference"
+TINY = ROOT / "CH2" / "qwen3" / "tiny"
+
+# The first example pays for imports and caches, so a deadline would fail at random; derandomised, a failure comes back.
+settings.register_profile(
+    "repository",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("repository")
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request) -> torch.device:
+    """Each device in turn; without a GPU the second is skipped."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def small_config() -> Qwen3Config:
+    """Two layers, two query heads a key-value head, heads wider than the model."""
+    return Qwen3Config(
+        vocab_size=50,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        max_position_embeddings=512,
+        rope_theta=10_000.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., Qwen3Model]:
+    """`make_model(config, dtype=..., seed=...)`: random weights, large enough for peaked attention and spread logits."""
+
+    def make(config: Qwen3Config, dtype: torch.dtype = torch.float64, seed: int = 0) -> Qwen3Model:
+        model, generator = Qwen3Model(config).to(dtype).eval().requires_grad_(False), torch.Generator().manual_seed(seed)
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            scaled = 1.5 + 0.3 * noise if parameter.dim() == 1 else noise * 1.6 / parameter.shape[1] ** 0.5
+            parameter.copy_(scaled)
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model64(small_config, make_model) -> Qwen3Model:
+    """A small model in float64, where only a real difference is larger than rounding."""
+    return make_model(small_config)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[[str], tuple[dict, dict]]:
+    """`reference(name)`: tensors and metadata of a file in tests/reference."""
+
+    def read(name: str) -> tuple[dict, dict]:
+        path = REFERENCES / f"{name}.safetensors"
+        with safe_open(path, framework="pt") as file:
+            metadata = {key: json.loads(value) for key, value in file.metadata().items()}
+        return load_file(path), metadata
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def tiny_folder() -> Path:
+    """The checkpoint that ships with the repository."""
+    if not (TINY / "model.safetensors").is_file():
+        pytest.skip("CH2/qwen3/tiny has no weights yet")
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def real_tokenizer_folder() -> Path:
+    """The folder of the real Qwen3 tokenizer, if there is one on this machine."""
+    folder = os.environ.get("QWEN3_TOKENIZER_DIR")
+    if not folder:
+        pytest.skip("QWEN3_TOKENIZER_DIR names no folder with the real Qwen3 tokenizer")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer_folder(tmp_path_factory) -> Path:
+    """A tokenizer whose tokens are single bytes, a few words, and Qwen3's control tokens: every character is in pieces."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("t", "h"), ("th", "e"), ("a", "n"), ("an", "d"), ("Ġ", "the"), ("Ġ", "and")]
+    vocab = {token: index for index, token in enumerate(alphabet + [a + b for a, b in merges])}
+    tokenizer = Tokenizer(models.BPE(vocab, merges))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
+    tags = ["<think>", "</think>", "<tool_response>", "</tool_response>"]
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tags])
+    folder = tmp_path_factory.mktemp("byte_tokenizer")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+@pytest.fixture(scope="session", params=["bytes", "tiny", "real"])
+def tokenizer_folder(request) -> Path:
+    """Three tokenizers in turn: single bytes, the shipped one, and the real one if QWEN3_TOKENIZER_DIR is set."""
+    if request.param == "bytes":
+        return request.getfixturevalue("byte_tokenizer_folder")
+    if request.param == "real":
+        return request.getfixturevalue("real_tokenizer_folder")
+    if not (TINY / "tokenizer.json").is_file():
+        pytest.skip("CH2/qwen3/tiny has no tokenizer yet")
+    return TINY
