@@ -74,11 +74,11 @@ class Step(NamedTuple):
 class DecodingEngine:
     """Rows of text that grow together.
 
-    >>> engine = DecodingEngine(model)                          # doctest: +SKIP
-    >>> [prompt] = engine.add_prompts([tokenizer.encode("1 + 1 =")])
-    >>> rows = [engine.admit(prompt, max_new_tokens=5) for _ in range(3)]
-    >>> while engine.rows:
-    ...     steps = engine.step()
+        engine = DecodingEngine(model)
+        [prompt] = engine.add_prompts([tokenizer.encode("1 + 1 =")])
+        rows = [engine.admit(prompt, max_new_tokens=5) for _ in range(3)]
+        while engine.rows:
+            engine.step()
 
     Args:
         model: a `Qwen3Model`, compiled or not.

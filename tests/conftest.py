@@ -54,10 +54,13 @@ def small_config() -> Qwen3Config:
 
 @pytest.fixture(scope="session")
 def make_model() -> Callable[..., Qwen3Model]:
-    """`make_model(config, dtype=..., seed=...)`: random weights, large enough for peaked attention and spread logits."""
+    """`make_model(config, dtype=..., seed=...)`: random weights that make attention peaked and logits spread."""
 
     def make(config: Qwen3Config, dtype: torch.dtype = torch.float64, seed: int = 0) -> Qwen3Model:
-        model, generator = Qwen3Model(config).to(dtype).eval().requires_grad_(False), torch.Generator().manual_seed(seed)
+        model, generator = (
+            Qwen3Model(config).to(dtype).eval().requires_grad_(False),
+            torch.Generator().manual_seed(seed),
+        )
         for parameter in model.parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             scaled = 1.5 + 0.3 * noise if parameter.dim() == 1 else noise * 1.6 / parameter.shape[1] ** 0.5
@@ -105,7 +108,7 @@ def real_tokenizer_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def byte_tokenizer_folder(tmp_path_factory) -> Path:
-    """A tokenizer whose tokens are single bytes, a few words, and Qwen3's control tokens: every character is in pieces."""
+    """A tokenizer whose tokens are single bytes, a few words and control tokens: characters come in pieces."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("t", "h"), ("th", "e"), ("a", "n"), ("an", "d"), ("Ġ", "the"), ("Ġ", "and")]
     vocab = {token: index for index, token in enumerate(alphabet + [a + b for a, b in merges])}

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
+BLOCK = 64  # positions; capacities are this or its doubles
+
 
 @dataclass
 class Segment:
@@ -86,7 +88,7 @@ class KVCache:
     (1, 3, 8192)
 
     Args:
-        capacity: positions a row has room for at first; a full buffer doubles.
+        capacity: positions a row has room for at first, in whole blocks of 64; a full buffer doubles.
         parent: the cache whose rows this one's rows continue (see `fork`).
 
     Attributes:
@@ -95,10 +97,10 @@ class KVCache:
         max_length: the largest of them (an int on the host: reading it never waits for a GPU).
     """
 
-    def __init__(self, capacity: int = 64, parent: "KVCache | None" = None):
+    def __init__(self, capacity: int = BLOCK, parent: "KVCache | None" = None):
         if capacity < 1:
             raise ValueError(f"capacity is {capacity}: a cache needs room for at least one token")
-        self.capacity = capacity
+        self.capacity = _window(capacity)
         self.parent = parent
         self.parent_rows: list[int] = []
         self.sharing: Sharing | None = None
@@ -120,6 +122,7 @@ class KVCache:
             return self.lengths
         return self.lengths + self.parent.lengths[self.sharing.parent_of_row]
 
+    @torch.compiler.disable
     def extend(self, rows: int, seq: int, device, padding_mask: torch.Tensor | None = None) -> "Extension":
         """Make room for `seq` more tokens in each row, and say where they go and what they may see.
 
@@ -147,7 +150,7 @@ class KVCache:
 
     def fork(self) -> "KVCache":
         """A cache without rows yet, whose rows will continue rows of this one: see `continue_rows`."""
-        return KVCache(capacity=64, parent=self)
+        return KVCache(parent=self)
 
     def continue_rows(self, parent_rows: list[int]) -> None:
         """Append an empty row for each given row of the parent; any number of rows may continue the same one."""
@@ -229,14 +232,16 @@ class Extension:
         self.slots = cache.lengths[:, None] + offsets  # (rows, seq): where each new token is stored
         self.positions = cache.context_lengths[:, None] + offsets
         self.row_index = torch.arange(cache.rows, device=device)[:, None]
-        self.length = cache.max_length + seq
         self.mask = self.parent_mask = None
-        if cache.max_length > 0 or padding_mask is not None:
+        starts_empty = cache.max_length == 0 and cache.parent is None
+        self.length = seq if starts_empty else _window(cache.max_length + seq)
+        if not starts_empty or padding_mask is not None:
             # slot j holds the row's j-th token, so a query sees the slots up to its own
             self.mask = torch.arange(self.length, device=device) <= self.slots[:, :, None]  # (rows, seq, length)
         if cache.parent is not None:
             parent_lengths = cache.parent.lengths[cache.sharing.parent_of_row]
-            visible = torch.arange(cache.parent.max_length, device=device) < parent_lengths[:, None]
+            self.parent_length = _window(cache.parent.max_length)
+            visible = torch.arange(self.parent_length, device=device) < parent_lengths[:, None]
             self.parent_mask = visible[:, None, :]  # (rows, 1, parent length)
 
     def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> list[Segment]:
@@ -249,11 +254,12 @@ class Extension:
         cache.keys[layer][self.row_index, :, self.slots] = keys.transpose(1, 2)
         cache.values[layer][self.row_index, :, self.slots] = values.transpose(1, 2)
         own = Segment(*cache.used(layer, self.length), self.mask)
-        if cache.parent is None or cache.parent.max_length == 0:
+        if cache.parent is None or self.parent_length == 0:
             return [own]
-        shared = Segment(*cache.parent.used(layer, cache.parent.max_length), self.parent_mask, cache.sharing)
+        shared = Segment(*cache.parent.used(layer, self.parent_length), self.parent_mask, cache.sharing)
         return [shared, own]
 
+    @torch.compiler.disable
     def commit(self) -> None:
         """The new tokens now belong to the cache."""
         if self.padding_mask is None:
@@ -262,6 +268,11 @@ class Extension:
         else:
             self.cache.lengths = self.cache.lengths + self.padding_mask.sum(dim=1)
             self.cache.max_length = int(self.cache.lengths.max())
+
+
+def _window(length: int) -> int:
+    """Up to where buffers are read: in whole blocks, so that a compiled step meets few different shapes."""
+    return -(-length // BLOCK) * BLOCK
 
 
 def token_offsets(padding_mask: torch.Tensor) -> torch.Tensor:

@@ -66,6 +66,14 @@ def test_rmsnorm_matches_reference(components, device, dtype):
     compare(norm(tensors["x"].to(device, dtype)), tensors, "rmsnorm")
 
 
+def test_rmsnorm_rounds_to_bfloat16_where_the_reference_does(components, device):
+    tensors, config = components
+    weights = layer_weights(tensors, "layer.input_layernorm.")
+    norm = loaded(RMSNorm(config.hidden_size, config.rms_norm_eps), weights, device, torch.bfloat16)
+    ours = norm(tensors["x"].to(device, torch.bfloat16)).cpu()  # before the weight, not after: else a quarter differs
+    assert (ours == tensors["rmsnorm.bfloat16"]).float().mean() > 0.98
+
+
 def test_rope_tables_match_reference(components, device):
     tensors, config = components
     cos, sin = rope_cos_sin(tensors["positions"].to(device), config.head_dim, config.rope_theta)

@@ -11,7 +11,13 @@ from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 
 transformers = pytest.importorskip("transformers")
 
-TEXTS = ["What is 12 + 30?", "Ünïcödé, 中文, العربية, 👩‍🔬", "  a\n\n\tb  ", "<|im_start|>user\nhi<|im_end|>\n", "x" * 60]
+TEXTS = [
+    "What is 12 + 30?",
+    "Ünïcödé, 中文, العربية, 👩‍🔬",
+    "  a\n\n\tb  ",
+    "<|im_start|>user\nhi<|im_end|>\n",
+    "x" * 60,
+]
 
 
 @pytest.fixture(params=[True, False], ids=["tied", "untied"])

@@ -1,7 +1,7 @@
 """Make the reference outputs that the tests compare with: `python tests/reference/make_references.py`.
 
-- small Qwen3 models with random weights, run by `transformers` in float32 (plain "eager" attention) and in bfloat16 (its
-  default, fused attention), so a test can ask: is our bfloat16 as close to float32 as the library's own?
+- small Qwen3 models with random weights, run by `transformers` in float32 (plain "eager" attention) and in bfloat16
+  (its default, fused attention), so a test can ask: is our bfloat16 as close to float32 as the library's own?
 - every weight and input is a bfloat16 number, so the bfloat16 runs differ from float32 by their arithmetic alone
 - weights are larger than a fresh model's, norm weights are not one: attention is peaked, logits are spread
 - one file with the components, one for each whole model; versions and the model's config stand in the metadata

@@ -33,9 +33,7 @@ class Calculator:
             if match is None:
                 raise ValueError(f"cannot read {text!r} at {place}")
             top, bottom, number, symbol = match.groups()
-            self.tokens.append(
-                Fraction(int(top), int(bottom)) if top else Fraction(number) if number else symbol
-            )
+            self.tokens.append(Fraction(int(top), int(bottom)) if top else Fraction(number) if number else symbol)
             place = match.end()
 
     def peek(self):
@@ -130,9 +128,7 @@ def check_percent(problem):
         value = Fraction(start)
         assert len(directions) == len(rates)
         for rate, direction in zip(rates, directions, strict=True):
-            value += (
-                value * rate / 100 if direction in ("increased", "rises", "grows") else -value * rate / 100
-            )
+            value += value * rate / 100 if direction in ("increased", "rises", "grows") else -value * rate / 100
     return value == Fraction(problem.answer)
 
 
@@ -208,9 +204,7 @@ def check_divisors(problem):
     (number,) = integers(problem.problem)
     divisors = [n for n in range(1, number + 1) if number % n == 0]
     if "prime" in problem.problem:
-        return problem.answer == ", ".join(
-            str(n) for n in divisors if sum(n % m == 0 for m in range(1, n + 1)) == 2
-        )
+        return problem.answer == ", ".join(str(n) for n in divisors if sum(n % m == 0 for m in range(1, n + 1)) == 2)
     return int(problem.answer) == (sum(divisors) if "sum" in problem.problem else len(divisors))
 
 
@@ -243,9 +237,7 @@ def check_recurrence(problem):
     rule = rule.replace("a(n+1)", "x").replace("a(n)", "y")
     wanted = int(re.search(r"a\((\d+)\)[.?]", text)[1])
     while len(values) < wanted:
-        values.append(
-            calculate(rule, values[-1], values[-2] if len(values) > 1 and "x" in rule else values[-1])
-        )
+        values.append(calculate(rule, values[-1], values[-2] if len(values) > 1 and "x" in rule else values[-1]))
     return answer == values[-1]
 
 
@@ -475,9 +467,7 @@ def test_symmetric_sums_share_a_key():
 def test_committed_test_set_is_reproduced():
     rows = json.loads((ROOT / "CH3" / "arithmetic500_test.json").read_text())
     assert rows == test_set()
-    assert (
-        len(rows) == len({row["unique_id"] for row in rows}) == len({row["problem"] for row in rows}) == 500
-    )
+    assert len(rows) == len({row["unique_id"] for row in rows}) == len({row["problem"] for row in rows}) == 500
     assert Counter(row["level"] for row in rows) == dict.fromkeys(LEVELS, 100)
     assert set(rows[0]) == {"problem", "solution", "answer", "subject", "level", "unique_id"}
     families = Counter(row["unique_id"].split("/")[2] for row in rows)

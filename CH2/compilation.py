@@ -1,0 +1,34 @@
+"""`torch.compile` for decoding, where the machine can do it."""
+
+import shutil
+import sys
+import warnings
+
+import torch
+
+_COMPILERS = ("g++", "clang++", "c++", "cl")
+
+
+def compile_model(model):
+    """Let PyTorch fuse a model's small operations into few kernels; the first steps take the time to build them.
+
+    Shapes change only when the text outgrows a block of 64 positions or the batch changes, so a compiled step serves
+    many tokens. On a CPU the kernels are C++, which needs a compiler: where there is none, this says so once and gives
+    the model back as it is.
+
+    Args:
+        model: a `Qwen3Model`.
+
+    Returns:
+        A model with the same weights, results and arguments.
+    """
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    if on_cpu and not any(shutil.which(name) for name in _COMPILERS):
+        warnings.warn(
+            "torch.compile needs a C++ compiler on a CPU, and none was found "
+            f"({'install Visual Studio Build Tools' if sys.platform == 'win32' else 'install g++ or clang++'}); "
+            "the model runs uncompiled",
+            stacklevel=2,
+        )
+        return model
+    return torch.compile(model)

@@ -1,0 +1,396 @@
+"""Checkpoints: what is refused and how it is said, where folders are looked for, and what loading costs."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from Appendixes.QWEN3Model import Qwen3Config, checkpoint, find_checkpoint, load_qwen3, save_qwen3
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG = Qwen3Config(
+    vocab_size=300,
+    hidden_size=16,
+    intermediate_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=8,
+    max_position_embeddings=64,
+)
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture
+def folder(tmp_path, make_model, byte_tokenizer_folder):
+    """A complete checkpoint that a test may damage."""
+    save_qwen3(make_model(CONFIG, torch.float32), tmp_path / "checkpoint")
+    shutil.copy(byte_tokenizer_folder / "tokenizer.json", tmp_path / "checkpoint")
+    return tmp_path / "checkpoint"
+
+
+@pytest.fixture
+def chapters(tmp_path, monkeypatch):
+    """Empty folders of checkpoints in place of the repository's."""
+    folders = [tmp_path / chapter / "qwen3" for chapter in ("CH2", "CH3", "CH4")]
+    monkeypatch.setattr(checkpoint, "CHAPTER_FOLDERS", folders)
+    return folders
+
+
+def change_config(folder, **entries):
+    path = folder / "config.json"
+    raw = {**json.loads(path.read_text()), **entries}
+    path.write_text(json.dumps({key: value for key, value in raw.items() if value is not ...}))  # ... deletes
+
+
+def change_weights(folder, change):
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS)
+
+
+def shard(folder):
+    """Split the weights into two files with an index, as large checkpoints come."""
+    tensors = load_file(folder / WEIGHTS)
+    (folder / WEIGHTS).unlink()
+    names, weight_map = sorted(tensors), {}
+    for number, part in enumerate((names[: len(names) // 2], names[len(names) // 2 :]), start=1):
+        file = f"model-{number:05}-of-00002.safetensors"
+        save_file({name: tensors[name] for name in part}, folder / file)
+        weight_map |= dict.fromkeys(part, file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    return weight_map
+
+
+def load(folder, **options):
+    return load_qwen3(folder, device="cpu", **options)
+
+
+def some_logits(model):
+    return model(torch.arange(20)[None])
+
+
+# --- what loads ---
+
+
+def test_saved_checkpoint_loads_with_the_same_weights_and_config(folder, make_model):
+    model, tokenizer = load(folder)
+    assert model.config == CONFIG and tokenizer.decode(tokenizer.encode("the end")) == "the end"
+    assert torch.equal(some_logits(model), some_logits(make_model(CONFIG, torch.float32)))
+
+
+def test_loaded_model_is_ready_for_inference(folder):
+    model, _ = load(folder)
+    assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
+    assert model.lm_head.weight is model.embed_tokens.weight  # tied: one tensor, not two
+
+
+def test_asked_for_dtype_wins_over_the_stored_one(folder):
+    assert load(folder)[0].norm.weight.dtype == torch.float32
+    assert {parameter.dtype for parameter in load(folder, dtype=torch.bfloat16)[0].parameters()} == {torch.bfloat16}
+
+
+def test_model_lands_on_the_device_asked_for(folder, device):
+    model, _ = load_qwen3(folder, device=device)
+    assert {parameter.device.type for parameter in model.parameters()} == {device.type}
+    assert torch.allclose(
+        model(torch.arange(9, device=device)[None]).cpu(), load(folder)[0](torch.arange(9)[None]), atol=1e-4
+    )
+
+
+def test_shards_load_like_one_file(folder):
+    whole = some_logits(load(folder)[0])
+    assert len(set(shard(folder).values())) == 2
+    assert torch.equal(some_logits(load(folder)[0]), whole)
+
+
+def test_stored_copy_of_a_tied_output_layer_is_accepted(folder):
+    whole = some_logits(load(folder)[0])
+    change_weights(
+        folder, lambda tensors: tensors.update({"lm_head.weight": tensors["model.embed_tokens.weight"].clone()})
+    )
+    assert torch.equal(some_logits(load(folder)[0]), whole)
+
+
+def test_interrupted_save_leaves_the_old_checkpoint(folder, make_model, monkeypatch):
+    before = some_logits(load(folder)[0])
+
+    def broken(tensors, path, **_):
+        Path(path).write_bytes(b"half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save_file", broken)
+    with pytest.raises(KeyboardInterrupt):
+        save_qwen3(make_model(CONFIG, torch.float32, seed=1), folder)
+    assert torch.equal(some_logits(load(folder)[0]), before)
+
+
+# --- configs that are refused ---
+
+
+@pytest.mark.parametrize(
+    ("entries", "named"),
+    [
+        ({"model_type": "qwen3_moe", "num_experts": 128}, "mixture of experts (num_experts)"),
+        ({"num_local_experts": 8}, "mixture of experts (num_local_experts)"),
+        ({"model_type": "llama"}, "model_type 'llama'"),
+        ({"model_type": ...}, "model_type None"),
+        ({"use_sliding_window": True}, "sliding window"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0}}, "rope type 'yarn'"),
+        ({"rope_parameters": ..., "rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope type 'yarn'"),
+        ({"rope_parameters": {"rope_theta": 1e6, "partial_rotary_factor": 0.5}}, "partial rotary"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"hidden_act": "gelu"}, "'gelu'"),
+    ],
+)
+def test_config_of_another_model_is_refused_by_name(folder, entries, named):
+    change_config(folder, **entries)
+    with pytest.raises(ValueError, match="does not implement") as error:
+        load(folder)
+    assert named in str(error.value) and "config.json" in str(error.value)
+
+
+def test_config_names_all_that_is_wrong_with_it_at_once(folder):
+    change_config(folder, attention_bias=True, use_sliding_window=True)
+    with pytest.raises(ValueError, match="sliding window.*attention_bias"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("entries", "named"),
+    [
+        ({"head_dim": 7}, "head_dim is 7"),
+        ({"hidden_size": ...}, "hidden_size is None"),
+        ({"vocab_size": "300"}, "vocab_size is '300', expected int"),
+        ({"num_hidden_layers": 2.0}, "num_hidden_layers is 2.0, expected int"),
+        ({"num_hidden_layers": True}, "num_hidden_layers is True, expected int"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers is 0"),
+        ({"num_attention_heads": -4}, "num_attention_heads is -4"),
+        ({"num_key_value_heads": 3}, "num_key_value_heads (3)"),
+        ({"num_attention_heads": "4", "head_dim": ...}, "num_attention_heads"),
+        ({"num_attention_heads": 0, "head_dim": ...}, "num_attention_heads"),
+        ({"rms_norm_eps": "small"}, "rms_norm_eps is 'small', expected float"),
+        ({"tie_word_embeddings": "yes"}, "tie_word_embeddings is 'yes', expected bool"),
+        ({"rope_theta": ..., "rope_parameters": ...}, "rope_theta is None"),
+        ({"rope_parameters": "default"}, "rope_parameters"),
+        ({"layer_types": 2}, "layer_types"),
+        ({"dtype": "float99"}, "'float99'"),
+        ({"dtype": "int8"}, "'int8'"),
+    ],
+)
+def test_config_with_a_bad_entry_says_which(folder, entries, named):
+    change_config(folder, **entries)
+    with pytest.raises(ValueError, match="config.json") as error:
+        load(folder)
+    assert named in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "3", "\udcff"])
+def test_config_that_is_no_json_object_is_refused(folder, content):
+    (folder / "config.json").write_text(content, errors="surrogateescape")
+    with pytest.raises(ValueError, match="config.json"):
+        load(folder)
+
+
+def test_config_survives_being_written_and_read(tmp_path):
+    CONFIG.to_json(tmp_path / "config.json", eos_token_id=[1, 2])
+    assert Qwen3Config.from_json(tmp_path) == CONFIG
+    assert json.loads((tmp_path / "config.json").read_text())["eos_token_id"] == [1, 2]
+
+
+# --- weights that are refused ---
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", WEIGHTS])
+def test_missing_file_is_named(folder, file):
+    (folder / file).unlink()
+    with pytest.raises(FileNotFoundError, match=file):
+        load(folder)
+
+
+def test_missing_shard_is_named(folder):
+    shard(folder)
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="model-00002-of-00002.safetensors"):
+        load(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 600, -1], ids=["empty", "in_the_length", "in_the_header", "last_byte_lost"])
+@pytest.mark.parametrize("file", [WEIGHTS, "model-00002-of-00002.safetensors"])
+def test_truncated_weights_are_named(folder, file, keep):
+    if file != WEIGHTS:
+        shard(folder)
+    path = folder / file
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="damaged or incomplete") as error:
+        load(folder)
+    assert file in str(error.value)
+
+
+def test_missing_tensor_is_named(folder):
+    change_weights(folder, lambda tensors: tensors.pop("model.layers.1.self_attn.q_norm.weight"))
+    with pytest.raises(ValueError, match="model.layers.1.self_attn.q_norm.weight missing from model.safetensors"):
+        load(folder)
+
+
+def test_misshapen_tensor_is_named_with_both_shapes(folder):
+    change_weights(folder, lambda tensors: tensors.update({"model.norm.weight": torch.ones(17)}))
+    with pytest.raises(
+        ValueError, match=r"model.safetensors: model.norm.weight has shape \(17,\), the config says \(16,\)"
+    ):
+        load(folder)
+
+
+def test_unknown_tensor_is_named(folder):
+    change_weights(folder, lambda tensors: tensors.update({"model.layers.0.self_attn.q_proj.bias": torch.ones(32)}))
+    with pytest.raises(ValueError, match="model.layers.0.self_attn.q_proj.bias in the file"):
+        load(folder)
+
+
+def test_output_layer_of_an_untied_model_must_be_stored(folder):
+    change_config(folder, tie_word_embeddings=False)
+    with pytest.raises(ValueError, match="lm_head.weight missing"):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["../outside.safetensors", "sub/model.safetensors", "/etc/model.safetensors"])
+def test_shard_named_with_a_path_is_refused(folder, name):
+    shard(folder)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"model.norm.weight": name}}))
+    with pytest.raises(ValueError, match="not a plain file name") as error:
+        load(folder)
+    assert name in str(error.value) and index.name in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"weight_map": 3}', '{"weight_map": {"a": 3}}'])
+def test_damaged_index_is_named(folder, content):
+    shard(folder)
+    (folder / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(ValueError, match="model.safetensors.index.json"):
+        load(folder)
+
+
+def test_damaged_tokenizer_is_named(folder):
+    (folder / "tokenizer.json").write_text('{"version": "1.0"}')
+    with pytest.raises(ValueError, match="tokenizer.json"):
+        load(folder)
+
+
+def test_tokenizer_larger_than_the_model_is_refused(folder, make_model):
+    save_qwen3(make_model(Qwen3Config(**{**CONFIG.__dict__, "vocab_size": 100}), torch.float32), folder)
+    with pytest.raises(ValueError, match="the tokenizer has 269 tokens, the model only 100"):
+        load(folder)
+
+
+# --- where checkpoints are looked for ---
+
+
+def test_unknown_name_says_what_would_do(chapters):
+    with pytest.raises(FileNotFoundError, match="no checkpoint 'tinny': give 'tiny'"):
+        load_qwen3("tinny")
+
+
+def test_missing_folder_is_not_taken_for_a_hub_name(chapters, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        load_qwen3(tmp_path / "nothing")
+
+
+def test_tiny_loads_by_name_and_by_folder(tiny_folder):
+    by_name, by_folder = load_qwen3("tiny", device="cpu")[0], load_qwen3(tiny_folder, device="cpu")[0]
+    assert torch.equal(some_logits(by_name), some_logits(by_folder))
+
+
+def test_name_is_found_in_the_first_chapter(chapters, folder):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    assert find_checkpoint("tiny") == chapters[0] / "tiny"
+
+
+def test_incomplete_checkpoint_of_that_name_says_what_is_missing(chapters, folder):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    (chapters[0] / "tiny" / WEIGHTS).unlink()
+    with pytest.raises(FileNotFoundError, match="model.safetensors missing"):
+        find_checkpoint("tiny")
+
+
+@pytest.mark.parametrize("name", ["tiny", "someone/tiny"])
+def test_checkpoint_of_another_chapter_is_hard_linked(chapters, folder, name):
+    shutil.copytree(folder, chapters[2] / "tiny")
+    found = find_checkpoint(name, local_dir=chapters[1])
+    assert found == chapters[1] / "tiny"
+    for file in ("config.json", "tokenizer.json", WEIGHTS):
+        assert (found / file).samefile(chapters[2] / "tiny" / file)
+    assert torch.equal(some_logits(load(found)[0]), some_logits(load(folder)[0]))
+
+
+def test_checkpoint_of_another_chapter_is_copied_where_links_fail(chapters, folder, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    shutil.copytree(folder, chapters[0] / "tiny")
+    monkeypatch.setattr(os, "link", refuse)
+    found = find_checkpoint("tiny", local_dir=chapters[1])
+    assert not (found / WEIGHTS).samefile(chapters[0] / "tiny" / WEIGHTS)
+    assert (found / WEIGHTS).read_bytes() == (chapters[0] / "tiny" / WEIGHTS).read_bytes()
+
+
+def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, folder, monkeypatch):
+    def break_off(source, target):
+        Path(target).write_bytes(Path(source).read_bytes()[:1000])
+        if Path(source).name == WEIGHTS:
+            raise KeyboardInterrupt
+        return shutil.copyfile(source, target)
+
+    def weights_last(path):
+        files = [Path(entry.path) for entry in os.scandir(path)]
+        return iter(sorted(files, key=lambda file: file.name == WEIGHTS))
+
+    shutil.copytree(folder, chapters[0] / "tiny")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", lambda source, target: (_ for _ in ()).throw(OSError(errno.EXDEV, "no links")))
+        patch.setattr(shutil, "copy2", break_off)
+        patch.setattr(Path, "iterdir", weights_last)
+        with pytest.raises(KeyboardInterrupt):
+            find_checkpoint("tiny", local_dir=chapters[1])
+    again = find_checkpoint("tiny", local_dir=chapters[1])
+    assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
+
+
+def test_saving_into_a_linked_folder_leaves_the_other_chapter_alone(chapters, folder, make_model):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    linked = find_checkpoint("tiny", local_dir=chapters[1])
+    smaller = Qwen3Config(**{**CONFIG.__dict__, "num_hidden_layers": 1})
+    save_qwen3(make_model(smaller, torch.float32), linked)
+    assert load(linked)[0].config.num_hidden_layers == 1
+    assert load(chapters[0] / "tiny")[0].config.num_hidden_layers == 2
+
+
+def test_relative_folder_is_not_replaced_by_a_chapters_checkpoint_of_the_same_name(
+    chapters, folder, tmp_path, monkeypatch
+):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    shutil.copytree(folder, tmp_path / "runs" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert find_checkpoint("runs/tiny").resolve() == (tmp_path / "runs" / "tiny").resolve()
+
+
+# --- memory ---
+
+
+def test_loading_holds_the_weights_once():
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("peak memory is read from /proc/self/status: Linux only")
+    script = ROOT / "tests" / "reference" / "measure_loading.py"
+    done = subprocess.run([sys.executable, script, "--shape", "300MB"], capture_output=True, text=True, check=True)
+    measured = json.loads(done.stdout)
+    assert measured["file_bytes"] > 300e6
+    assert measured["ratio_after_loading"] < 1.25
+    assert 0.9 < measured["ratio_after_reading_all_weights"] < 1.25  # the weights are there, and once

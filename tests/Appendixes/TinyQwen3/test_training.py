@@ -1,0 +1,151 @@
+"""Training the tiny checkpoint: the same weights in one sitting or several, and only on what it should learn."""
+
+import json
+from dataclasses import replace
+from random import Random
+
+import pytest
+import torch
+
+from Appendixes.QWEN3Model import load_qwen3
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+from Appendixes.TinyQwen3 import validate
+from Appendixes.TinyQwen3.data import IGNORED, document, training_batch
+from Appendixes.TinyQwen3.problems import sample_problem
+from Appendixes.TinyQwen3.tokenizer import VOCAB_SIZE, save_tokenizer, train_tokenizer
+from Appendixes.TinyQwen3.train import SHAPE, Recipe, Trainer, plot_history
+
+SMALL = replace(SHAPE, hidden_size=32, intermediate_size=48, num_hidden_layers=2)
+RECIPE = Recipe(steps=6, rows=2, length=256, warm_up=2)
+
+
+@pytest.fixture(scope="module")
+def tokenizer_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save_tokenizer(train_tokenizer(samples=2000), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tokenizer_files) -> Qwen3Tokenizer:
+    return Qwen3Tokenizer.from_file(tokenizer_files)
+
+
+def trainer(folder, tokenizer_files, recipe=RECIPE) -> Trainer:
+    folder.mkdir(exist_ok=True)
+    for file in tokenizer_files.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    return Trainer(recipe, folder, shape=SMALL, compiled=False)
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, tokenizer_files):
+    whole = trainer(tmp_path / "whole", tokenizer_files)
+    for _ in range(6):
+        whole.step()
+    for _ in range(3):  # three sittings of two steps
+        sitting = trainer(tmp_path / "parts", tokenizer_files)
+        sitting.step(), sitting.step()
+        sitting.save_state()
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, sitting.model.state_dict()[name]), name
+    assert [entry["loss"] for entry in whole.history] == [entry["loss"] for entry in sitting.history]
+
+
+def test_a_state_of_another_recipe_is_refused(tmp_path, tokenizer_files):
+    trainer(tmp_path, tokenizer_files).save_state()
+    with pytest.raises(ValueError, match="another recipe"):
+        trainer(tmp_path, tokenizer_files, replace(RECIPE, seed=1))
+
+
+def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_loads(tmp_path, tokenizer_files):
+    training = trainer(tmp_path, tokenizer_files, replace(RECIPE, steps=30))
+    entries = [training.step() for _ in range(30)]
+    assert entries[-1]["loss"] < entries[0]["loss"] - 1
+    training.save_checkpoint()
+    plot_history(training.history, tmp_path / "curve.png")
+    model, loaded = load_qwen3(tmp_path, device="cpu")
+    ids = torch.tensor([loaded.encode("What is 2 + 2?")])
+    torch.testing.assert_close(model(ids), training.model(ids))
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert (record["steps_done"], record["tokens"], record["seed"]) == (30, 30 * 2 * 256, 0)
+
+
+def test_batches_depend_on_seed_and_number_alone(tokenizer):
+    first = training_batch(0, 7, 2, 256, tokenizer)
+    again = training_batch(0, 7, 2, 256, tokenizer)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], training_batch(0, 8, 2, 256, tokenizer)[0])
+    assert not torch.equal(first[0], training_batch(1, 7, 2, 256, tokenizer)[0])
+
+
+def test_labels_are_the_next_tokens_of_solutions_only(tokenizer):
+    input_ids, labels = training_batch(3, 0, 4, 256, tokenizer)
+    for ids, targets in zip(input_ids.tolist(), labels.tolist(), strict=True):
+        learnt = [index for index, target in enumerate(targets) if target != IGNORED]
+        assert all(ids[index + 1] == targets[index] for index in learnt)
+        text = tokenizer.decode([targets[index] for index in learnt])
+        assert "\\boxed{" in text
+        assert "Question" not in text
+
+
+def test_direct_and_worked_answers_get_an_equal_share_of_problems(tokenizer):
+    counts = {True: 0, False: 0}
+    for number in range(40):
+        input_ids, _ = training_batch(0, number, 4, 256, tokenizer)
+        text = tokenizer.decode(input_ids.flatten().tolist())
+        worked = text.count("Explain step by step.")
+        counts[True] += worked
+        counts[False] += text.count("Question: ") - worked
+    share = counts[True] / sum(counts.values())
+    assert sum(counts.values()) > 400
+    assert 0.42 < share < 0.58
+
+
+def test_documents_end_with_a_stop_token_and_their_answer(tokenizer):
+    problem = sample_problem(Random(0), "train")
+    for worked, answer in ((True, problem.solution), (False, f"\\boxed{{{problem.answer}}}")):
+        _, ids = document(problem, worked, tokenizer)
+        assert ids[-1] in tokenizer.stop_ids
+        assert tokenizer.decode(ids[:-1]) == answer
+
+
+def test_the_tokenizer_is_small_deterministic_and_splits_numbers_into_digits(tokenizer_files, tokenizer):
+    again = train_tokenizer(samples=2000)
+    assert json.loads(again.to_str()) == json.loads((tokenizer_files / "tokenizer.json").read_text(encoding="utf-8"))
+    assert tokenizer.vocab_size == VOCAB_SIZE
+    assert [tokenizer.decode([i]) for i in tokenizer.encode("90210")] == list("90210")
+    for token in ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"):
+        assert tokenizer.encode(token, allow_special=True) == [tokenizer.token_id(token)]
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("\\boxed{3} and \\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
+        ("\\boxed{(2, 5]}", "(2, 5]"),
+        ("no box", None),
+        ("\\boxed{never closed", None),
+    ],
+)
+def test_the_last_box_is_found(text, box):
+    assert validate.last_box(text) == box
+
+
+def test_the_report_counts_by_level_and_subject():
+    problems = [{"answer": str(i), "level": 1 + i % 2, "subject": "Sums"} for i in range(4)]
+    report = validate.report(problems, ["\\boxed{0}", "\\boxed{7}", "\\boxed{2}", "none"])
+    assert (report["accuracy"], report["boxed"]) == (0.5, 0.75)
+    assert report["level"] == {1: 1.0, 2: 0.0}
+    low, high = report["interval"]
+    assert low < 0.5 < high
+
+
+def test_the_shipped_model_works_better_with_steps_than_without(tiny_folder):
+    model, tokenizer = load_qwen3(tiny_folder, device="cpu")
+    problems = validate.test_set()[:100]
+    shares = {}
+    for name, template in validate.PROMPTS.items():
+        texts, _ = validate.answers(model, tokenizer, template, problems)
+        shares[name] = validate.report(problems, texts)
+    assert shares["chain of thought"]["accuracy"] >= shares["direct"]["accuracy"] + 0.2
+    assert shares["chain of thought"]["boxed"] >= 0.95

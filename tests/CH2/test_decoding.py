@@ -1,0 +1,157 @@
+"""The decoding engine: rows of different lengths that come, share prompts, and go, and never disturb each other."""
+
+import random
+
+import pytest
+import torch
+
+from CH2.decoding import DecodingEngine, greedy, pad_right
+from CH2.generation import generate
+
+STOPS = (3, 17, 29)
+
+
+def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """A sampler for tests: the first token whose cumulative probability exceeds the random number."""
+    return (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_prompt(rng: random.Random, length: int) -> list[int]:
+    return [rng.randrange(50) for _ in range(length)]
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[list[int]]:
+    rng = random.Random(0)
+    return [random_prompt(rng, length) for length in (1, 1, 2, 5, 30, 63, 64, 65, 100)]
+
+
+def drain(engine: DecodingEngine) -> None:
+    while engine.rows:
+        engine.step()
+
+
+def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(model64, prompts):
+    rng = random.Random(1)
+    wanted = [(rng.randrange(len(prompts)), seed, rng.randrange(1, 80)) for seed in range(60)]
+    alone = [
+        list(
+            generate(
+                model64,
+                torch.tensor([prompts[which]]),
+                length,
+                sampler=inverse_cdf,
+                stop_ids=STOPS,
+                generator=seeded(seed),
+            )
+        )
+        for which, seed, length in wanted
+    ]
+    engine, handles, rows, cancelled = DecodingEngine(model64, sampler=inverse_cdf), {}, [], set()
+    while len(rows) < len(wanted) or engine.rows:
+        for _ in range(rng.randrange(4)):
+            if len(rows) < len(wanted):
+                which, seed, length = wanted[len(rows)]
+                if which not in handles or handles[which].released:
+                    [handles[which]] = engine.add_prompts([prompts[which]])
+                rows.append(engine.admit(handles[which], length, stop_ids=STOPS, generator=seeded(seed)))
+        engine.step()
+        if engine.rows and rng.random() < 0.05:
+            victim = rng.choice(engine.rows)
+            engine.cancel(victim)
+            cancelled.add(rows.index(victim))
+        for handle in handles.values():
+            if rng.random() < 0.2 and not any(row.prompt is handle for row in engine.rows):
+                engine.release(handle)
+    assert cancelled
+    for index, (row, expected) in enumerate(zip(rows, alone, strict=True)):
+        assert row.tokens == (expected[: len(row.tokens)] if index in cancelled else expected)
+        assert (row.finish_reason == "cancelled") == (index in cancelled)
+
+
+def test_rows_of_one_prompt_share_its_keys_and_values(model64, prompts):
+    long = prompts[-1]
+    engine = DecodingEngine(model64, sampler=inverse_cdf)
+    [prompt] = engine.add_prompts([long])
+    before = engine.prompt_cache.nbytes
+    rows = [engine.admit(prompt, 10, generator=seeded(seed)) for seed in range(8)]
+    drain(engine)
+    assert engine.prompt_cache.nbytes == before  # stored once, read by all
+    assert engine.row_cache.nbytes < 8 * before
+    assert len({tuple(row.tokens) for row in rows}) > 1
+
+
+def test_a_prompt_is_read_once_however_many_rows_continue_it(small_config, make_model, prompts):
+    model, read = make_model(small_config), []
+    model.embed_tokens.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0].numel()))
+    engine = DecodingEngine(model)
+    [prompt] = engine.add_prompts([prompts[-1]])
+    for _ in range(8):
+        engine.admit(prompt, 3)
+    drain(engine)
+    assert read == [len(prompts[-1]) - 1, 8, 8, 8]
+
+
+def test_log_probabilities_are_the_models_own(model64, prompts):
+    engine = DecodingEngine(model64, sampler=inverse_cdf)
+    [prompt] = engine.add_prompts([prompts[3]])
+    row = engine.admit(prompt, 20, generator=seeded(5))
+    drain(engine)
+    text = torch.tensor([prompts[3] + row.tokens])
+    expected = model64(text).log_softmax(dim=-1)[0, len(prompts[3]) - 1 : -1]
+    picked = expected.gather(1, torch.tensor(row.tokens)[:, None])[:, 0]
+    torch.testing.assert_close(torch.tensor(row.logprobs, dtype=torch.float64), picked)
+
+
+def test_a_stop_token_ends_the_row_and_only_its_log_probability_is_kept(model64, prompts):
+    [first, second, *_] = generate(model64, torch.tensor([prompts[4]]), 5)
+    engine = DecodingEngine(model64)
+    [prompt] = engine.add_prompts([prompts[4]])
+    row = engine.admit(prompt, 5, stop_ids=(second,))
+    drain(engine)
+    expected = [] if first == second else [first]
+    assert (row.tokens, row.finish_reason, len(row.logprobs)) == (expected, "stop", len(expected) + 1)
+
+
+def test_a_released_prompt_gives_its_memory_back_and_takes_no_more_rows(model64, prompts):
+    engine = DecodingEngine(model64)
+    first, second = engine.add_prompts(prompts[-2:])
+    row = engine.admit(second, 5)
+    with pytest.raises(ValueError, match="still continue"):
+        engine.release(second)
+    engine.release(first)
+    engine.release(first)  # a second time changes nothing
+    drain(engine)
+    assert row.tokens == list(generate(model64, torch.tensor([prompts[-1]]), 5))
+    assert engine.prompt_cache.rows == 1
+    with pytest.raises(ValueError, match="released"):
+        engine.admit(first, 5)
+
+
+def test_nan_logits_are_refused(small_config, make_model):
+    model = make_model(small_config)
+    model.norm.weight[0] = float("nan")
+    engine = DecodingEngine(model)
+    engine.admit(engine.add_prompts([[1, 2]])[0], 5)
+    with pytest.raises(FloatingPointError, match="NaN"):
+        engine.step()
+
+
+def test_a_step_without_rows_does_nothing(model64):
+    assert DecodingEngine(model64).step() == []
+
+
+def test_greedy_takes_the_largest_logit():
+    logits = torch.tensor([[0.0, 2.0, 1.0], [5.0, -1.0, 4.0]])
+    assert greedy(logits, torch.rand(2)).tolist() == [1, 0]
+
+
+def test_padding_stands_behind_shorter_texts():
+    input_ids, mask = pad_right([[1], [2, 3, 4]])
+    assert input_ids.tolist() == [[1, 0, 0], [2, 3, 4]]
+    assert mask.tolist() == [[True, False, False], [True, True, True]]
+    assert pad_right([[1], [2]])[1] is None

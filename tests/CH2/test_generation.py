@@ -1,0 +1,113 @@
+"""`generate` and `generate_batch`: with and without cache, alone and together, good and bad input."""
+
+import random
+
+import pytest
+import torch
+
+from Appendixes.QWEN3Model import load_qwen3
+from CH2.generation import generate, generate_batch
+from CH3.prompts import CHAIN_OF_THOUGHT, render
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[list[int]]:
+    rng = random.Random(2)
+    return [[rng.randrange(50) for _ in range(length)] for length in (40, 1, 7, 1, 90)]
+
+
+def alone(model, prompt, steps, **options):
+    return list(generate(model, torch.tensor([prompt], device=next(model.parameters()).device), steps, **options))
+
+
+def test_cached_generation_equals_recomputation(model64, prompts):
+    for prompt in prompts:
+        assert alone(model64, prompt, 150) == alone(model64, prompt, 150, use_cache=False)
+
+
+def test_a_batch_of_mixed_lengths_equals_single_prompts(model64, prompts):
+    stops = {alone(model64, prompt, 40)[index] for prompt, index in zip(prompts, (39, 20, 5), strict=False)}
+    singles = [alone(model64, prompt, 100, stop_ids=stops) for prompt in prompts]
+    assert len({len(tokens) for tokens in singles}) > 1
+    assert generate_batch(model64, prompts, 100, stop_ids=stops) == singles
+    assert generate_batch(model64, prompts, 100, stop_ids=stops, use_cache=False) == singles
+
+
+def test_the_shipped_model_gives_in_a_batch_what_it_gives_alone(tiny_folder, device):
+    model, tokenizer = load_qwen3("tiny", device=device, dtype=torch.float64)
+    problems = ["What is 47 * 36?", "Solve 3x + 5 = 26 for x.", "Find the value of gcd(210, 54).", "What is 815 - 268?"]
+    prompts = [tokenizer.encode(render(CHAIN_OF_THOUGHT, problem)) for problem in problems]
+    together = generate_batch(model, prompts, 200, stop_ids=tokenizer.stop_ids)
+    assert together == [alone(model, prompt, 200, stop_ids=tokenizer.stop_ids) for prompt in prompts]
+    assert all("\\boxed{" in tokenizer.decode(tokens) for tokens in together)
+
+
+def test_tokens_are_handed_out_as_they_are_made(small_config, make_model):
+    model, calls = make_model(small_config), []
+    model.norm.register_forward_pre_hook(lambda module, inputs: calls.append(1))
+    stream = generate(model, torch.tensor([[1, 2, 3]]), 100)
+    next(stream)
+    after_one = len(calls)
+    next(stream)
+    assert (after_one, len(calls)) == (2, 3)  # prefill and one step, then one more
+
+
+def test_generation_ends_after_max_new_tokens(model64, prompts):
+    assert len(alone(model64, prompts[0], 7)) == 7
+    assert alone(model64, prompts[0], 0) == []
+    assert generate_batch(model64, prompts, 0) == [[]] * len(prompts)
+    assert generate_batch(model64, [], 5) == []
+
+
+def test_any_of_several_stop_tokens_ends_the_text(model64, prompts):
+    tokens = alone(model64, prompts[0], 30)
+    stop = tokens[10]
+    cut = tokens.index(stop)
+    assert alone(model64, prompts[0], 30, stop_ids=(49 if stop != 49 else 48, stop))[:cut] == tokens[:cut]
+    assert len(alone(model64, prompts[0], 30, stop_ids=(stop,))) == cut
+
+
+@pytest.mark.parametrize(
+    ("ids", "steps", "message"),
+    [
+        (torch.zeros(1, 0, dtype=torch.long), 5, "prompt is empty"),
+        (torch.tensor([[1, 50]]), 5, "token id 50 is not in the vocabulary of 50"),
+        (torch.tensor([[-1, 2]]), 5, "token id -1"),
+        (torch.tensor([1, 2]), 5, r"expected \(1, seq\)"),
+        (torch.tensor([[1], [2]]), 5, "generate_batch"),
+        (torch.ones(1, 500, dtype=torch.long), 13, "at most 12 new tokens fit"),
+        (torch.ones(1, 512, dtype=torch.long), 1, "leaves no room"),
+        (torch.tensor([[1]]), -1, "max_new_tokens is -1"),
+    ],
+)
+def test_bad_input_is_refused_at_the_call(model64, ids, steps, message):
+    with pytest.raises(ValueError, match=message):
+        generate(model64, ids, steps)
+
+
+def test_the_whole_context_can_be_used(model64):
+    assert len(alone(model64, [1] * 500, 12)) == 12
+
+
+def test_one_generator_a_prompt_is_required(model64):
+    with pytest.raises(ValueError, match="2 prompts need as many generators"):
+        generate_batch(model64, [[1], [2]], 5, generators=[torch.Generator()])
+
+
+def test_float32_batches_rarely_leave_the_single_texts(small_config, make_model):
+    """Sums are ordered differently in a batch, so the last bit may differ; a different token needs a near tie."""
+    model = make_model(small_config, dtype=torch.float32)
+    rng = random.Random(3)
+    prompts = [[rng.randrange(50) for _ in range(rng.randrange(1, 40))] for _ in range(24)]
+    together = generate_batch(model, prompts, 60)
+    same = sum(tokens == alone(model, prompt, 60) for tokens, prompt in zip(together, prompts, strict=True))
+    assert same >= 22
+
+
+@pytest.mark.real_weights
+def test_the_real_model_writes_what_the_book_shows():
+    model, tokenizer = load_qwen3("Qwen/Qwen3-0.6B-Base")
+    ids = tokenizer.encode("Explain large language models in a single sentence.")
+    text = tokenizer.decode(alone(model, ids, 30, stop_ids=tokenizer.stop_ids))
+    expected = " Large language models are artificial intelligence systems that can understand, generate, and process"
+    assert text.startswith(expected + " human language")
