@@ -1,4 +1,4 @@
-"""What the components' demonstrations share: the `--plot` option, pictures in one style, and checks that can fail.
+"""What the components' demonstrations share: the `--plot` option, pictures in one style, checks that can fail.
 
 - a demonstration exits with code 0, with 1 if a check fails, with 2 if its command line cannot be followed
 - pictures never open a window, so they work on a machine without a screen
@@ -12,6 +12,7 @@ from typing import NoReturn
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import nn
 
 # Colours that colour-blind readers can tell apart (Okabe and Ito, 2008); use a second sign beside them, such as a dash.
 BLUE, ORANGE, GREEN, RED, PINK, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
@@ -82,6 +83,19 @@ def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
     if first.shape != second.shape:
         raise ValueError(f"shapes {tuple(first.shape)} and {tuple(second.shape)} cannot be compared")
     return (first - second).abs().max().item()
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Numbers that a module learns; what two of its parts share counts once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def randomise(module: nn.Module, generator: torch.Generator, std: float = 0.1) -> None:
+    """Draw every matrix of a module from a normal distribution; the weights of normalisations stay as they are."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(std=std, generator=generator)
 
 
 def numbers(values: torch.Tensor, digits: int = 4) -> str:

@@ -1,5 +1,6 @@
 """`torch.compile` for decoding, where the machine can do it."""
 
+import copy
 import shutil
 import sys
 import warnings
@@ -9,7 +10,7 @@ import torch
 _COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
-def compile_model(model):
+def compile_model(model, **options):
     """Let PyTorch fuse a model's small operations into few kernels; the first steps take the time to build them.
 
     Shapes change only when the text outgrows a block of 64 positions or the batch changes, so a compiled step serves
@@ -18,9 +19,10 @@ def compile_model(model):
 
     Args:
         model: a `Qwen3Model`.
+        options: for `torch.compile`.
 
     Returns:
-        A model with the same weights, results and arguments.
+        A model that shares the weights and is used in the same way; the given one stays uncompiled.
     """
     on_cpu = next(model.parameters()).device.type == "cpu"
     if on_cpu and not any(shutil.which(name) for name in _COMPILERS):
@@ -31,4 +33,6 @@ def compile_model(model):
             stacklevel=2,
         )
         return model
-    return torch.compile(model)
+    compiled = copy.copy(model)
+    compiled.run_layers = torch.compile(model.run_layers, **options)  # the bookkeeping of the cache stays in Python
+    return compiled

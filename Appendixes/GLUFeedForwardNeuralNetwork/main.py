@@ -16,10 +16,12 @@ from Appendixes.demonstration import (
     PINK,
     RED,
     argument_parser,
+    count_parameters,
     largest_difference,
     new_picture,
     numbers,
     parse,
+    randomise,
     report_difference,
     save_figure,
 )
@@ -66,21 +68,17 @@ def show_size(dim: int = 1024, hidden_dim: int = 3072) -> None:
         gated = GLUFeedForward(dim, hidden_dim)
         plain = nn.Sequential(nn.Linear(dim, 4 * dim, bias=False), nn.GELU(), nn.Linear(4 * dim, dim, bias=False))
     print(f"\n3. Three matrices instead of two: the layer of Qwen3-0.6B, {dim} -> {hidden_dim} -> {dim}.")
-    print(f"   GLUFeedForward          3 x {dim} x {hidden_dim} = {count(gated):>10,} parameters")
-    print(f"   without gates, 4 x dim  2 x {dim} x {4 * dim} = {count(plain):>10,} parameters")
-
-
-def count(module: nn.Module) -> int:
-    """Parameters of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())
+    print(f"   GLUFeedForward          3 x {dim} x {hidden_dim} = {count_parameters(gated):>10,} parameters")
+    print(f"   without gates, 4 x dim  2 x {dim} x {4 * dim} = {count_parameters(plain):>10,} parameters")
 
 
 def compare_with_pytorch() -> None:
     """The component against PyTorch's functions, for the sigmoid and for Qwen3's SiLU."""
-    x = torch.randn(3, 5, 64, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 5, 64, generator=generator)
     print(f"\n4. The same from PyTorch's functions: random input {tuple(x.shape)}, hidden size 192.")
-    torch.manual_seed(0)
     layer = GLUFeedForward(64, 192, "sigmoid")
+    randomise(layer, generator)
     halves = torch.cat((layer.up_proj(x), layer.gate_proj(x)), dim=-1)  # F.glu: first half * sigmoid(second half)
     report_difference("GLU and F.glu", largest_difference(layer(x), layer.down_proj(F.glu(halves))), 1e-6)
     layer.activation = "silu"
@@ -92,7 +90,7 @@ def compare_with_pytorch() -> None:
 def draw_gates() -> Figure:
     """What each activation makes of the number that controls a gate."""
     figure, axes = new_picture(
-        "Below zero every gate closes, except the bilinear one",
+        "Far below zero every gate closes, except the bilinear one",
         "number that controls the gate (gate_proj x)",
         "factor by which the value passes",
     )

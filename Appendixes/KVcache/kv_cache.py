@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-BLOCK = 64  # positions; capacities are this or its doubles
+BLOCK = 64  # positions; buffers are made and read in whole blocks
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Sharing:
         width = max(map(len, members), default=0)
         place = {row: parent * width + i for parent, rows in enumerate(members) for i, row in enumerate(rows)}
         filled = [rows + [0] * (width - len(rows)) for rows in members]
-        self.width = width
+        self.parents, self.width = parents, width
         self.rows_by_parent = torch.tensor(filled, dtype=torch.long, device=device).flatten()  # (parents * width,)
         places = [place[row] for row in range(len(parent_rows))]
         self.place_of_row = torch.tensor(places, dtype=torch.long, device=device)  # (rows,)
@@ -122,7 +122,6 @@ class KVCache:
             return self.lengths
         return self.lengths + self.parent.lengths[self.sharing.parent_of_row]
 
-    @torch.compiler.disable
     def extend(self, rows: int, seq: int, device, padding_mask: torch.Tensor | None = None) -> "Extension":
         """Make room for `seq` more tokens in each row, and say where they go and what they may see.
 
@@ -139,6 +138,8 @@ class KVCache:
             self.add_rows(rows, device)
         if rows != self.rows:
             raise ValueError(f"the batch has {rows} rows, the cache {self.rows}: use one cache for one batch")
+        if self.parent is not None and self.sharing.parents != self.parent.rows:
+            self._set_parents(self.parent_rows)  # the parent gained rows that nobody continues yet
         self._reserve(self.rows, self.max_length + seq)
         return Extension(self, seq, padding_mask)
 
@@ -259,7 +260,6 @@ class Extension:
         shared = Segment(*cache.parent.used(layer, self.parent_length), self.parent_mask, cache.sharing)
         return [shared, own]
 
-    @torch.compiler.disable
     def commit(self) -> None:
         """The new tokens now belong to the cache."""
         if self.padding_mask is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -92,14 +92,14 @@ def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = Non
     name = str(name_or_path)
     home = Path(local_dir) if local_dir is not None else CHAPTER_FOLDERS[0]
     own = home / name.rstrip("/").split("/")[-1]
+    folder = Path(name).expanduser()
     is_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
-    if "/" not in name or is_hub_name:
+    if "/" not in name or (is_hub_name and not folder.is_dir()):
         if missing_files(own) == []:
             return own
         for other in (chapter / own.name for chapter in CHAPTER_FOLDERS):
             if other.resolve() != own.resolve() and missing_files(other) == []:
                 return _link_checkpoint(other, own)
-    folder = Path(name).expanduser()
     if folder.is_dir():
         missing = missing_files(folder)
         if missing:
@@ -131,37 +131,36 @@ def _link_checkpoint(source: Path, target: Path) -> Path:
     for file in source.iterdir():
         if not file.is_file():
             continue
-        (target / file.name).unlink(missing_ok=True)
+        part = target / (file.name + ".part")  # put in place when it is whole
+        part.unlink(missing_ok=True)
         try:
-            os.link(file, target / file.name)
+            os.link(file, part)
         except OSError:
-            shutil.copy2(file, target / file.name)
+            shutil.copy2(file, part)
+        part.replace(target / file.name)
     return target
 
 
 def _download(name: str, target: Path) -> Path:
-    """Fetch the files that are needed; an interrupted download goes on where it stopped."""
+    """Fetch the files that are needed. A connection that breaks is resumed; files that arrived whole are kept."""
     wanted = {"repo_id": name, "allow_patterns": FILES_NEEDED + SHARD_FILES}
     try:
         snapshot_download(**wanted, local_dir=target)
-    except (HfHubHTTPError, LocalEntryNotFoundError, ConnectionError, OSError) as error:
-        try:  # an earlier program may have left it in the cache that all Hugging Face libraries share
-            return _complete(Path(snapshot_download(**wanted, local_files_only=True)))
-        except (LocalEntryNotFoundError, FileNotFoundError):
-            pass
-        raise ConnectionError(
-            f"{name} is neither in {target} nor could it be downloaded ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no details'}). "
-            "Check the name and the network; what was fetched is kept, and the next try goes on from there"
-        ) from error
-    return _complete(target)
-
-
-def _complete(folder: Path) -> Path:
-    missing = missing_files(folder)
-    if missing:
-        raise FileNotFoundError(f"{folder} is not a complete checkpoint: {', '.join(missing)} missing")
-    return folder
+        reason = "the Hub was not reached, or has no such file under this name"
+    except Exception as error:  # the library lets through what its HTTP client raises, which differs by version
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}"
+    if not missing_files(target):
+        return target
+    try:  # an earlier program may have left it in the cache that all Hugging Face libraries share
+        shared = Path(snapshot_download(**wanted, local_files_only=True))
+    except (LocalEntryNotFoundError, ValueError):
+        shared = target
+    if not missing_files(shared):
+        return shared
+    raise ConnectionError(
+        f"{name} could not be downloaded: {target} still lacks {', '.join(missing_files(target))} ({reason}). "
+        "Check the name and the network; files that arrived whole are kept for the next try"
+    )
 
 
 def _shards(folder: Path) -> dict[str, set[str]]:

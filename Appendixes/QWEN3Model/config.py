@@ -60,14 +60,11 @@ class Qwen3Config:
             raise ValueError(f"{path} is not valid JSON ({error}); download it again") from None
         if not isinstance(raw, dict):
             raise ValueError(f"{path} holds a {type(raw).__name__}, not the settings of a model")
-        _refuse_unsupported(raw, path)
-        rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-        values = dict(raw)
+        rope = _rope_settings(raw, path)
+        _refuse_unsupported(raw, rope, path)
+        values = {"head_dim": 128, "tie_word_embeddings": False, **raw}  # what a silent file means
         values["rope_theta"] = rope.get("rope_theta", raw.get("rope_theta"))
         values["dtype"] = raw.get("dtype") or raw.get("torch_dtype") or "float32"
-        if values.get("head_dim") is None and {"hidden_size", "num_attention_heads"} <= raw.keys():
-            values["head_dim"] = raw["hidden_size"] // raw["num_attention_heads"]
-        values.setdefault("tie_word_embeddings", False)  # what the architecture assumes when the file is silent
         settings = {}
         for name, field in cls.__dataclass_fields__.items():
             value = values.get(name)
@@ -92,12 +89,25 @@ class Qwen3Config:
             "rope_parameters": {"rope_theta": self.rope_theta, "rope_type": "default"},
             **more,
         }
-        Path(path).write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
+        part = Path(f"{path}.part")  # written beside and then put in place, so nobody ever sees half a file
+        part.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
 
 
-def _refuse_unsupported(raw: dict, path: Path) -> None:
+def _rope_settings(raw: dict, path: Path) -> dict:
+    """The settings of RoPE that stand in an object of their own, if they do."""
+    for name in ("rope_parameters", "rope_scaling"):
+        if raw.get(name) is not None:
+            if not isinstance(raw[name], dict):
+                raise ValueError(f"{path}: {name} is {raw[name]!r}, expected an object")
+            return raw[name]
+    return {}
+
+
+def _refuse_unsupported(raw: dict, rope: dict, path: Path) -> None:
     """Name what this code does not implement, instead of running it wrongly."""
-    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+    if not isinstance(raw.get("layer_types") or [], list):
+        raise ValueError(f"{path}: layer_types is {raw['layer_types']!r}, expected a list")
     rope_type = rope.get("rope_type", rope.get("type", "default"))
     layer_types = set(raw.get("layer_types") or ["full_attention"])
     experts = [name for name in ("num_experts", "num_local_experts") if raw.get(name)]

@@ -8,7 +8,7 @@
 import torch
 from torch import nn
 
-from Appendixes.KVcache import KVCache, token_offsets
+from Appendixes.KVcache import Extension, KVCache, token_offsets
 from Appendixes.QWEN3Model.config import Qwen3Config
 from Appendixes.QWEN3TransformerBlock import TransformerBlock
 from Appendixes.RMSNorm import RMSNorm
@@ -25,7 +25,8 @@ class Qwen3Model(nn.Module):
     def __init__(self, config: Qwen3Config):
         super().__init__()
         self.config = config
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        table = torch.empty(config.vocab_size, config.hidden_size)
+        self.embed_tokens = nn.Embedding.from_pretrained(table, freeze=False)  # filled below, once
         self.layers = nn.ModuleList(TransformerBlock(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
@@ -59,22 +60,39 @@ class Qwen3Model(nn.Module):
                 f"input_ids has shape {tuple(input_ids.shape)}: expected (batch, seq) with at least one token"
             )
         (batch, seq), device = input_ids.shape, input_ids.device
-        extension = mask = None
         if cache is not None:
             extension = cache.extend(batch, seq, device, padding_mask)
-            positions = extension.positions
-        elif padding_mask is not None:
+            logits = self.run_layers(input_ids, extension.positions, None, extension, last_position_only, padding_mask)
+            extension.commit()
+            return logits
+        if padding_mask is None:
+            positions, mask = torch.arange(seq, device=device)[None], None
+        else:
             positions = token_offsets(padding_mask)  # padding counts as later than every real token: nobody sees it
             mask = positions[:, None, :] <= positions[:, :, None]  # (batch, query, key)
-        else:
-            positions = torch.arange(seq, device=device)[None]
+        return self.run_layers(input_ids, positions, mask, None, last_position_only, padding_mask)
 
+    def run_layers(
+        self,
+        input_ids: torch.Tensor,
+        positions: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        extension: Extension | None = None,
+        last_position_only: bool = False,
+        padding_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """From ids to logits, when it is settled where each token stands: the part of `forward` worth compiling.
+
+        Args:
+            positions: `(batch or 1, seq)`, each token's place in its text.
+            mask: bool `(batch, seq, seq)`, True where a token may look; None: causal. Without a cache only.
+            extension: the cache, made ready for these tokens.
+            input_ids, last_position_only, padding_mask: as in `forward`.
+        """
         x = self.embed_tokens(input_ids)  # (batch, seq, hidden_size)
         cos, sin = rope_cos_sin(positions, self.config.head_dim, self.config.rope_theta)
         for index, layer in enumerate(self.layers):
             x = layer(x, cos, sin, mask, extension, index)
-        if extension is not None:
-            extension.commit()
         if last_position_only:
             x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
         return self.lm_head(self.norm(x))
@@ -88,6 +106,9 @@ def last_real(x: torch.Tensor, padding_mask: torch.Tensor) -> torch.Tensor:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Weights from a normal distribution of standard deviation 0.02, as the reference does."""
-    if isinstance(module, nn.Linear | nn.Embedding):
+    """Weights from a normal distribution of standard deviation 0.02, as the reference does.
+
+    Weights without memory, which a checkpoint will replace, are left alone: PyTorch would load its compiler for them.
+    """
+    if isinstance(module, nn.Linear | nn.Embedding) and not module.weight.is_meta:
         nn.init.normal_(module.weight, std=0.02)

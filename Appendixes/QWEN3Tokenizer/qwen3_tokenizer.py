@@ -5,6 +5,7 @@
 - which ids end an answer comes from the checkpoint's own files
 """
 
+import codecs
 import json
 from pathlib import Path
 
@@ -12,6 +13,19 @@ from tokenizers import Tokenizer
 
 IM_START, IM_END = "<|im_start|>", "<|im_end|>"
 ROLES = ("system", "user", "assistant")
+
+
+def _byte_characters() -> dict[str, int]:
+    """Byte-level BPE writes each byte as one printable character (Radford et al., 2019): which stands for which.
+
+    Printable characters of Latin-1 stand for themselves, the other bytes for characters from U+0100 on, in order.
+    """
+    printable = [byte for byte in range(256) if 33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+BYTE_OF_CHARACTER = _byte_characters()
 
 
 class Qwen3Tokenizer:
@@ -88,16 +102,21 @@ class Qwen3Tokenizer:
         Yields:
             Strings; joined they equal `decode` of all ids.
         """
-        pending: list[int] = []
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")  # holds back half a character
         for token in ids:
-            pending.append(int(token))
-            text = self.decode(pending)
-            # An unfinished character shows as U+FFFD at the end; four bytes are the longest there is.
-            if text and (not text.endswith("\ufffd") or len(pending) > 4):
+            text = decoder.decode(self._token_bytes(int(token)))
+            if text:
                 yield text
-                pending = []
-        if pending:
-            yield self.decode(pending)
+        rest = decoder.decode(b"", final=True)
+        if rest:
+            yield rest
+
+    def _token_bytes(self, token_id: int) -> bytes:
+        """The bytes that a token stands for; none for ids past the vocabulary."""
+        token = self._tokenizer.id_to_token(token_id) or ""
+        if all(character in BYTE_OF_CHARACTER for character in token):
+            return bytes(BYTE_OF_CHARACTER[character] for character in token)
+        return token.encode()  # an added token with characters of its own
 
     def apply_chat_template(
         self, messages: list[dict[str, str]], add_generation_prompt: bool = True, enable_thinking: bool = True
@@ -224,6 +243,9 @@ def _stop_ids(tokenizer: Tokenizer, folder: Path, settings: dict) -> tuple[int, 
     for name in ("generation_config.json", "config.json"):
         eos = _read_json(folder / name).get("eos_token_id")
         if eos is not None:
-            return tuple(eos) if isinstance(eos, list) else (eos,)
+            stop_ids = eos if isinstance(eos, list) else [eos]
+            if not all(type(stop) is int for stop in stop_ids):
+                raise ValueError(f"{folder / name}: eos_token_id is {eos!r}, expected a number or a list of numbers")
+            return tuple(stop_ids)
     eos = _token_id(tokenizer, settings.get("eos_token"))
     return () if eos is None else (eos,)

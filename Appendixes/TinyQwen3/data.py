@@ -5,6 +5,7 @@ it would have seen.
 """
 
 from random import Random
+from typing import NamedTuple
 
 import torch
 
@@ -22,32 +23,61 @@ def document(problem: Problem, worked: bool, tokenizer: Qwen3Tokenizer) -> tuple
     return tokenizer.encode(prompt), [*tokenizer.encode(answer), tokenizer.stop_ids[0]]
 
 
+class Batch(NamedTuple):
+    """Rows of documents, each `(rows, length)`."""
+
+    input_ids: torch.Tensor
+    labels: torch.Tensor  # the next token, or `IGNORED` in questions and padding
+    documents: torch.Tensor  # which document of its row a token belongs to; padding is one more
+    positions: torch.Tensor  # the token's place in its document
+
+    def mask(self) -> torch.Tensor:
+        """Bool `(rows, length, length)`: a token looks back within its own document, as it will when it is used."""
+        same = self.documents[:, :, None] == self.documents[:, None, :]
+        return same & (self.positions[:, None, :] <= self.positions[:, :, None])
+
+
 def training_batch(
     seed: int, number: int, rows: int, length: int, tokenizer: Qwen3Tokenizer, direct_share: float = 0.5
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> Batch:
     """One batch of documents.
 
     Args:
         seed, number: which batch; the same two give the same one.
         rows, length: its size; a document that fits no row any more ends the batch.
+        tokenizer: makes the ids.
         direct_share: share of problems shown with their answer alone, without steps.
-
-    Returns:
-        `input_ids (rows, length)` and `labels (rows, length)`: the next token, or `IGNORED` in prompts and padding.
     """
     rng = Random(f"{seed}/{number}")
-    pad = tokenizer.pad_id
-    input_ids, labels = [[] for _ in range(rows)], [[] for _ in range(rows)]
+    packed: list[list[tuple[list[int], list[int]]]] = [[] for _ in range(rows)]
+    used = [0] * rows
     while True:
         worked = rng.random() >= direct_share
         prompt, answer = document(sample_problem(rng, "train"), worked, tokenizer)
         size = len(prompt) + len(answer)
-        room = next((row for row in range(rows) if len(input_ids[row]) + size <= length), None)
+        room = next((row for row in range(rows) if used[row] + size <= length), None)
         if room is None:
             break
-        input_ids[room] += prompt + answer
-        labels[room] += [IGNORED] * (len(prompt) - 1) + answer + [IGNORED]
-    for row in range(rows):
-        input_ids[row] += [pad] * (length - len(input_ids[row]))
-        labels[row] += [IGNORED] * (length - len(labels[row]))
-    return torch.tensor(input_ids), torch.tensor(labels)
+        packed[room].append((prompt, answer))
+        used[room] += size
+    return Batch(
+        *(torch.tensor(part) for part in zip(*(_row(row, length, tokenizer.pad_id) for row in packed), strict=True))
+    )
+
+
+def _row(row: list[tuple[list[int], list[int]]], length: int, pad: int) -> tuple[list[int], ...]:
+    """One row of a batch: its ids, labels, document numbers and positions."""
+    ids, labels, documents, positions = [], [], [], []
+    for index, (prompt, answer) in enumerate(row):
+        size = len(prompt) + len(answer)
+        ids += prompt + answer
+        labels += [IGNORED] * (len(prompt) - 1) + answer + [IGNORED]
+        documents += [index] * size
+        positions += range(size)
+    rest = length - len(ids)
+    return (
+        ids + [pad] * rest,
+        labels + [IGNORED] * rest,
+        documents + [len(row)] * rest,
+        positions + list(range(rest)),
+    )

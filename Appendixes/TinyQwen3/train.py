@@ -44,7 +44,7 @@ class Recipe:
     """All that the weights depend on."""
 
     seed: int = 0
-    steps: int = 3600
+    steps: int = 1800
     rows: int = 32  # documents are packed into rows ...
     length: int = 256  # ... of this many tokens
     direct_share: float = 0.5  # of problems that are shown with the answer alone
@@ -99,8 +99,7 @@ class Trainer:
         batch = training_batch(
             recipe.seed, number, recipe.rows, recipe.length, self.tokenizer, direct_share=recipe.direct_share
         )
-        input_ids, labels = (tensor.to(self.device) for tensor in batch)
-        loss, hits = self.loss_and_hits(input_ids, labels)
+        loss, hits = self.loss_and_hits(*(tensor.to(self.device) for tensor in (*batch, batch.mask())))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser, peak in zip(self.optimisers, (recipe.matrix_rate, recipe.other_rate), strict=True):
@@ -111,8 +110,8 @@ class Trainer:
         self.history.append(entry)
         return entry
 
-    def _loss_and_hits(self, input_ids, labels):
-        logits = self.model(input_ids).flatten(0, 1).float()  # (rows * length, vocab)
+    def _loss_and_hits(self, input_ids, labels, documents, positions, mask):
+        logits = self.model.run_layers(input_ids, positions, mask).flatten(0, 1).float()  # (rows * length, vocab)
         labels = labels.flatten()
         loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
         learnt = labels != IGNORED

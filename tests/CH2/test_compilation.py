@@ -14,7 +14,7 @@ from CH2.generation import generate
 def test_compiled_steps_are_reused_while_the_text_grows(model64):
     """Traced by the compiler but run eagerly, so that what is counted is compilations, not C++."""
     counter = CompileCounterWithBackend("eager")
-    compiled = torch.compile(model64, backend=counter)
+    compiled = compile_model(model64, backend=counter)
     prompt = torch.tensor([[random.Random(4).randrange(50) for _ in range(20)]])
     first = list(generate(compiled, prompt, 40))
     after_first_block = counter.frame_count

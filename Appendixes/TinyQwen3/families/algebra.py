@@ -33,9 +33,7 @@ def _collect(rng: Random, left: tuple[int, int], right: tuple[int, int]) -> list
         lines.append(f"Move {b}: {sum_chain(d, -b)}, so {polynomial([a - c, 0])} = {d - b}")
     else:
         lines.append(f"Move {b}: {sum_chain(d, -b)}, so {polynomial([a, 0])} = {polynomial([c, d - b])}")
-        lines.append(
-            f"Move {polynomial([c, 0])}: {a}{plus(-c)} = {a - c}, so {polynomial([a - c, 0])} = {d - b}"
-        )
+        lines.append(f"Move {polynomial([c, 0])}: {a}{plus(-c)} = {a - c}, so {polynomial([a - c, 0])} = {d - b}")
     if a - c != 1:
         lines.append(_divide_out(a - c, d - b))
     return lines

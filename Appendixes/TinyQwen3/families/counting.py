@@ -22,8 +22,7 @@ def arrangements(rng: Random, level: int) -> Draft:
         problem = rng.choice(
             (
                 f"From {n} {one} pick a first and a second, and from {m} {other} pick one. How many ways?",
-                f"In how many ways can {n} {one} give a first and a second place, and {m} "
-                f"{other} give one winner?",
+                f"In how many ways can {n} {one} give a first and a second place, and {m} {other} give one winner?",
             )
         )
         lines = [f"First: {n}, second: {n} - 1 = {n - 1}"]
@@ -70,9 +69,7 @@ def _outfits(rng: Random) -> Draft:
         )
     )
     a, b, c = numbers if rng.random() < 0.5 else numbers[::-1]
-    return Draft(
-        ("product", *sorted(numbers)), problem, [product_chain(a, b), product_chain(a * b, c)], str(a * b * c)
-    )
+    return Draft(("product", *sorted(numbers)), problem, [product_chain(a, b), product_chain(a * b, c)], str(a * b * c))
 
 
 def _at_least_one(rng: Random) -> Draft:
@@ -82,8 +79,7 @@ def _at_least_one(rng: Random) -> Draft:
     problem = rng.choice(
         (
             f"From {n} {one} and {m} {other} choose {k}, at least one of the {one}. How many ways?",
-            f"Of {n} {one} and {m} {other}, a group of {k} must have at least one of the "
-            f"{one}. How many groups?",
+            f"Of {n} {one} and {m} {other}, a group of {k} must have at least one of the {one}. How many groups?",
         )
     )
     if rng.random() < 0.5:  # by complement
@@ -146,17 +142,13 @@ def _not_red(rng: Random, red: int, blue: int, green: int) -> Draft:
     total = red + blue + green
     problem = rng.choice(
         (
-            f"A bag has {red} red, {blue} blue and {green} green balls. "
-            f"What is the probability that one is not red?",
-            f"A jar has {red} red, {blue} blue and {green} green beads. "
-            f"Find the probability that one is not red.",
+            f"A bag has {red} red, {blue} blue and {green} green balls. What is the probability that one is not red?",
+            f"A jar has {red} red, {blue} blue and {green} green beads. Find the probability that one is not red.",
         )
     )
     lines = [f"All: {sum_chain(red, blue)}, {sum_chain(red + blue, green)}"]
     top = blue + green
-    lines.append(
-        f"Not red: {total} - {red} = {top}" if rng.random() < 0.5 else f"Not red: {blue} + {green} = {top}"
-    )
+    lines.append(f"Not red: {total} - {red} = {top}" if rng.random() < 0.5 else f"Not red: {blue} + {green} = {top}")
     answer, chain = lowest(top, total), reduction_chain(top, total)
     lines.append(chain if chain != answer else f"The probability is {answer}")
     return Draft(("not red", red, *sorted((blue, green))), problem, lines, answer)

@@ -49,9 +49,7 @@ def fraction_sum(rng: Random, level: int) -> Draft:
     expression = frac(*fractions[0])
     for sign, fraction in zip(signs[1:], fractions[1:], strict=True):
         expression += f" {'+' if sign > 0 else '-'} {frac(*fraction)}"
-    key = tuple(
-        sorted(f"{sign * top}/{bottom}" for sign, (top, bottom) in zip(signs, fractions, strict=True))
-    )
+    key = tuple(sorted(f"{sign * top}/{bottom}" for sign, (top, bottom) in zip(signs, fractions, strict=True)))
     return Draft(key, _ask_fraction(rng, expression), lines, answer)
 
 
@@ -144,9 +142,7 @@ def _part_lines(rng: Random, rate: int, number: int) -> tuple[list[str], int]:
         if rate % 10:
             lines.append(f"5% is {tenth} / 2 = {decimal(number * 5, 2)}")
         if rate % 10 and rate > 10:
-            lines.append(
-                f"{decimal(number * (rate // 10), 1)} + {decimal(number * 5, 2)} = {decimal(value, 2)}"
-            )
+            lines.append(f"{decimal(number * (rate // 10), 1)} + {decimal(number * 5, 2)} = {decimal(value, 2)}")
         return lines, value
     return [product_chain(number, rate), f"{value} / 100 = {decimal(value, 2)}"], value
 

@@ -113,9 +113,7 @@ def _meeting(rng: Random) -> Draft:
             f"Find the point where the lines y = {shown[0]} and y = {shown[1]} cross.",
         )
     )
-    return Draft(
-        ("meet", *sorted(((a, b), (c, d)))), problem, _meeting_lines(rng, a, b, c, d, x), f"({x}, {y})"
-    )
+    return Draft(("meet", *sorted(((a, b), (c, d)))), problem, _meeting_lines(rng, a, b, c, d, x), f"({x}, {y})")
 
 
 def _line_meets_line(rng: Random) -> Draft:
@@ -151,10 +149,8 @@ def distance_area(rng: Random, level: int) -> Draft:
     if level == 1:
         problem = rng.choice(
             (
-                f"A rectangle has corners ({x}, {y}) and ({x + width}, {y + height}) opposite. "
-                f"What is its area?",
-                f"Find the area of the rectangle with opposite corners ({x}, {y}) "
-                f"and ({x + width}, {y + height}).",
+                f"A rectangle has corners ({x}, {y}) and ({x + width}, {y + height}) opposite. What is its area?",
+                f"Find the area of the rectangle with opposite corners ({x}, {y}) and ({x + width}, {y + height}).",
             )
         )
         return Draft(("rectangle", x, y, width, height), problem, [*sides, product], str(width * height))

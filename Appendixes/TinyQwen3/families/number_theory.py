@@ -175,9 +175,7 @@ def divisors(rng: Random, level: int) -> Draft:
             )
         )
         return Draft(("primes", number), problem, lines, ", ".join(map(str, primes)))
-    powers = [
-        f"{prime}^{factors.count(prime)}" if factors.count(prime) > 1 else str(prime) for prime in primes
-    ]
+    powers = [f"{prime}^{factors.count(prime)}" if factors.count(prime) > 1 else str(prime) for prime in primes]
     lines.append(f"{number} = {' * '.join(powers)}")
     if level == 5:
         sums = [(prime ** (factors.count(prime) + 1) - 1) // (prime - 1) for prime in primes]
@@ -238,9 +236,7 @@ def base_conversion(rng: Random, level: int) -> Draft:
             f"In base {source} a number is {digits}. What is it in base {target}?",
         )
     )
-    return Draft(
-        (source, target, number), problem, lines, str(number) if target == 10 else _in_base(number, target)
-    )
+    return Draft((source, target, number), problem, lines, str(number) if target == 10 else _in_base(number, target))
 
 
 def _to_ten(rng: Random, digits: str, base: int) -> list[str]:

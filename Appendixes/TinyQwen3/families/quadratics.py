@@ -44,9 +44,7 @@ def quadratic_roots(rng: Random, level: int) -> Draft:
             f"What are the roots of {equation}? List them.",
         )
     )
-    key = (
-        (common, denominator, first, second) if level == 5 else (common, *sorted((first, second)), level == 1)
-    )
+    key = (common, denominator, first, second) if level == 5 else (common, *sorted((first, second)), level == 1)
     return Draft(key, problem, lines, ", ".join(text for _, text in roots))
 
 
@@ -73,9 +71,7 @@ def _discriminant_lines(a: int, b: int, c: int) -> list[str]:
     for value in sorted((-b - root, -b + root)):
         sign = -1 if value == -b - root else 1
         top = sum_chain(-b, sign * root)
-        ratio = (
-            reduction_chain(value, 2 * a) if value % (2 * a) else f"{value} / {2 * a} = {value // (2 * a)}"
-        )
+        ratio = reduction_chain(value, 2 * a) if value % (2 * a) else f"{value} / {2 * a} = {value // (2 * a)}"
         lines.append(f"{top}, x = {ratio}")
     return lines
 

@@ -99,9 +99,7 @@ def recurrence(rng: Random, level: int) -> Draft:
         rule, values, lines = f"a(n+1) = {factor}a(n){plus(shift)}", [start], []
         for _ in range(n - 1):
             product = factor * values[-1]
-            lines.append(
-                f"a({len(values) + 1}): {product_chain(factor, values[-1])}, {sum_chain(product, shift)}"
-            )
+            lines.append(f"a({len(values) + 1}): {product_chain(factor, values[-1])}, {sum_chain(product, shift)}")
             values.append(product + shift)
         key, given = (start, factor, shift, n), f"a(1) = {start}"
     else:

@@ -54,9 +54,7 @@ def shopping(rng: Random, level: int) -> Draft:
     if level == 3:
         paid = (total // 50 + rng.randint(1, 2)) * 50
         lines.append(sum_chain(paid, -total))
-        question = rng.choice(
-            (f"What is the change from {paid} dollars?", f"How much is left of {paid} dollars?")
-        )
+        question = rng.choice((f"What is the change from {paid} dollars?", f"How much is left of {paid} dollars?"))
         return Draft((3, *pairs, paid), f"{buys} {question}", lines, str(paid - total))
     rate = 5 * rng.randint(1, 8)
     if level == 4:
@@ -76,15 +74,11 @@ def _discount(rng: Random, buys: str, rate: int, total: int, lines: list[str], p
     else:
         off = decimal(total * rate, 2)
         lines += [product_chain(total, rate), f"{total * rate} / 100 = {off}", f"{total} - {off} = {answer}"]
-    question = rng.choice(
-        (f"With {rate}% off, what is the total?", f"All is {rate}% off. What is the total?")
-    )
+    question = rng.choice((f"With {rate}% off, what is the total?", f"All is {rate}% off. What is the total?"))
     return Draft((4, *pairs, rate), f"{buys} {question}", lines, answer)
 
 
-def _unknown_price(
-    rng: Random, name: str, first: tuple[int, int, str], second: tuple[int, int, str]
-) -> Draft:
+def _unknown_price(rng: Random, name: str, first: tuple[int, int, str], second: tuple[int, int, str]) -> Draft:
     (n, cost, one), (m, price, other) = first, second
     total = n * cost + m * price
     paid = (total // 50 + 1) * 50
@@ -204,18 +198,14 @@ def ages(rng: Random, level: int) -> Draft:
             )
         )
         steps = (more, years) if rng.random() < 0.5 else (years, more)
-        return Draft(
-            (1, young, more, years), problem, running_sum([young, *steps]), str(young + more + years)
-        )
+        return Draft((1, young, more, years), problem, running_sum([young, *steps]), str(young + more + years))
     if level == 2:
         young, more = rng.randint(4, 40), rng.randint(2, 30)
         total = 2 * young + more
         problem = rng.choice(
             (
-                f"{one} and {other} are {total} years old together. "
-                f"{one} is {more} years older. How old is {other}?",
-                f"The ages of {one} and {other} add to {total}. {one} is {more} years older. "
-                f"Find the age of {other}.",
+                f"{one} and {other} are {total} years old together. {one} is {more} years older. How old is {other}?",
+                f"The ages of {one} and {other} add to {total}. {one} is {more} years older. Find the age of {other}.",
             )
         )
         if rng.random() < 0.5:
@@ -238,14 +228,11 @@ def _future_ages(rng: Random, level: int, one: str, other: str) -> Draft:
             (
                 f"{one} is {times} times as old as {other}. Both ages add to {total}. "
                 f"How old is {one} in {years} years?",
-                f"{one} is {times} times as old as {other}, together {total}. "
-                f"Find the age of {one} in {years} years.",
+                f"{one} is {times} times as old as {other}, together {total}. Find the age of {one} in {years} years.",
             )
         )
         lines = [f"{times} + 1 = {times + 1} parts", quotient_chain(total, times + 1)]
-        lines += [
-            product_chain(young, times) if rng.random() < 0.5 else f"{total} - {young} = {total - young}"
-        ]
+        lines += [product_chain(young, times) if rng.random() < 0.5 else f"{total} - {young} = {total - young}"]
         lines.append(sum_chain(young * times, years))
         return Draft((3, times, total, years), problem, lines, str(young * times + years))
     years = rng.randint(1, young - 1) if level == 4 else rng.randint(2, 12)

@@ -79,8 +79,8 @@ def test_batches_depend_on_seed_and_number_alone(tokenizer):
 
 
 def test_labels_are_the_next_tokens_of_solutions_only(tokenizer):
-    input_ids, labels = training_batch(3, 0, 4, 256, tokenizer)
-    for ids, targets in zip(input_ids.tolist(), labels.tolist(), strict=True):
+    batch = training_batch(3, 0, 4, 256, tokenizer)
+    for ids, targets in zip(batch.input_ids.tolist(), batch.labels.tolist(), strict=True):
         learnt = [index for index, target in enumerate(targets) if target != IGNORED]
         assert all(ids[index + 1] == targets[index] for index in learnt)
         text = tokenizer.decode([targets[index] for index in learnt])
@@ -88,11 +88,20 @@ def test_labels_are_the_next_tokens_of_solutions_only(tokenizer):
         assert "Question" not in text
 
 
+def test_packed_documents_give_the_logits_that_they_would_give_alone(tokenizer, make_model):
+    model = make_model(SMALL)
+    batch = training_batch(0, 0, 2, 256, tokenizer)
+    logits = model.run_layers(batch.input_ids, batch.positions, batch.mask())
+    for row in range(2):
+        for number in range(int(batch.documents[row].max())):
+            here = batch.documents[row] == number
+            torch.testing.assert_close(logits[row, here], model(batch.input_ids[row, here][None])[0])
+
+
 def test_direct_and_worked_answers_get_an_equal_share_of_problems(tokenizer):
     counts = {True: 0, False: 0}
     for number in range(40):
-        input_ids, _ = training_batch(0, number, 4, 256, tokenizer)
-        text = tokenizer.decode(input_ids.flatten().tolist())
+        text = tokenizer.decode(training_batch(0, number, 4, 256, tokenizer).input_ids.flatten().tolist())
         worked = text.count("Explain step by step.")
         counts[True] += worked
         counts[False] += text.count("Question: ") - worked

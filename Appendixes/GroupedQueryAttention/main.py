@@ -1,0 +1,172 @@
+"""Grouped-query attention at work: a softmax by hand, who shares whose keys, what it saves, and PyTorch's attention.
+
+python Appendixes/GroupedQueryAttention/main.py
+python Appendixes/GroupedQueryAttention/main.py --plot gqa.png      heads that share, and weights under the mask
+"""
+
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+
+from Appendixes.demonstration import (
+    BLUE,
+    ORANGE,
+    argument_parser,
+    count_parameters,
+    largest_difference,
+    numbers,
+    parse,
+    randomise,
+    report_difference,
+    save_figure,
+)
+from Appendixes.GroupedQueryAttention import GroupedQueryAttention, causal_mask, grouped_attention
+from Appendixes.KVcache import KVCache, Segment
+from Appendixes.RoPE import rope_cos_sin
+
+
+def shape(width: int, heads: int, kv_heads: int, head_dim: int) -> SimpleNamespace:
+    """What `GroupedQueryAttention` needs to know of a model."""
+    return SimpleNamespace(
+        hidden_size=width,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        head_dim=head_dim,
+        rms_norm_eps=1e-6,
+    )
+
+
+def show_by_hand() -> None:
+    """Three tokens, one head of one number: weights 1 : 2 : 3 on the values 1, 2, 3."""
+    keys = torch.tensor([1.0, 2.0, 3.0]).log().view(1, 1, 3, 1)
+    values = torch.tensor([1.0, 2.0, 3.0]).view(1, 1, 3, 1)
+    queries = torch.ones(1, 1, 3, 1)
+    out = grouped_attention(queries, [Segment(keys, values)])
+    print("1. Each query averages the values up to its own; the weights are exp(query x key), divided by their sum.")
+    print(f"   queries                  {numbers(queries.flatten())}")
+    print(f"   keys                     {numbers(keys.flatten())} = log 1, log 2, log 3: weights as 1 : 2 : 3")
+    print(f"   values                   {numbers(values.flatten())}")
+    print(f"   output                   {numbers(out.flatten())}")
+    print(f"   by hand                  1/1 = {1 / 1:.4f}, (1 + 4)/3 = {5 / 3:.4f}, (1 + 4 + 9)/6 = {14 / 6:.4f}")
+    print(f"   causal mask              {causal_mask(3)[0].int().tolist()}")
+
+
+def kv_head_of_each_head(heads: int, kv_heads: int) -> list[int]:
+    """Found by trial: the values of key-value head i are all i, so a head's output names the one it reads."""
+    values = torch.arange(float(kv_heads)).view(1, kv_heads, 1, 1)
+    out = grouped_attention(torch.zeros(1, heads, 1, 1), [Segment(torch.zeros_like(values), values)])
+    return out.flatten().int().tolist()
+
+
+def show_sharing() -> None:
+    """Which query heads read which key-value head, in three sizes of groups."""
+    print(
+        "\n2. Query heads share key-value heads in order (values of kv head i are all i, so outputs tell who reads it)."
+    )
+    for name, kv_heads in (("MHA", 4), ("GQA", 2), ("MQA", 1)):
+        readers = kv_head_of_each_head(4, kv_heads)
+        print(f"   {name}: 4 heads on {kv_heads} kv head{'s' if kv_heads > 1 else ' '}   reads kv head {readers}")
+
+
+def show_size() -> None:
+    """Parameters and cache of one layer of Qwen3-0.6B, with groups of one, two and sixteen."""
+    print("\n3. Fewer key-value heads make smaller projections and a smaller cache (width 1024, 16 heads of 128).")
+    print("   kv heads   k_proj and v_proj     parameters of the layer   cache (numbers a token)")
+    for kv_heads in (16, 8, 1):
+        with torch.device("meta"):  # shapes without memory
+            layer = GroupedQueryAttention(shape(1024, 16, kv_heads, 128))
+        matrices = f"2 x {tuple(layer.k_proj.weight.shape)}"
+        note = "   Qwen3-0.6B" if kv_heads == 8 else ""
+        print(f"   {kv_heads:<10} {matrices:<21} {count_parameters(layer):<25,} {2 * kv_heads * 128:,}{note}")
+
+
+def compare_with_pytorch() -> None:
+    """Two segments (a shared prompt and the row's own tokens) against PyTorch's attention on both joined."""
+    generator = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 16, 5, 64, generator=generator)
+    keys, values = torch.randn(2, 2, 8, 12, 64, generator=generator)
+    prompt_seen = torch.ones(2, 1, 7, dtype=torch.bool)
+    prompt = Segment(keys[:, :, :7], values[:, :, :7], prompt_seen)
+    own = Segment(keys[:, :, 7:], values[:, :, 7:])
+    mask = torch.cat((prompt_seen.expand(2, 5, 7), causal_mask(5).expand(2, 5, 5)), dim=-1)[:, None]
+    reference = F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=True)
+    print("\n4. PyTorch's attention gives the same: 2 rows, 16 heads on 8 kv heads, 5 queries, 7 + 5 keys.")
+    difference = largest_difference(grouped_attention(q, [prompt, own]), reference)
+    report_difference("grouped_attention and F.scaled_dot_product_attention", difference, 1e-5)
+
+
+def compare_cached() -> None:
+    """The whole layer on six tokens at once, and one after the other with a cache."""
+    generator = torch.Generator().manual_seed(0)
+    layer = GroupedQueryAttention(shape(64, 4, 2, 32))
+    randomise(layer, generator)
+    x = torch.randn(1, 6, 64, generator=generator)
+    cos, sin = rope_cos_sin(torch.arange(6)[None], 32, 1_000_000.0)
+    whole = layer(x, cos, sin)
+    cache, outputs = KVCache(), []
+    for token in range(6):
+        now = slice(token, token + 1)
+        extension = cache.extend(rows=1, seq=1, device="cpu")
+        outputs.append(layer(x[:, now], cos[:, now], sin[:, now], extension=extension))
+        extension.commit()
+    print(
+        f"\n5. One token at a time with a cache gives the same as all at once: {tuple(x.shape)} -> {tuple(whole.shape)}."
+    )
+    report_difference("cached and recomputed layer", largest_difference(torch.cat(outputs, 1), whole), 1e-5)
+
+
+def attention_weights(seq: int = 10) -> torch.Tensor:
+    """Weights `(seq, seq)` of one random head: with the unit matrix as values, the output is the weights."""
+    generator = torch.Generator().manual_seed(3)
+    q, k = torch.randn(2, 1, 1, seq, seq, generator=generator)
+    return grouped_attention(q, [Segment(k, torch.eye(seq)[None, None])])[0, 0]
+
+
+def draw_heads_and_weights(heads: int = 16, kv_heads: int = 8) -> Figure:
+    """Left: which heads share keys and values. Right: attention weights under the causal mask."""
+    figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
+    sharing, heat = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    group = heads // kv_heads
+    for head, kv_head in enumerate(kv_head_of_each_head(heads, kv_heads)):
+        middle = kv_head * group + (group - 1) / 2
+        color, style = (BLUE, "-") if kv_head % 2 == 0 else (ORANGE, "--")
+        sharing.plot([0, 1], [head, middle], color=color, linestyle=style, linewidth=1.2)
+        sharing.plot(0, head, "o", color=color, markersize=6)
+        sharing.plot(1, middle, "s", color=color, markersize=9)
+        sharing.text(-0.08, head, head, ha="right", va="center", fontsize=8)
+        sharing.text(1.1, middle, kv_head, ha="left", va="center", fontsize=8)
+    sharing.set_title(f"{heads} query heads share\n{kv_heads} key-value heads", fontsize=11)
+    sharing.set_xlim(-0.3, 1.3)
+    sharing.set_xticks([0, 1], ["query head", "key-value head"])
+    sharing.set_yticks([])
+    sharing.invert_yaxis()
+    sharing.spines[:].set_visible(False)
+    sharing.tick_params(length=0)
+
+    weights = attention_weights()
+    hidden = causal_mask(len(weights))[0].logical_not()
+    image = heat.imshow(weights.masked_fill(hidden, float("nan")), cmap="cividis", vmin=0, vmax=1)
+    heat.set_title("No query sees a later key;\neach row of weights sums to 1", fontsize=11)
+    heat.set_xlabel("key position (tokens)")
+    heat.set_ylabel("query position (tokens)")
+    figure.colorbar(image, ax=heat, label="attention weight", shrink=0.85)
+    return figure
+
+
+@torch.no_grad()
+def main() -> None:
+    """Print the worked example; draw the picture if asked to."""
+    arguments = parse(argument_parser(__doc__))
+    show_by_hand()
+    show_sharing()
+    show_size()
+    compare_with_pytorch()
+    compare_cached()
+    if arguments.plot:
+        save_figure(draw_heads_and_weights(), arguments.plot)
+
+
+if __name__ == "__main__":
+    main()

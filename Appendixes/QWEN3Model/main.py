@@ -1,0 +1,215 @@
+"""The whole model at work: where its parameters are, ids to logits, causality, the cache, and a trained checkpoint.
+
+python Appendixes/QWEN3Model/main.py
+python Appendixes/QWEN3Model/main.py --plot model.png      parameters by part, for the six sizes of the family
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+
+from Appendixes.demonstration import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    argument_parser,
+    count_parameters,
+    largest_difference,
+    new_picture,
+    parse,
+    randomise,
+    report_difference,
+    save_figure,
+)
+from Appendixes.KVcache import KVCache
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, load_qwen3
+
+# Layers, width, query heads, feed-forward width, tied embeddings; the rest is the same in all sizes.
+FAMILY = {
+    "0.6B": (28, 1024, 16, 3072, True),
+    "1.7B": (28, 2048, 16, 6144, True),
+    "4B": (36, 2560, 32, 9728, True),
+    "8B": (36, 4096, 32, 12_288, False),
+    "14B": (40, 5120, 40, 17_408, False),
+    "32B": (64, 5120, 64, 25_600, False),
+}
+SMALL = Qwen3Config(
+    vocab_size=100,
+    hidden_size=32,
+    intermediate_size=96,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=16,
+    max_position_embeddings=64,
+)
+
+
+def family_config(size: str) -> Qwen3Config:
+    """The configuration of one of the six dense models."""
+    layers, width, heads, feed_forward, tied = FAMILY[size]
+    return Qwen3Config(
+        num_hidden_layers=layers,
+        hidden_size=width,
+        num_attention_heads=heads,
+        intermediate_size=feed_forward,
+        tie_word_embeddings=tied,
+    )
+
+
+def parameters_by_part(config: Qwen3Config) -> dict[str, int]:
+    """Parameters of each part of a model that takes no memory; a tied output layer adds none."""
+    with torch.device("meta"):
+        model = Qwen3Model(config)
+    parts = {"embedding": count_parameters(model.embed_tokens), "attention": 0, "feed-forward": 0}
+    for layer in model.layers:
+        parts["attention"] += count_parameters(layer.self_attn)
+        parts["feed-forward"] += count_parameters(layer.mlp)
+    parts["output layer"] = 0 if config.tie_word_embeddings else count_parameters(model.lm_head)
+    parts["normalisation"] = count_parameters(model) - sum(parts.values())  # of the stream; q_norm, k_norm: attention
+    return parts
+
+
+def show_parameters() -> None:
+    """Where the parameters of Qwen3-0.6B are."""
+    config = family_config("0.6B")
+    parts = parameters_by_part(config)
+    total = sum(parts.values())
+    print("1. Count the parameters of Qwen3-0.6B by part, without memory for a single one (the meta device).")
+    for name, size in parts.items():
+        note = "   (is the embedding: tied)" if name == "output layer" else ""
+        print(f"   {name:<20} {size:>13,}   {size / total:>6.1%}{note}")
+    print(f"   {'total':<20} {total:>13,}")
+    by_hand = config.vocab_size * config.hidden_size
+    print(f"   By hand: embedding = {config.vocab_size:,} x {config.hidden_size:,} = {by_hand:,}")
+    report_difference("embedding by hand and counted", abs(by_hand - parts["embedding"]), 0)
+
+
+def small_model() -> tuple[Qwen3Model, torch.Tensor]:
+    """A small random model in float64, and two rows of eight ids."""
+    generator = torch.Generator().manual_seed(0)
+    model = Qwen3Model(SMALL)
+    randomise(model, generator, std=0.02)
+    return model.double(), torch.randint(SMALL.vocab_size, (2, 8), generator=generator)
+
+
+def show_logits() -> None:
+    """Ids to logits; a model that knows nothing finds all tokens about equally likely."""
+    model, ids = small_model()
+    logits = model(ids)
+    print(
+        f"\n2. Ids become logits: one score for each of {SMALL.vocab_size} tokens, at every position (small, random)."
+    )
+    print(f"   input_ids                     {tuple(ids.shape)}   (batch, seq)")
+    print(f"   logits                        {tuple(logits.shape)}   (batch, seq, vocab)")
+    print(f"   with last_position_only       {tuple(model(ids, last_position_only=True).shape)}")
+    print(
+        f"   loss on these random ids      {loss(model, ids):.3f}   log({SMALL.vocab_size}) = {math.log(SMALL.vocab_size):.3f}"
+    )
+
+
+def loss(model: Qwen3Model, ids: torch.Tensor) -> float:
+    """Mean of -log(probability) of each next token `(batch, seq)`; natural logarithm."""
+    logits = model(ids[:, :-1])
+    return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).item()
+
+
+def check_causality() -> None:
+    """Change one id: no logits before it move."""
+    model, ids = small_model()
+    changed = ids.clone()
+    changed[:, 5] = (ids[:, 5] + 1) % SMALL.vocab_size
+    moved = (model(changed) - model(ids)).abs().amax(dim=(0, 2))  # (seq,)
+    print("\n3. No position sees the future: change the id at position 5, and look where logits move.")
+    print("   position         " + "".join(f"{position:>9}" for position in range(len(moved))))
+    print("   largest change   " + "".join(f"{change:>9.4f}" for change in moved.tolist()))
+    report_difference("logits before the changed id", moved[:5].max().item(), 1e-12)
+
+
+def check_cache() -> None:
+    """A prompt of five ids, then one id at a time, against the whole text at once."""
+    model, ids = small_model()
+    cache = KVCache()
+    pieces = [model(ids[:, :5], cache)] + [model(ids[:, at : at + 1], cache) for at in range(5, 8)]
+    print(
+        "\n4. With a cache the model reads only what is new: 5 ids, then 1, 1 and 1, give the logits of all 8 (float64)."
+    )
+    report_difference("cached and recomputed logits", largest_difference(torch.cat(pieces, dim=1), model(ids)), 1e-12)
+
+
+def show_checkpoint() -> None:
+    """The checkpoint that comes with the repository, and the same model before its training."""
+    model, tokenizer = load_qwen3("tiny", device="cpu", dtype=torch.float32)
+    text = "Expand the expression (2x - 6)(3x + 6)."
+    ids = torch.tensor([tokenizer.encode(text)])
+    untrained = Qwen3Model(model.config)
+    randomise(untrained, torch.Generator().manual_seed(0), std=0.02)
+    print(f"\n5. Training makes a text likely: the checkpoint 'tiny', {count_parameters(model):,} parameters.")
+    print(f"   text                          {text!r}, {ids.shape[1]} tokens")
+    print(
+        f"   loss before training          {loss(untrained, ids):.3f}   log({model.config.vocab_size}) = "
+        f"{math.log(model.config.vocab_size):.3f}"
+    )
+    print(f"   loss of the checkpoint        {loss(model, ids):.3f}")
+
+
+def draw_family() -> Figure:
+    """Shares of the parts in the six sizes of the family."""
+    parts = {size: parameters_by_part(family_config(size)) for size in FAMILY}
+    totals = {size: sum(counts.values()) for size, counts in parts.items()}
+    vocabulary = {size: (c["embedding"] + c["output layer"]) / totals[size] for size, c in parts.items()}
+    small, large = list(FAMILY)[0], list(FAMILY)[-1]
+    figure, axes = new_picture(
+        f"The vocabulary takes {vocabulary[small]:.0%} of Qwen3-{small}, but {vocabulary[large]:.0%} of Qwen3-{large}",
+        "share of the parameters (%)",
+        "model (parameters)",
+    )
+    left = dict.fromkeys(FAMILY, 0.0)
+    styles = (
+        ("embedding", BLUE, ""),
+        ("output layer", PINK, "xx"),
+        ("attention", ORANGE, "//"),
+        ("feed-forward", GREEN, ""),
+    )
+    for part, color, hatch in styles:
+        shares = {size: 100 * parts[size][part] / totals[size] for size in FAMILY}
+        bars = axes.barh(
+            list(FAMILY),
+            shares.values(),
+            left=list(left.values()),
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            label=part,
+        )
+        labels = [f"{share:.0f}" if share >= 1 else "" for share in shares.values()]
+        background = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        for text in axes.bar_label(bars, labels, label_type="center", fontsize=9):
+            if text.get_text():
+                text.set_bbox(background)
+        left = {size: left[size] + shares[size] for size in FAMILY}
+    axes.set_yticks(range(len(FAMILY)), [f"{size}\n{total / 1e9:.2f} bn" for size, total in totals.items()])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    figure.legend(loc="outside lower center", ncols=4)
+    return figure
+
+
+@torch.no_grad()
+def main() -> None:
+    """Print the worked example; draw the picture if asked to."""
+    arguments = parse(argument_parser(__doc__))
+    show_parameters()
+    show_logits()
+    check_causality()
+    check_cache()
+    show_checkpoint()
+    if arguments.plot:
+        save_figure(draw_family(), arguments.plot)
+
+
+if __name__ == "__main__":
+    main()

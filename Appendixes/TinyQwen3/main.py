@@ -1,0 +1,38 @@
+"""A look into the workshop: what the shipped checkpoint was trained on. `python Appendixes/TinyQwen3/main.py`."""
+
+from collections import Counter
+from random import Random
+
+from Appendixes.demonstration import BLUE, argument_parser, new_picture, parse, save_figure
+from Appendixes.TinyQwen3.families import FAMILIES
+from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, test_set
+
+
+def main() -> None:
+    """Show problems with their solutions, how they grow with the level, and what the test set is made of."""
+    arguments = parse(argument_parser(__doc__))
+    print(f"{len(FAMILIES)} families of problems; one of them at each level:\n")
+    for level in LEVELS:
+        sample = sample_problem(Random(level), "train", "arithmetic_sequence", level)
+        print(f"level {level}: {sample.problem}\n    " + sample.solution.replace("\n", "\n    ") + "\n")
+    subjects = Counter(problem["subject"] for problem in test_set())
+    print("The test set, none of whose problems is ever trained on, in any wording:")
+    for subject, count in sorted(subjects.items()):
+        print(f"    {subject:28s} {count:3d}")
+    if arguments.plot is not None:
+        plot_lengths(arguments.plot)
+
+
+def plot_lengths(path) -> None:
+    """Save a picture of how long solutions are at each level."""
+    rng = Random(0)
+    lengths = [[len(sample_problem(rng, "train", None, level).solution) for _ in range(1000)] for level in LEVELS]
+    figure, axes = new_picture("Harder levels need longer solutions", "level", "characters of a solution")
+    boxes = axes.boxplot(lengths, showfliers=False, patch_artist=True, medianprops={"color": "black"})
+    for box in boxes["boxes"]:
+        box.set_facecolor(BLUE)
+    save_figure(figure, path)
+
+
+if __name__ == "__main__":
+    main()
