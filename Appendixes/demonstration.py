@@ -73,7 +73,8 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def report_difference(name: str, difference: float, tolerance: float) -> None:
     """Print a difference that should be (almost) nothing; the program ends with code 1 if it is larger than allowed."""
-    print(f"   {name}: largest difference {difference:.1e} (allowed: {tolerance:.0e})")
+    found, allowed = f"{difference:.1e}" if difference else "0", f"{tolerance:.0e}" if tolerance else "0"
+    print(f"   {name}: largest difference {found} (allowed: {allowed})")
     if not difference <= tolerance:  # "not <=": a NaN fails too
         sys.exit(f"check failed: {name} differ by {difference:.3g}, more than {tolerance:.3g}")
 

@@ -44,7 +44,7 @@ def show_by_hand() -> None:
     values = torch.tensor([1.0, 2.0, 3.0]).view(1, 1, 3, 1)
     queries = torch.ones(1, 1, 3, 1)
     out = grouped_attention(queries, [Segment(keys, values)])
-    print("1. Each query averages the values up to its own; the weights are exp(query x key), divided by their sum.")
+    print("1. Each query averages the values up to its own, with weights as exp(query x key).")
     print(f"   queries                  {numbers(queries.flatten())}")
     print(f"   keys                     {numbers(keys.flatten())} = log 1, log 2, log 3: weights as 1 : 2 : 3")
     print(f"   values                   {numbers(values.flatten())}")
@@ -62,9 +62,7 @@ def kv_head_of_each_head(heads: int, kv_heads: int) -> list[int]:
 
 def show_sharing() -> None:
     """Which query heads read which key-value head, in three sizes of groups."""
-    print(
-        "\n2. Query heads share key-value heads in order (values of kv head i are all i, so outputs tell who reads it)."
-    )
+    print("\n2. Query heads share key-value heads in order (kv head i holds value i, so outputs name it).")
     for name, kv_heads in (("MHA", 4), ("GQA", 2), ("MQA", 1)):
         readers = kv_head_of_each_head(4, kv_heads)
         print(f"   {name}: 4 heads on {kv_heads} kv head{'s' if kv_heads > 1 else ' '}   reads kv head {readers}")
@@ -112,7 +110,7 @@ def compare_cached() -> None:
         outputs.append(layer(x[:, now], cos[:, now], sin[:, now], extension=extension))
         extension.commit()
     print(
-        f"\n5. One token at a time with a cache gives the same as all at once: {tuple(x.shape)} -> {tuple(whole.shape)}."
+        f"\n5. One token at a time with a cache gives what all at once give: {tuple(x.shape)} -> {tuple(whole.shape)}."
     )
     report_difference("cached and recomputed layer", largest_difference(torch.cat(outputs, 1), whole), 1e-5)
 
@@ -147,7 +145,7 @@ def draw_heads_and_weights(heads: int = 16, kv_heads: int = 8) -> Figure:
 
     weights = attention_weights()
     hidden = causal_mask(len(weights))[0].logical_not()
-    image = heat.imshow(weights.masked_fill(hidden, float("nan")), cmap="cividis", vmin=0, vmax=1)
+    image = heat.imshow(weights.masked_fill(hidden, float("nan")).numpy(), cmap="cividis", vmin=0, vmax=1)
     heat.set_title("No query sees a later key;\neach row of weights sums to 1", fontsize=11)
     heat.set_xlabel("key position (tokens)")
     heat.set_ylabel("query position (tokens)")

@@ -35,10 +35,10 @@ def feed(cache: KVCache, keys: torch.Tensor, layers: int = 1) -> None:
 
 
 def show_growth() -> None:
-    """A prompt of 60 tokens, then more, until the buffer has doubled twice."""
+    """A prompt of 60 tokens, then more, until the buffer has doubled twice (head_dim 8, float32)."""
     cache = KVCache(capacity=64)
-    print("1. A cache stores keys and values token by token; a full buffer doubles (2 kv heads, head_dim 8, float32).")
-    print("   tokens given   tokens held   capacity   bytes (2 x 2 x capacity x 8 x 4)")
+    print("1. A cache stores keys and values token by token; a full buffer doubles.")
+    print("   tokens given   tokens held   capacity   bytes = 2 x 2 kv heads x capacity x 8 x 4")
     for seq in (60, 4, 1, 63, 1):
         feed(cache, torch.ones(1, 2, seq, 8))
         print(f"   {seq:<14} {cache.max_length:<13} {cache.capacity:<10} {cache.nbytes:,}")
@@ -119,7 +119,7 @@ def draw_memory() -> Figure:
     """GiB against context length, if Qwen3-0.6B had as many kv heads as query heads, its own number, or one."""
     gigabytes = {kv_heads: CONTEXT * bytes_per_token(kv_heads) / 2**30 for kv_heads in (HEADS, KV_HEADS, 1)}
     figure, axes = new_picture(
-        f"At {CONTEXT:,} tokens: {gigabytes[KV_HEADS]:.1f} GiB with Qwen3-0.6B's groups, {gigabytes[HEADS]:.1f} without",
+        f"At {CONTEXT:,} tokens: {gigabytes[KV_HEADS]:.1f} GiB with Qwen3-0.6B's GQA, {gigabytes[HEADS]:.1f} with MHA",
         "context length (tokens)",
         "KV cache of one text in bfloat16 (GiB)",
     )

@@ -106,9 +106,8 @@ def show_logits() -> None:
     print(f"   input_ids                     {tuple(ids.shape)}   (batch, seq)")
     print(f"   logits                        {tuple(logits.shape)}   (batch, seq, vocab)")
     print(f"   with last_position_only       {tuple(model(ids, last_position_only=True).shape)}")
-    print(
-        f"   loss on these random ids      {loss(model, ids):.3f}   log({SMALL.vocab_size}) = {math.log(SMALL.vocab_size):.3f}"
-    )
+    expected = math.log(SMALL.vocab_size)
+    print(f"   loss on these random ids      {loss(model, ids):.3f}   log({SMALL.vocab_size}) = {expected:.3f}")
 
 
 def loss(model: Qwen3Model, ids: torch.Tensor) -> float:
@@ -134,25 +133,21 @@ def check_cache() -> None:
     model, ids = small_model()
     cache = KVCache()
     pieces = [model(ids[:, :5], cache)] + [model(ids[:, at : at + 1], cache) for at in range(5, 8)]
-    print(
-        "\n4. With a cache the model reads only what is new: 5 ids, then 1, 1 and 1, give the logits of all 8 (float64)."
-    )
+    print("\n4. With a cache the model reads only what is new: 5 ids, then 1, 1 and 1, give the logits of all 8.")
     report_difference("cached and recomputed logits", largest_difference(torch.cat(pieces, dim=1), model(ids)), 1e-12)
 
 
 def show_checkpoint() -> None:
     """The checkpoint that comes with the repository, and the same model before its training."""
     model, tokenizer = load_qwen3("tiny", device="cpu", dtype=torch.float32)
-    text = "Expand the expression (2x - 6)(3x + 6)."
+    text = "12 * 12 = 12 * 10 + 12 * 2 = 120 + 24 = 144"
     ids = torch.tensor([tokenizer.encode(text)])
     untrained = Qwen3Model(model.config)
     randomise(untrained, torch.Generator().manual_seed(0), std=0.02)
-    print(f"\n5. Training makes a text likely: the checkpoint 'tiny', {count_parameters(model):,} parameters.")
-    print(f"   text                          {text!r}, {ids.shape[1]} tokens")
-    print(
-        f"   loss before training          {loss(untrained, ids):.3f}   log({model.config.vocab_size}) = "
-        f"{math.log(model.config.vocab_size):.3f}"
-    )
+    print(f"\n5. Training makes a calculation likely: the checkpoint 'tiny', {count_parameters(model):,} parameters.")
+    print(f"   calculation                   {text!r}, {ids.shape[1]} tokens")
+    vocab = model.config.vocab_size
+    print(f"   loss before training          {loss(untrained, ids):.3f}   log({vocab}) = {math.log(vocab):.3f}")
     print(f"   loss of the checkpoint        {loss(model, ids):.3f}")
 
 

@@ -44,7 +44,7 @@ def show_cutting(tokenizer: Qwen3Tokenizer) -> None:
     print(f"1. Text is cut into tokens out of {tokenizer.vocab_size:,}; `?` is a token that is a part of a character.")
     for text in ("Find the answer.", "12 + 345", r"\frac{1}{2}", "Übung", "\U0001f600"):
         ids = tokenizer.encode(text)
-        print(f"   {ascii(text)}: {len(ids)} tokens")
+        print(f"   {ascii(text)}: {len(ids)} token{'s' if len(ids) > 1 else ''}")
         print(f"      {pieces(tokenizer, ids)}")
         print(f"      {ids}")
 
@@ -60,11 +60,12 @@ def show_control_tokens(tokenizer: Qwen3Tokenizer) -> None:
 def show_chat(tokenizer: Qwen3Tokenizer) -> None:
     """A conversation by both ways, for a harmless message and for one that tries to end its turn."""
     end = tokenizer.token_id("<|im_end|>")
-    print("\n3. encode_chat makes control tokens for the turns alone; encoding the rendered text believes the message.")
+    print("\n3. In encode_chat no message can end its turn; encoding the rendered text believes the message.")
     for message in ("Stop.", MESSAGE):
         messages = [{"role": "user", "content": message}]
-        safe = tokenizer.encode_chat(messages)
-        naive = tokenizer.encode(tokenizer.apply_chat_template(messages), allow_special=True)
+        safe = tokenizer.encode_chat(messages, add_generation_prompt=False)
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=False)
+        naive = tokenizer.encode(text, allow_special=True)
         print(f"   message {message!r}")
         print(f"      ends of turn: encode_chat {safe.count(end)}, encode(apply_chat_template) {naive.count(end)}")
         if message == "Stop.":
@@ -91,14 +92,12 @@ def draw_cost(tokenizer: Qwen3Tokenizer) -> Figure:
     cost = {kind: len(tokenizer.encode(text)) / len(text) for kind, text in KINDS.items()}
     low, high = min(cost, key=cost.get), max(cost, key=cost.get)
     figure, axes = new_picture(
-        f"{low[0].upper() + low[1:]} costs {cost[low]:.2f} tokens a character, {high} {cost[high]:.2f}",
+        f"Cheapest: {low}, {cost[low]:.2f} tokens a character; dearest: {high}, {cost[high]:.2f}",
         f"tokens per character (vocabulary of {tokenizer.vocab_size:,})",
         "kind of text",
     )
     bars = axes.barh(list(cost), list(cost.values()), color=BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.axvline(1, color="grey", linestyle="--", linewidth=1)
-    axes.annotate("one token a character", (1, -0.45), xytext=(4, 6), textcoords="offset points", color="#555555")
     axes.invert_yaxis()
     axes.margins(x=0.12)
     return figure

@@ -93,7 +93,7 @@ def positions_that_differ(difference: torch.Tensor) -> list[int]:
 
 
 def trace(blocks: list[TransformerBlock]) -> list[tuple[float, float, float]]:
-    """For each block the mean length, over positions, of what attention adds, feed-forward adds, and the stream after."""
+    """For each block the mean length, over positions, of three vectors: both branches' additions, the stream after."""
     x, lengths = random_stream(), []
     for block in blocks:
         attention = block.self_attn(block.input_layernorm(x), *angles())
@@ -109,16 +109,20 @@ def show_stream() -> None:
     print("\n3. The stream collects what every branch adds (mean length of the vectors; random weights).")
     print("   block   attention adds   feed-forward adds   stream after")
     print(f"   {'-':<7} {'-':>14}   {'-':>17}   {random_stream().norm(dim=-1).mean():>12.3f}")
-    for number, (attention, feed_forward, stream) in enumerate(trace(random_stack(6))):
+    for number, (attention, feed_forward, stream) in enumerate(trace(random_stack(6)), start=1):
         print(f"   {number:<7} {attention:>14.3f}   {feed_forward:>17.3f}   {stream:>12.3f}")
 
 
 def show_size() -> None:
     """Parameters of one block of Qwen3-0.6B by part."""
     shape = SimpleNamespace(
-        **{**vars(SHAPE), "hidden_size": 1024, "intermediate_size": 3072},
+        hidden_size=1024,
+        intermediate_size=3072,
+        num_attention_heads=16,
+        num_key_value_heads=8,
+        head_dim=128,
+        rms_norm_eps=1e-6,
     )
-    shape.num_attention_heads, shape.num_key_value_heads, shape.head_dim = 16, 8, 128
     with torch.device("meta"):  # shapes without memory
         block = TransformerBlock(shape)
     print("\n4. Most of a block is its feed-forward layer (the shape of Qwen3-0.6B).")
@@ -177,7 +181,7 @@ def draw_stream(layers: int = 16) -> Figure:
     attention, feed_forward, stream = zip(*trace(random_stack(layers)), strict=True)
     start = random_stream().norm(dim=-1).mean().item()
     figure, axes = new_picture(
-        f"Small additions, kept for good: the stream grows {stream[-1] / start:.1f}-fold in {layers} random blocks",
+        f"What branches add stays: the residual stream grows {stream[-1] / start:.1f}-fold in {layers} random blocks",
         "block",
         "mean length of the vectors",
     )
