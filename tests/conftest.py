@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
 from safetensors.torch import load_file, safe_open
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
@@ -16,16 +15,6 @@ from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCES = ROOT / "tests" / "reference"
 TINY = ROOT / "CH2" / "qwen3" / "tiny"
-
-# The first example pays for imports and caches, so a deadline would fail at random; derandomised, a failure comes back.
-settings.register_profile(
-    "repository",
-    deadline=None,
-    derandomize=True,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-settings.load_profile("repository")
 
 
 @pytest.fixture(params=["cpu", "cuda"])

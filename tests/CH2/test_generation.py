@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from Appendixes.QWEN3Model import load_qwen3
+from Appendixes.QWEN3Model import find_checkpoint, load_qwen3
 from CH2.generation import generate, generate_batch
 from CH3.prompts import CHAIN_OF_THOUGHT, render
 
@@ -105,9 +105,15 @@ def test_float32_batches_rarely_leave_the_single_texts(small_config, make_model)
 
 
 @pytest.mark.real_weights
-def test_the_real_model_writes_what_the_book_shows():
-    model, tokenizer = load_qwen3("Qwen/Qwen3-0.6B-Base")
+def test_the_real_model_writes_what_the_book_shows(record_property):
+    name = "Qwen/Qwen3-0.6B-Base"
+    model, tokenizer = load_qwen3(name)
+    # the library notes the revision of what it downloads beside the files
+    note = find_checkpoint(name) / ".cache" / "huggingface" / "download" / "model.safetensors.metadata"
+    revision = note.read_text().split()[0] if note.is_file() else "unknown (not downloaded by this program)"
+    record_property("revision", revision)
+    print("revision", revision)
     ids = tokenizer.encode("Explain large language models in a single sentence.")
     text = tokenizer.decode(alone(model, ids, 30, stop_ids=tokenizer.stop_ids))
     expected = " Large language models are artificial intelligence systems that can understand, generate, and process"
-    assert text.startswith(expected + " human language")
+    assert text.startswith(expected + " human language"), f"revision {revision}: {text!r}"

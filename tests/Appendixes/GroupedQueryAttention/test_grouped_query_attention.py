@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from property_testing import given, st
 
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention, causal_mask, grouped_attention
 from Appendixes.KVcache import Segment

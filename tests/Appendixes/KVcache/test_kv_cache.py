@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from property_testing import given, settings, st
 
 from Appendixes.KVcache import KVCache, token_offsets
 

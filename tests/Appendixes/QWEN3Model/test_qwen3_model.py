@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from property_testing import given, st
 
 from Appendixes.KVcache import KVCache
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model

@@ -6,8 +6,7 @@ import unicodedata
 from itertools import product
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from property_testing import example, given, settings, st
 
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 

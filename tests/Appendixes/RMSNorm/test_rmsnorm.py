@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from property_testing import given, st
 
 from Appendixes.RMSNorm import RMSNorm
 

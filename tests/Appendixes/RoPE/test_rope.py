@@ -4,8 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from property_testing import given, st
 
 from Appendixes.RoPE import apply_rope, rope_cos_sin
 
