@@ -1,21 +1,21 @@
 """`torch.compile` for decoding, where the machine can do it."""
 
 import copy
-import shutil
-import sys
-import warnings
 
 import torch
 
-_COMPILERS = ("g++", "clang++", "c++", "cl")
+RECOMPILE_LIMIT = 64  # of PyTorch's compiler; its default of 8 is soon reached by batches that shrink and grow
 
 
 def compile_model(model, **options):
-    """Let PyTorch fuse a model's small operations into few kernels; the first steps take the time to build them.
+    """Let PyTorch fuse the small operations of a decoding step into few kernels, which it builds in the first steps.
 
-    Shapes change only when the text outgrows a block of 64 positions or the batch changes, so a compiled step serves
-    many tokens. On a CPU the kernels are C++, which needs a compiler: where there is none, this says so once and gives
-    the model back as it is.
+    Only steps of one token a row are compiled: they are many and alike, while prompts are few and of all lengths. A
+    compiled step serves until the text outgrows a block of 64 positions or the number of rows changes; from the second
+    change on, PyTorch builds a step for any length or number.
+
+    The kernels are C++ on a CPU, which needs a compiler, and Triton on a GPU. Where they cannot be built, this says so
+    and gives the model back as it is.
 
     Args:
         model: a `Qwen3Model`.
@@ -24,15 +24,25 @@ def compile_model(model, **options):
     Returns:
         A model that shares the weights and is used in the same way; the given one stays uncompiled.
     """
-    on_cpu = next(model.parameters()).device.type == "cpu"
-    if on_cpu and not any(shutil.which(name) for name in _COMPILERS):
-        warnings.warn(
-            "torch.compile needs a C++ compiler on a CPU, and none was found "
-            f"({'install Visual Studio Build Tools' if sys.platform == 'win32' else 'install g++ or clang++'}); "
-            "the model runs uncompiled",
-            stacklevel=2,
-        )
+    device = next(model.parameters()).device
+    try:
+        torch.compile(_probe, **options)(torch.ones(8, device=device))
+    except Exception as error:  # whatever compiler is missing, and however it shows
+        reason = str(error).strip().splitlines()[0]
+        print(f"torch.compile does not work on this machine, so the model runs uncompiled ({reason}).")
+        print("On a CPU it needs a C++ compiler: g++ on Linux, Xcode's on macOS, Visual Studio's on Windows.")
         return model
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, RECOMPILE_LIMIT)
+    step = torch.compile(model.run_layers, **options)  # the bookkeeping of the cache stays in Python
+
+    def run_layers(input_ids, *arguments):
+        return (step if input_ids.shape[1] == 1 else model.run_layers)(input_ids, *arguments)
+
     compiled = copy.copy(model)
-    compiled.run_layers = torch.compile(model.run_layers, **options)  # the bookkeeping of the cache stays in Python
+    compiled.run_layers = run_layers
     return compiled
+
+
+def _probe(x: torch.Tensor) -> torch.Tensor:
+    """Something to compile, to see whether anything can be."""
+    return x.sin() + x

@@ -29,8 +29,12 @@ class Prompt:
     """A prompt that the engine has read; rows continue it until it is released."""
 
     ids: list[int]
-    place: int  # its row in the cache of prompts
-    released: bool = False
+    place: int | None  # its row in the cache of prompts; None when it was released
+
+    @property
+    def released(self) -> bool:
+        """Whether its keys and values are gone."""
+        return self.place is None
 
 
 @dataclass(eq=False)
@@ -128,7 +132,7 @@ class DecodingEngine:
 
         Raises:
             ValueError: `max_new_tokens` is less than 1, prompt and answer together exceed the context length, or the
-                prompt was released.
+                prompt was released or is another engine's.
         """
         context = self.model.config.max_position_embeddings
         if max_new_tokens < 1:
@@ -138,8 +142,8 @@ class DecodingEngine:
                 f"{len(prompt.ids)} prompt tokens and {max_new_tokens} new ones exceed the context of {context}; "
                 f"at most {max(context - len(prompt.ids), 0)} new tokens fit"
             )
-        if prompt.released:
-            raise ValueError("this prompt was released; add it again")
+        if not self._holds(prompt):
+            raise ValueError("this prompt was released, or belongs to another engine; add it again")
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         row = Row(prompt, max_new_tokens, frozenset(int(stop) for stop in stop_ids), generator)
         if self.use_cache:
@@ -158,13 +162,15 @@ class DecodingEngine:
             return []
         logits = self._logits()  # (rows, vocab)
         uniform = torch.cat([torch.rand(1, generator=row.generator, dtype=torch.float64) for row in self.rows])
+        if self.device.type == "mps":  # Apple's GPUs have no float64
+            uniform = uniform.float()
         tokens = self.sampler(logits, uniform.to(self.device))
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
         logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
+        if logprobs.isnan().any():
+            raise FloatingPointError("the model's logits are NaN: check the weights, or use a wider dtype")
         steps = [Step(*drawn) for drawn in zip(self.rows, tokens.tolist(), logprobs.tolist(), strict=True)]
         for row, token, logprob in steps:
-            if logprob != logprob:
-                raise FloatingPointError("the model's logits are NaN: check the weights, or use a wider dtype")
             row.logprobs.append(logprob)
             if token in row.stop_ids:
                 self._finish(row, "stop")
@@ -183,19 +189,24 @@ class DecodingEngine:
         """Free a prompt's keys and values.
 
         Raises:
-            ValueError: rows still continue it.
+            ValueError: rows still continue it, or it is another engine's.
         """
         if prompt.released:
             return
+        if not self._holds(prompt):
+            raise ValueError("this prompt belongs to another engine")
         if any(row.prompt is prompt for row in self.rows):
             raise ValueError("rows still continue this prompt: cancel them or let them finish first")
         if self.use_cache:
-            self.row_cache.remove_parent_row(prompt.place)
+            self.prompt_cache.remove_row(prompt.place)
         last = self.prompts.pop()
         if last is not prompt:  # as in the cache, the last one takes the free place
             last.place = prompt.place
             self.prompts[last.place] = last
-        prompt.released = True
+        prompt.place = None
+
+    def _holds(self, prompt: Prompt) -> bool:
+        return prompt.place is not None and prompt.place < len(self.prompts) and self.prompts[prompt.place] is prompt
 
     def _finish(self, row: Row, reason: str) -> None:
         row.finish_reason = reason

@@ -91,5 +91,7 @@ def generate_batch(
         for prompt, generator in zip(admitted, generators, strict=True)
     ]
     while engine.rows:
-        engine.step()
+        for step in engine.step():
+            if step.row.finished:
+                engine.release(step.row.prompt)
     return [row.tokens for row in rows]

@@ -8,6 +8,7 @@
 - rows come and go between steps; the ones in use always stand first in the buffer, so no work is done for empty places
 """
 
+import weakref
 from dataclasses import dataclass
 
 import torch
@@ -60,9 +61,10 @@ class Sharing:
             members[parent].append(row)
         width = max(map(len, members), default=0)
         place = {row: parent * width + i for parent, rows in enumerate(members) for i, row in enumerate(rows)}
-        filled = [rows + [0] * (width - len(rows)) for rows in members]
+        filled = [row for rows in members for row in rows + [0] * (width - len(rows))]
+        self.in_order = filled == list(range(len(parent_rows)))  # as for one prompt, or one row a prompt: no indexing
         self.parents, self.width = parents, width
-        self.rows_by_parent = torch.tensor(filled, dtype=torch.long, device=device).flatten()  # (parents * width,)
+        self.rows_by_parent = torch.tensor(filled, dtype=torch.long, device=device)  # (parents * width,)
         places = [place[row] for row in range(len(parent_rows))]
         self.place_of_row = torch.tensor(places, dtype=torch.long, device=device)  # (rows,)
         self.parent_of_row = torch.tensor(parent_rows, dtype=torch.long, device=device)  # (rows,)
@@ -70,10 +72,12 @@ class Sharing:
     def multiply(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """`left (rows, kv_heads, n, k)` times the row's `right (parents, kv_heads, k, m)`: `(rows, kv_heads, n, m)`."""
         parents, heads, n = len(right), left.shape[1], left.shape[2]
-        grouped = left[self.rows_by_parent].unflatten(0, (parents, self.width))  # (parents, width, kv_heads, n, k)
+        left = left if self.in_order else left[self.rows_by_parent]
+        grouped = left.unflatten(0, (parents, self.width))  # (parents, width, kv_heads, n, k)
         stacked = grouped.transpose(1, 2).flatten(2, 3)  # (parents, kv_heads, width * n, k)
         product = (stacked @ right).view(parents, heads, self.width, n, -1)
-        return product.transpose(1, 2).flatten(0, 1)[self.place_of_row]
+        ungrouped = product.transpose(1, 2).flatten(0, 1)
+        return ungrouped if self.in_order else ungrouped[self.place_of_row]
 
 
 class KVCache:
@@ -102,6 +106,7 @@ class KVCache:
             raise ValueError(f"capacity is {capacity}: a cache needs room for at least one token")
         self.capacity = _window(capacity)
         self.parent = parent
+        self.forks: weakref.WeakSet[KVCache] = weakref.WeakSet()
         self.parent_rows: list[int] = []
         self.sharing: Sharing | None = None
         self.rows = 0
@@ -151,7 +156,9 @@ class KVCache:
 
     def fork(self) -> "KVCache":
         """A cache without rows yet, whose rows will continue rows of this one: see `continue_rows`."""
-        return KVCache(parent=self)
+        fork = KVCache(parent=self)
+        self.forks.add(fork)
+        return fork
 
     def continue_rows(self, parent_rows: list[int]) -> None:
         """Append an empty row for each given row of the parent; any number of rows may continue the same one."""
@@ -173,7 +180,13 @@ class KVCache:
         self.lengths = torch.cat((self.lengths.to(other.lengths.device), other.lengths))
 
     def remove_row(self, row: int) -> None:
-        """Forget one row. The last row takes its place, so that rows in use stay together."""
+        """Forget one row. The last row takes its place, so that rows in use stay together.
+
+        Raises:
+            ValueError: a row of a fork continues it.
+        """
+        if any(row in fork.parent_rows for fork in self.forks):
+            raise ValueError(f"row {row} is still continued by a fork: remove the rows that continue it first")
         last = self.rows - 1
         if row != last:
             for buffer in self.keys + self.values:
@@ -186,14 +199,8 @@ class KVCache:
             parents = list(self.parent_rows)
             parents[row] = parents[last]
             self._set_parents(parents[:last])
-
-    def remove_parent_row(self, row: int) -> None:
-        """Forget one row of the parent, which no row of this cache may continue any more."""
-        if row in self.parent_rows:
-            raise ValueError(f"row {row} of the parent is still continued: remove the rows that continue it first")
-        last = self.parent.rows - 1
-        self.parent.remove_row(row)
-        self._set_parents([row if parent == last else parent for parent in self.parent_rows])
+        for fork in self.forks:
+            fork._set_parents([row if parent == last else parent for parent in fork.parent_rows])
 
     def used(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """One layer's keys and values of the rows in use, up to `length`: views, not copies."""
@@ -212,7 +219,7 @@ class KVCache:
                 places, heads, capacity, head_dim = old.shape
                 if places >= rows and capacity >= length:
                     continue
-                places = max(rows, min(2 * places, 2 * rows)) if places < rows else places
+                places = max(rows, 2 * places) if places < rows else places
                 # Zeros, not whatever was there: a masked key has weight 0, but 0 times NaN would be NaN.
                 new = old.new_zeros(places, heads, self.capacity, head_dim)
                 used = old[: self.rows, :, : self.max_length]

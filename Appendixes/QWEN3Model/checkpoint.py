@@ -26,6 +26,7 @@ CHAPTER_FOLDERS = [REPOSITORY / chapter / "qwen3" for chapter in ("CH2", "CH3", 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 FILES_NEEDED = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", SINGLE_FILE]
 SHARD_FILES = [INDEX_FILE, "model-*-of-*.safetensors"]
+SOURCE_NOTE = ".hub_name"  # in a downloaded folder: the name it was downloaded under
 PREFIX = "model."  # checkpoints put all but the output layer under this name
 
 
@@ -50,21 +51,21 @@ def load_qwen3(
         The model, in evaluation mode, and its tokenizer.
 
     Raises:
-        FileNotFoundError: no such folder or name, or a file is missing from the checkpoint.
+        FileNotFoundError: no such folder, or a file is missing from the checkpoint.
         ValueError: a file is damaged, a tensor is missing or has the wrong shape, or the model is of another kind.
-        ConnectionError: the checkpoint is not on disk and the Hub cannot be reached.
+        ConnectionError: the checkpoint is not on disk, and the Hub does not know it or cannot be reached.
     """
     folder = find_checkpoint(name_or_path, local_dir)
     config = Qwen3Config.from_json(folder)
     tokenizer = Qwen3Tokenizer.from_file(folder)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with torch.device("meta"):  # names and shapes, no memory
-        model = Qwen3Model(config)
-    _load_weights(model, folder, device, dtype or _stored_dtype(config, folder))
     if tokenizer.vocab_size > config.vocab_size:
         raise ValueError(
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the model only {config.vocab_size}"
         )
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with torch.device("meta"):  # names and shapes, no memory
+        model = Qwen3Model(config)
+    _load_weights(model, folder, device, dtype or _stored_dtype(config, folder))
     return model.eval().requires_grad_(False), tokenizer
 
 
@@ -95,11 +96,14 @@ def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = Non
     folder = Path(name).expanduser()
     is_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
     if "/" not in name or (is_hub_name and not folder.is_dir()):
-        if missing_files(own) == []:
-            return own
-        for other in (chapter / own.name for chapter in CHAPTER_FOLDERS):
-            if other.resolve() != own.resolve() and missing_files(other) == []:
-                return _link_checkpoint(other, own)
+        shipped = CHAPTER_FOLDERS[0] / "tiny"
+        others = [chapter / own.name for chapter in CHAPTER_FOLDERS if (chapter / own.name).resolve() != own.resolve()]
+        if name == "tiny" and shipped in others and not missing_files(shipped):
+            return _link_checkpoint(shipped, own)  # each time, as a new version of the repository may bring new weights
+        for candidate in (own, *others):
+            if not missing_files(candidate):
+                _check_source(candidate, name)
+                return candidate if candidate == own else _link_checkpoint(candidate, own)
     if folder.is_dir():
         missing = missing_files(folder)
         if missing:
@@ -115,14 +119,21 @@ def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = Non
     )
 
 
+def _check_source(folder: Path, name: str) -> None:
+    """A Hub name means a folder that was downloaded under it, not any folder that happens to end in the same word."""
+    note = folder / SOURCE_NOTE
+    source = note.read_text(encoding="utf-8").strip() if note.is_file() else None
+    if "/" in name and source != name:
+        raise FileNotFoundError(
+            f"there is no folder {name}, and {folder} was not downloaded from the Hub under this name"
+            f"{f' but as {source}' if source else ''}; to use that one, give {folder.name!r}"
+        )
+
+
 def missing_files(folder: Path) -> list[str]:
     """What a folder lacks to be a whole checkpoint; an empty list means that it can be loaded."""
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
-    if (folder / INDEX_FILE).is_file():
-        missing += [shard for shard in _shards(folder) if not (folder / shard).is_file()]
-    elif not (folder / SINGLE_FILE).is_file():
-        missing.append(SINGLE_FILE)
-    return missing
+    return missing + [file for file in _weight_files(folder) if not (folder / file).is_file()]
 
 
 def _link_checkpoint(source: Path, target: Path) -> Path:
@@ -150,6 +161,7 @@ def _download(name: str, target: Path) -> Path:
     except Exception as error:  # the library lets through what its HTTP client raises, which differs by version
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}"
     if not missing_files(target):
+        (target / SOURCE_NOTE).write_text(name + "\n", encoding="utf-8")
         return target
     try:  # an earlier program may have left it in the cache that all Hugging Face libraries share
         shared = Path(snapshot_download(**wanted, local_files_only=True))
@@ -163,17 +175,17 @@ def _download(name: str, target: Path) -> Path:
     )
 
 
-def _shards(folder: Path) -> dict[str, set[str]]:
-    """File name -> names of the tensors it holds, from the index of a sharded checkpoint."""
+def _weight_files(folder: Path) -> list[str]:
+    """Names of the files with the weights: one, or, where there is only an index of shards, those it names."""
     path = folder / INDEX_FILE
+    if (folder / SINGLE_FILE).is_file() or not path.is_file():
+        return [SINGLE_FILE]
     try:
-        weight_map = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-        shards: dict[str, set[str]] = {}
-        for tensor, file in weight_map.items():
+        files = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        for file in files:
             if Path(file).name != file:
                 raise ValueError(f"shard {file!r} is not a plain file name")
-            shards.setdefault(file, set()).add(tensor)
-        return shards
+        return files
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{path} is not an index of shards ({error}); download it again") from None
 
@@ -201,7 +213,7 @@ def _checkpoint_name(name: str) -> str:
 
 def _load_weights(model: Qwen3Model, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
     """Replace the empty parameters by the checkpoint's tensors."""
-    files = list(_shards(folder)) if (folder / INDEX_FILE).is_file() else [SINGLE_FILE]
+    files = _weight_files(folder)
     expected = {_checkpoint_name(name): parameter.shape for name, parameter in model.named_parameters()}
     where: dict[str, str] = {}
     for file in files:

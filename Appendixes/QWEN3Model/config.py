@@ -95,20 +95,20 @@ class Qwen3Config:
 
 
 def _rope_settings(raw: dict, path: Path) -> dict:
-    """The settings of RoPE that stand in an object of their own, if they do."""
+    """The settings of RoPE that stand in objects of their own; where both forms stand, the older one counts."""
+    settings: dict = {}
     for name in ("rope_parameters", "rope_scaling"):
-        if raw.get(name) is not None:
-            if not isinstance(raw[name], dict):
-                raise ValueError(f"{path}: {name} is {raw[name]!r}, expected an object")
-            return raw[name]
-    return {}
+        if not isinstance(raw.get(name) or {}, dict):
+            raise ValueError(f"{path}: {name} is {raw[name]!r}, expected an object")
+        settings |= {"rope_type" if key == "type" else key: value for key, value in (raw.get(name) or {}).items()}
+    return settings
 
 
 def _refuse_unsupported(raw: dict, rope: dict, path: Path) -> None:
     """Name what this code does not implement, instead of running it wrongly."""
     if not isinstance(raw.get("layer_types") or [], list):
         raise ValueError(f"{path}: layer_types is {raw['layer_types']!r}, expected a list")
-    rope_type = rope.get("rope_type", rope.get("type", "default"))
+    rope_type = rope.get("rope_type", "default")
     layer_types = set(raw.get("layer_types") or ["full_attention"])
     experts = [name for name in ("num_experts", "num_local_experts") if raw.get(name)]
     problems = {

@@ -47,7 +47,8 @@ class Qwen3Model(nn.Module):
             input_ids: `(batch, seq)`. With a cache: the new tokens only, which continue what it holds.
             cache: read and extended by `seq` tokens a row.
             last_position_only: compute the output layer, the widest one, for each row's last real token alone.
-            padding_mask: bool `(batch, seq)`, True for real tokens; None: all are real. Every row needs at least one.
+            padding_mask: bool `(batch, seq)`, True for real tokens; None: all are real. The logits of a
+                row without any mean nothing.
 
         Returns:
             `(batch, seq, vocab)`, or `(batch, 1, vocab)` with `last_position_only`. Logits at padding mean nothing.

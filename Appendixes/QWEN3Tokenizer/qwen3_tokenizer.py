@@ -78,9 +78,14 @@ class Qwen3Tokenizer:
 
         Raises:
             TypeError: `text` is not a string.
+            ValueError: it holds half of a surrogate pair, which is no character and has no bytes.
         """
         if not isinstance(text, str):
             raise TypeError(f"encode needs a string, not {type(text).__name__}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the text is not valid Unicode at character {error.start}: {error.reason}") from None
         self._tokenizer.encode_special_tokens = not allow_special
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 

@@ -38,11 +38,6 @@ TAG_TOKENS = ["<tool_call>", "</tool_call>"] + [
 TAG_TOKENS += ["<tool_response>", "</tool_response>", "<think>", "</think>"]
 # A word with the space before it; one digit; signs with the spaces around them (" + "); other white space.
 PIECES = Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+ ?|\s+")
-# Turns in Qwen3's format; the whole of Qwen3's template, with tools and thoughts, is in QWEN3Tokenizer.
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def train_tokenizer(samples: int = 20_000, seed: int = 0) -> Tokenizer:
@@ -84,7 +79,6 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         "pad_token": END_OF_TEXT,
         "model_max_length": 1024,
         "clean_up_tokenization_spaces": False,
-        "chat_template": CHAT_TEMPLATE,
     }
     stop_ids = [tokenizer.token_to_id(END_OF_TEXT), tokenizer.token_to_id(TURN_END)]
     generation = {"eos_token_id": stop_ids, "pad_token_id": stop_ids[0], "do_sample": False}

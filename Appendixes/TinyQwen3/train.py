@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from Appendixes.demonstration import BLUE, RED, new_picture, save_figure
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, save_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.data import IGNORED, training_batch
@@ -67,7 +68,7 @@ class Trainer:
         folder: where the state, the history and the finished checkpoint go.
         shape: the model's; the shipped one by default.
         device: `cpu` or `cuda`.
-        compiled: let `torch.compile` fuse the step (twice as fast, after a minute or two).
+        compiled: let `torch.compile` fuse the step; building it takes a minute or two.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, shape: Qwen3Config = SHAPE, device="cpu", compiled: bool = True):
@@ -99,7 +100,8 @@ class Trainer:
         batch = training_batch(
             recipe.seed, number, recipe.rows, recipe.length, self.tokenizer, direct_share=recipe.direct_share
         )
-        loss, hits = self.loss_and_hits(*(tensor.to(self.device) for tensor in (*batch, batch.mask())))
+        tensors = (batch.input_ids, batch.labels, batch.positions, batch.mask())
+        loss, hits = self.loss_and_hits(*(tensor.to(self.device) for tensor in tensors))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser, peak in zip(self.optimisers, (recipe.matrix_rate, recipe.other_rate), strict=True):
@@ -110,7 +112,7 @@ class Trainer:
         self.history.append(entry)
         return entry
 
-    def _loss_and_hits(self, input_ids, labels, documents, positions, mask):
+    def _loss_and_hits(self, input_ids, labels, positions, mask):
         logits = self.model.run_layers(input_ids, positions, mask).flatten(0, 1).float()  # (rows * length, vocab)
         labels = labels.flatten()
         loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
@@ -130,7 +132,7 @@ class Trainer:
         part.replace(self.state_file)
 
     def _resume(self) -> None:
-        state = torch.load(self.state_file, weights_only=True)
+        state = torch.load(self.state_file, map_location="cpu", weights_only=True)
         if state["recipe"] != asdict(self.recipe):
             raise ValueError(
                 f"{self.state_file} belongs to another recipe ({state['recipe']}); finish that one, or delete the file"
@@ -165,22 +167,18 @@ class Trainer:
 
 def plot_history(history: list[dict], path: Path) -> None:
     """Save a picture of loss and accuracy against steps, each averaged over fifty steps."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = new_picture(
+        "The loss falls as the solutions are learnt", "steps", "loss (nats a token); share of tokens right"
+    )
     window = min(50, len(history))
-    colours = {"loss": "#0072B2", "accuracy": "#D55E00"}
-    for name, style in (("loss", "-"), ("accuracy", "--")):
+    for name, style, colour in (("loss", "-", BLUE), ("accuracy", "--", RED)):
         values = torch.tensor([entry[name] for entry in history])
         smooth = values.unfold(0, window, max(1, window // 5)).mean(dim=1)
         steps = torch.arange(len(smooth)) * max(1, window // 5) + window
-        axes.plot(steps, smooth, style, color=colours[name], label=name)
-    axes.set(xlabel="steps", ylabel="loss (nats a token); share of tokens right", ylim=(0, 1.5))
-    axes.set_title("The loss falls as the solutions are learnt")
+        axes.plot(steps, smooth, style, color=colour, label=name)
+    axes.set_ylim(0, 1.5)
     axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path)
 
 
 def main() -> None:

@@ -43,8 +43,8 @@ def answers(model, tokenizer, template: str, problems: list[dict], batch: int = 
     engine = DecodingEngine(model)
     waiting, rows = list(reversed(problems)), []
     while waiting or engine.rows:
-        while waiting and len(engine.rows) < batch:
-            [prompt] = engine.add_prompts([tokenizer.encode(render(template, waiting.pop()["problem"]))])
+        admitted = [waiting.pop() for _ in range(min(batch - len(engine.rows), len(waiting)))]
+        for prompt in engine.add_prompts([tokenizer.encode(render(template, one["problem"])) for one in admitted]):
             rows.append(engine.admit(prompt, MAX_NEW_TOKENS, stop_ids=tokenizer.stop_ids))
         for step in engine.step():
             if step.row.finished:

@@ -1,30 +1,39 @@
 """`compile_model`: the same tokens, few compilations, and a word where there is no compiler."""
 
 import random
-import shutil
 
-import pytest
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from CH2.compilation import compile_model
-from CH2.generation import generate
+from CH2.generation import generate, generate_batch
 
 
-def test_compiled_steps_are_reused_while_the_text_grows(model64):
+def test_compiled_steps_are_reused_for_longer_texts_other_prompts_and_shrinking_batches(model64):
     """Traced by the compiler but run eagerly, so that what is counted is compilations, not C++."""
     counter = CompileCounterWithBackend("eager")
     compiled = compile_model(model64, backend=counter)
-    prompt = torch.tensor([[random.Random(4).randrange(50) for _ in range(20)]])
-    first = list(generate(compiled, prompt, 40))
-    after_first_block = counter.frame_count
-    assert list(generate(compiled, prompt, 300)) == list(generate(model64, prompt, 300))
-    assert first == list(generate(model64, prompt, 40))
-    # 5 blocks, 3 doublings: a static step, then one whose length is a variable
-    assert counter.frame_count - after_first_block <= 4
+    rng = random.Random(4)
+    prompts = [[rng.randrange(50) for _ in range(rng.randrange(2, 90))] for _ in range(12)]
+    steps = 0
+    for prompt in prompts[:4]:
+        tokens = list(generate(compiled, torch.tensor([prompt]), 150))
+        assert tokens == list(generate(model64, torch.tensor([prompt]), 150))
+        steps += len(tokens)
+    stops = range(10)  # texts end at different times, so the batch shrinks row by row
+    together = generate_batch(compiled, prompts, 100, stop_ids=stops)
+    assert together == generate_batch(model64, prompts, 100, stop_ids=stops)
+    assert len({len(tokens) for tokens in together}) > 4
+    assert counter.frame_count < 12 < steps
 
 
-def test_without_a_compiler_the_model_is_given_back_with_a_warning(model64, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.warns(UserWarning, match="needs a C\\+\\+ compiler"):
-        assert compile_model(model64) is model64
+def test_where_nothing_can_be_compiled_the_model_is_given_back_with_a_word(model64, monkeypatch, capsys):
+    def broken(function, **options):
+        def call(*arguments):
+            raise RuntimeError("no compiler here")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    assert compile_model(model64) is model64
+    assert "runs uncompiled (no compiler here)" in capsys.readouterr().out

@@ -132,6 +132,15 @@ def test_a_released_prompt_gives_its_memory_back_and_takes_no_more_rows(model64,
         engine.admit(first, 5)
 
 
+def test_a_prompt_of_another_engine_is_refused(model64, prompts):
+    engine, other = DecodingEngine(model64), DecodingEngine(model64)
+    engine.add_prompts(prompts[:1])
+    [foreign] = other.add_prompts(prompts[1:2])
+    for refused in (lambda: engine.admit(foreign, 5), lambda: engine.release(foreign)):
+        with pytest.raises(ValueError, match="another engine"):
+            refused()
+
+
 def test_nan_logits_are_refused(small_config, make_model):
     model = make_model(small_config)
     model.norm.weight[0] = float("nan")

@@ -18,10 +18,10 @@ def expected_logits(model, texts):
     return torch.stack([model(torch.tensor([text]))[0, -1] for text in texts])
 
 
-def read(model, text):
-    """A cache that holds one text."""
+def read(model, *texts):
+    """A cache that holds texts of one length."""
     cache = KVCache()
-    model(torch.tensor([text]), cache=cache)
+    model(torch.tensor(texts), cache=cache)
     return cache
 
 
@@ -114,11 +114,22 @@ def test_parent_row_in_use_is_not_forgotten(model64):
     parent = read(model64, [1, 2, 3])
     fork = parent.fork()
     fork.continue_rows([0])
-    with pytest.raises(ValueError, match="row 0 of the parent is still continued"):
-        fork.remove_parent_row(0)
+    with pytest.raises(ValueError, match="row 0 is still continued by a fork"):
+        parent.remove_row(0)
     fork.remove_row(0)
-    fork.remove_parent_row(0)
+    parent.remove_row(0)
     assert parent.rows == 0 and fork.rows == 0
+
+
+def test_forks_of_one_parent_follow_when_its_rows_move(model64):
+    parent = read(model64, [1, 2, 3], [4, 5, 6])
+    forks = [parent.fork(), parent.fork()]
+    for fork in forks:
+        fork.continue_rows([1])
+    parent.remove_row(0)  # row 1 becomes row 0
+    for fork in forks:
+        logits = model64(torch.tensor([[7]]), cache=fork)[:, -1]
+        assert torch.allclose(logits, expected_logits(model64, [[4, 5, 6, 7]]), atol=1e-11)
 
 
 # --- rows come and go ---
@@ -160,7 +171,7 @@ def test_rows_keep_their_results_while_others_come_and_go(model64, actions, seed
         elif action == "release":
             unused = [i for i, prompt in enumerate(prompts) if not any(prompt is mine for mine, _ in rows)]
             if unused:
-                fork.remove_parent_row(unused[0])
+                parent.remove_row(unused[0])
                 prompts[unused[0]] = prompts[-1]
                 prompts.pop()
         elif action == "step" and rows:

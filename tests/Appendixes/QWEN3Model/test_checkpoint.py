@@ -146,6 +146,7 @@ def test_interrupted_save_leaves_the_old_checkpoint(folder, make_model, monkeypa
         ({"layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0}}, "rope type 'yarn'"),
         ({"rope_parameters": ..., "rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope type 'yarn'"),
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope type 'yarn'"),  # beside rope_parameters
         ({"rope_parameters": {"rope_theta": 1e6, "partial_rotary_factor": 0.5}}, "partial rotary"),
         ({"attention_bias": True}, "attention_bias"),
         ({"hidden_act": "gelu"}, "'gelu'"),
@@ -324,6 +325,7 @@ def test_incomplete_checkpoint_of_that_name_says_what_is_missing(chapters, folde
 @pytest.mark.parametrize("name", ["tiny", "someone/tiny"])
 def test_checkpoint_of_another_chapter_is_hard_linked(chapters, folder, name):
     shutil.copytree(folder, chapters[2] / "tiny")
+    (chapters[2] / "tiny" / checkpoint.SOURCE_NOTE).write_text("someone/tiny\n")
     found = find_checkpoint(name, local_dir=chapters[1])
     assert found == chapters[1] / "tiny"
     for file in ("config.json", "tokenizer.json", WEIGHTS):
@@ -340,6 +342,27 @@ def test_checkpoint_of_another_chapter_is_copied_where_links_fail(chapters, fold
     found = find_checkpoint("tiny", local_dir=chapters[1])
     assert not (found / WEIGHTS).samefile(chapters[0] / "tiny" / WEIGHTS)
     assert (found / WEIGHTS).read_bytes() == (chapters[0] / "tiny" / WEIGHTS).read_bytes()
+
+
+def test_hub_name_does_not_mean_a_folder_that_ends_in_the_same_word(chapters, folder):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    for local_dir in chapters[:2]:
+        with pytest.raises(FileNotFoundError, match="no folder runs/tiny"):
+            find_checkpoint("runs/tiny", local_dir=local_dir)
+
+
+def test_new_shipped_weights_reach_the_other_chapters(chapters, folder, make_model):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    before = some_logits(load(find_checkpoint("tiny", local_dir=chapters[1]))[0])
+    save_qwen3(make_model(CONFIG, torch.float32, seed=9), chapters[0] / "tiny")
+    after = some_logits(load(find_checkpoint("tiny", local_dir=chapters[1]))[0])
+    assert not torch.equal(before, after)
+
+
+def test_single_file_counts_where_there_is_an_index_too(folder):
+    (folder / checkpoint.INDEX_FILE).write_text('{"weight_map": {"model.norm.weight": "old-shard.safetensors"}}')
+    assert checkpoint.missing_files(folder) == []
+    load(folder)
 
 
 def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, folder, monkeypatch):

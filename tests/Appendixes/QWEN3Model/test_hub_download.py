@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from Appendixes.QWEN3Model import Qwen3Config, save_qwen3
+from Appendixes.QWEN3Model.checkpoint import SOURCE_NOTE
 
 REPO, COMMIT, WEIGHTS = "someone/some-model", "a" * 40, "model.safetensors"
 NEEDED = {"config.json", "generation_config.json", "tokenizer.json", WEIGHTS}
@@ -235,7 +236,8 @@ def test_download_fetches_the_needed_files_and_no_others(hub, online, tmp_path, 
     assert online(tmp_path) == {"digest": digest, "tokens": 269}
     assert set(hub.downloaded()) == NEEDED and len(hub.downloaded()) == len(NEEDED)
     assert not {name for _, name, _ in hub.requests} & UNNEEDED
-    assert {file.name for file in (tmp_path / "some-model").iterdir() if file.is_file()} == NEEDED
+    files = {file.name for file in (tmp_path / "some-model").iterdir() if file.is_file()}
+    assert files == NEEDED | {SOURCE_NOTE}
 
 
 def test_download_broken_in_the_middle_goes_on_where_it_stopped(hub, online, tmp_path, checkpoint_files, digest):
