@@ -44,7 +44,7 @@ def training_batch(
 
     Args:
         seed, number: which batch; the same two give the same one.
-        rows, length: its size; a document that fits no row any more ends the batch.
+        rows, length: its size; a document that fits no row any more ends the batch, one longer than a row is left out.
         tokenizer: makes the ids.
         direct_share: share of problems shown with their answer alone, without steps.
     """
@@ -55,6 +55,8 @@ def training_batch(
         worked = rng.random() >= direct_share
         prompt, answer = document(sample_problem(rng, "train"), worked, tokenizer)
         size = len(prompt) + len(answer)
+        if size > length:  # a few in a thousand, at the length of the recipe
+            continue
         room = next((row for row in range(rows) if used[row] + size <= length), None)
         if room is None:
             break

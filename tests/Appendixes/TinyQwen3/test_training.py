@@ -78,6 +78,13 @@ def test_batches_depend_on_seed_and_number_alone(tokenizer):
     assert not torch.equal(first[0], training_batch(1, 7, 2, 256, tokenizer)[0])
 
 
+def test_documents_too_long_for_a_row_are_left_out_and_end_no_batch(tokenizer):
+    for number in range(200):
+        batch = training_batch(0, number, 2, 128, tokenizer)
+        assert (batch.labels != IGNORED).sum() > 10
+        assert (batch.documents.amax(dim=1) >= 1).all()
+
+
 def test_labels_are_the_next_tokens_of_solutions_only(tokenizer):
     batch = training_batch(3, 0, 4, 256, tokenizer)
     for ids, targets in zip(batch.input_ids.tolist(), batch.labels.tolist(), strict=True):
