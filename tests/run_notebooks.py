@@ -62,6 +62,7 @@ def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
         client = NotebookClient(
             notebook,
             timeout=CELL_TIMEOUT,
+            extra_arguments=["--log-level=40"],  # errors only
             coalesce_streams=True,  # text that was printed piece by piece is one output
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"),
