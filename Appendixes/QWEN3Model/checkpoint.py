@@ -140,7 +140,7 @@ def _link_checkpoint(source: Path, target: Path) -> Path:
     """Give a chapter its own entry for files that another chapter has: hard links, or copies where links fail."""
     target.mkdir(parents=True, exist_ok=True)
     for file in source.iterdir():
-        if not file.is_file():
+        if not file.is_file() or _same_file(file, target / file.name):
             continue
         part = target / (file.name + ".part")  # put in place when it is whole
         part.unlink(missing_ok=True)
@@ -150,6 +150,14 @@ def _link_checkpoint(source: Path, target: Path) -> Path:
             shutil.copy2(file, part)
         part.replace(target / file.name)
     return target
+
+
+def _same_file(source: Path, target: Path) -> bool:
+    """Whether `target` is a link to `source`, or an unchanged copy of it (copies keep the time)."""
+    if not target.is_file():
+        return False
+    one, other = source.stat(), target.stat()
+    return source.samefile(target) or (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
 def _download(name: str, target: Path) -> Path:
