@@ -107,7 +107,7 @@ class DecodingEngine:
         Raises:
             ValueError: a prompt is empty, too long for the model, or holds an id that is not in the vocabulary.
         """
-        prompts = [self._checked(ids) for ids in prompts]
+        prompts = [self.checked(ids) for ids in prompts]
         if self.use_cache and prompts:
             self.prompt_cache.append_rows_of(self._prefill([ids[:-1] for ids in prompts]))
         added = [Prompt(ids, len(self.prompts) + i) for i, ids in enumerate(prompts)]
@@ -134,14 +134,7 @@ class DecodingEngine:
             ValueError: `max_new_tokens` is less than 1, prompt and answer together exceed the context length, or the
                 prompt was released or is another engine's.
         """
-        context = self.model.config.max_position_embeddings
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {max_new_tokens}: a row needs room for at least one token")
-        if len(prompt.ids) + max_new_tokens > context:
-            raise ValueError(
-                f"{len(prompt.ids)} prompt tokens and {max_new_tokens} new ones exceed the context of {context}; "
-                f"at most {max(context - len(prompt.ids), 0)} new tokens fit"
-            )
+        self._check_room(prompt.ids, max_new_tokens)
         if not self._holds(prompt):
             raise ValueError("this prompt was released, or belongs to another engine; add it again")
         generator = torch.Generator().manual_seed(0) if generator is None else generator
@@ -236,7 +229,12 @@ class DecodingEngine:
         self.model(input_ids, cache=cache, last_position_only=True, padding_mask=padding_mask)
         return cache
 
-    def _checked(self, ids: Sequence[int]) -> list[int]:
+    def checked(self, ids: Sequence[int], max_new_tokens: int = 1) -> list[int]:
+        """A prompt as a list of ints, when it can be read and continued by so many tokens.
+
+        Raises:
+            ValueError: as `add_prompts` and `admit` do.
+        """
         ids = [int(token) for token in ids]
         vocab_size, context = self.model.config.vocab_size, self.model.config.max_position_embeddings
         if not ids:
@@ -246,7 +244,18 @@ class DecodingEngine:
             raise ValueError(f"token id {wrong} is not in the vocabulary of {vocab_size}: was another tokenizer used?")
         if len(ids) >= context:
             raise ValueError(f"the prompt has {len(ids)} tokens, and the context of {context} leaves no room to answer")
+        self._check_room(ids, max_new_tokens)
         return ids
+
+    def _check_room(self, ids: list[int], max_new_tokens: int) -> None:
+        context = self.model.config.max_position_embeddings
+        if max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {max_new_tokens}: a row needs room for at least one token")
+        if len(ids) + max_new_tokens > context:
+            raise ValueError(
+                f"{len(ids)} prompt tokens and {max_new_tokens} new ones exceed the context of {context}; "
+                f"at most {max(context - len(ids), 0)} new tokens fit"
+            )
 
 
 def pad_right(texts: Collection[list[int]], device=None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,7 +14,7 @@ import torch
 
 from Appendixes.QWEN3Model import load_qwen3
 from Appendixes.TinyQwen3.problems import test_set
-from CH2.decoding import DecodingEngine
+from CH2.continuous_batching import ContinuousBatching
 from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 
 PROMPTS = {"direct": DIRECT, "chain of thought": CHAIN_OF_THOUGHT}
@@ -40,16 +40,12 @@ def last_box(text: str) -> str | None:
 
 def answers(model, tokenizer, template: str, problems: list[dict], batch: int = 64) -> tuple[list[str], int]:
     """Greedy answers to all problems, `batch` rows at a time, and how many tokens they took."""
-    engine = DecodingEngine(model)
-    waiting, rows = list(reversed(problems)), []
-    while waiting or engine.rows:
-        admitted = [waiting.pop() for _ in range(min(batch - len(engine.rows), len(waiting)))]
-        for prompt in engine.add_prompts([tokenizer.encode(render(template, one["problem"])) for one in admitted]):
-            rows.append(engine.admit(prompt, MAX_NEW_TOKENS, stop_ids=tokenizer.stop_ids))
-        for step in engine.step():
-            if step.row.finished:
-                engine.release(step.row.prompt)
-    return [tokenizer.decode(row.tokens) for row in rows], sum(len(row.logprobs) for row in rows)
+    batching = ContinuousBatching(model, max_rows=batch, stop_ids=tokenizer.stop_ids)
+    prompts = [tokenizer.encode(render(template, one["problem"])) for one in problems]
+    tasks = [batching.submit(ids, MAX_NEW_TOKENS) for ids in prompts]
+    while batching:
+        batching.step()
+    return [tokenizer.decode(task.row.tokens) for task in tasks], sum(len(task.row.logprobs) for task in tasks)
 
 
 def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
