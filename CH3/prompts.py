@@ -1,8 +1,11 @@
 """The prompts around a problem: one place for all chapters, and for the training of the shipped checkpoint.
 
-Both ask for the answer in a box, where a program can find it. The chain-of-thought prompt adds one sentence (Kojima et
-al., 2022, https://arxiv.org/abs/2205.11916), which gives the model room to work before it commits itself.
+Both templates ask for the answer in a box, where a program can find it. The chain-of-thought prompt adds one sentence
+(Kojima et al., 2022, https://arxiv.org/abs/2205.11916), which gives the model room to work before it commits itself.
+Worked examples before the problem show what such work looks like (Wei et al., 2022, https://arxiv.org/abs/2201.11903).
 """
+
+from collections.abc import Sequence
 
 DIRECT = "Answer the question and put the final result in \\boxed{{}}.\n\nQuestion: {problem}\n\nAnswer:\n"
 
@@ -24,3 +27,59 @@ def render(template: str, problem: str) -> str:
     <BLANKLINE>
     """
     return template.format(problem=problem)
+
+
+# Problems and their worked solutions, for `examples=`; none of them is in a test set.
+EXAMPLES = (
+    (
+        "A train covers 90 kilometres in the first hour and 75 in each of the next two. How far does it go in all?",
+        "In the next two hours it covers 2 * 75 = 150 kilometres.\nIn all it goes 90 + 150 = 240.\n\\boxed{240}",
+    ),
+    (
+        "What is \\frac{3}{4} - \\frac{1}{6}?",
+        "The least common denominator of 4 and 6 is 12.\n3/4 = 9/12 and 1/6 = 2/12.\n9/12 - 2/12 = 7/12\n"
+        "\\boxed{\\frac{7}{12}}",
+    ),
+    (
+        "Solve 5(x - 2) = 3x + 8 for x.",
+        "Expand: 5x - 10 = 3x + 8.\nSubtract 3x and add 10: 2x = 18.\nDivide by 2: x = 9.\n\\boxed{9}",
+    ),
+)
+
+
+def render_few_shot(template: str, problem: str, examples: Sequence[tuple[str, str]] = EXAMPLES) -> str:
+    r"""Put a problem into a template, after examples of problems in the same template with their solutions.
+
+    >>> print(render_few_shot("Q: {problem}\nA:\n", "2 + 2?", [("1 + 1?", r"\boxed{2}")]))
+    Q: 1 + 1?
+    A:
+    \boxed{2}
+    <BLANKLINE>
+    Q: 2 + 2?
+    A:
+    <BLANKLINE>
+    """
+    solved = [f"{render(template, question)}{solution}\n\n" for question, solution in examples]
+    return "".join(solved) + render(template, problem)
+
+
+def encode_chat_prompt(
+    tokenizer, template: str, problem: str, *, examples: Sequence[tuple[str, str]] = (), thinking: bool = True
+) -> list[int]:
+    """Token ids of a problem in a template as a turn of a conversation, for models that were trained to converse.
+
+    Args:
+        tokenizer: a `Qwen3Tokenizer`.
+        template, problem: as in `render`.
+        examples: problems and solutions, which become earlier turns.
+        thinking: whether the model thinks before it answers (Qwen3's thinking mode; Yang et al., 2025,
+            https://arxiv.org/abs/2505.09388). False opens the answer with an empty thought.
+    """
+    turns = []
+    for question, solution in examples:
+        turns += [
+            {"role": "user", "content": render(template, question)},
+            {"role": "assistant", "content": solution},
+        ]
+    turns.append({"role": "user", "content": render(template, problem)})
+    return tokenizer.encode_chat(turns, enable_thinking=thinking)

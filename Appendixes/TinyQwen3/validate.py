@@ -14,70 +14,34 @@ import torch
 
 from Appendixes.QWEN3Model import load_qwen3
 from Appendixes.TinyQwen3.problems import test_set
-from CH2.continuous_batching import ContinuousBatching
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+from CH3.answers import model_answers
+from CH3.math_verifier import last_box
+from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT
+from CH3.report import Share, accuracy_by
 
 PROMPTS = {"direct": DIRECT, "chain of thought": CHAIN_OF_THOUGHT}
 MAX_NEW_TOKENS = 300
 
 
-def last_box(text: str) -> str | None:
-    r"""What stands in the last `\boxed{...}`, or None.
-
-    >>> last_box(r"so \boxed{\frac{1}{2}}")
-    '\\frac{1}{2}'
-    """
-    start = text.rfind("\\boxed{")
-    if start < 0:
-        return None
-    depth = 0
-    for end in range(start + len("\\boxed"), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[end], 0)
-        if depth == 0:
-            return text[start + len("\\boxed{") : end]
-    return None
-
-
 def answers(model, tokenizer, template: str, problems: list[dict], batch: int = 64) -> tuple[list[str], int]:
     """Greedy answers to all problems, `batch` rows at a time, and how many tokens they took."""
-    batching = ContinuousBatching(model, max_rows=batch, stop_ids=tokenizer.stop_ids)
-    prompts = [tokenizer.encode(render(template, one["problem"])) for one in problems]
-    tasks = [batching.submit(ids, MAX_NEW_TOKENS) for ids in prompts]
-    while batching:
-        batching.step()
-    return [tokenizer.decode(task.row.tokens) for task in tasks], sum(len(task.row.logprobs) for task in tasks)
-
-
-def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, 1927).
-
-    >>> [round(bound, 3) for bound in wilson_interval(8, 10)]
-    [0.49, 0.943]
-    """
-    share = hits / total
-    centre = share + z * z / (2 * total)
-    spread = z * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
-    return (centre - spread) / (1 + z * z / total), (centre + spread) / (1 + z * z / total)
+    answer_fn = model_answers(model, tokenizer, template, max_new_tokens=MAX_NEW_TOKENS, batch=batch)
+    finished = {answer.problem["unique_id"]: answer for answer in answer_fn(iter(problems))}
+    texts = [finished[problem["unique_id"]].text for problem in problems]
+    return texts, sum(answer.tokens for answer in finished.values())
 
 
 def report(problems: list[dict], texts: list[str]) -> dict:
     """Accuracy with its interval, share of boxed answers, accuracy by level and by subject."""
     boxes = [last_box(text) for text in texts]
-    right = [box == problem["answer"] for box, problem in zip(boxes, problems, strict=True)]
-
-    def share_by(name: str) -> dict:
-        groups: dict = {}
-        for problem, hit in zip(problems, right, strict=True):
-            groups.setdefault(problem[name], []).append(hit)
-        return {key: sum(hits) / len(hits) for key, hits in sorted(groups.items())}
-
-    low, high = wilson_interval(sum(right), len(right))
+    graded = [{**one, "correct": box == one["answer"]} for one, box in zip(problems, boxes, strict=True)]
+    accuracy = Share.of(one["correct"] for one in graded)
     return {
-        "accuracy": sum(right) / len(right),
-        "interval": (low, high),
-        "boxed": sum(box is not None for box in boxes) / len(boxes),
-        "level": share_by("level"),
-        "subject": share_by("subject"),
+        "accuracy": accuracy.value,
+        "interval": accuracy.interval,
+        "boxed": Share.of(box is not None for box in boxes).value,
+        "level": {level: share.value for level, share in accuracy_by("level", graded).items()},
+        "subject": {subject: share.value for subject, share in accuracy_by("subject", graded).items()},
     }
 
 

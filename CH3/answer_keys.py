@@ -1,0 +1,305 @@
+r"""Keys of answers: what is left of an answer when everything that spelling can change is gone.
+
+- an expression becomes its values at several places (`CH3.math_values`)
+- a point keeps the order of its parts, a set and a bare list lose it; `2 \pm 1` is a list of two
+- intervals, their unions and inequalities become sets of real numbers (`CH3.real_sets`)
+- an equation becomes what its sides differ by, up to a factor: `y = 2x + 3` and `2x - y + 3 = 0` are one
+- a reading is the key that an answer has if it is taken another way
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from fractions import Fraction
+
+from CH3.math_lexer import UnreadableError
+from CH3.math_parser import Node, Tree
+from CH3.math_values import (
+    LARGEST_DENOMINATOR,
+    SAME_DIGITS,
+    Complex,
+    Value,
+    constant,
+    fingerprint,
+    symbols,
+    values_at_places,
+)
+from CH3.real_sets import Reals, reals
+
+LISTS = frozenset(["list", "or", "and"])
+BRACKETS = frozenset(["()", "(]", "[)", "[]"])
+SETS = frozenset(["∪", "∩", "∖", "ℝ"])
+INFINITE = Node("∞", ())
+
+
+def key_of(tree: Tree, salt: str = "") -> Hashable:
+    """The key of an answer; its first part says of what kind it is.
+
+    Raises:
+        UnreadableError: it cannot be compared, or not cheaply.
+        UndefinedError: it has no value.
+    """
+    op = tree.op if isinstance(tree, Node) else None
+    if op in LISTS or op == "set":
+        return _unordered(tree, salt)
+    if _holds(tree, "±", "∓"):
+        return _unordered(Node("list", (tree,)), salt)
+    if op in BRACKETS:
+        return _bracketed(tree, salt)
+    if op in SETS:
+        return _of_reals(reals(tree))
+    if op == "relation":
+        return _relation(tree, salt)
+    if op == "base":
+        return _based(tree)
+    if op == "word":
+        return "word", tree.parts[0]
+    if tree in (INFINITE, Node("neg", (INFINITE,))):
+        return "infinity", op == "∞"
+    if _holds(tree, "matrix"):
+        rows = _matrix(tree)
+        return "matrix", tuple(tuple(key_of(cell, salt) for cell in row) for row in rows)
+    return "expression", fingerprint(tree, salt)
+
+
+def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Hashable]]:
+    """Other ways to take an answer: what each is called, and its key."""
+    if not isinstance(tree, Node):
+        return
+    if tree.op == "relation" and (solution := _solution(tree)) is not None:
+        yield "the value of what it names", key_of(solution, salt)
+        yield from readings_of(solution, salt)
+    if tree.op in LISTS and (values := _solutions(tree)) is not None:
+        yield "the solutions alone", key_of(values, salt)
+    if tree.op == "()" and len(tree.parts) == 2:
+        yield from _if_readable("an interval", tree)
+    if tree.op in ("set", "list") and len(tree.parts) == 1:
+        yield "its only element", key_of(tree.parts[0], salt)
+    if tree.op == "base":
+        yield "its digits", key_of(Fraction(_based(tree)[1]), salt)
+    if tree.op == "matrix" and (len(tree.parts) == 1 or all(len(row) == 1 for row in tree.parts)):
+        yield "a vector", ("ordered", tuple(key_of(cell, salt) for row in tree.parts for cell in row))
+    if _holds(tree, "%"):
+        yield "a number of hundredths", key_of(_without_percent(tree), salt)
+
+
+def agree(first: Hashable, second: Hashable) -> bool:
+    """Whether two keys are of expressions that have equal values wherever both are defined, in several places."""
+    if first[0] != "expression" or second[0] != "expression":
+        return False
+    longest = max(len(first[1]), len(second[1]))
+    pairs = zip(*(values * longest if len(values) == 1 else values for values in (first[1], second[1])), strict=True)
+    defined = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return len(defined) > 1 and all(a == b for a, b in defined)
+
+
+def kind(key: Hashable) -> str:
+    """What kind of answer a key is of."""
+    if key[0] != "expression":
+        return NAMES.get(key[0], key[0])
+    if len(key[1]) > 1:
+        return "expression"
+    return "rounded number" if _is_rounded(key[1][0]) else "number"
+
+
+def basis(key: Hashable) -> str:
+    """On what grounds two answers with this key are the same."""
+    grounds = {"number": "exactly", "rounded number": f"in {SAME_DIGITS} digits", "expression": "at every place tried"}
+    name = kind(key)
+    return f"the same {name.removeprefix('rounded ')}{', ' + grounds[name] if name in grounds else ''}"
+
+
+def describe(key: Hashable) -> str:
+    """A key in a form to read."""
+    name, *parts = key
+    if name == "expression":
+        shown = [_show_number(value) for value in parts[0]]
+        return shown[0] if len(shown) == 1 else "values " + ", ".join(shown[:3]) + ", …"
+    if name in ("ordered", "unordered"):
+        inside = [describe(part) for part in parts[0]]
+        return "(" + ", ".join(inside) + ")" if name == "ordered" else "{" + ", ".join(sorted(inside)) + "}"
+    if name == "reals":
+        return " ∪ ".join(
+            f"{'[' if low_closed else '('}{_show_number(low)}, {_show_number(high)}{']' if high_closed else ')'}"
+            for low, low_closed, high, high_closed in parts[0]
+        )
+    if name == "matrix":
+        return "[" + "; ".join(", ".join(map(describe, row)) for row in parts[0]) + "]"
+    if name in ("equation", "inequality", "inequality with equality") and isinstance(parts[0], tuple):
+        return f"{name}, sides differ by " + ", ".join(map(_show_number, parts[0][:3])) + ", …"
+    if name == "based":
+        return f"{parts[0]} in base {parts[1]}"
+    return " ".join(str(part)[:60] for part in key)
+
+
+def _show_number(value: Value | float | None) -> str:
+    if isinstance(value, Complex):
+        return f"{_show_number(value.real)} {'-' if value.imag < 0 else '+'} {_show_number(abs(value.imag))}i"
+    if _is_rounded(value):
+        return f"{float(value):.12g}…"
+    return "undefined" if value is None else str(value).replace("inf", "∞")
+
+
+def _is_rounded(value: Value | float | None) -> bool:
+    """Whether a value is shown as a decimal, as those of roots and functions are."""
+    parts = value if isinstance(value, Complex) else (value,)
+    return any(isinstance(part, Fraction) and part.denominator > LARGEST_DENOMINATOR for part in parts)
+
+
+NAMES = {
+    "unordered": "set",
+    "repeated": "list",
+    "ordered": "tuple",
+    "reals": "set of real numbers",
+    "based": "number in a base",
+    "infinity": "infinity",
+}
+
+
+def _unordered(tree: Node, salt: str) -> Hashable:
+    if tree.op in ("or", "and") and all(isinstance(part, Node) and part.op == "relation" for part in tree.parts):
+        try:
+            return _of_reals(reals(tree))
+        except UnreadableError:
+            pass
+    keys = [key_of(choice, salt) for part in tree.parts for choice in _choices(part)]
+    counts = Counter(keys)
+    if tree.op == "set" or len(counts) == len(keys):
+        return "unordered", frozenset(counts)
+    return "repeated", frozenset(counts.items())
+
+
+def _bracketed(tree: Node, salt: str) -> Hashable:
+    nested = tree.op == "[]" and all(isinstance(part, Node) and part.op == "[]" for part in tree.parts)
+    if nested and len({len(part.parts) for part in tree.parts}) == 1:
+        return key_of(Node("matrix", tuple(part.parts for part in tree.parts)), salt)
+    if len(tree.parts) == 2 and (tree.op != "()" or _holds(tree, "∞")):
+        try:
+            return _of_reals(reals(tree))
+        except UnreadableError:
+            return "interval", tree.op, tuple(key_of(part, salt) for part in tree.parts)
+    return "ordered", tuple(key_of(part, salt) for part in tree.parts)
+
+
+def _of_reals(intervals: Reals) -> Hashable:
+    if all(interval.low == interval.high for interval in intervals):  # points, or nothing
+        return "unordered", frozenset(("expression", (interval.low,)) for interval in intervals)
+    return "reals", tuple(intervals)
+
+
+def _relation(tree: Node, salt: str) -> Hashable:
+    try:
+        return _of_reals(reals(tree))
+    except UnreadableError:
+        pass
+    operands, signs = tree.parts[::2], tree.parts[1::2]
+    if len(operands) == 2 and signs[0] in ("=", "<", "<=", ">", ">="):
+        left, right = operands if signs[0] in ("=", ">", ">=") else reversed(operands)
+        try:
+            name = "equation" if signs == ("=",) else "inequality" if len(signs[0]) == 1 else "inequality with equality"
+            return name, _up_to_a_factor(Node("-", (left, right)), signs[0] == "=", salt)
+        except UnreadableError:
+            pass
+    return "relation", signs, tuple(("name", part.parts) if _is_call(part) else key_of(part, salt) for part in operands)
+
+
+def _up_to_a_factor(difference: Tree, negative: bool, salt: str) -> Hashable:
+    """The values of an expression divided by the first that is not zero; or by its size, if the sign counts."""
+    values = values_at_places(difference, salt)
+    if any(isinstance(value, Complex) for value in values):
+        raise UnreadableError("an equation of complex numbers")
+    first = next((value for value in values if value), None)
+    if first is None:
+        return "always"
+    if not symbols(difference):
+        return "never" if negative else first > 0
+    factor = first if negative else abs(first)
+    return tuple(None if value is None else value / factor for value in values)
+
+
+def _based(tree: Node) -> Hashable:
+    digits, base = tree.parts[0] or "0", constant(tree.parts[1])
+    if not isinstance(base, Fraction) or not 2 <= base <= 36 or base.denominator > 1 or not digits.isdecimal():
+        raise UnreadableError("not a number in a base")
+    return "based", digits, int(base)
+
+
+def _matrix(tree: Tree) -> tuple:
+    """The cells of a matrix, or of a multiple of one."""
+    if isinstance(tree, Node) and tree.op == "matrix":
+        return tree.parts
+    if isinstance(tree, Node) and tree.op in ("neg", "*", "/"):
+        for index, part in enumerate(tree.parts):
+            if _holds(part, "matrix") and not any(_holds(other, "matrix") for other in tree.parts if other is not part):
+                around = tree.parts[:index], tree.parts[index + 1 :]
+                return tuple(
+                    tuple(Node(tree.op, (*around[0], cell, *around[1])) for cell in row) for row in _matrix(part)
+                )
+    raise UnreadableError("a sum or product of matrices")
+
+
+def _choices(tree: Tree) -> list[Tree]:
+    """What plus-minus signs stand for: all upper signs, or all lower ones."""
+    if not _holds(tree, "±", "∓"):
+        return [tree]
+    return [_replaced(tree, {"±": "+", "∓": "-"}), _replaced(tree, {"±": "-", "∓": "+"})]
+
+
+def _replaced(tree: Tree, names: dict[str, str]) -> Tree:
+    if not isinstance(tree, Node):
+        return tree
+    return Node(names.get(tree.op, tree.op), tuple(_replaced(part, names) for part in tree.parts))
+
+
+def _without_percent(tree: Tree) -> Tree:
+    if not isinstance(tree, Node):
+        return tree
+    return (
+        _without_percent(tree.parts[0]) if tree.op == "%" else Node(tree.op, tuple(map(_without_percent, tree.parts)))
+    )
+
+
+def _holds(tree, *operations: str) -> bool:
+    """Whether one of these operations is somewhere in a tree."""
+    if isinstance(tree, Node) and tree.op in operations:
+        return True
+    return isinstance(tree, tuple) and any(
+        _holds(part, *operations) for part in (tree.parts if isinstance(tree, Node) else tree)
+    )
+
+
+def _is_call(tree: Tree) -> bool:
+    return isinstance(tree, Node) and tree.op == "call"
+
+
+def _names(tree: Tree) -> bool:
+    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`."""
+    if isinstance(tree, Node):
+        return tree.op == "call" or (tree.op == "()" and all(isinstance(part, str) for part in tree.parts))
+    return isinstance(tree, str)
+
+
+def _solution(tree: Node) -> Tree | None:
+    """What an equation says that something is."""
+    operands, signs = tree.parts[::2], tree.parts[1::2]
+    if set(signs) != {"="}:
+        return None
+    if _names(operands[0]) or not symbols(operands):
+        return operands[-1]
+    return operands[0] if _names(operands[-1]) else None
+
+
+def _solutions(tree: Node) -> Tree | None:
+    """The values in a list of equations that are all about one symbol."""
+    relations = [part for part in tree.parts if isinstance(part, Node) and part.op == "relation"]
+    values = [_solution(part) for part in relations]
+    names = {part.parts[0] for part in relations}
+    if len(relations) < len(tree.parts) or None in values or len(names) != 1:
+        return None
+    return Node("list", tuple(values))
+
+
+def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Hashable]]:
+    try:
+        yield name, _of_reals(reals(tree))
+    except UnreadableError:
+        return

@@ -1,0 +1,142 @@
+"""The file of an evaluation's results: one line a problem, which outlives the program that writes it.
+
+- the first line holds the settings: a file of another model, other data or another setting is refused, not mixed
+- each result is one line, handed to the operating system as it is made, so `kill -9` loses none that was finished
+- a last line that was cut off in the writing is dropped, and its problem answered again
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: there, two runs at once are not noticed
+    fcntl = None
+
+FIELDS = ("unique_id", "subject", "level", "prompt", "text", "extracted", "reference", "correct", "tokens", "seconds")
+HEADER_START = b'{"settings": '
+
+
+class ResultsFileError(ValueError):
+    """A results file that this run cannot continue, and why."""
+
+
+class ResultsFile:
+    """Results on disk, open for more.
+
+        with ResultsFile("results.jsonl", {"model": "tiny"}, unique_ids) as file:
+            file.append({"unique_id": ..., "correct": True, ...})
+
+    Args:
+        path: of a new file, whose folder is made if need be, or of one to continue.
+        settings: all that the results depend on, as JSON can hold it.
+        unique_ids: of the problems that the file may hold.
+
+    Attributes:
+        results: what the file holds, by `unique_id`.
+
+    Raises:
+        ResultsFileError: the file was made with other settings, is no results file, is damaged in the middle, or is
+            being written by another program.
+    """
+
+    def __init__(self, path: str | Path, settings: dict, unique_ids: Iterable[str]):
+        self.path = Path(path)
+        self.settings = json.loads(json.dumps(settings))  # as they will be read back
+        self.unique_ids = frozenset(unique_ids)
+        self.results: dict[str, dict] = {}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("a+b")
+        try:
+            self._lock()
+            self._resume()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> "ResultsFile":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._file.close()
+
+    def append(self, result: dict) -> None:
+        """Write one result.
+
+        Raises:
+            ValueError: it is of no problem that is to be answered, or of one that was.
+        """
+        unique_id = result["unique_id"]
+        if unique_id not in self.unique_ids or unique_id in self.results:
+            reason = "was answered before" if unique_id in self.results else "is not among the problems"
+            raise ValueError(f"an answer to problem {unique_id!r}, which {reason}")
+        self._write({name: result[name] for name in FIELDS})
+        self.results[unique_id] = result
+
+    def _write(self, entry: dict) -> None:
+        """One line, which the operating system has at once; forcing it onto the disk helps only if the power fails."""
+        self._file.write(json.dumps(entry).encode("ascii") + b"\n")
+        self._file.flush()
+
+    def _lock(self) -> None:
+        """Keep other programs out until this one ends, however it ends."""
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResultsFileError(f"{self.path} is being written by another program; wait until it ends") from None
+        except OSError:  # a file system without locks
+            return
+
+    def _resume(self) -> None:
+        """Read what is there; a new file gets its first line."""
+        self._file.seek(0)
+        content = self._file.read()
+        if content[: len(HEADER_START)] != HEADER_START[: len(content)]:
+            raise ResultsFileError(f"{self.path} is not a file of results; give another name")
+        header, *lines = content.split(b"\n")
+        if lines:  # the first line is whole
+            self._check_settings(header)
+            for number, line in enumerate(lines[:-1], start=2):
+                self._read_result(line, number)
+        self._file.truncate(len(content) - len(lines[-1] if lines else header))
+        if not lines:
+            self._write({"settings": self.settings})
+
+    def _check_settings(self, header: bytes) -> None:
+        try:
+            there = dict(json.loads(header)["settings"])
+        except (ValueError, TypeError):
+            raise ResultsFileError(f"{self.path}: the first line is damaged; give another name") from None
+        now = self.settings
+        different = [name for name in {**there, **now} if there.get(name) != now.get(name)]
+        if different:
+            details = "; ".join(f"{name} was {there.get(name)!r} and is {now.get(name)!r}" for name in different)
+            raise ResultsFileError(f"{self.path} was made with other settings: {details}. Give another name")
+
+    def _read_result(self, line: bytes, number: int) -> None:
+        try:
+            result = json.loads(line)
+            unique_id = result["unique_id"]
+            damaged = result.keys() != set(FIELDS) or unique_id not in self.unique_ids
+        except (ValueError, TypeError, KeyError, AttributeError):
+            damaged = True
+        if damaged:
+            raise ResultsFileError(
+                f"{self.path}: line {number} is damaged; delete the line, and its problem is answered again"
+            )
+        if unique_id in self.results:
+            raise ResultsFileError(f"{self.path}: line {number} answers problem {unique_id} again; delete the line")
+        self.results[unique_id] = result
+
+
+def digest(value) -> str:
+    """A short fingerprint of anything that JSON can hold.
+
+    >>> digest({"level": 1, "subject": "Algebra"}) == digest({"subject": "Algebra", "level": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,424 @@
+"""Evaluation: answers in any order, interrupted in any way, end in the same results, each once."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+import torch
+
+from Appendixes.QWEN3Model import load_qwen3
+from CH2.generation import generate
+from CH3 import evaluation
+from CH3.answers import Answer, model_answers, model_settings
+from CH3.evaluation import evaluate, graded
+from CH3.problems import load_problems
+from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+from CH3.results import FIELDS, ResultsFile, ResultsFileError
+
+SETTINGS = {"model": "a table"}
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[dict]:
+    return load_problems("arithmetic500", limit=12)
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_folder):
+    return load_qwen3(tiny_folder, device="cpu", dtype=torch.float64)
+
+
+def answer(problem: dict, text: str = "", tokens: int = 3) -> Answer:
+    return Answer(problem, "?", text or f"so \\boxed{{{problem['answer']}}}", tokens, seconds=0.5)
+
+
+def backwards(problems):
+    return (answer(problem) for problem in reversed(list(problems)))
+
+
+class InterruptionError(Exception):
+    """What ends an evaluation in these tests."""
+
+
+def breaking_after(count: int, asked: list):
+    """Answers so many problems, then fails; `asked` collects the problems that it took."""
+
+    def answer_fn(problems):
+        for number, problem in enumerate(problems):
+            asked.append(problem["unique_id"])
+            if number == count:
+                raise InterruptionError
+            yield answer(problem)
+
+    return answer_fn
+
+
+def test_results_come_in_the_order_of_the_problems(problems, tmp_path):
+    results = evaluate(backwards, problems, tmp_path / "out.jsonl", settings=SETTINGS, progress=False)
+    assert [result["unique_id"] for result in results] == [problem["unique_id"] for problem in problems]
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()[1:]
+    assert [json.loads(line) for line in lines] == results[::-1]
+
+
+def test_a_result_says_what_was_asked_answered_and_found(problems):
+    problem = {**problems[0], "answer": "0.5", "level": 4, "subject": "Halves"}
+    result = graded(answer(problem, "first \\boxed{7}, then \\boxed{0.5}", tokens=9))
+    assert result == {
+        "unique_id": problem["unique_id"],
+        "subject": "Halves",
+        "level": 4,
+        "prompt": "?",
+        "text": "first \\boxed{7}, then \\boxed{0.5}",
+        "extracted": "0.5",
+        "reference": "0.5",
+        "correct": True,
+        "tokens": 9,
+        "seconds": 0.5,
+    }
+    assert tuple(result) == FIELDS
+    assert graded(answer(problem, "\\boxed{0.25}"))["correct"] is False
+    nothing = graded(answer(problem, "I do not know"))
+    assert (nothing["extracted"], nothing["correct"]) == (None, False)
+
+
+def test_an_interrupted_evaluation_goes_on_and_asks_nothing_twice(problems, tmp_path):
+    out, asked = tmp_path / "out.jsonl", []
+    for count in (5, 0, 4):
+        with pytest.raises(InterruptionError):
+            evaluate(breaking_after(count, asked), problems, out, settings=SETTINGS, progress=False)
+    results = evaluate(breaking_after(99, asked), problems, out, settings=SETTINGS, progress=False)
+    assert [result["unique_id"] for result in results] == [problem["unique_id"] for problem in problems]
+    assert len(asked) == 12 + 3  # the three that failed
+    assert set(asked) == {problem["unique_id"] for problem in problems}
+    again = evaluate(breaking_after(0, asked), problems, out, settings=SETTINGS, progress=False)
+    assert again == results
+    assert len(asked) == 15
+
+
+@pytest.mark.parametrize("change", ["settings", "problem", "fewer", "order"])
+def test_other_settings_or_problems_are_refused(change, problems, tmp_path):
+    out = tmp_path / "out.jsonl"
+    evaluate(backwards, problems, out, settings=SETTINGS, progress=False)
+    others = {
+        "settings": problems,
+        "problem": [*problems[:-1], {**problems[-1], "answer": "42"}],
+        "fewer": problems[:-1],
+        "order": problems[::-1],
+    }[change]
+    settings = {"model": "another"} if change == "settings" else SETTINGS
+    with pytest.raises(ResultsFileError, match="model was" if change == "settings" else "problems was"):
+        evaluate(backwards, others, out, settings=settings, progress=False)
+
+
+def test_answers_that_are_missing_double_or_foreign_are_errors(problems, tmp_path):
+    def answers(*numbers):
+        return lambda _: (answer(problems[number]) for number in numbers)
+
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(RuntimeError, match="3 of 5 problems were not answered"):
+        evaluate(answers(0, 1), problems[:5], out, settings=SETTINGS, progress=False)
+    with pytest.raises(ValueError, match="answered before"):
+        evaluate(answers(2, 1), problems[:5], out, settings=SETTINGS, progress=False)
+    with pytest.raises(ValueError, match="not among the problems"):
+        evaluate(answers(3, 7), problems[:5], out, settings=SETTINGS, progress=False)
+    results = evaluate(answers(4), problems[:5], out, settings=SETTINGS, progress=False)
+    assert len(results) == 5
+
+
+def test_progress_shows_accuracy_and_speed(problems, tmp_path, capsys):
+    wrong = {problem["unique_id"] for problem in problems[:3]}
+
+    def answer_fn(problems):
+        return (answer(one, "\\boxed{wrong}" if one["unique_id"] in wrong else "") for one in problems)
+
+    evaluate(answer_fn, problems, tmp_path / "out.jsonl", settings=SETTINGS)
+    shown = capsys.readouterr().err
+    assert "12/12" in shown
+    assert "75.0% right" in shown
+    assert "tokens/s" in shown
+
+
+def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
+    model, tokenizer = tiny
+    pulled = []
+
+    def source():
+        for problem in problems:
+            pulled.append(problem)
+            yield problem
+
+    finished = []
+    for one in model_answers(model, tokenizer, DIRECT, max_new_tokens=20, batch=4)(source()):
+        finished.append(one)
+        assert len(pulled) - len(finished) <= 4  # no problem is taken before there is a row for it
+    assert sorted(one.problem["unique_id"] for one in finished) == sorted(one["unique_id"] for one in problems)
+    for one in finished:
+        assert one.prompt == render(DIRECT, one.problem["problem"])
+        ids = torch.tensor([tokenizer.encode(one.prompt)])
+        alone = list(generate(model, ids, 20, stop_ids=tokenizer.stop_ids))
+        assert one.text == tokenizer.decode(alone)
+        assert one.tokens == min(len(alone) + 1, 20)
+        assert one.seconds > 0
+
+
+def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    return (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
+
+
+def test_a_sample_depends_on_seed_and_problem_alone(tiny, problems):
+    def texts(batch: int, seed: int, some: list[dict]) -> dict[str, str]:
+        answer_fn = model_answers(*tiny, DIRECT, max_new_tokens=12, batch=batch, sampler=inverse_cdf, seed=seed)
+        return {one.problem["unique_id"]: one.text for one in answer_fn(iter(some))}
+
+    first = texts(5, 0, problems)
+    assert texts(3, 0, problems[::-1]) == first
+    assert texts(5, 1, problems) != first
+    same_question = [{**problems[5], "unique_id": str(number)} for number in range(8)]
+    assert len(set(texts(8, 0, same_question).values())) > 1
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+def test_chat_models_are_asked_in_their_own_format(thinking, tiny, problems):
+    model, tokenizer = tiny
+    [one] = model_answers(model, tokenizer, max_new_tokens=3, thinking=thinking)(iter(problems[:1]))
+    message = {"role": "user", "content": render(CHAIN_OF_THOUGHT, problems[0]["problem"])}
+    assert one.prompt == tokenizer.apply_chat_template([message], enable_thinking=thinking)
+    ids = torch.tensor([tokenizer.encode_chat([message], enable_thinking=thinking)])
+    assert one.text == tokenizer.decode(list(generate(model, ids, 3, stop_ids=tokenizer.stop_ids)))
+
+
+def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, problems):
+    model, tokenizer = tiny
+    context = model.config.max_position_embeddings
+    empty = len(tokenizer.encode(render(DIRECT, "")))
+    long, longer = ({**problems[0], "problem": "7" * count} for count in (context - empty - 4, context))
+    answers = {
+        len(one.problem["problem"]): one
+        for one in model_answers(model, tokenizer, DIRECT, max_new_tokens=9)(iter([long, longer]))
+    }
+    assert answers[context].text == ""
+    assert answers[context].tokens == 0
+    assert answers[context - empty - 4].tokens == 4
+    assert graded(answers[context])["correct"] is False
+
+
+def test_the_settings_tell_models_apart(small_config, make_model, tiny):
+    tokenizer = tiny[1]
+    settings = model_settings("/some/where/small", make_model(small_config), tokenizer)
+    assert settings == model_settings("small", make_model(small_config), tokenizer)
+    assert settings["dtype"] == "float64"
+    changed = make_model(small_config)
+    changed.layers[1].mlp.up_proj.weight[3, 2] += 1e-12
+    other_type = make_model(small_config, torch.bfloat16)
+    assert {**settings, "weights": None} == {**model_settings("small", changed, tokenizer), "weights": None}
+    assert settings["weights"] != model_settings("small", changed, tokenizer)["weights"]
+    assert model_settings("small", other_type, tokenizer)["dtype"] == "bfloat16"
+    json.dumps(settings)
+
+
+# The command line
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """`command("--limit", 3)`: exit code, standard output and standard error of the command line, in this process."""
+
+    def run(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["evaluation", *map(str, arguments)])
+        code = 0
+        try:
+            evaluation.main()
+        except SystemExit as error:
+            code = error.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+QUICK = ("--limit", 4, "--max-new-tokens", 8, "--prompt", "direct", "--device", "cpu")
+
+
+def test_the_command_reports_draws_and_goes_on(command, tmp_path, tiny_folder):
+    files = ("--out", tmp_path / "out.jsonl", "--json", tmp_path / "numbers.json", "--plot", tmp_path / "plot.png")
+    code, shown, _ = command(*QUICK, *files)
+    assert code == 0
+    assert "accuracy" in shown and "95 % interval" in shown and str(tmp_path / "out.jsonl") in shown
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert numbers["accuracy"]["total"] == 4
+    assert numbers["settings"]["max_new_tokens"] == 8
+    assert matplotlib.image.imread(tmp_path / "plot.png").shape[1] == 700
+    content = (tmp_path / "out.jsonl").read_bytes()
+    assert content.count(b"\n") == 1 + 4
+    code, again, progress = command(*QUICK, *files)
+    assert (code, again) == (0, shown)
+    assert "4/4" in progress
+    assert (tmp_path / "out.jsonl").read_bytes() == content
+
+
+def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, tiny_folder):
+    monkeypatch.setattr(evaluation, "BUILD", tmp_path)
+    runs = [(), ("--max-new-tokens", 9), ("--limit", 3), ("--prompt", "chain-of-thought"), ("--chat", "thinking"), ()]
+    for changes in runs:
+        assert command(*QUICK, *changes)[0] == 0
+    files = list((tmp_path / "evaluation").iterdir())
+    assert len(files) == len(set(runs))
+    assert all(file.name.startswith("tiny-arithmetic500-") for file in files)
+
+
+def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
+    out = ("--out", tmp_path / "out.jsonl")
+    assert command(*QUICK, *out)[0] == 0
+    content = (tmp_path / "out.jsonl").read_bytes()
+    code, _, error = command(*QUICK, *out, "--max-new-tokens", 9)
+    assert code == 2
+    assert "max_new_tokens was 8 and is 9" in error
+    assert (tmp_path / "out.jsonl").read_bytes() == content
+    assert command(*QUICK, *out, "--batch", 3)[0] == 0  # no matter of the answers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--limit", 0), "'0' is not a whole number from 1 on"),
+        (("--limit", "ten"), "'ten' is not a whole number"),
+        (("--batch", -1), "--batch"),
+        (("--max-new-tokens", 0), "--max-new-tokens"),
+        (("--prompt", "rude"), "invalid choice: 'rude'"),
+        (("--dtype", "int8"), "invalid choice: 'int8'"),
+        (("--data", "nowhere.json"), "no file nowhere.json"),
+        (("--model", "nowhere"), "no checkpoint 'nowhere'"),
+        (("--device", "abacus"), "--device abacus cannot be used"),
+        (("--plot", "accuracy.docx"), "the name must end in one of"),
+        (("--json", "nowhere/numbers.json"), "there is no folder nowhere"),
+        (("--out", "."), "Is a directory"),
+        (("--temperature", 1), "unrecognized arguments: --temperature"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments, words, command, tmp_path, monkeypatch, tiny_folder):
+    monkeypatch.chdir(tmp_path)
+    code, shown, error = command(*QUICK, *arguments)
+    assert code == 2
+    assert shown == ""
+    assert words in error.splitlines()[-1]
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_says_how_to_go_on(command, tmp_path, monkeypatch, tiny_folder):
+    appended, append = [], ResultsFile.append
+
+    def append_and_interrupt(file, result):
+        append(file, result)
+        appended.append(result)
+        if len(appended) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResultsFile, "append", append_and_interrupt)
+    arguments = (*QUICK, "--out", tmp_path / "out.jsonl")
+    code, _, error = command(*arguments)
+    assert code == 130
+    assert "the same command goes on from there" in error.splitlines()[-1]
+    assert command(*arguments)[0] == 0
+    assert len(appended) == 4
+
+
+def test_help_explains_and_gives_examples():
+    run = subprocess.run([sys.executable, "-m", "CH3.evaluation", "--help"], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0
+    assert run.stdout.count("python -m CH3.evaluation") >= 5
+    assert "goes on" in run.stdout
+
+
+# Runs the command line as often as asked: a process of its own each time, forked after PyTorch was imported once.
+RUNS = """
+import json, os, sys
+from CH3 import evaluation
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        sys.argv = ["evaluation", *json.loads(line)]
+        code = 1
+        try:
+            evaluation.main()
+            code = 0
+        finally:
+            os._exit(code)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+class Run:
+    """One run of the command line by the process `runs`."""
+
+    def __init__(self, runs: subprocess.Popen, *arguments):
+        self.runs = runs
+        runs.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
+        runs.stdin.flush()
+        self.pid = int(runs.stdout.readline())
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def status(self) -> int:
+        """Wait for its end: 0, or the number of the signal that ended it."""
+        return int(self.runs.stdout.readline())
+
+
+@pytest.fixture
+def runs():
+    process = subprocess.Popen([sys.executable, "-c", RUNS], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    yield process
+    process.stdin.close()
+    process.wait(timeout=30)
+
+
+def lines_of(path: Path) -> bytes:
+    """The whole lines of a file that may not be there yet."""
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork and no kill -9")
+def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice(runs, tmp_path, tiny_folder):
+    arguments = ["--limit", 100, "--prompt", "direct", "--max-new-tokens", 16, "--batch", 3]
+    arguments += ["--device", "cpu", "--dtype", "float64"]  # where a text does not depend on its neighbours at all
+    whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
+    assert Run(runs, *arguments, "--out", whole).status() == 0
+
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # shown when the test fails
+    rng, kept = random.Random(seed), b""
+    for _ in range(10):
+        run = Run(runs, *arguments, "--out", killed)
+        if rng.random() < 0.2:  # while it loads, or writes the first line
+            time.sleep(rng.uniform(0, 0.3))
+        else:
+            wanted, deadline = kept.count(b"\n") + rng.randint(1, 5), time.monotonic() + 30
+            while lines_of(killed).count(b"\n") < wanted and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.03))
+        run.kill()
+        assert run.status() == signal.SIGKILL
+        assert lines_of(killed).startswith(kept)  # what was finished stays, as it was
+        kept = lines_of(killed)
+    assert 1 < kept.count(b"\n") < 101
+    assert Run(runs, *arguments, "--out", killed).status() == 0
+
+    assert killed.read_bytes().startswith(kept)
+    header, *results = map(json.loads, killed.read_bytes().splitlines())
+    wanted_header, *wanted_results = map(json.loads, whole.read_bytes().splitlines())
+    assert header == wanted_header
+    assert len(results) == len(wanted_results) == 100
+    for result in results + wanted_results:
+        del result["seconds"]
+    assert sorted(results, key=lambda one: one["unique_id"]) == sorted(wanted_results, key=lambda one: one["unique_id"])

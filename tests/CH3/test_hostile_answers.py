@@ -1,0 +1,143 @@
+"""Hostile answers are graded in half a second, in 200 MB, without a word, and nothing in them is run.
+
+Run as a command, this file grades them all and prints a line of JSON for each: the tests run it in a process of its
+own, whose memory is its own, and read the lines.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from CH3 import math_verifier
+from CH3.hostile_answers import hostile_answers
+from CH3.math_verifier import extract_answer, grade_answer, same_answer
+
+resource = pytest.importorskip("resource", reason="the peak of a process's memory is measured on Unix only")
+
+SECONDS, MEGABYTES = 0.5, 200  # for one call, of CPU time and above the start
+NAMES = [name for name, _ in hostile_answers()]
+WARM_UP = Path(math_verifier.__file__).with_name("graded_pairs.json")
+# What Python reports when a text is run, or reaches for something outside; `compile` is for eval and lambdify too.
+WATCHED = (
+    "exec",
+    "compile",
+    "import",
+    "open",
+    "os.",
+    "subprocess.",
+    "socket.",
+    "shutil.",
+    "ctypes.",
+    "pickle.",
+    "code.",
+)
+
+
+def calls_on(text: str) -> dict:
+    """What is asked of the verifier about one text."""
+    backwards = ",".join(text.split(",")[::-1])  # the longest way to find that two lists are the same
+    return {
+        "extract": lambda: extract_answer(text),
+        "against itself": lambda: grade_answer(text, text),
+        "against a near copy": lambda: grade_answer(text, f"{text} + 1"),
+        "against itself backwards": lambda: grade_answer(text, backwards),
+        "against 1": lambda: grade_answer(text, "1"),
+        "as reference": lambda: grade_answer("1", text),
+        "as a vote": lambda: same_answer(text, "1"),
+    }
+
+
+def peak_megabytes() -> float:
+    """The most memory this process ever had (Linux counts in KiB, macOS in bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def grade_them_all() -> None:
+    """Print name, seconds of each call, memory above the start, watched events and exceptions, a line an answer."""
+    events: list[str] = []
+    watching = False
+
+    def watch(event: str, arguments: tuple) -> None:
+        if watching and event.startswith(WATCHED):
+            events.append(f"{event}{arguments[:2]!r}"[:200])
+
+    sys.addaudithook(watch)
+    for pair in json.loads(WARM_UP.read_text(encoding="utf-8")):  # so that libraries have loaded what they load late
+        grade_answer(pair["predicted"], pair["reference"])
+    start = peak_megabytes()
+    for name, text in hostile_answers():
+        seconds, errors = {}, {}
+        events.clear()
+        for call, function in calls_on(text).items():
+            watching, began = True, time.process_time()
+            try:
+                function()
+            except BaseException as error:  # SystemExit, too, is an error here
+                errors[call] = repr(error)[:200]
+            watching, seconds[call] = False, time.process_time() - began
+        line = dict(name=name, seconds=seconds, megabytes=peak_megabytes() - start, events=events, errors=errors)
+        print(json.dumps(line), flush=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where the verifier runs: a file here was written by a hostile answer."""
+    return tmp_path_factory.mktemp("hostile")
+
+
+@pytest.fixture(scope="module")
+def measured(folder) -> dict[str, dict]:
+    """The lines, by name; those after an answer that never returned are missing."""
+    lines = folder.parent / "hostile_answers.jsonl"
+    command = [sys.executable, str(Path(__file__).resolve())]
+    with lines.open("w") as out, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, stdout=out, cwd=folder, timeout=600)
+    return {line["name"]: line for line in map(json.loads, lines.read_text().splitlines())}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_hostile_answer_is_graded_quietly_fast_and_small(name, measured):
+    assert name in measured, f"never finished; the last that did: {list(measured)[-1:]}"
+    line = measured[name]
+    assert not line["errors"]
+    assert not line["events"]
+    assert max(line["seconds"].values()) < SECONDS, line["seconds"]
+    assert line["megabytes"] < MEGABYTES
+
+
+def test_no_hostile_answer_left_anything_behind(measured, folder):
+    assert len(measured) == len(NAMES)
+    assert list(folder.iterdir()) == []
+
+
+def test_there_are_many_and_their_names_differ():
+    assert len(set(NAMES)) == len(NAMES) >= 200
+
+
+def test_the_watch_sees_what_is_run(tmp_path):
+    """The hook above, on a verifier that evaluates its text."""
+    script = (
+        "import runpy, sys\n"
+        f"test = runpy.run_path({str(Path(__file__).resolve())!r})['grade_them_all'].__globals__\n"
+        "test['hostile_answers'] = lambda: [('code', \"open('hostile_canary', 'w')\")]\n"
+        "test['grade_answer'] = lambda predicted, reference: eval(predicted)\n"
+        "test['WARM_UP'] = type(test['WARM_UP'])(sys.argv[1])\n"
+        "test['grade_them_all']()\n"
+    )
+    empty = tmp_path / "empty.json"
+    empty.write_text("[]")
+    command = [sys.executable, "-c", script, str(empty)]
+    line = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=tmp_path, timeout=100).stdout)
+    seen = {event.partition("(")[0] for event in line["events"]}
+    assert {"compile", "exec", "open"} <= seen
+    assert (tmp_path / "hostile_canary").exists()
+
+
+if __name__ == "__main__":
+    grade_them_all()

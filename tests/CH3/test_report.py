@@ -1,0 +1,115 @@
+"""The report: intervals as published, counts as by hand, and a picture."""
+
+import json
+
+import matplotlib.image
+import pytest
+
+from CH3.report import Report, Share, plot_report, wilson_interval
+
+# correct, answered, level, subject, tokens
+TABLE = [
+    (True, True, 1, "Sums", 10),
+    (True, True, 1, "Sums", 20),
+    (False, True, 2, "Sums", 30),
+    (False, False, 2, "Areas", 40),
+    (True, True, 10, "Areas", 100),
+]
+
+
+@pytest.fixture
+def results() -> list[dict]:
+    return [
+        {
+            "correct": correct,
+            "extracted": "5" if answered else None,
+            "level": level,
+            "subject": subject,
+            "tokens": tokens,
+        }
+        for correct, answered, level, subject, tokens in TABLE
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "low", "high"),
+    [  # Newcombe, 1998, "Two-sided confidence intervals for the single proportion", table I, method 3
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_gives_published_intervals(hits, total, low, high):
+    assert wilson_interval(hits, total) == pytest.approx((low, high), abs=1e-4)
+    mirrored = wilson_interval(total - hits, total)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-4)
+
+
+@pytest.mark.parametrize("total", [1, 3, 7, 500, 10**9])
+def test_wilson_stays_between_0_and_1_and_holds_the_share(total):
+    for hits in {0, 1, total // 3, total - 1, total}:
+        low, high = wilson_interval(hits, total)
+        assert 0 <= low <= hits / total <= high <= 1
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 0), (-1, 5), (6, 5)])
+def test_what_is_no_share_has_no_interval(hits, total):
+    with pytest.raises(ValueError, match=f"{hits} of {total}"):
+        wilson_interval(hits, total)
+
+
+def test_the_report_counts_as_by_hand(results):
+    report = Report.of(results)
+    assert report.accuracy == Share(3, 5)
+    assert report.answered == Share(4, 5)
+    assert list(report.by_level.items()) == [(1, Share(2, 2)), (2, Share(0, 2)), (10, Share(1, 1))]
+    assert list(report.by_subject.items()) == [("Areas", Share(1, 2)), ("Sums", Share(2, 3))]
+    assert report.mean_tokens == 40
+
+
+def test_the_numbers_survive_json(results):
+    numbers = json.loads(json.dumps(Report.of(results).numbers()))
+    assert numbers["accuracy"] == {"share": 0.6, "interval": list(wilson_interval(3, 5)), "hits": 3, "total": 5}
+    assert numbers["by_level"]["10"]["total"] == 1
+    assert numbers["mean_tokens"] == 40
+
+
+def test_the_text_says_all_of_it(results):
+    lines = str(Report.of(results)).splitlines()
+    assert [line.split("  ")[0].strip() for line in lines] == [
+        "accuracy",
+        "with an answer",
+        "level 1",
+        "level 2",
+        "level 10",
+        "Areas",
+        "Sums",
+        "mean tokens",
+    ]
+    assert "60.0%  (95 % interval 23.1% to 88.2%)  3 of 5" in lines[0]
+    assert str(Report.of(results)).isascii()
+
+
+def test_nothing_cannot_be_reported():
+    with pytest.raises(ValueError, match="no results"):
+        Report.of([])
+
+
+def test_the_picture_shows_every_group_with_its_interval(results, tmp_path):
+    figure = plot_report(Report.of(results))
+    [axes] = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "all",
+        "level 1",
+        "level 2",
+        "level 10",
+        "Areas",
+        "Sums",
+    ]
+    shown = [(x, y) for container in axes.containers for x, y in zip(*container[0].get_data(), strict=True)]
+    assert shown == [(60, 0), (100, 1), (0, 2), (100, 3), (50, 4), (pytest.approx(200 / 3), 5)]
+    bars = [bar for container in axes.containers for bar in container[2][0].get_segments()]
+    assert [100 * bound for bound in wilson_interval(3, 5)] == pytest.approx(bars[0][:, 0].tolist())
+    figure.savefig(tmp_path / "report.png")
+    assert matplotlib.image.imread(tmp_path / "report.png").shape[:2] == (400, 700)
