@@ -180,6 +180,8 @@ def _letters(run: str, space: bool, in_words: bool, attached: bool) -> Iterator[
     name = WORDS.get(run, run)
     if name in FUNCTIONS:
         yield Token("function", name, space)
+    elif run[:-1] in FUNCTIONS and run[-1] in "xyz" and not in_words:  # sinx
+        yield from (Token("function", run[:-1], space), Token("symbol", run[-1]))
     elif run in WORDS and (len(run) > 1 or space):
         yield Token("symbol" if name == "pi" else "sign", name, space)
     elif (len(run) > 1 and run.lower() in UNITS) or _is_word(run, in_words, attached):

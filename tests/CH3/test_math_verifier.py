@@ -1,0 +1,195 @@
+"""The verifier from the inside: how texts become trees, trees values, values keys; and what each bound refuses."""
+
+from fractions import Fraction
+
+import pytest
+
+from CH3.math_evaluation import UndefinedError, evaluate
+from CH3.math_lexer import UnreadableError, tokenize
+from CH3.math_parser import Node, parse
+from CH3.math_values import Complex, fingerprint, value_at, values_at_places
+from CH3.math_verifier import answer_key, explain_grade, grade_answer, same_answer
+from CH3.real_sets import Interval, reals
+
+HALF = Fraction(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        (r"2\cdot\left(x+1\right)", "2 * ( x + 1 )"),
+        ("1,000,000.5", "1000000.5"),
+        ("[1,100]", "[ 1 , 100 ]"),
+        (r"11,\! 111", "11111"),
+        (r"\text{ cm}^2", "cm ^ 2"),
+        ("x₁²", "x _ { 1 } ^ { 2 }"),
+        ("45°", "45 °"),
+        (r"45^{\circ}", "45 °"),
+        ("sinx", "sin x"),
+        ("xyz", "x y z"),
+        ("east", "east"),
+        ("7.", "7"),
+    ],
+)
+def test_signs_have_one_name_however_they_are_spelled(text, tokens):
+    assert " ".join(token.text for token in tokenize(text)) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "same_tree"),
+    [
+        ("1+2*3", "1+(2*3)"),
+        ("8-4-2", "(8-4)-2"),
+        ("2^3^2", "2^(3^2)"),
+        ("-x^2", "-(x^2)"),
+        ("2x^2y", "(2*x^2)*y"),
+        ("2^-1", "2^(-1)"),
+        (r"\frac12x", r"\frac{1}{2}*x"),
+        (r"\sin 2x\cos x", r"\sin(2*x)*\cos(x)"),
+        (r"\sin^2 x", r"(\sin x)^2"),
+        (r"\log_2 8", r"\log_{2}(8)"),
+        (r"\sqrt2x", r"\sqrt{2}*x"),
+        ("sqrt(2)x", r"\sqrt{2}*x"),
+        ("|a||b|", "|a|*|b|"),
+        ("3 miles per hour", "3"),
+        ("1, 2 and 3", r"1 \text{ and } 2 \text{ and } 3"),
+    ],
+)
+def test_the_tree_is_that_of_the_text_with_everything_written_out(text, same_tree):
+    assert parse(text) == parse(same_tree)
+
+
+def test_values_are_exact_where_they_can_be():
+    assert value_at(parse(r"\sqrt{4} + \frac{1}{2}"), {}) == Fraction(5, 2)
+    assert value_at(parse(r"\sin 30^\circ"), {}) == HALF
+    assert value_at(parse("(-8)^{1/3}"), {}) == -2
+    assert value_at(parse("2^{100}"), {}) == 2**100
+    assert value_at(parse("(1+2i)^2"), {}) == Complex(Fraction(-3), Fraction(4))
+    assert value_at(parse("x^2 + 1/3"), {"x": HALF}) == Fraction(7, 12)
+    rounded = value_at(parse(r"\sqrt{2}"), {})
+    assert abs(rounded**2 - 2) < Fraction(1, 10**98)
+    assert rounded == value_at(parse(r"\frac{2}{\sqrt{2}}"), {})
+
+
+def test_places_have_both_signs_and_what_is_undefined_says_so():
+    roots = values_at_places(parse(r"\sqrt{x}"))
+    assert None in roots
+    assert any(value is not None and value > 3 for value in roots)
+    assert None not in values_at_places(parse("|x|"))
+    with pytest.raises(UndefinedError):
+        fingerprint(parse(r"\frac{1}{x-x}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 1001,
+        "9" * 401,
+        "(" * 60 + "1" + ")" * 60,
+        "-" * 60 + "1",
+        "9^{9^{9}}",
+        "10^{2000}",
+        "(x+1)^{10^6}",
+        r"e^{e^{e^{e}}}",
+        "301!",
+        r"\binom{10^9}{5}",
+        r"\sin(10^{400})",
+        "1e9999",
+        r"\sqrt[1000]{2}",
+        "+".join(rf"\sqrt{{{n}}}" for n in range(2, 120)),
+    ],
+)
+def test_what_would_cost_too_much_is_refused_before_it_starts(text):
+    with pytest.raises((UnreadableError, UndefinedError)):
+        evaluate(parse(text), {"x": Fraction(3)})
+    assert answer_key(text)[0] == "text"
+    assert grade_answer(text, text)
+    assert not grade_answer(text, "1")
+
+
+def test_sets_of_real_numbers_are_joined_and_cut_exactly():
+    infinity = float("inf")
+    assert reals(parse(r"(1,2]\cup(2,3)")) == [Interval(1, False, 3, False)]
+    assert reals(parse(r"(1,2)\cup(2,3)")) == [Interval(1, False, 2, False), Interval(2, False, 3, False)]
+    assert reals(parse(r"\mathbb{R}\setminus\{0\}")) == [
+        Interval(-infinity, False, 0, False),
+        Interval(0, False, infinity, False),
+    ]
+    assert reals(parse(r"[0,\sqrt{12}] \cap [2\sqrt{3}, 5]")) == reals(parse(r"\{\sqrt{12}\}"))
+    assert reals(parse("3 - 2x < 7")) == [Interval(-2, False, infinity, False)]
+    assert reals(parse("1 < x < 0")) == []
+    assert reals(parse(r"x \ne 1 \text{ and } x > 0")) == [
+        Interval(0, False, 1, False),
+        Interval(1, False, infinity, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "reference", "rule"),
+    [
+        ("0.5", "1/2", "the same number, exactly"),
+        (r"\sqrt{8}", r"2\sqrt{2}", "the same number, in 100 digits"),
+        ("2(x+1)", "2x+2", "the same expression, at every place tried"),
+        ("2,1", "1,2", "the same set"),
+        ("x=5", "5", "the same, if one is read as the value of what it names"),
+        (r"\ln x^2", r"2\ln x", "the same values wherever both are defined"),
+        ("(1,2)", "(2,1)", "a different tuple"),
+        ("(1,2)", "3", "tuple against number"),
+        ("?!", "?!", "the same text"),
+        (None, "3", "there is no answer"),
+    ],
+)
+def test_a_grade_says_which_rule_decided(predicted, reference, rule):
+    grade = explain_grade(predicted, reference)
+    assert grade.rule == rule
+    assert grade.correct == rule.startswith("the same")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"\frac{6}{4}", "3/2"),
+        (r"\sqrt{2}", "1.41421356237…"),
+        ("3-4i", "3 - 4i"),
+        ("(1, 2)", "(1, 2)"),
+        ("x>3", "(3, ∞)"),
+        ("52_8", "52 in base 8"),
+        (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "[1, 2; 3, 4]"),
+        (r"\text{Yes}", "word yes"),
+    ],
+)
+def test_a_grade_shows_how_each_side_was_understood(text, shown):
+    assert explain_grade(text, "0").predicted == shown
+
+
+def test_an_answer_cannot_be_written_to_agree_where_it_is_tried():
+    """A polynomial that vanishes at the places that are known beforehand is not zero."""
+    places = [place for place in values_at_places(parse("x"))]
+    zero = "".join(f"(x-({place}))" for place in places)
+    assert set(values_at_places(parse(zero))) == {Fraction(0)}
+    assert not grade_answer(f"x+{zero}", "x")
+    assert not grade_answer(f"x-3*{zero}", "x")
+
+
+def test_leniency_is_towards_a_reference_and_not_between_votes():
+    assert grade_answer("x=5", "5")
+    assert grade_answer("y=5", "5")
+    assert not grade_answer("x=5", "y=5")
+    assert not same_answer("x=5", "5")
+    assert grade_answer("0.5", r"50\%")
+    assert grade_answer("50", r"50\%")
+    assert same_answer("0.5", r"50\%")
+    assert not same_answer("50", r"50\%")
+
+
+def test_a_tree_holds_numbers_symbols_and_nodes_alone():
+    def check(tree):
+        assert isinstance(tree, (Fraction, str, Node, tuple))
+        for part in tree.parts if isinstance(tree, Node) else tree if isinstance(tree, tuple) else ():
+            check(part)
+
+    for text in (r"\begin{pmatrix} 1 \\ x \end{pmatrix}", "f(x) = 2x < 3", r"\{1, \pm 2\}", "__import__"):
+        try:
+            check(parse(text))
+        except UnreadableError:
+            assert text == "__import__"
