@@ -15,11 +15,13 @@ from CH3.math_lexer import UnreadableError
 from CH3.math_parser import Node, Tree
 from CH3.math_values import (
     LARGEST_DENOMINATOR,
+    ROUGH,
     SAME_DIGITS,
     Complex,
     Value,
     constant,
     fingerprint,
+    needs_whole,
     symbols,
     values_at_places,
 )
@@ -58,7 +60,7 @@ def key_of(tree: Tree, salt: str = "") -> Hashable:
     if _holds(tree, "matrix"):
         rows = _matrix(tree)
         return "matrix", tuple(tuple(key_of(cell, salt) for cell in row) for row in rows)
-    return "expression", fingerprint(tree, salt)
+    return "expression", fingerprint(tree, salt, whole=needs_whole(tree))
 
 
 def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Hashable]]:
@@ -135,7 +137,7 @@ def _show_number(value: Value | float | None) -> str:
     if isinstance(value, Complex):
         return f"{_show_number(value.real)} {'-' if value.imag < 0 else '+'} {_show_number(abs(value.imag))}i"
     if _is_rounded(value):
-        return f"{float(value):.12g}…"
+        return f"{ROUGH.inexact.nstr(ROUGH.widened(value), 12)}…"
     return "undefined" if value is None else str(value).replace("inf", "∞")
 
 
@@ -156,7 +158,7 @@ NAMES = {
 
 
 def _unordered(tree: Node, salt: str) -> Hashable:
-    if tree.op in ("or", "and") and all(isinstance(part, Node) and part.op == "relation" for part in tree.parts):
+    if tree.op in ("or", "and") and all(_is(part, "relation") for part in tree.parts):
         try:
             return _of_reals(reals(tree))
         except UnreadableError:
@@ -169,7 +171,7 @@ def _unordered(tree: Node, salt: str) -> Hashable:
 
 
 def _bracketed(tree: Node, salt: str) -> Hashable:
-    nested = tree.op == "[]" and all(isinstance(part, Node) and part.op == "[]" for part in tree.parts)
+    nested = tree.op == "[]" and all(_is(part, "[]") for part in tree.parts)
     if nested and len({len(part.parts) for part in tree.parts}) == 1:
         return key_of(Node("matrix", tuple(part.parts for part in tree.parts)), salt)
     if len(tree.parts) == 2 and (tree.op != "()" or _holds(tree, "∞")):
@@ -199,7 +201,11 @@ def _relation(tree: Node, salt: str) -> Hashable:
             return name, _up_to_a_factor(Node("-", (left, right)), signs[0] == "=", salt)
         except UnreadableError:
             pass
-    return "relation", signs, tuple(("name", part.parts) if _is_call(part) else key_of(part, salt) for part in operands)
+    return (
+        "relation",
+        signs,
+        tuple(("name", part.parts) if _is(part, "call") else key_of(part, salt) for part in operands),
+    )
 
 
 def _up_to_a_factor(difference: Tree, negative: bool, salt: str) -> Hashable:
@@ -267,14 +273,14 @@ def _holds(tree, *operations: str) -> bool:
     )
 
 
-def _is_call(tree: Tree) -> bool:
-    return isinstance(tree, Node) and tree.op == "call"
+def _is(tree: Tree, op: str) -> bool:
+    return isinstance(tree, Node) and tree.op == op
 
 
 def _names(tree: Tree) -> bool:
-    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`."""
-    if isinstance(tree, Node):
-        return tree.op == "call" or (tree.op == "()" and all(isinstance(part, str) for part in tree.parts))
+    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`, the length `AB`."""
+    if isinstance(tree, Node) and all(isinstance(part, str) for part in tree.parts):
+        return tree.op in ("call", "()") or (tree.op == "*" and "".join(tree.parts).isupper())
     return isinstance(tree, str)
 
 
@@ -289,13 +295,13 @@ def _solution(tree: Node) -> Tree | None:
 
 
 def _solutions(tree: Node) -> Tree | None:
-    """The values in a list of equations that are all about one symbol."""
-    relations = [part for part in tree.parts if isinstance(part, Node) and part.op == "relation"]
-    values = [_solution(part) for part in relations]
+    """The values in a list of equations that are all about one symbol: `x = 1, x = 2`, or `x = 1, 2`."""
+    relations = [part for part in tree.parts if _is(part, "relation")]
     names = {part.parts[0] for part in relations}
-    if len(relations) < len(tree.parts) or None in values or len(names) != 1:
+    if len(names) != 1 or not _is(tree.parts[0], "relation"):
         return None
-    return Node("list", tuple(values))
+    values = [_solution(part) if _is(part, "relation") else part for part in tree.parts]
+    return None if None in values else Node("list", tuple(values))
 
 
 def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Hashable]]:

@@ -25,6 +25,7 @@ class Answer:
         text: what it wrote.
         tokens: how many it wrote, a stop token included.
         seconds: from the moment the problem was taken up; other answers grow in the same seconds.
+        samples: where the answer won a vote, the solutions that voted, each as JSON can hold it; None elsewhere.
     """
 
     problem: dict
@@ -32,6 +33,7 @@ class Answer:
     text: str
     tokens: int
     seconds: float
+    samples: list[dict] | None = None
 
 
 # Takes problems as it has room for them, and gives each one's answer when it is finished, in any order.
@@ -57,8 +59,7 @@ def model_answers(
         template: of the prompt, from `CH3.prompts`.
         max_new_tokens: an answer ends after this many, or at the end of the model's context.
         batch: answers that grow at the same time.
-        thinking: None gives the prompt as plain text, for base models. True or False makes it a message in Qwen3's chat
-            format, for chat models, which then think before they answer or do not.
+        thinking: see `prompt_ids`.
         sampler: draws the tokens; see `CH2.decoding.Sampler`.
         seed: of the sampler's random numbers. Each problem has its own, so an answer does not depend on the others.
 
@@ -68,17 +69,12 @@ def model_answers(
     """
     context = model.config.max_position_embeddings
 
-    def prompt_ids(problem: dict) -> list[int]:
-        if thinking is None:
-            return tokenizer.encode(render(template, problem["problem"]))
-        return encode_chat_prompt(tokenizer, template, problem["problem"], thinking=thinking)
-
     def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
         batching = ContinuousBatching(model, max_rows=batch, sampler=sampler, stop_ids=tokenizer.stop_ids)
         growing: dict[Task, tuple[dict, float]] = {}
         while True:
             while batching.has_room and (problem := next(problems, None)) is not None:
-                ids = prompt_ids(problem)
+                ids = prompt_ids(tokenizer, template, problem, thinking)
                 room = min(max_new_tokens, context - len(ids))
                 if room < 1:
                     yield Answer(problem, tokenizer.decode(ids), text="", tokens=0, seconds=0.0)
@@ -93,6 +89,19 @@ def model_answers(
                 yield Answer(problem, prompt, text, len(task.row.logprobs), time.perf_counter() - started)
 
     return answer_fn
+
+
+def prompt_ids(tokenizer, template: str, problem: dict, thinking: bool | None = None) -> list[int]:
+    """Token ids of the prompt for a problem.
+
+    Args:
+        tokenizer, template, problem: as in `model_answers`.
+        thinking: None gives the prompt as plain text, for base models. True or False makes it a message in Qwen3's chat
+            format, for chat models, which then think before they answer or do not.
+    """
+    if thinking is None:
+        return tokenizer.encode(render(template, problem["problem"]))
+    return encode_chat_prompt(tokenizer, template, problem["problem"], thinking=thinking)
 
 
 def _generator(seed: int, problem: dict) -> torch.Generator:

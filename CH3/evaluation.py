@@ -56,7 +56,7 @@ def evaluate(
 
     Returns:
         One result a problem, in their order: `unique_id`, `subject`, `level`, `prompt`, `text`, `extracted`,
-        `reference`, `correct`, `tokens` and `seconds`.
+        `reference`, `correct`, `tokens` and `seconds`; and `samples`, where the answer has them.
 
     Raises:
         ResultsFileError: (a ValueError) the file cannot be continued by this run.
@@ -86,6 +86,7 @@ def graded(answer: Answer) -> dict:
     """The result that an answer makes."""
     problem = answer.problem
     extracted = extract_answer(answer.text)
+    samples = {} if answer.samples is None else {"samples": answer.samples}
     return {
         "unique_id": problem["unique_id"],
         "subject": problem["subject"],
@@ -97,6 +98,7 @@ def graded(answer: Answer) -> dict:
         "correct": extracted is not None and grade_answer(extracted, problem["answer"]),
         "tokens": answer.tokens,
         "seconds": round(answer.seconds, 3),
+        **samples,
     }
 
 
@@ -105,7 +107,7 @@ def main() -> None:
     arguments = parse(_parser())
     if arguments.json is not None and not arguments.json.parent.is_dir():
         refuse(f"--json {arguments.json}: there is no folder {arguments.json.parent}; make it first")
-    problems, model, tokenizer = _load(arguments)
+    problems, model, tokenizer = load(arguments)
     settings = _settings(arguments, model, tokenizer)
     out = arguments.out or _default_out(arguments.prompt, settings, problems)
     answer_fn = model_answers(
@@ -131,8 +133,8 @@ def main() -> None:
         save_figure(plot_report(report), arguments.plot)
 
 
-def _load(arguments: argparse.Namespace) -> tuple:
-    """Problems, model and tokenizer; the program ends with code 2 where one of them cannot be had."""
+def load(arguments: argparse.Namespace) -> tuple:
+    """The problems, model and tokenizer of `add_options`; the program ends with code 2 where one cannot be had."""
     try:
         torch.empty(0, device=arguments.device)
     except (RuntimeError, AssertionError) as error:
@@ -148,23 +150,29 @@ def _load(arguments: argparse.Namespace) -> tuple:
 def _parser() -> argparse.ArgumentParser:
     parser = argument_parser(__doc__)
     parser.prog = "python -m CH3.evaluation"
+    add_options(parser)
     add = parser.add_argument
-    add("--model", default="tiny", help="'tiny' (default; ships with the repository), a folder, or a name on the Hub")
-    add("--data", default="arithmetic500", help="'arithmetic500' (default), 'math500', or a .json or .jsonl file")
     add("--prompt", choices=PROMPTS, default="chain-of-thought", help="answer at once, or explain first (default)")
-    add("--chat", choices=THINKING, help="use Qwen3's chat format: for chat models, not for base models")
-    add("--limit", type=_at_least_one, metavar="N", help="only the first N problems")
     add("--out", type=Path, metavar="FILE", help="the file of answers; default: one in build/ for each set of settings")
-    add("--max-new-tokens", type=_at_least_one, default=2048, metavar="N", help="an answer's length (default 2048)")
-    add("--batch", type=_at_least_one, default=64, metavar="N", help="answers in memory at the same time (default 64)")
-    add("--device", help="such as cpu, cuda or mps; default: cuda if there is one, else cpu")
-    add("--dtype", choices=DTYPES, help="of the weights; default: as in the checkpoint")
+    add("--max-new-tokens", type=at_least_one, default=2048, metavar="N", help="an answer's length (default 2048)")
+    add("--batch", type=at_least_one, default=64, metavar="N", help="answers in memory at the same time (default 64)")
     add("--compile", action="store_true", help="compile the model first: pays off in long runs")
     add("--json", type=Path, metavar="FILE", help="also write the report's numbers to this file")
     return parser
 
 
-def _at_least_one(text: str) -> int:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which model is asked which problems, and where; `load` follows them."""
+    add = parser.add_argument
+    add("--model", default="tiny", help="'tiny' (default; ships with the repository), a folder, or a name on the Hub")
+    add("--data", default="arithmetic500", help="'arithmetic500' (default), 'math500', or a .json or .jsonl file")
+    add("--chat", choices=THINKING, help="use Qwen3's chat format: for chat models, not for base models")
+    add("--limit", type=at_least_one, metavar="N", help="only the first N problems")
+    add("--device", help="such as cpu, cuda or mps; default: cuda if there is one, else cpu")
+    add("--dtype", choices=DTYPES, help="of the weights; default: as in the checkpoint")
+
+
+def at_least_one(text: str) -> int:
     """A count on the command line."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")

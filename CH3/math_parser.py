@@ -20,6 +20,7 @@ PRODUCT = BINDING["*"]
 RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in"])
 SEPARATORS = frozenset([",", ";", "or", "and"])
 CLOSING = {"(": ")]", "[": "])", "{": "}", r"\{": (r"\}",), "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
+MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 
 
@@ -130,6 +131,8 @@ class Parser:
         while True:
             if self.sees("!", "%", "°"):
                 tree = Node(self.take().text, (tree,))
+            elif self.next.kind == "word" and self.next.text in MAGNITUDES:
+                tree = Node("*", (tree, Fraction(MAGNITUDES[self.take().text])))
             elif self.next.kind == "word":
                 self.units()
             elif self.next.kind == "sign" and self.next.text in BINDING:
@@ -137,14 +140,21 @@ class Parser:
                 if BINDING[operator] < weakest:
                     break
                 self.take()
-                # what follows must bind more strongly, but powers group from the right: 2^3^2 is 2^(3^2)
-                tree = Node(operator, (tree, self.expression(BINDING[operator] + (operator != "^"))))
+                right = self.exponent() if operator == "^" else self.expression(BINDING[operator] + 1)
+                tree = Node(operator, (tree, right))
             elif weakest <= PRODUCT and self.starts_operand():
                 tree = Node("*", (tree, self.expression(PRODUCT + 1)))
             else:
                 break
         self.depth -= 1
         return tree
+
+    def exponent(self) -> Tree:
+        r"""What follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`. In `x^2\frac12` it is the 2 alone."""
+        if self.next.kind != "number":
+            return self.expression(BINDING["^"])
+        tree = number_value(self.take().text)
+        return Node("^", (tree, self.exponent())) if self.skip("^") else tree
 
     def signed(self, weakest: int) -> Tree:
         """An operand with its sign: `-x^2` is `-(x^2)`, `-2x` is `-(2x)`."""
@@ -215,11 +225,14 @@ class Parser:
 
     def argument(self) -> Tree:
         r"""What a command of LaTeX applies to: a group, or the next sign alone: `\frac12` is one half."""
-        if self.next.kind == "number" and len(self.next.text) > 1:
-            digit, rest = self.next.text[0], self.next.text[1:]
+        if self.next.kind != "number":
+            return self.operand()
+        digit, rest = self.next.text[0], self.next.text[1:]
+        if rest:
             self.tokens[self.place] = Token("number", rest, from_latex=True)
-            return number_value(digit)
-        return self.operand()
+        else:
+            self.take()
+        return number_value(digit)
 
     def subscript(self) -> str:
         """An index, which is part of a symbol's name."""
@@ -309,8 +322,9 @@ class Parser:
 
     def units(self) -> None:
         """Words after a number: `cm^2`, `miles per hour`, `m/s`, `apples`."""
-        while self.next.kind == "word" or (self.sees("/") and self.tokens[self.place + 1].kind == "word"):
-            self.take()
+        while self.next.kind == "word" or (self.sees("/") and self.tokens[self.place + 1].kind in ("word", "symbol")):
+            if self.take().text == "/":
+                self.take()
             if self.skip("^"):
                 self.argument()
 

@@ -4,7 +4,7 @@ Two expressions are equal if they have equal values wherever both are defined. N
 needs to: two different polynomials of degree d agree, at a place drawn at random from n, with a probability of at most
 d / n (Schwartz, 1980, https://doi.org/10.1145/322217.322225; Zippel, 1979).
 
-- values that are fractions are exact, and recognised: `\sqrt{4}` is 2
+- values that are fractions are exact, and recognised: `\log_2 8` is 3, if it agrees with 3 in a thousand digits
 - others are rounded to a hundred digits, which no two different numbers that people write have in common
 """
 
@@ -14,16 +14,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from CH3.math_evaluation import CONSTANTS, UndefinedError, evaluate, inexact
+from CH3.math_evaluation import CONSTANTS, Arithmetic, ExpensiveError, UndefinedError
 from CH3.math_lexer import UnreadableError
 from CH3.math_parser import Node, Tree
 
 SAME_DIGITS = 100
-SAME_BITS = int(SAME_DIGITS * math.log2(10))
-TOLERANCE = inexact.mpf(10) ** -SAME_DIGITS
+PRECISE_DIGITS = 900  # in which a number must agree with a fraction to be it
+ROUGH, PRECISE = Arithmetic(SAME_DIGITS + 50), Arithmetic(PRECISE_DIGITS + 100)
 LARGEST_DENOMINATOR = 10**30  # of a fraction that an inexact number is recognised as
 # Where variables are: small and large, positive and negative, so that roots and logarithms are defined somewhere.
-RANGES = ((1, 10), (0, 1), (-10, -1), (10, 100), (0, 1), (-1, 0), (1, 4))
+RANGES = ((1, 10), (0, 1), (-10, -1), (10, 100), (1000, 10_000), (-1, 0), (1, 4))
+WHOLE = frozenset(["!", "binom", "gcd", "lcm"])  # defined for whole numbers alone
 
 
 class Complex(NamedTuple):
@@ -36,13 +37,14 @@ class Complex(NamedTuple):
 Value = Fraction | Complex
 
 
-def fingerprint(tree: Tree, salt: str = "") -> tuple[Value | None, ...]:
+def fingerprint(tree: Tree, salt: str = "", whole: bool = False) -> tuple[Value | None, ...]:
     """The values of an expression at several places; one, if it has no variables or does not depend on them.
 
     Args:
         tree: an expression.
         salt: where both texts of a comparison are known, the places are drawn with them, so nobody can have written an
             expression that agrees just there.
+        whole: try whole numbers, for factorials and the like.
 
     Returns:
         None for a place where there is no value, or only a complex one where others are real.
@@ -51,26 +53,37 @@ def fingerprint(tree: Tree, salt: str = "") -> tuple[Value | None, ...]:
         UnreadableError: too expensive, or not an expression.
         UndefinedError: it is not defined at any place.
     """
-    values = values_at_places(tree, salt)
+    values = values_at_places(tree, salt, whole)
     if all(value is None for value in values):
         raise UndefinedError
     return tuple(values[:1] if len(set(values)) == 1 else values)
 
 
-def values_at_places(tree: Tree, salt: str = "") -> list[Value | None]:
+def values_at_places(tree: Tree, salt: str = "", whole: bool = False) -> list[Value | None]:
     """As `fingerprint`, but always as many values as places, if there are variables."""
     names = symbols(tree)
-    values = [value_at(tree, place) for place in (_places(names, salt) if names else [{}])]
+    places = _places(names, salt, whole) if names else [{}]
+    values = [value_at(tree, place, precise=number == 0) for number, place in enumerate(places)]
     if names and not _has_i(tree) and any(isinstance(value, Fraction) for value in values):
         return [value if isinstance(value, Fraction) else None for value in values]
     return values
 
 
-def value_at(tree: Tree, variables: dict[str, Fraction]) -> Value | None:
-    """The value of an expression at one place; None where it has none."""
+def value_at(tree: Tree, variables: dict[str, Fraction], precise: bool = False) -> Value | None:
+    """The value of an expression at one place; None where it has none.
+
+    Args:
+        precise: look again, with many more digits, whether what seems to be a fraction is one: `10^{50} + e^{-500}`.
+    """
     try:
-        return _recognised(evaluate(tree, variables))
-    except (UndefinedError, ZeroDivisionError):
+        value = ROUGH.evaluate(tree, variables)
+        if isinstance(value, Fraction):
+            return value
+        found = _recognised(value, SAME_DIGITS)
+        if precise and isinstance(found, Fraction) and found.denominator <= LARGEST_DENOMINATOR:
+            return _recognised(PRECISE.evaluate(tree, variables), PRECISE_DIGITS)
+        return found
+    except (UndefinedError, ZeroDivisionError, ExpensiveError):
         return None
 
 
@@ -81,7 +94,9 @@ def constant(tree: Tree) -> Fraction:
         UnreadableError: it has variables, is not real, or is too expensive.
         UndefinedError: it has no value.
     """
-    value = value_at(tree, {}) if not symbols(tree) else Complex(Fraction(0), Fraction(0))
+    if symbols(tree):
+        raise UnreadableError("not a constant")
+    value = value_at(tree, {}, precise=True)
     if value is None:
         raise UndefinedError
     if isinstance(value, Complex):
@@ -103,32 +118,40 @@ def nearly_equal(first: Fraction, second: Fraction) -> bool:
     return first == second or abs(first - second) <= max(abs(first), abs(second)) / 10 ** (SAME_DIGITS - 10)
 
 
-def _places(names: set[str], salt: str) -> Iterator[dict[str, Fraction]]:
+def needs_whole(tree: Tree) -> bool:
+    """Whether an expression is defined for whole values of its variables alone."""
+    if not isinstance(tree, Node):
+        return False
+    if tree.op in WHOLE or (tree.op == "root" and not isinstance(tree.parts[1], Fraction)):
+        return bool(symbols(tree))
+    return any(map(needs_whole, tree.parts))
+
+
+def _places(names: set[str], salt: str, whole: bool) -> Iterator[dict[str, Fraction]]:
     """Values for variables, drawn at random; the same for the same name and salt."""
-    for number, (low, high) in enumerate(RANGES):
+    for number in range(len(RANGES)):
         drawn = {}
         for name in names:
             digest = hashlib.blake2b(f"{salt}|{name}|{number}".encode("utf-8", "replace"), digest_size=4).digest()
-            drawn[name] = low + (high - low) * Fraction(int.from_bytes(digest, "big") % 996 + 1, 997)
+            low, high = RANGES[(number + ord(name[0])) % len(RANGES)]  # x and y have different signs somewhere
+            share = int.from_bytes(digest, "big") % 996 + 1
+            drawn[name] = Fraction(2 + share % 19) if whole else low + (high - low) * Fraction(share, 997)
         yield drawn
 
 
-def _recognised(value) -> Value:
-    """Of all numbers that agree in the digits that count, one: a fraction if there is one, else a rounded number."""
-    if isinstance(value, Fraction):
-        return value
-    if isinstance(value, inexact.mpc):
-        size = max(1, abs(value))
-        if abs(value.imag) <= TOLERANCE * size:
-            return _recognised(value.real)
-        real = value.real if abs(value.real) > TOLERANCE * size else inexact.mpf(0)
-        return Complex(_recognised(real), _recognised(value.imag))
-    sign, mantissa, exponent, bits = value._mpf_
+def _recognised(value, digits: int) -> Value:
+    """Of all numbers that agree in so many digits, one: a fraction if there is a simple one, else a rounded number."""
+    if hasattr(value, "imag") and value.imag:
+        size, scale = max(1, abs(value)), 10**digits
+        if abs(value.imag) * scale > size:
+            real = value.real if abs(value.real) * scale > size else value.real * 0
+            return Complex(_recognised(real, digits), _recognised(value.imag, digits))
+    sign, mantissa, exponent, bits = value.real._mpf_
     exact = (-1) ** sign * Fraction(mantissa) * Fraction(2) ** exponent
     simple = exact.limit_denominator(LARGEST_DENOMINATOR)
-    if abs(exact - simple) * 10**SAME_DIGITS <= max(1, abs(simple)):
+    if abs(exact - simple) * 10**digits <= max(1, abs(simple)):
         return simple
-    unit = Fraction(2) ** (exponent + bits - SAME_BITS)
+    unit = Fraction(2) ** (exponent + bits - int(digits * math.log2(10)))
     return round(exact / unit) * unit
 
 

@@ -21,10 +21,11 @@ from CH3.answer_keys import agree, basis, describe, key_of, kind, readings_of
 from CH3.math_evaluation import UndefinedError
 from CH3.math_lexer import MAX_LENGTH, UnreadableError
 from CH3.math_parser import Tree, parse
+from CH3.math_values import fingerprint, needs_whole
 
 __all__ = ["Grade", "answer_key", "explain_grade", "extract_answer", "grade_answer", "last_box", "same_answer"]
 
-LETTERS = re.compile(r"[A-Za-z]{2,}")
+LETTERS = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def grade_answer(predicted: str | None, reference: str) -> bool:
     >>> grade_answer(r"x = \tfrac12", "0.5"), grade_answer("0.333", "1/3")
     (True, False)
     """
-    return explain_grade(predicted, reference).correct
+    return predicted is not None and _verdict(*_read(predicted, reference))[0]
 
 
 def same_answer(first: str, second: str) -> bool:
@@ -78,10 +79,14 @@ def explain_grade(predicted: str | None, reference: str) -> Grade:
     """The verdict of `grade_answer`, with the rule that decided and how each side was understood."""
     if predicted is None:
         return Grade(False, "there is no answer", "nothing", str(Answer(reference)))
-    # Variables get values that depend on both texts: nobody can write an answer that is right only there.
-    salt = "|".join(sorted((predicted[:MAX_LENGTH], reference[:MAX_LENGTH])))
-    first, second = Answer(predicted, salt), Answer(reference, salt)
+    first, second = _read(predicted, reference)
     return Grade(*_verdict(first, second), str(first), str(second))
+
+
+def _read(predicted: str, reference: str) -> tuple["Answer", "Answer"]:
+    """Both sides, with variables at places that depend on both texts: no answer can be right just there on purpose."""
+    salt = "|".join(sorted((predicted[:MAX_LENGTH], reference[:MAX_LENGTH])))
+    return Answer(predicted, salt), Answer(reference, salt)
 
 
 def _verdict(first: "Answer", second: "Answer") -> tuple[bool, str]:
@@ -93,6 +98,8 @@ def _verdict(first: "Answer", second: "Answer") -> tuple[bool, str]:
                 return True, f"the same, if one is read as {reading}"
     if agree(first.key, second.key):
         return True, "the same values wherever both are defined"
+    if (needs_whole(first.tree) or needs_whole(second.tree)) and agree(first.whole_key, second.whole_key):
+        return True, "the same values for whole numbers"
     kinds = [kind(answer.key).removeprefix("rounded ") for answer in (first, second)]
     return False, f"a different {kinds[0]}" if kinds[0] == kinds[1] else f"{kinds[0]} against {kinds[1]}"
 
@@ -126,6 +133,14 @@ class Answer:
             with suppress(UnreadableError, UndefinedError):
                 return key_of(self.tree, self.salt)
         return "text", "".join(self.text.split())
+
+    @cached_property
+    def whole_key(self) -> Hashable:
+        """The key of an expression of whole numbers, such as `n!`."""
+        if self.tree is not None and self.key[0] == "expression":
+            with suppress(UnreadableError, UndefinedError):
+                return "expression", fingerprint(self.tree, self.salt, whole=True)
+        return self.key
 
     @cached_property
     def readings(self) -> dict[str, Hashable]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from CH3.math_lexer import UnreadableError
 from CH3.math_parser import Node, Tree
-from CH3.math_values import constant, nearly_equal, symbols, value_at
+from CH3.math_values import constant, nearly_equal, symbols, value_at, values_at_places
 
 INFINITY = math.inf
 INTERVALS = frozenset(["()", "(]", "[)", "[]"])
@@ -130,13 +130,14 @@ def solutions(relation: Node) -> Reals:
 
 def _half_line(difference: Tree, sign: str, name: str) -> Reals:
     """Where a linear expression is less than zero, or more."""
-    values = [value_at(difference, {name: Fraction(place)}) for place in (0, 1, 3)]
-    if not all(isinstance(value, Fraction) for value in values):
+    low, high = (value_at(difference, {name: Fraction(place)}) for place in (0, 1))
+    if not isinstance(low, Fraction) or not isinstance(high, Fraction) or low == high:
         raise UnreadableError("not linear")
-    slope = values[1] - values[0]
-    if not slope or not nearly_equal(values[2] - values[0], 3 * slope):
-        raise UnreadableError("not linear")
-    root = -values[0] / slope
+    line = Node("+", (low, Node("*", (high - low, name))))
+    for value, expected in zip(values_at_places(difference), values_at_places(line), strict=True):
+        if not isinstance(value, Fraction) or not nearly_equal(value, expected):
+            raise UnreadableError("not linear")
+    slope, root = high - low, -low / (high - low)
     if sign == "!=":
         return others([Interval(root, True, root, True)])
     closed = sign.endswith("=")

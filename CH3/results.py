@@ -16,6 +16,7 @@ except ImportError:  # Windows: there, two runs at once are not noticed
     fcntl = None
 
 FIELDS = ("unique_id", "subject", "level", "prompt", "text", "extracted", "reference", "correct", "tokens", "seconds")
+OPTIONAL_FIELDS = ("samples",)  # the solutions that voted, where an answer is a vote's
 HEADER_START = b'{"settings": '
 
 
@@ -72,7 +73,8 @@ class ResultsFile:
         if unique_id not in self.unique_ids or unique_id in self.results:
             reason = "was answered before" if unique_id in self.results else "is not among the problems"
             raise ValueError(f"an answer to problem {unique_id!r}, which {reason}")
-        self._write({name: result[name] for name in FIELDS})
+        optional = [name for name in OPTIONAL_FIELDS if name in result]
+        self._write({name: result[name] for name in (*FIELDS, *optional)})
         self.results[unique_id] = result
 
     def _write(self, entry: dict) -> None:
@@ -121,7 +123,7 @@ class ResultsFile:
         try:
             result = json.loads(line)
             unique_id = result["unique_id"]
-            damaged = result.keys() != set(FIELDS) or unique_id not in self.unique_ids
+            damaged = result.keys() - set(OPTIONAL_FIELDS) != set(FIELDS) or unique_id not in self.unique_ids
         except (ValueError, TypeError, KeyError, AttributeError):
             damaged = True
         if damaged:

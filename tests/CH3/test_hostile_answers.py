@@ -69,7 +69,8 @@ def grade_them_all() -> None:
 
     sys.addaudithook(watch)
     for pair in json.loads(WARM_UP.read_text(encoding="utf-8")):  # so that libraries have loaded what they load late
-        grade_answer(pair["predicted"], pair["reference"])
+        with contextlib.suppress(Exception):  # which the test of the table reports
+            grade_answer(pair["predicted"], pair["reference"])
     start = peak_megabytes()
     for name, text in hostile_answers():
         seconds, errors = {}, {}
