@@ -15,6 +15,7 @@ PHRASE = re.compile(r"####|\b(?:final\s{1,3})?answer\s{0,3}(?:is|=|:)[\s:*]{0,8}
 PHRASE_END = re.compile(r"\n|\.(?:\s|\*|$)|$")
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:/\d+)?")
 MAX_PHRASE = 200  # characters: what is longer is prose
+MAX_NUMBER = 1000  # digits, before the search for the last number begins further ahead
 
 
 def extract_answer(text: str) -> str | None:
@@ -86,10 +87,13 @@ def _last_phrase(text: str) -> str | None:
 
 
 def _last_number(text: str) -> str | None:
-    number = _last(NUMBER, text)
+    last_digit = max(text.rfind(digit) for digit in "0123456789")
+    if last_digit < 0:
+        return None
+    number = _last(NUMBER, text, max(0, last_digit - MAX_NUMBER)) or _last(NUMBER, text)
     return number.group().replace("$", "") if number else None
 
 
-def _last(pattern: re.Pattern, text: str) -> re.Match | None:
-    found = deque(pattern.finditer(text), maxlen=1)
+def _last(pattern: re.Pattern, text: str, start: int = 0) -> re.Match | None:
+    found = deque(pattern.finditer(text, start), maxlen=1)
     return found[0] if found else None

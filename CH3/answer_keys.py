@@ -55,6 +55,8 @@ def key_of(tree: Tree, salt: str = "") -> Hashable:
         return _based(tree)
     if op == "word":
         return "word", tree.parts[0]
+    if op == ":" and _is(tree.parts[0], "word"):  # "Answer: 5"
+        return key_of(tree.parts[1], salt)
     if tree in (INFINITE, Node("neg", (INFINITE,))):
         return "infinity", op == "∞"
     if _holds(tree, "matrix"):
@@ -77,11 +79,11 @@ def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Hashable]]:
     if tree.op in ("set", "list") and len(tree.parts) == 1:
         yield "its only element", key_of(tree.parts[0], salt)
     if tree.op == "base":
-        yield "its digits", key_of(Fraction(_based(tree)[1]), salt)
+        yield "its digits", key_of(tree.parts[0], salt)
     if tree.op == "matrix" and (len(tree.parts) == 1 or all(len(row) == 1 for row in tree.parts)):
         yield "a vector", ("ordered", tuple(key_of(cell, salt) for row in tree.parts for cell in row))
     if _holds(tree, "%"):
-        yield "a number of hundredths", key_of(_without_percent(tree), salt)
+        yield "a number of hundredths", key_of(_replaced(tree, {"%": "°"}), salt)  # as a unit
 
 
 def agree(first: Hashable, second: Hashable) -> bool:
@@ -171,6 +173,8 @@ def _unordered(tree: Node, salt: str) -> Hashable:
 
 
 def _bracketed(tree: Node, salt: str) -> Hashable:
+    if len(tree.parts) == 1 and not _is(tree.parts[0], "[]"):
+        return key_of(tree.parts[0], salt)
     nested = tree.op == "[]" and all(_is(part, "[]") for part in tree.parts)
     if nested and len({len(part.parts) for part in tree.parts}) == 1:
         return key_of(Node("matrix", tuple(part.parts for part in tree.parts)), salt)
@@ -223,10 +227,10 @@ def _up_to_a_factor(difference: Tree, negative: bool, salt: str) -> Hashable:
 
 
 def _based(tree: Node) -> Hashable:
-    digits, base = tree.parts[0] or "0", constant(tree.parts[1])
-    if not isinstance(base, Fraction) or not 2 <= base <= 36 or base.denominator > 1 or not digits.isdecimal():
+    digits, base = tree.parts[0], constant(tree.parts[1])
+    if not 2 <= base <= 36 or base.denominator > 1 or digits.denominator > 1:
         raise UnreadableError("not a number in a base")
-    return "based", digits, int(base)
+    return "based", digits, base
 
 
 def _matrix(tree: Tree) -> tuple:
@@ -250,18 +254,11 @@ def _choices(tree: Tree) -> list[Tree]:
     return [_replaced(tree, {"±": "+", "∓": "-"}), _replaced(tree, {"±": "-", "∓": "+"})]
 
 
-def _replaced(tree: Tree, names: dict[str, str]) -> Tree:
-    if not isinstance(tree, Node):
-        return tree
-    return Node(names.get(tree.op, tree.op), tuple(_replaced(part, names) for part in tree.parts))
-
-
-def _without_percent(tree: Tree) -> Tree:
-    if not isinstance(tree, Node):
-        return tree
-    return (
-        _without_percent(tree.parts[0]) if tree.op == "%" else Node(tree.op, tuple(map(_without_percent, tree.parts)))
-    )
+def _replaced(tree, names: dict[str, str]):
+    """A tree, or a row of a matrix, with other names for some operations."""
+    if isinstance(tree, Node):
+        return Node(names.get(tree.op, tree.op), _replaced(tree.parts, names))
+    return tuple(_replaced(part, names) for part in tree) if isinstance(tree, tuple) else tree
 
 
 def _holds(tree, *operations: str) -> bool:
@@ -278,9 +275,9 @@ def _is(tree: Tree, op: str) -> bool:
 
 
 def _names(tree: Tree) -> bool:
-    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`, the length `AB`."""
+    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`, a word, the length `AB`."""
     if isinstance(tree, Node) and all(isinstance(part, str) for part in tree.parts):
-        return tree.op in ("call", "()") or (tree.op == "*" and "".join(tree.parts).isupper())
+        return tree.op in ("call", "()", "word") or (tree.op == "*" and "".join(tree.parts).isupper())
     return isinstance(tree, str)
 
 

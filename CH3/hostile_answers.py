@@ -106,6 +106,7 @@ def expansions() -> Named:
     yield "plus-minus in a long list", ", ".join(rf"{i} \pm \sqrt{{{i}}}" for i in range(5000))
     yield "plus-minus under roots", nested(r"\sqrt{1 \pm ", "2", "}", 40)
     yield "plus-minus in a point", "(" + ", ".join([r"\pm 1"] * 40) + ")"
+    yield "plus-minus in a matrix", r"\begin{pmatrix} \pm n & \pm 1 \\ \pm x & \{\pm 2\} \end{pmatrix}"
     yield "matrix to a large power", r"\begin{pmatrix} 1 & 1 \\ 1 & 0 \end{pmatrix}^{10^{9}}"
 
 
@@ -391,6 +392,8 @@ def astronomical_functions() -> Named:
         \cos^{1000000} 1   \sqrt{10^{100000}+1}-10^{50000}   10^{4000}\sqrt{2}-\frac{10^{8000}}{10^{4000}}
         e^{\pi\sqrt{163}}-640320^3-744   \zeta(10^{10})   \lfloor 10^{10^{10}} \rfloor   \gcd(10^{10^{10}}, 6)
         10^{10^{10}} \bmod 7   \phi(10^{1000}+1)   \max(10^{10^{10}}, 10^{10^{11}})   |10^{10^{10}}+10^{10^{10}}i|
+        (\sin 1)^{10^{1000}}   \left(\frac{\pi}{4}\right)^{-10^{1100}}   a^{33333^{-b^3}}
+        (\sin x)^{10^{1000}}+(\cos x)^{10^{1000}}
     """)
 
 

@@ -16,7 +16,7 @@ from CH3.math_lexer import UnreadableError
 from CH3.math_parser import Node, Tree
 
 MAX_BITS = 4000  # of an exact number's numerator and denominator
-MAX_EXPONENT = 10_000  # of an inexact number, as a power of two
+MAX_EXPONENT = 2_900  # of an inexact number, as a power of two: so none is too small to tell from zero
 MAX_WHOLE = 300  # that a factorial or binomial is taken of
 MAX_ROOT = 100
 MAX_ARGUMENT = 300  # bits of a function's argument: reducing it by multiples of pi needs them all
@@ -58,6 +58,7 @@ class Arithmetic:
             "neg": lambda a: -a,
             "%": lambda a: a / 100,
             "°": lambda a: a,
+            "[]": lambda a: a,  # [x+1](x-1)
             "abs": abs,
             "^": self.power,
             "root": self.root,

@@ -8,18 +8,21 @@ bind at least that strongly. A tree is a `Fraction`, a symbol's name (`str`), or
 - brackets may be nested only so deep, so no text can exhaust Python's stack
 """
 
+import re
 from fractions import Fraction
 from typing import NamedTuple
 
 from CH3.math_lexer import Token, UnreadableError, number_value, tokenize
 
-MAX_DEPTH = 40
+MAX_DEPTH = 40  # of brackets
+MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
 
 BINDING = {"∪": 1, "∖": 1, "∩": 2, ":": 3, "+": 4, "-": 4, "±": 4, "∓": 4, "*": 5, "/": 5, "^": 7}
 PRODUCT = BINDING["*"]
 RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in"])
 SEPARATORS = frozenset([",", ";", "or", "and"])
 CLOSING = {"(": ")]", "[": "])", "{": "}", r"\{": (r"\}",), "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
+CALL = re.compile(r"(\^\{-1\}|\^-1)?\([^()]*\)")  # f(x), f^{-1}(x)
 MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 
@@ -56,6 +59,7 @@ class Parser:
         self.tokens = [*tokens, END]
         self.place = 0
         self.depth = 0
+        self.operators = 0
         self.bars = 0  # that are open: the next one closes
 
     @property
@@ -119,8 +123,8 @@ class Parser:
         return parts[0] if len(parts) == 1 else Node("relation", tuple(parts))
 
     def _is_call(self, start: int) -> bool:
-        signs = [token.text for token in self.tokens[start : self.place]]
-        return self.tokens[start].kind == "symbol" and signs[1:2] == ["("] and signs.index(")") == len(signs) - 1
+        signs = "".join(token.text for token in self.tokens[start + 1 : self.place])
+        return self.tokens[start].kind == "symbol" and CALL.fullmatch(signs) is not None
 
     def expression(self, weakest: int = 0) -> Tree:
         """Operands and the operators between them that bind at least so strongly."""
@@ -146,11 +150,19 @@ class Parser:
                 tree = Node("*", (tree, self.expression(PRODUCT + 1)))
             else:
                 break
+            self.count_operator()
         self.depth -= 1
         return tree
 
+    def count_operator(self) -> None:
+        """Keep the tree from growing so deep that walking it exhausts Python's stack."""
+        self.operators += 1
+        if self.operators > MAX_OPERATORS:
+            raise UnreadableError(f"more than {MAX_OPERATORS} operators")
+
     def exponent(self) -> Tree:
         r"""What follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`. In `x^2\frac12` it is the 2 alone."""
+        self.count_operator()
         if self.next.kind != "number":
             return self.expression(BINDING["^"])
         tree = number_value(self.take().text)
@@ -198,7 +210,7 @@ class Parser:
         """A number; a whole one may be the first half of a mixed number, or have a base below it."""
         value = number_value(token.text)
         if self.skip("_"):
-            return Node("base", (token.text.lstrip("0"), self.argument()))
+            return Node("base", (value, self.argument()))
         if "." in token.text or not token.text.isdecimal():
             return value
         start = self.place
@@ -228,11 +240,10 @@ class Parser:
         if self.next.kind != "number":
             return self.operand()
         digit, rest = self.next.text[0], self.next.text[1:]
-        if rest:
+        if rest and self.next.text.isdecimal():
             self.tokens[self.place] = Token("number", rest, from_latex=True)
-        else:
-            self.take()
-        return number_value(digit)
+            return number_value(digit)
+        return number_value(self.take().text)
 
     def subscript(self) -> str:
         """An index, which is part of a symbol's name."""
@@ -276,6 +287,7 @@ class Parser:
             return self.operand()
         tree = self.expression(PRODUCT + 1)
         while self.next.kind == "symbol":
+            self.count_operator()
             tree = Node("*", (tree, self.expression(PRODUCT + 1)))
         return tree
 
@@ -295,7 +307,7 @@ class Parser:
             return Node("set", tuple(items))
         if not items:
             raise UnreadableError("empty brackets")
-        if len(items) == 1:
+        if len(items) == 1 and opening != "[":
             return items[0]
         return Node("()" if opening == "⟨" else opening + closing, tuple(items))
 
@@ -331,6 +343,6 @@ class Parser:
     def phrase(self, first: Token) -> Tree:
         """Words that stand alone: a name, a month and a day, yes or no."""
         words = [first.text]
-        while self.next.kind in ("word", "number", "symbol") or self.sees("-", "'", ".", "="):
+        while self.next.kind in ("word", "number", "symbol") or self.sees("-", "'", "."):
             words.append(self.take().text)
         return Node("word", (" ".join(words).casefold().strip(" ."),))

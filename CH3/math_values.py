@@ -23,7 +23,7 @@ PRECISE_DIGITS = 900  # in which a number must agree with a fraction to be it
 ROUGH, PRECISE = Arithmetic(SAME_DIGITS + 50), Arithmetic(PRECISE_DIGITS + 100)
 LARGEST_DENOMINATOR = 10**30  # of a fraction that an inexact number is recognised as
 # Where variables are: small and large, positive and negative, so that roots and logarithms are defined somewhere.
-RANGES = ((1, 10), (0, 1), (-10, -1), (10, 100), (1000, 10_000), (-1, 0), (1, 4))
+RANGES = ((1, 10), (0, 1), (-10, -1), (10, 100), (10**8, 10**9), (-1, 0), (1, 4), (-(10**9), -(10**8)))
 WHOLE = frozenset(["!", "binom", "gcd", "lcm"])  # defined for whole numbers alone
 
 

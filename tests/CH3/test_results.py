@@ -37,6 +37,15 @@ def test_results_are_there_again(path):
     assert json.loads(path.read_bytes().splitlines()[-1]) == result("d")
 
 
+def test_the_samples_of_a_vote_are_kept(path):
+    voted = {**result("a"), "samples": [{"answer": "1/2", "logprob": -0.25}]}
+    with ResultsFile(path, SETTINGS, IDS) as file:
+        file.append(voted)
+        file.append(result("b"))
+    with ResultsFile(path, SETTINGS, IDS) as file:
+        assert file.results == {"a": voted, "b": result("b")}
+
+
 def test_a_result_is_on_file_as_soon_as_it_is_appended(path):
     with ResultsFile(path, SETTINGS, IDS) as file:
         for number, unique_id in enumerate(IDS, start=1):
