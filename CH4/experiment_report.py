@@ -1,0 +1,189 @@
+"""The table of `CH4.experiments` as Markdown and as pictures, whose titles are computed from the numbers."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from Appendixes.demonstration import BLUE, ORANGE, new_picture
+from CH4.comparison import ANY, GREEDY, MAJORITY, ONE_SAMPLE, Estimate, Row
+from CH4.early_stopping import RULES
+
+HEADINGS = (
+    "prompt",
+    "way",
+    "right, %",
+    "samples",
+    "tokens",
+    "samples saved, %",
+    "tokens saved, %",
+    "gain, points",
+    "compared with",
+)
+NOTES = """\
+In brackets: 95 % intervals. Right: the share of the problems. One sample: the mean over all samples drawn (pass@1).
+Pass@n: at least one of n samples is right, so what a perfect chooser would reach; estimated from all samples drawn.
+Samples, tokens: drawn for a problem; its prompt, which is read once, is not counted. Saved: of the full vote. Gain: the
+difference in the share of problems that are right, paired by problem (normal interval, after adding one problem won and
+one lost; so it has a width even where no problem differs, as with the rule "decided", which never changes a winner).
+"""
+COLOURS = (ORANGE, BLUE)  # of one or two prompts, in order
+RULE_MARKERS = dict(zip(RULES, ("s", "^", "v"), strict=True))
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """One line a row, with its intervals, in columns that line up as plain text too."""
+    lines = [HEADINGS, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    padded = ([f"{cell:{width}s}" for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+
+
+def _cells(row: Row) -> list[str]:
+    compared = row.baseline
+    return [
+        row.prompt,
+        row.name,
+        percent(row.accuracy),
+        f"{row.mean_samples:.1f}",
+        f"{row.mean_tokens:,.1f}",
+        percent(row.samples_saved) if row.samples_saved else "",
+        percent(row.tokens_saved) if row.tokens_saved else "",
+        points(row.gain) if row.gain else "",
+        "" if compared is None else compared.name if compared.prompt == row.prompt else compared.prompt,
+    ]
+
+
+def percent(estimate: Estimate) -> str:
+    """A share with its interval.
+
+    >>> percent(Estimate(0.7, 0.651, 0.75))
+    '70.0 (65.1 to 75.0)'
+    """
+    value, low, high = (f"{100 * number:.1f}" for number in estimate)
+    return f"{value} ({low} to {high})"
+
+
+def points(estimate: Estimate) -> str:
+    """A difference of shares with its interval, in percentage points.
+
+    >>> points(Estimate(-0.0001, -0.012, 0.01))
+    '+0.0 (-1.2 to +1.0)'
+    """
+    value, low, high = (f"{round(100 * number, 1) + 0.0:+.1f}" for number in estimate)
+    return f"{value} ({low} to {high})"
+
+
+def plot_by_samples(rows: Sequence[Row]) -> Figure:
+    """Accuracy of the majority and of pass@n against the number of samples, greedy beside them."""
+    prompts = _prompts(rows)
+    vote = _of(rows, prompts[-1], MAJORITY)[-1]
+    clear = "" if vote.gain.low > 0 or vote.gain.high < 0 else ", no clear difference"
+    title = (
+        f"{_spoken(vote.prompt)}: the majority of {vote.size} against one sample,\n{points(vote.gain)} points{clear}"
+    )
+    figure, axes = new_picture(title, "samples a problem (bars: 95 % interval)", "problems answered rightly, %")
+    for colour, prompt in zip(COLOURS, prompts, strict=False):
+        name = _spoken(prompt)
+        votes = _of(rows, prompt, ONE_SAMPLE, MAJORITY)
+        ceiling = _of(rows, prompt, ANY)
+        _points(axes, [row.size for row in votes], votes, color=colour, fmt="o-", label=f"{name}, majority")
+        _points(
+            axes, [row.size for row in ceiling], ceiling, color=colour, fmt="x:", alpha=0.6, label=f"{name}, any right"
+        )
+        _points(axes, [0.85], _of(rows, prompt, GREEDY), color=colour, fmt="D", mfc="white", label=f"{name}, greedy")
+    axes.set_xscale("log")
+    sizes = sorted({row.size for row in rows})
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    return _finished(figure, axes)
+
+
+def plot_by_tokens(rows: Sequence[Row]) -> Figure:
+    """Accuracy against the tokens that were drawn for a problem: what each way of answering buys with them."""
+    prompts = _prompts(rows)
+    full = _of(rows, prompts[-1], MAJORITY)[-1]
+    thriftiest = max(_of(rows, full.prompt, *RULES), key=lambda row: row.tokens_saved.value)
+    title = f"{_spoken(full.prompt)}, {full.size} votes: {_bought(full)};\n"
+    title += f"stopped when {thriftiest.method}: {_bought(thriftiest)}"
+    x_label = "tokens drawn for a problem (log scale; bars: 95 % interval)"
+    figure, axes = new_picture(title, x_label, "problems answered rightly, %")
+    for colour, prompt in zip(COLOURS, prompts, strict=False):
+        name = _spoken(prompt)
+        votes, ceiling = _of(rows, prompt, ONE_SAMPLE, MAJORITY), _of(rows, prompt, ANY)
+        _points(axes, _tokens(votes), votes, color=colour, fmt="o-", label=f"{name}, 1 to {full.size} votes")
+        _points(axes, _tokens(ceiling), ceiling, color=colour, fmt="x:", alpha=0.6, label=f"{name}, any right")
+        greedy = _of(rows, prompt, GREEDY)
+        _points(axes, _tokens(greedy), greedy, color=colour, fmt="D", mfc="white", label=f"{name}, greedy")
+        for row in _of(rows, prompt, *RULES):
+            label = f"stopped early, {row.method}" if prompt == prompts[-1] else None
+            _points(axes, _tokens([row]), [row], color=colour, fmt=RULE_MARKERS[row.method], mfc="white", label=label)
+    axes.set_xscale("log")
+    return _finished(figure, axes)
+
+
+def plot_savings(rows: Sequence[Row]) -> Figure:
+    """What each stopping rule saves of the full vote, and what that does to its accuracy."""
+    prompt = _prompts(rows)[-1]
+    stopped = sorted(_of(rows, prompt, *RULES), key=lambda row: -row.tokens_saved.value)
+    parts = ", ".join(f"{row.method} {100 * row.tokens_saved.value:.0f} %" for row in stopped)
+    title = f"{_spoken(prompt)}, at most {stopped[0].size} votes. Tokens saved:\n{parts}"
+    figure, axes = new_picture(title, "saved, % of the full vote (bars: 95 % interval)", "")
+    for shift, colour, name in ((-0.2, BLUE, "samples"), (0.2, ORANGE, "tokens")):
+        estimates = [row.samples_saved if name == "samples" else row.tokens_saved for row in stopped]
+        places = [place + shift for place in range(len(stopped))]
+        hatch = None if name == "samples" else "//"
+        widths = [100 * estimate.value for estimate in estimates]
+        axes.barh(
+            places, widths, 0.38, xerr=_bars(estimates), color=colour, hatch=hatch, alpha=0.7, capsize=3, label=name
+        )
+    names = [f"{row.method}; accuracy\n{points(row.gain)} points" for row in stopped]
+    axes.set_yticks(range(len(stopped)), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=9)
+    return figure
+
+
+def _prompts(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.prompt for row in rows))
+
+
+def _spoken(prompt: str) -> str:
+    return prompt.replace("-", " ").capitalize()
+
+
+def _of(rows: Sequence[Row], prompt: str, *methods: str) -> list[Row]:
+    return [row for row in rows if row.prompt == prompt and row.method in methods]
+
+
+def _tokens(rows: Sequence[Row]) -> list[float]:
+    """Tokens of a problem, for each row."""
+    return [row.mean_tokens for row in rows]
+
+
+def _bought(row: Row) -> str:
+    return f"{100 * row.accuracy.value:.1f} % right for {row.mean_tokens:,.0f} tokens a problem"
+
+
+def _points(axes: Axes, places: Sequence[float], rows: Sequence[Row], **style) -> None:
+    """Accuracies with their intervals."""
+    accuracies = [row.accuracy for row in rows]
+    values = [100 * accuracy.value for accuracy in accuracies]
+    axes.errorbar(places, values, yerr=_bars(accuracies), capsize=3, markersize=5, elinewidth=1, **style)
+
+
+def _bars(estimates: Sequence[Estimate]) -> list[list[float]]:
+    """How far the intervals reach below and above their values, in percent."""
+    below = [100 * (estimate.value - estimate.low) for estimate in estimates]
+    above = [100 * (estimate.high - estimate.value) for estimate in estimates]
+    return [below, above]
+
+
+def _finished(figure: Figure, axes: Axes) -> Figure:
+    axes.set_ylim(-2, 102)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, ncols=2)
+    return figure

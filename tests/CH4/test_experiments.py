@@ -1,0 +1,317 @@
+"""The table of experiments: rows by hand, replay against really stopping, a run that is killed goes on."""
+
+import io
+import itertools
+import json
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from Appendixes.QWEN3Model import load_qwen3
+from CH3.problems import load_problems
+from CH3.prompts import DIRECT
+from CH3.results import ResultsFile
+from CH4 import draws as draws_module
+from CH4 import experiments
+from CH4.comparison import Row, compare, mean_estimate, replayed, saved
+from CH4.draws import GradedSample, draw, graded_samples
+from CH4.experiment_report import markdown_table, plot_by_samples, plot_by_tokens, plot_savings
+from CH4.voting import Sample
+
+PLOTS = (plot_by_samples, plot_by_tokens, plot_savings)
+
+
+def samples(answers: str, tokens: int = 10, reference: str = "7") -> list[GradedSample]:
+    """Samples with one-digit answers; "-" is none. The later, the likelier."""
+    return [
+        GradedSample(None if answer == "-" else answer, -1 / number, tokens, right=answer == reference)
+        for number, answer in enumerate(answers, start=1)
+    ]
+
+
+DRAWS = {
+    "direct": [samples("1234567"), samples("1111777"), samples("-------")],
+    "chain-of-thought": [samples("7777777", tokens=20), samples("7117777", tokens=30), samples("5577777", tokens=40)],
+}
+GREEDY = {
+    "direct": [{"correct": correct, "tokens": 9} for correct in (False, True, False)],
+    "chain-of-thought": [
+        {"correct": correct, "tokens": tokens} for correct, tokens in ((True, 20), (True, 28), (False, 36))
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[tuple[str, str], Row]:
+    return {(row.prompt, row.name): row for row in compare(GREEDY, replayed(DRAWS), 7)}
+
+
+def test_the_table_has_every_way_once_in_order(rows):
+    votes = [f"{way}{size}" for size in (3, 5, 7) for way in ("majority of ", "confidence-weighted of ", "pass@")]
+    stopped = [f"majority of 7, {rule}" for rule in ("decided", "window", "confident")]
+    names = ["greedy", "one sample", *votes, *stopped]
+    assert list(rows) == [(prompt, name) for prompt in ("direct", "chain-of-thought") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "right", "drawn", "tokens"),
+    [
+        ("direct", "greedy", (0, 1, 0), (1, 1, 1), (9, 9, 9)),
+        ("direct", "one sample", (1 / 7, 3 / 7, 0), (1, 1, 1), (10, 10, 10)),
+        ("direct", "majority of 3", (0, 0, 0), (3, 3, 3), (30, 30, 30)),
+        ("direct", "majority of 7", (1, 0, 0), (7, 7, 7), (70, 70, 70)),  # of seven answers the last is the likeliest
+        (
+            "direct",
+            "confidence-weighted of 7",
+            (1, 1, 0),
+            (7, 7, 7),
+            (70, 70, 70),
+        ),  # three likely against four unlikely
+        ("direct", "pass@3", (15 / 35, 31 / 35, 0), (3, 3, 3), (30, 30, 30)),
+        ("direct", "majority of 7, decided", (1, 0, 0), (7, 4, 7), (70, 40, 70)),
+        ("chain-of-thought", "greedy", (1, 1, 0), (1, 1, 1), (20, 28, 36)),
+        ("chain-of-thought", "majority of 3", (1, 0, 0), (3, 3, 3), (60, 90, 120)),
+        ("chain-of-thought", "majority of 5", (1, 1, 1), (5, 5, 5), (100, 150, 200)),
+        ("chain-of-thought", "pass@5", (1, 1, 1), (5, 5, 5), (100, 150, 200)),
+        ("chain-of-thought", "majority of 7, decided", (1, 1, 1), (4, 6, 6), (80, 180, 240)),
+        ("chain-of-thought", "majority of 7, window", (1, 1, 1), (5, 7, 7), (100, 210, 280)),
+        ("chain-of-thought", "majority of 7, confident", (1, 1, 1), (4, 7, 7), (80, 210, 280)),
+    ],
+)
+def test_rows_by_hand(rows, prompt, name, right, drawn, tokens):
+    row = rows[prompt, name]
+    assert row.right == pytest.approx(right)
+    assert row.samples == drawn
+    assert row.tokens == pytest.approx(tokens)
+
+
+def test_numbers_by_hand(rows):
+    decided = rows["chain-of-thought", "majority of 7, decided"]
+    assert decided.samples_saved.value == pytest.approx(1 - 16 / 21)
+    assert decided.tokens_saved.value == pytest.approx(1 - 500 / 630)
+    assert decided.accuracy.value == 1
+    assert decided.accuracy.low == pytest.approx(1 / (1 + 1.96**2 / 3))  # Wilson, three of three
+    assert decided.numbers()["baseline"] == {"prompt": "chain-of-thought", "name": "majority of 7"}
+    greedy, vote = rows["chain-of-thought", "greedy"], rows["chain-of-thought", "majority of 3"]
+    assert greedy.gain.value == pytest.approx(1 / 3)  # over direct: won, equal, equal
+    assert vote.gain.value == pytest.approx((1 + 0 + 0) / 3 - (1 + 5 / 7 + 5 / 7) / 3)  # over one sample
+    assert greedy.samples_saved is None
+    assert rows["direct", "greedy"].gain is None
+
+
+def test_the_interval_of_a_paired_difference_as_published():
+    """Fagerland, Lydersen and Laake (2014, https://doi.org/10.1002/sim.6148): 1 won, 7 lost, of 21 pairs."""
+    estimate = mean_estimate([1] + [-1] * 7 + [0] * 13, [-1, 1])
+    assert estimate == pytest.approx((-6 / 21, -0.508, -0.013), abs=5e-4)
+    spread = 1.96 * math.sqrt(2 / 22 / 22)
+    assert mean_estimate([0] * 20, [-1, 1]) == pytest.approx((0, -spread, spread))
+    assert mean_estimate([1, 1, 1], [-1, 1]).high == 1
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    rng, rounds, held = random.Random(0), 600, {"difference": 0, "share": 0, "saved": 0}
+    for _ in range(rounds):
+        hard = [rng.random() for _ in range(60)]
+        differences = [(rng.random() < 0.3 * ease) - (rng.random() < 0.1 * ease) for ease in hard]
+        one_sample = [sum(rng.random() < ease for _ in range(5)) / 5 for ease in hard]
+        full = [rng.randint(10, 50) for _ in hard]
+        used = [tokens * rng.choice((0.25, 1)) for tokens in full]
+        estimates = {
+            "difference": (mean_estimate(differences, [-1, 1]), 0.1),
+            "share": (mean_estimate(one_sample, [0, 0, 1, 1]), 0.5),
+            "saved": (saved(used, full), 0.375),
+        }
+        for name, (estimate, truth) in estimates.items():
+            held[name] += estimate.low <= truth <= estimate.high
+    # The standard deviation of a share of 600 rounds is 0.9 points; 60 problems are not quite normal.
+    assert all(0.92 < count / rounds <= 0.985 for count in held.values()), held
+
+
+def test_solutions_that_vote_together_are_graded_once(monkeypatch):
+    graded = []
+
+    def grade(answer, reference):
+        graded.append(answer)
+        return answer == "1/2"
+
+    monkeypatch.setattr(draws_module, "grade_answer", grade)
+    drawn = [Sample(answer, -0.5, 3) for answer in ("1/2", "3", None, "0.5", "\\frac{1}{2}", "3", None)]
+    samples = graded_samples(drawn, "0.50")
+    assert [sample.right for sample in samples] == [True, False, False, True, True, False, False]
+    assert graded == ["1/2", "3", None]
+    assert [(sample.answer, sample.tokens) for sample in samples] == [(sample.answer, 3) for sample in drawn]
+
+
+def test_solutions_without_an_answer_lose_the_vote_and_stay(tiny_folder):
+    model, tokenizer = load_qwen3(tiny_folder, device="cpu")
+    problems = load_problems("arithmetic500", limit=2)
+    drawn = draw(model, tokenizer, problems, DIRECT, 3, progress=False, max_new_tokens=2)
+    assert [len(samples) for samples in drawn] == [3, 3]
+    assert {(one.answer, one.right, one.tokens) for samples in drawn for one in samples} == {(None, False, 2)}
+
+
+def test_pictures_fit_their_frames_and_show_what_the_table_says(rows):
+    table = markdown_table(rows.values())
+    assert len(set(map(len, table.splitlines()))) == 1
+    assert table.count("majority of 7, window") == 2
+    one_prompt = [row for row in rows.values() if row.prompt == "direct"]
+    for plot, shown in itertools.product(PLOTS, (list(rows.values()), one_prompt)):
+        figure = plot(shown)
+        FigureCanvasAgg(figure).draw()
+        box = figure.get_tightbbox()  # in inches, of all that is seen
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= 7 and box.y1 <= 4, figure.axes[0].get_title()
+
+
+# The command line
+
+
+def run(*arguments) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of the command line, in this process."""
+    code, output, errors = 0, io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
+        try:
+            experiments.main()
+        except SystemExit as error:
+            code = error.code
+    return code, output.getvalue(), errors.getvalue()
+
+
+QUICK = ("--max-new-tokens", 24, "--device", "cpu", "--dtype", "float64")  # there, batches do not change a sample
+
+
+@pytest.fixture(scope="module")
+def easy(tmp_path_factory) -> tuple:
+    """Options for a few problems with short solutions, which agree often."""
+    problems = [problem for problem in load_problems("arithmetic500") if problem["level"] == 1]
+    path = tmp_path_factory.mktemp("problems") / "easy.json"
+    path.write_text(json.dumps(problems[:4]))
+    return *QUICK, "--data", path, "--samples", 6
+
+
+@pytest.fixture(scope="module")
+def whole(easy, tmp_path_factory, tiny_folder) -> tuple[Path, str, str]:
+    """The folder of a run that nothing disturbed, and its outputs."""
+    folder = tmp_path_factory.mktemp("whole")
+    code, shown, progress = run(*easy, "--out", folder)
+    assert code == 0
+    return folder, shown, progress
+
+
+def numbers(folder: Path) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+def kept_lines(folder: Path) -> list[str]:
+    """Whole lines of all files of answers in a folder that may not be there yet."""
+    contents = [path.read_text() for path in (folder / "answers").glob("*.jsonl")]
+    return [line for content in contents for line in content[: content.rfind("\n") + 1].splitlines()]
+
+
+def test_replayed_rules_spend_what_rules_that_really_stop_spend(easy, whole, tmp_path):
+    folder, shown, _ = whole
+    assert "replayed on one set of 6 samples" in shown
+    code, shown, _ = run(*easy, "--out", tmp_path, "--fresh", "--batch", 31)
+    assert code == 0
+    assert "really stopped" in shown
+    rows = numbers(folder)["rows"]
+    assert numbers(tmp_path)["rows"] == rows
+    assert len(list((folder / "answers").iterdir())) == 2 + 2
+    assert len(list((tmp_path / "answers").iterdir())) == 2 + 2 * (3 + 3)  # greedy; three sizes and three rules
+    for rule in ("decided", "window", "confident"):
+        assert any(row["method"] == rule and row["tokens_saved"]["value"] > 0 for row in rows)
+    decided = [row["accuracy"] for row in rows if row["method"] == "decided"]
+    assert decided == [row["accuracy"] for row in rows if row["name"] == "majority of 6"]
+
+
+def test_the_command_writes_the_table_the_numbers_and_the_pictures(easy, whole):
+    folder, shown, progress = whole
+    table = shown[: shown.rindex("|") + 1]
+    assert table in (folder / "results.md").read_text()
+    assert numbers(folder)["settings"]["temperature"] == 0.8
+    assert numbers(folder)["run"]["torch"] == torch.__version__
+    for name in ("accuracy_by_samples.png", "accuracy_by_tokens.png", "savings.png"):
+        assert matplotlib.image.imread(folder / name).shape[1] == 700
+        assert name in shown
+    assert "chain-of-thought, 6 samples" in progress
+    assert len(kept_lines(folder)) == 4 * (1 + 4)
+
+
+def test_ctrl_c_says_how_to_go_on(easy, tmp_path, monkeypatch):
+    appended, append = [], ResultsFile.append
+
+    def append_and_interrupt(file, result):
+        append(file, result)
+        appended.append(result)
+        if len(appended) == 3:  # in the third of four files
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResultsFile, "append", append_and_interrupt)
+    arguments = (*easy, "--limit", 1, "--samples", 2, "--out", tmp_path)
+    code, _, error = run(*arguments)
+    assert code == 130
+    assert "the same command goes on" in error.splitlines()[-1]
+    assert not (tmp_path / "results.md").exists()
+    assert run(*arguments)[0] == 0
+    assert len(appended) == 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+def test_a_killed_run_goes_on_and_ends_in_the_same_table(easy, whole, tmp_path):
+    arguments = [*map(str, easy), "--batch", "12", "--out", str(tmp_path)]
+    process = subprocess.Popen([sys.executable, "-m", "CH4.experiments", *arguments], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(kept_lines(tmp_path)) < 12 and time.monotonic() < deadline:  # both greedy rows, and some samples
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    kept = kept_lines(tmp_path)
+    assert 12 <= len(kept) < 4 * (1 + 4)
+    assert run(*easy, "--out", tmp_path)[0] == 0
+    assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
+    ended = kept_lines(tmp_path)
+    assert set(kept) <= set(ended)  # with their seconds: they were not drawn again
+    assert len(ended) == 4 * (1 + 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--samples", 1), "--samples 1: a vote needs at least 2"),
+        (("--samples", "many"), "'many' is not a whole number"),
+        (("--temperature", -0.5), "temperature is -0.5"),
+        (("--temperature", "hot"), "invalid float value: 'hot'"),
+        (("--top-p", 0), "top_p is 0.0"),
+        (("--seed", "x"), "invalid int value: 'x'"),
+        (("--limit", 0), "'0' is not a whole number from 1 on"),
+        (("--max-new-tokens", 1000), "exceed the model's context of 1024"),
+        (("--data", "nowhere.json"), "no file nowhere.json"),
+        (("--model", "nowhere"), "no checkpoint 'nowhere'"),
+        (("--prompt", "direct"), "unrecognized arguments: --prompt"),
+        (("--out", __file__), "File exists"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments, words, tmp_path, tiny_folder):
+    code, shown, error = run(*QUICK, "--limit", 2, "--out", tmp_path / "out", *arguments)
+    assert code == 2
+    assert shown == ""
+    assert words in error.splitlines()[-1]
+    assert "Traceback" not in error
+    assert not (tmp_path / "out" / "answers").exists()
+
+
+def test_help_explains_and_gives_examples():
+    code, shown, _ = run("--help")
+    assert code == 0
+    assert shown.count("python -m CH4.experiments") >= 6
+    assert "goes on" in shown and "--fresh" in shown
