@@ -15,38 +15,27 @@ import importlib.util
 import itertools
 import json
 import multiprocessing
-import os
-import random
-import re
-import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from fractions import Fraction
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
 from sympy.core.cache import clear_cache
 from tqdm import tqdm
 
+from CH3.answer_variants import plain_notation, real_looking_answers
 from CH3.hostile_answers import hostile_answers
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
+from CH3.supervision import Failure, one_process, supervised
 
 GRADED_PAIRS = Path(__file__).with_name("graded_pairs.json")
 SECONDS_ALLOWED = 0.5  # processor time for one hostile answer
 MEGABYTES_ALLOWED = 200
 SECONDS_AT_MOST = 2  # processor time until a process that grades a hostile answer is stopped
-PATIENCE = 20.0  # seconds of silence until any process is stopped: longer than all of Math-Verify's own timers
 CANARY = Path("hostile_canary")  # what hostile code writes into its folder
-MEMORY_CAP = 4 << 30  # bytes a supervised process may ask for: a hostile answer should not take the machine with it
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# The graders, ours and others
 
 
 class Grader(NamedTuple):
@@ -111,306 +100,6 @@ def installed_graders() -> list[Grader]:
     for grader in graders:
         grader.grade_text("The answer is $\\boxed{1}$.", "2")  # pays for imports and tables, once for all processes
     return graders
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Supervised processes: a grader that hangs is stopped, and one that crashes takes nobody with it
-
-
-class Failure(NamedTuple):
-    """Why there is no result: "stopped" after too long a silence, "crashed", or the name of the exception."""
-
-    reason: str
-
-
-def supervised(work: Callable, items: Sequence) -> Iterator:
-    """Yield `work(item)`, or a `Failure`, for each item in turn; after a failure a new process goes on."""
-    done = 0
-    while done < len(items):
-        for result in one_process(work, items[done:]):
-            done += 1
-            yield result
-
-
-def one_process(work: Callable, items: Sequence, processor_seconds: int | None = None) -> Iterator:
-    """Yield the results of one process, up to the first item at which it was stopped or crashed.
-
-    It is stopped after `processor_seconds` in all, or when it is silent for PATIENCE. Its folder is a temporary one.
-    """
-    context = multiprocessing.get_context("fork")  # the packages are imported once, in the parent
-    receiver, sender = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory() as folder:
-        process = context.Process(
-            target=_work_quietly, args=(work, items, sender, folder, processor_seconds), daemon=True
-        )
-        process.start()
-        sender.close()  # the child holds the only open end, so that its death is noticed
-        try:
-            for _ in items:
-                result = _received(receiver, process)
-                yield result
-                if result in (Failure("stopped"), Failure("crashed")):
-                    return
-        finally:
-            process.kill()
-            process.join()
-            receiver.close()
-
-
-def _received(receiver: Connection, process: multiprocessing.Process):
-    """The next result, or why there is none."""
-    if not receiver.poll(PATIENCE):
-        return Failure("stopped")
-    try:
-        return receiver.recv()
-    except EOFError:
-        process.join()
-        return Failure("stopped" if process.exitcode == -signal.SIGXCPU else "crashed")
-
-
-def _work_quietly(work: Callable, items: Sequence, sender: Connection, folder: str, seconds: int | None) -> None:
-    """What the child process does; what a grader prints is nobody's business."""
-    import resource  # Unix only, as fork is
-
-    if seconds:
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_CAP, MEMORY_CAP))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nowhere, stream)
-    os.chdir(folder)
-    for item in items:
-        try:
-            result = work(item)
-        except Exception as error:
-            result = Failure(type(error).__name__)
-        sender.send(result)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Plain notation: LaTeX as somebody writes it who does not use LaTeX
-
-PLAIN = {
-    r"\cdot": "*",
-    r"\times": "*",
-    r"\div": "/",
-    r"\infty": "infinity",
-    r"\cup": "U",
-    r"\pm": "±",
-    r"\le": "<=",
-    r"\leq": "<=",
-    r"\ge": ">=",
-    r"\geq": ">=",
-    r"\neq": "!=",
-    r"\left": "",
-    r"\right": "",
-    r"\!": "",
-    r"\,": " ",
-    r"\;": " ",
-    r"\:": " ",
-    r"\ ": " ",
-    "~": " ",
-}
-TEXT = {r"\text", r"\mbox", r"\mathrm", r"\textbf", r"\mathbf", r"\operatorname"}
-FRACTIONS = {r"\frac", r"\dfrac", r"\tfrac"}
-LATEX_TOKEN = re.compile(r"\\[A-Za-z]+|\\!\s*|\\.|.", re.DOTALL)
-# a number, a word or a function's value: no parentheses needed around it in a fraction
-UNDIVIDED = re.compile(r"\d+(\.\d+)?|[A-Za-z]+|[A-Za-z]+\([^()]*\)")
-
-
-def plain_notation(latex: str) -> str:
-    r"""Rewrite a LaTeX answer as a model writes it that answers in plain text.
-
-    Parentheses appear where a fraction or an exponent needs them; unknown commands lose their backslash.
-
-    >>> for latex in (r"\frac{3\sqrt{3}}{4}", r"1\frac45", r"\left(-\infty, 2\pi^{n+1}\right]", r"15\mbox{ cm}^2"):
-    ...     print(plain_notation(latex))
-    (3sqrt(3))/4
-    1 4/5
-    (-infinity, 2pi^(n+1)]
-    15 cm^2
-    >>> plain_notation(r"\begin{pmatrix} 1 & \frac{a+b}{2} \\ 0 & -1 \end{pmatrix}")
-    '[[1, (a+b)/2], [0, -1]]'
-    """
-    tokens = LATEX_TOKEN.findall(latex)[::-1]  # a stack: the next token is the last
-    return re.sub(r"\s+", " ", _plain_until(None, tokens)).strip()
-
-
-def _plain_until(end: str | None, tokens: list[str]) -> str:
-    """Rewrite up to the token `end`, which is taken from the stack too."""
-    text = ""
-    while tokens:
-        token = tokens.pop()
-        if token == end:
-            break
-        if token in FRACTIONS:
-            text = _append_fraction(text, _argument(tokens), _argument(tokens), tokens)
-        elif token == r"\sqrt":
-            text += _plain_root(tokens)
-        elif token == r"\begin":
-            text += _plain_matrix(tokens)
-        elif token == "^":
-            text += _plain_power(_argument(tokens))
-        elif token == "{":
-            text += _plain_until("}", tokens)
-        elif token in TEXT:
-            text += _argument(tokens)
-        else:
-            word = PLAIN.get(token.strip(), token.removeprefix("\\"))
-            if token.startswith("\\") and text[-1:].isalpha() and word[:1].isalpha():
-                text += " "
-            text += word
-    return text
-
-
-def _argument(tokens: list[str]) -> str:
-    """The argument of a command: what is in the braces, or the next token."""
-    while tokens and tokens[-1].isspace():
-        tokens.pop()
-    if not tokens:
-        return ""
-    token = tokens.pop()
-    return _plain_until("}", tokens) if token == "{" else _plain_until(None, [token])
-
-
-def _append_fraction(text: str, top: str, bottom: str, tokens: list[str]) -> str:
-    """`text` and a fraction: a mixed number, or a factor among others, or just the fraction."""
-    fraction = "/".join(part if UNDIVIDED.fullmatch(part) else f"({part})" for part in (top, bottom))
-    before = text.rstrip()[-1:]
-    if before.isdigit() and top.isdigit() and bottom.isdigit():
-        return f"{text.rstrip()} {fraction}"
-    following = next((token for token in reversed(tokens) if not token.isspace()), "")
-    if before.isalnum() or before == ")":
-        return f"{text}*({fraction})"
-    if following.isalpha() or following in {"(", r"\left", r"\pi", r"\sqrt", *FRACTIONS}:
-        return f"{text}({fraction})"
-    return text + fraction
-
-
-def _plain_root(tokens: list[str]) -> str:
-    """`\\sqrt{x}` and `\\sqrt[3]{x}`, after the command."""
-    if tokens and tokens[-1] == "[":
-        tokens.pop()
-        index = _plain_until("]", tokens)
-        return f"({_argument(tokens)})^(1/{index})"
-    return f"sqrt({_argument(tokens)})"
-
-
-def _plain_power(exponent: str) -> str:
-    """An exponent, or degrees."""
-    if exponent == "circ":
-        return " degrees"
-    return f"^{exponent}" if re.fullmatch(r"\d+|[A-Za-z]", exponent) else f"^({exponent})"
-
-
-def _plain_matrix(tokens: list[str]) -> str:
-    """An environment with rows and cells, as a list of lists."""
-    _argument(tokens)  # its name
-    inside = []
-    while tokens and tokens[-1] != r"\end":
-        inside.append(tokens.pop())
-    if tokens:
-        tokens.pop()
-        _argument(tokens)
-    rows = [[plain_notation("".join(cell)) for cell in _split(row, "&")] for row in _split(inside, r"\\")]
-    return "[" + ", ".join("[" + ", ".join(row) + "]" for row in rows) + "]"
-
-
-def _split(tokens: Iterable[str], separator: str) -> list[list[str]]:
-    """Tokens between separators."""
-    parts: list[list[str]] = [[]]
-    for token in tokens:
-        if token == separator:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Answers as models write them, right and wrong, to measure the rate on
-
-
-def real_looking_answers(problems: Sequence[dict], each: int = 3, seed: int = 0) -> list[tuple[str, str]]:
-    """Pairs (predicted, reference): for each problem `each` ways, drawn without repetition, of answering it."""
-    rng = random.Random(seed)
-    references = [problem["answer"] for problem in problems]
-    pairs = []
-    for reference in references:
-        ways = [way(reference, rng) for way in WAYS_OF_ANSWERING] + [rng.choice(references)]
-        answers = list(dict.fromkeys(answer for answer in ways if answer))
-        pairs += [(answer, reference) for answer in rng.sample(answers, min(each, len(answers)))]
-    return pairs
-
-
-def _same(reference: str, rng: random.Random) -> str:
-    return reference
-
-
-def _in_plain_notation(reference: str, rng: random.Random) -> str:
-    return plain_notation(reference)
-
-
-def _set_differently(reference: str, rng: random.Random) -> str:
-    r"""Without `\left`, `\right` and blanks, fractions in display size: what another author's LaTeX looks like."""
-    text = re.sub(r"\\left|\\right|\\!|(?<![A-Za-z]) | (?![A-Za-z])", "", reference)
-    return re.sub(r"\\frac\s*(?=\{)", r"\\dfrac", text)
-
-
-def _as_decimal(reference: str, rng: random.Random) -> str | None:
-    """A fraction as a decimal of four digits (so a third becomes wrong), a whole number as a float."""
-    if match := re.fullmatch(r"(-?)\\[dt]?frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))", reference):
-        sign, *digits = match.groups()
-        top, bottom = (int(number) for number in digits if number)
-        return f"{sign}{float(Fraction(top, bottom)):.4g}"
-    return f"{reference}.0" if reference.isdigit() else None
-
-
-def _in_words(reference: str, rng: random.Random) -> str:
-    return rng.choice(["x = {}", "{} \\text{{ units}}", "${}$", "{}.", "\\text{{Answer: }} {}"]).format(reference)
-
-
-def _reordered(reference: str, rng: random.Random) -> str | None:
-    """A bare list, a tuple or a sum backwards; wrong for tuples only."""
-    if match := re.fullmatch(r"(\(?)(-?\w+(?:,\s*-?\w+)+)(\)?)", reference):
-        opening, parts, closing = match.groups()
-        return opening + ", ".join(reversed(re.split(r",\s*", parts))) + closing
-    terms = re.findall(r"[+-]?[^+-]+", reference.replace(" ", ""))
-    if len(terms) > 1 and re.fullmatch(r"[\w\s^+-]+", reference):
-        backwards = "".join(term if term[0] in "+-" else f"+{term}" for term in reversed(terms))
-        return backwards.removeprefix("+")
-    return None
-
-
-def _off_by_a_little(reference: str, rng: random.Random) -> str | None:
-    """One of its whole numbers changed: a slip in the working."""
-    if numbers := list(re.finditer(r"\d+", reference)):
-        number = rng.choice(numbers)
-        slip = str(int(number.group()) + rng.randint(1, 9))
-        return reference[: number.start()] + slip + reference[number.end() :]
-    return None
-
-
-def _with_other_sign(reference: str, rng: random.Random) -> str | None:
-    if reference.startswith("-"):
-        return reference[1:]
-    return f"-{reference}" if re.match(r"\d|\\[dt]?frac|\\sqrt|\\pi", reference) else None
-
-
-WAYS_OF_ANSWERING = (
-    _same,
-    _in_plain_notation,
-    _set_differently,
-    _as_decimal,
-    _in_words,
-    _reordered,
-    _off_by_a_little,
-    _with_other_sign,
-)
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# What is measured
 
 
 def measure_math500(grader: Grader, problems: Sequence[dict]) -> dict:
@@ -554,10 +243,6 @@ def _peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-# ----------------------------------------------------------------------------------------------------------------------
-# The table
-
-
 def table_rows(results: dict, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Rows (title, a cell for each grader); a row without cells is a heading."""
 
@@ -629,9 +314,6 @@ def print_details(results: dict) -> None:
             for key, entries in cases.items():
                 for entry in entries if isinstance(entries, list) else ():
                     print(f"{section}, {name}, {key}: {entry}")
-
-
-# ----------------------------------------------------------------------------------------------------------------------
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from CH3 import benchmark_verifier
-from CH3.benchmark_verifier import Failure, Grader, distinct_pairs, measure_graded_pairs, measure_hostile, supervised
+from CH3 import benchmark_verifier, supervision
+from CH3.benchmark_verifier import Grader, distinct_pairs, measure_graded_pairs, measure_hostile
+from CH3.supervision import Failure, supervised
 
 pytestmark = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="the benchmark needs fork()"
@@ -37,7 +38,7 @@ def misbehave(text: str, reference: str = "") -> bool:
 
 
 def test_after_a_failure_the_work_goes_on_with_the_next_item(monkeypatch):
-    monkeypatch.setattr(benchmark_verifier, "PATIENCE", 1.0)
+    monkeypatch.setattr(supervision, "PATIENCE", 1.0)
     items = ["a", "hang", "b", "crash", "raise", "c"]
     expected = [False, Failure("stopped"), False, Failure("crashed"), Failure("RecursionError"), False]
     assert list(supervised(misbehave, items)) == expected
