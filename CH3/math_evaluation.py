@@ -137,7 +137,7 @@ class Arithmetic:
                 root = self.power(-base, exponent)
                 return -root if exponent.numerator % 2 else root
         base, exponent = self.widened(base), self.widened(exponent)
-        if abs(exponent) * abs(self.inexact.mag(base)) > MAX_EXPONENT:
+        if abs(exponent) * max(1, abs(self.inexact.mag(base))) > MAX_EXPONENT:
             raise ExpensiveError("a power of too many digits")
         return self.inexact.power(base, exponent)
 
