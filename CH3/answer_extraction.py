@@ -10,10 +10,15 @@ from collections import deque
 
 BOX = re.compile(r"\\f?boxed(?![a-zA-Z])\s*|\\fbox(?![a-zA-Z])\s*")
 BRACE = re.compile(r"\\[\\{}]|[{}]")  # an escaped brace is a sign like others
-UNBRACED = re.compile(r"\\(?!f?boxed|fbox)[a-zA-Z]+|[-+]?(?:\d+(?:\.\d+)?|[^\s{}\\$])")  # \boxed 5
-PHRASE = re.compile(r"####|\b(?:final\s{1,3})?answer\s{0,3}(?:is|=|:)[\s:*]{0,8}", re.IGNORECASE)
-PHRASE_END = re.compile(r"\n|\.(?:\s|\*|$)|$")
-NUMBER = re.compile(r"(?<![\w.])[-+−]?\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:/\d+)?")
+FRACTION = r"\\[dt]?frac" + 2 * r"\s*(?:\{[^{}]*\}|\d)"
+UNBRACED = re.compile(FRACTION + r"|\\(?!f?boxed|fbox)[a-zA-Z]+|[-+]?(?:\d+(?:\.\d+)?|[^\s{}\\$])")  # \boxed 5
+PHRASE = re.compile(
+    r"####(?=[^\n]{0,99}[\d\\])"
+    r"|\b(?:final\s{1,3})?answer\s{0,3}(?:is|=|:)[\s:*]{0,8}(?:(?:therefore|thus|then|simply)\b)?",
+    re.IGNORECASE,
+)
+PHRASE_END = re.compile(r"\n|\.(?:\s|\*|$)|,\s+(?:since|because|so)\b|$")
+NUMBER = re.compile(r"(?<![\w.])[-+−]?\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?")
 MAX_PHRASE = 200  # characters: what is longer is prose
 MAX_NUMBER = 1000  # digits, before the search for the last number begins further ahead
 
@@ -49,8 +54,8 @@ def last_box(text: str) -> str | None:
     closing = _closing_braces(text, starts[0]) if starts else {}
     for start in reversed(starts):
         if text[start : start + 1] == "{":
-            if start in closing:
-                return text[start + 1 : closing[start]].strip()
+            if start in closing and (content := text[start + 1 : closing[start]].strip()):
+                return content
         elif unbraced := UNBRACED.match(text, start):
             return unbraced.group()
     return None
@@ -83,7 +88,7 @@ def _last_phrase(text: str) -> str | None:
         return None
     end = PHRASE_END.search(text, phrase.end(), phrase.end() + MAX_PHRASE)
     answer = text[phrase.end() : end.start() if end else phrase.end()].strip().strip("*").strip()
-    return answer or None
+    return None if BOX.search(answer) else answer or None
 
 
 def _last_number(text: str) -> str | None:

@@ -55,8 +55,10 @@ def key_of(tree: Tree, salt: str = "") -> Hashable:
         return _based(tree)
     if op == "word":
         return "word", tree.parts[0]
-    if op == ":" and _is(tree.parts[0], "word"):  # "Answer: 5"
-        return key_of(tree.parts[1], salt)
+    if op == ":":
+        if _is(tree.parts[0], "word"):  # "Answer: 5"
+            return key_of(tree.parts[1], salt)
+        return "ratio", key_of(tree.parts[0], salt), key_of(tree.parts[1], salt)
     if tree in (INFINITE, Node("neg", (INFINITE,))):
         return "infinity", op == "∞"
     if _holds(tree, "matrix"):
@@ -78,6 +80,8 @@ def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Hashable]]:
         yield from _if_readable("an interval", tree)
     if tree.op in ("set", "list") and len(tree.parts) == 1:
         yield "its only element", key_of(tree.parts[0], salt)
+    if tree.op == ":" and not _is(tree.parts[0], "word"):
+        yield "a quotient", key_of(Node("/", tree.parts), salt)
     if tree.op == "base":
         yield "its digits", key_of(tree.parts[0], salt)
     if tree.op == "matrix" and (len(tree.parts) == 1 or all(len(row) == 1 for row in tree.parts)):
@@ -132,7 +136,9 @@ def describe(key: Hashable) -> str:
         return f"{name}, sides differ by " + ", ".join(map(_show_number, parts[0][:3])) + ", …"
     if name == "based":
         return f"{parts[0]} in base {parts[1]}"
-    return " ".join(str(part)[:60] for part in key)
+    if name == "ratio":
+        return " : ".join(map(describe, parts))
+    return f"{kind(key)} {parts[0]}" if len(parts) == 1 and isinstance(parts[0], str) else kind(key)
 
 
 def _show_number(value: Value | float | None) -> str:
@@ -165,7 +171,9 @@ def _unordered(tree: Node, salt: str) -> Hashable:
             return _of_reals(reals(tree))
         except UnreadableError:
             pass
-    keys = [key_of(choice, salt) for part in tree.parts for choice in _choices(part)]
+    keys = [key for part in tree.parts for key in dict.fromkeys(key_of(choice, salt) for choice in _choices(part))]
+    if len(keys) == 1 and tree.op == "list":  # plus or minus nothing
+        return keys[0]
     counts = Counter(keys)
     if tree.op == "set" or len(counts) == len(keys):
         return "unordered", frozenset(counts)

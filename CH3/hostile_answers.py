@@ -128,7 +128,7 @@ def factorials() -> Named:
 
 
 def deep_nesting() -> Named:
-    """More levels than any stack of calls holds."""
+    """More levels than a stack of calls holds, and about as many."""
     brackets = {
         "parentheses": ("(", ")"),
         "braces": ("{", "}"),
@@ -172,7 +172,8 @@ def deep_nesting() -> Named:
         "mixed": (r"([{\left(\sqrt{|\frac{1}{", r"}|}\right)}])"),
     }
     for name, (before, after) in brackets.items():
-        yield name, nested(before, "1", after, DEEP)
+        for levels in (60, 400, DEEP):  # few enough to be read, many for a parser that calls itself, too many
+            yield f"{levels} {name}", nested(before, "1", after, levels)
 
 
 def towers_of_functions() -> Named:

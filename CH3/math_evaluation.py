@@ -23,7 +23,7 @@ MAX_ARGUMENT = 300  # bits of a function's argument: reducing it by multiples of
 MAX_INEXACT = 200  # operations of one evaluation
 
 CONSTANTS = frozenset(["pi", "e", "i"])
-ANGLES = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
+ANGLES = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "cis"])
 HALF_TURN = Node("/", ("pi", Fraction(180)))
 
 
@@ -47,14 +47,13 @@ class Arithmetic:
         inexact.dps = digits
         self.half_way = inexact.mpf(10) ** (10 - digits)  # what rounding may have done to a whole number
         self.constants = {"pi": +inexact.pi, "e": +inexact.e, "i": inexact.mpc(0, 1)}
-        functions = {name: getattr(inexact, name) for name in (*ANGLES, "sinh", "cosh", "tanh")}
-        functions |= {"arcsin": inexact.asin, "arccos": inexact.acos, "arctan": inexact.atan}
+        functions = {name: getattr(inexact, name) for name in (*(ANGLES - {"cis"}), "sinh", "cosh", "tanh")}
+        functions |= {"cis": inexact.expj, "arcsin": inexact.asin, "arccos": inexact.acos, "arctan": inexact.atan}
         self.operations: dict[str, Callable] = {
             "+": lambda a, b: a + b,
             "-": lambda a, b: a - b,
             "*": lambda a, b: a * b,
-            "/": lambda a, b: a / b,
-            ":": lambda a, b: a / b,
+            "/": self.quotient,
             "neg": lambda a: -a,
             "%": lambda a: a / 100,
             "°": lambda a: a,
@@ -123,6 +122,12 @@ class Arithmetic:
     def widened(self, value):
         """A number as one of mpmath's."""
         return self.inexact.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
+
+    def quotient(self, a, b):
+        """A quotient; what is zero but for the last digits divides as little as zero does."""
+        if not isinstance(b, Fraction) and abs(b) < self.half_way:
+            raise UndefinedError
+        return a / b
 
     def power(self, base, exponent):
         """A power; one of a negative number with an odd root is the real one."""

@@ -53,7 +53,7 @@ TOKEN = re.compile(
     r"""
     (?P<space>    (?: \s | ~ | \$ | \\\$ | \\[,;:!\ ()\[\]] )+ )
   | (?P<repeating> \d*\.\d*\\(?:overline|bar)\s*(?:\{\d+\}|\d) )
-  | (?P<grouped>  (?<![(\[])(?<!\\\{) \d{1,3}(?:(?:,\\!\s*|\{,\}|,|\\,)\d{3})+(?!\d)(?:\.\d+)? )
+  | (?P<grouped>  (?<![(\[])(?<!\\\{) [1-9]\d{0,2}(?:(?:,\\!\s*|\{,\}|,|\\,)\d{3})+(?!\d)(?:\.\d+)? )
   | (?P<number>   (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+(?!\w))? )
   | (?P<degree>   \^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))(?:\s*[CF](?![a-zA-Z]))? )
   | (?P<begin>    \\begin\s*\{[a-zA-Z]+\*?\}(?:\s*\{[clr|\s]*\})? )
@@ -78,6 +78,7 @@ def tokenize(text: str) -> list[Token]:
     >>> [token.text for token in tokenize(r"2\cdot\left(x+\tfrac12\right)")]
     ['2', '*', '(', 'x', '+', 'frac', '12', ')']
     """
+    text = text.strip()
     if len(text) > MAX_LENGTH:
         raise UnreadableError(f"{len(text)} characters are too many")
     text = (text if text.isascii() else _ascii(text)).strip()
@@ -195,4 +196,4 @@ def _is_word(run: str, in_words: bool, attached: bool) -> bool:
     r"""`\text{m}` and `\text{no}` are words, `\text{B}` is a choice; outside, `east` is a word and `xyz` a product."""
     if in_words:
         return len(run) > 1 or run.islower()
-    return len(run) > 3 and not attached
+    return (len(run) > 3 and not attached) or (len(run) > 2 and run.isupper())  # ABC: a name, not a product

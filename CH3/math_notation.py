@@ -6,7 +6,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 FUNCTIONS = _words("""
-    sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp sqrt abs floor ceil gcd lcm min max
+    sin cos tan cot sec csc cis arcsin arccos arctan sinh cosh tanh ln log lg exp sqrt abs floor ceil gcd lcm min max
 """)
 GREEK = _words(r"""
     alpha beta gamma delta epsilon varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi
@@ -19,13 +19,19 @@ DRESSING = _words("""
     left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr displaystyle textstyle quad qquad limits nolimits
     hfill boldsymbol
 """)
-MATRICES = _words("matrix pmatrix bmatrix vmatrix Bmatrix smallmatrix array")
+MATRICES = _words("matrix pmatrix bmatrix Bmatrix smallmatrix array")
 UNITS = _words("""
     mm cm km kg mg ml ft lb lbs oz hr hrs sec secs min mins mph inch inches foot feet yard yards mile miles meter meters
     metre metres centimeter centimeters centimetre centimetres kilometer kilometers kilometre kilometres millimeter
     millimeters gram grams kilogram kilograms liter liters litre litres gallon gallons pound pounds ounce ounces second
     seconds minute minutes hour hours day days week weeks month months year years cent cents dollar dollars euro euros
     radian radians rad unit units square cubic sq cu per
+""")
+# Words that say something about a number, where others only name what was counted.
+NOT_UNITS = _words("""
+    plus minus times over equals squared cubed factorial half halves third thirds quarter quarters fifth fifths tenth
+    tenths remainder below above under not no unknown less more than mod modulo root to by of or and is are
+    January February March April May June July August September October November December
 """)
 # Spelled in LaTeX, as a command: its sign.
 SIGNS = {

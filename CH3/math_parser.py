@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from CH3.math_lexer import Token, UnreadableError, number_value, tokenize
+from CH3.math_notation import NOT_UNITS
 
 MAX_DEPTH = 40  # of brackets
 MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
@@ -128,16 +129,13 @@ class Parser:
 
     def expression(self, weakest: int = 0) -> Tree:
         """Operands and the operators between them that bind at least so strongly."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise UnreadableError(f"more than {MAX_DEPTH} levels")
         tree = self.signed(weakest)
         while True:
             if self.sees("!", "%", "°"):
                 tree = Node(self.take().text, (tree,))
             elif self.next.kind == "word" and self.next.text in MAGNITUDES:
                 tree = Node("*", (tree, Fraction(MAGNITUDES[self.take().text])))
-            elif self.next.kind == "word":
+            elif self.next.kind == "word" and not {self.next.text, self.next.text.lower()} & NOT_UNITS:
                 self.units()
             elif self.next.kind == "sign" and self.next.text in BINDING:
                 operator = self.next.text
@@ -151,7 +149,6 @@ class Parser:
             else:
                 break
             self.count_operator()
-        self.depth -= 1
         return tree
 
     def count_operator(self) -> None:
@@ -171,6 +168,7 @@ class Parser:
     def signed(self, weakest: int) -> Tree:
         """An operand with its sign: `-x^2` is `-(x^2)`, `-2x` is `-(2x)`."""
         if self.sees("-", "+", "±", "∓"):
+            self.count_operator()
             sign, tree = self.take().text, self.expression(max(weakest, PRODUCT))
             return tree if sign == "+" else Node("neg", (tree,)) if sign == "-" else Node(sign, (Fraction(0), tree))
         return self.operand()
@@ -185,7 +183,15 @@ class Parser:
 
     def operand(self) -> Tree:
         """A number, a symbol, a function with its argument, or something in brackets."""
-        token = self.take()
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise UnreadableError(f"more than {MAX_DEPTH} levels")
+        tree = self.read_operand(self.take())
+        self.depth -= 1
+        return tree
+
+    def read_operand(self, token: Token) -> Tree:
+        """What begins with this token; see `operand`."""
         if token.kind == "number":
             return self.number(token)
         if token.kind == "symbol":
@@ -339,6 +345,8 @@ class Parser:
                 self.take()
             if self.skip("^"):
                 self.argument()
+        if self.next.kind in ("number", "symbol", "function"):  # 5 feet 6 inches, 4 plus 5
+            raise UnreadableError(f"{self.next.text!r} after a unit")
 
     def phrase(self, first: Token) -> Tree:
         """Words that stand alone: a name, a month and a day, yes or no."""
@@ -346,3 +354,22 @@ class Parser:
         while self.next.kind in ("word", "number", "symbol") or self.sees("-", "'", "."):
             words.append(self.take().text)
         return Node("word", (" ".join(words).casefold().strip(" ."),))
+
+
+def written(tree: Tree) -> str:
+    """A tree as text, with every bracket and sign that was left out.
+
+    >>> written(parse("2(x+1)^2"))
+    '(2 * ((x + 1) ^ 2))'
+    """
+    if not isinstance(tree, Node):
+        return str(tree)
+    parts = [
+        written(part) if isinstance(part, (Fraction, str, Node)) else ", ".join(map(written, part))
+        for part in tree.parts
+    ]
+    if tree.op == "relation":
+        return " ".join(parts)
+    if tree.op in BINDING:
+        return f"({f' {tree.op} '.join(parts)})"
+    return f"{tree.op}({', '.join(parts)})"

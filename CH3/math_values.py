@@ -135,7 +135,9 @@ def _places(names: set[str], salt: str, whole: bool) -> Iterator[dict[str, Fract
             digest = hashlib.blake2b(f"{salt}|{name}|{number}".encode("utf-8", "replace"), digest_size=4).digest()
             low, high = RANGES[(number + ord(name[0])) % len(RANGES)]  # x and y have different signs somewhere
             share = int.from_bytes(digest, "big") % 996 + 1
-            drawn[name] = Fraction(2 + share % 19) if whole else low + (high - low) * Fraction(share, 997)
+            value = low + (high - low) * Fraction(share, 997)
+            # one place is whole, for rounding up and down
+            drawn[name] = Fraction(2 + share % 19) if whole else Fraction(int(value)) if low == 10 else value
         yield drawn
 
 

@@ -8,6 +8,8 @@ r"""Is this answer the same as that one? By meaning, without ever running a text
 - some answers may be *read* in more than one way: `x = 5` as an equation and as its solution, `(2, 4)` as a point and
   as an interval, `50\%` as a half and as fifty. A grade is lenient: the key of one is among the readings of the other
 - what cannot be read, or would cost too much, is compared as text; nothing is rounded and nothing raises
+- expressions are compared by their values (`CH3.math_values`), exact ones first; there is no step that transforms them
+  symbolically, as values at several places, in hundreds of digits, leave it nothing to decide
 """
 
 import re
@@ -20,7 +22,7 @@ from CH3.answer_extraction import extract_answer, last_box
 from CH3.answer_keys import agree, basis, describe, key_of, kind, readings_of
 from CH3.math_evaluation import UndefinedError
 from CH3.math_lexer import MAX_LENGTH, UnreadableError
-from CH3.math_parser import Tree, parse
+from CH3.math_parser import Tree, parse, written
 from CH3.math_values import fingerprint, needs_whole
 
 __all__ = ["Grade", "answer_key", "explain_grade", "extract_answer", "grade_answer", "last_box", "same_answer"]
@@ -62,7 +64,8 @@ def grade_answer(predicted: str | None, reference: str) -> bool:
 def same_answer(first: str, second: str) -> bool:
     """Whether two answers are the same, as an equivalence: for counting votes.
 
-    Stricter than `grade_answer`, which calls both `x = 5` and `y = 5` the same as `5`, and cannot be transitive.
+    Stricter than `grade_answer`: an equation is not its solution here, though inequalities are what they say of any
+    variable. `grade_answer` calls both `x = 5` and `y = 5` the same as `5`, so it cannot be transitive.
 
     >>> same_answer("1/2", "0.5"), same_answer("x = 5", "y = 5")
     (True, False)
@@ -72,24 +75,24 @@ def same_answer(first: str, second: str) -> bool:
 
 def answer_key(text: str) -> Hashable:
     """What all spellings of an answer have in common: two answers are the same if their keys are equal."""
-    return Answer(text).key
+    return Interpretation(text).key
 
 
 def explain_grade(predicted: str | None, reference: str) -> Grade:
     """The verdict of `grade_answer`, with the rule that decided and how each side was understood."""
     if predicted is None:
-        return Grade(False, "there is no answer", "nothing", str(Answer(reference)))
+        return Grade(False, "there is no answer", "nothing", str(Interpretation(reference)))
     first, second = _read(predicted, reference)
     return Grade(*_verdict(first, second), str(first), str(second))
 
 
-def _read(predicted: str, reference: str) -> tuple["Answer", "Answer"]:
+def _read(predicted: str, reference: str) -> tuple["Interpretation", "Interpretation"]:
     """Both sides, with variables at places that depend on both texts: no answer can be right just there on purpose."""
     salt = "|".join(sorted((predicted[:MAX_LENGTH], reference[:MAX_LENGTH])))
-    return Answer(predicted, salt), Answer(reference, salt)
+    return Interpretation(predicted, salt), Interpretation(reference, salt)
 
 
-def _verdict(first: "Answer", second: "Answer") -> tuple[bool, str]:
+def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, str]:
     if first.key == second.key:
         return True, basis(first.key)
     for one, other in ((first, second), (second, first)):
@@ -104,7 +107,7 @@ def _verdict(first: "Answer", second: "Answer") -> tuple[bool, str]:
     return False, f"a different {kinds[0]}" if kinds[0] == kinds[1] else f"{kinds[0]} against {kinds[1]}"
 
 
-class Answer:
+class Interpretation:
     """A text and what it means.
 
     Args:
@@ -116,6 +119,8 @@ class Answer:
         self.text, self.salt = text, salt
 
     def __str__(self) -> str:
+        if self.tree is not None and kind(self.key) in ("expression", "equation", "inequality", "relation"):
+            return written(self.tree)
         return describe(self.key)
 
     @cached_property
@@ -123,14 +128,14 @@ class Answer:
         """The text as a tree; None if it is no mathematics."""
         try:
             return parse(self.text)
-        except UnreadableError:
+        except (UnreadableError, RecursionError):  # the second, if the caller has used up most of Python's stack
             return None
 
     @cached_property
     def key(self) -> Hashable:
         """See `answer_key`."""
         if self.tree is not None:
-            with suppress(UnreadableError, UndefinedError):
+            with suppress(UnreadableError, UndefinedError, RecursionError):
                 return key_of(self.tree, self.salt)
         return "text", "".join(self.text.split())
 
@@ -138,7 +143,7 @@ class Answer:
     def whole_key(self) -> Hashable:
         """The key of an expression of whole numbers, such as `n!`."""
         if self.tree is not None and self.key[0] == "expression":
-            with suppress(UnreadableError, UndefinedError):
+            with suppress(UnreadableError, UndefinedError, RecursionError):
                 return "expression", fingerprint(self.tree, self.salt, whole=True)
         return self.key
 
@@ -149,6 +154,6 @@ class Answer:
         if LETTERS.fullmatch(self.text.strip()):
             found["a word"] = "word", self.text.strip().casefold()
         if self.tree is not None:
-            with suppress(UnreadableError, UndefinedError):  # those found so far count
+            with suppress(UnreadableError, UndefinedError, RecursionError):  # those found so far count
                 found.update(readings_of(self.tree, self.salt))
         return found

@@ -47,6 +47,8 @@ def reals(tree: Tree) -> Reals:
         return ALL
     if tree.op in INTERVALS and len(tree.parts) == 2:
         low, high = map(end, tree.parts)
+        if low >= high:
+            raise UnreadableError("not an interval: its ends are not in order")
         return merged([Interval(low, tree.op[0] == "[", high, tree.op[1] == "]")])
     if tree.op == "set":
         return merged([Interval(point, True, point, True) for point in map(end, tree.parts)])

@@ -40,6 +40,8 @@ class Decided(StoppingRule):
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
         """Whether the rest of the samples cannot change the winner."""
         left = num_samples - len(samples)
+        if not left:
+            return True
         groups = majority_vote(samples).groups
         if not groups:
             return False

@@ -46,7 +46,7 @@ def broken(*texts):
         (dict(extract_answer=slow_on_boxes), "slow: extract_answer"),
         (dict(grade_answer=lambda predicted, reference: False), "not its own answer"),
         (dict(same_answer=lambda one, other: True), "does not imply"),
-        (dict(answer_key=lambda text: object()), "answer_key disagree"),
+        (dict(answer_key=lambda text: 0), "answer_key disagree"),
         (dict(explain_grade=lambda *texts: SimpleNamespace(correct=None)), "explain_grade and grade_answer"),
         (dict(extract_answer=lambda text: "no such answer"), "boxed text is not the text"),
     ],
