@@ -30,12 +30,12 @@ from CH2.compilation import compile_model
 from CH3.answers import Answer, AnswerFunction, model_answers, model_settings
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT
+from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, few_shot
 from CH3.report import Report, plot_report
 from CH3.results import ResultsFile, ResultsFileError, digest
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
-PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT}
+PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT, "few-shot": few_shot(CHAIN_OF_THOUGHT)}
 THINKING = {"thinking": True, "no-thinking": False}
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -152,7 +152,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.prog = "python -m CH3.evaluation"
     add_options(parser)
     add = parser.add_argument
-    add("--prompt", choices=PROMPTS, default="chain-of-thought", help="answer at once, or explain first (default)")
+    add(
+        "--prompt",
+        choices=PROMPTS,
+        default="chain-of-thought",
+        help="answer at once; explain first (default); or explain as in worked examples",
+    )
     add("--out", type=Path, metavar="FILE", help="the file of answers; default: one in build/ for each set of settings")
     add("--max-new-tokens", type=at_least_one, default=2048, metavar="N", help="an answer's length (default 2048)")
     add("--batch", type=at_least_one, default=64, metavar="N", help="answers in memory at the same time (default 64)")

@@ -47,10 +47,10 @@ EXAMPLES = (
 )
 
 
-def render_few_shot(template: str, problem: str, examples: Sequence[tuple[str, str]] = EXAMPLES) -> str:
-    r"""Put a problem into a template, after examples of problems in the same template with their solutions.
+def few_shot(template: str, examples: Sequence[tuple[str, str]] = EXAMPLES) -> str:
+    r"""A template with problems and their solutions before it, each in the template itself; `render` fills it.
 
-    >>> print(render_few_shot("Q: {problem}\nA:\n", "2 + 2?", [("1 + 1?", r"\boxed{2}")]))
+    >>> print(render(few_shot("Q: {problem}\nA:\n", [("1 + 1?", r"\boxed{2}")]), "2 + 2?"))
     Q: 1 + 1?
     A:
     \boxed{2}
@@ -59,8 +59,8 @@ def render_few_shot(template: str, problem: str, examples: Sequence[tuple[str, s
     A:
     <BLANKLINE>
     """
-    solved = [f"{render(template, question)}{solution}\n\n" for question, solution in examples]
-    return "".join(solved) + render(template, problem)
+    solved = "".join(f"{render(template, question)}{solution}\n\n" for question, solution in examples)
+    return solved.replace("{", "{{").replace("}", "}}") + template
 
 
 def encode_chat_prompt(

@@ -33,13 +33,15 @@ import torch
 
 from Appendixes.demonstration import refuse
 from CH3.answers import AnswerFunction, model_answers, model_settings, prompt_ids
-from CH3.evaluation import BUILD, PROMPTS, THINKING, add_options, at_least_one, evaluate, load
+from CH3.evaluation import BUILD, THINKING, add_options, at_least_one, evaluate, load
+from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT
 from CH3.results import ResultsFileError, digest
 from CH4.comparison import Row, compare, replayed
 from CH4.draws import Draws, draws_of, voted_answers
 from CH4.experiment_report import NOTES, markdown_table, plot_by_samples, plot_by_tokens, plot_savings
 from CH4.sampling import sampler, temperature, top_p
 
+PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT}
 REPLAYED = "All votes are replayed on one set of {samples} samples for each problem and prompt."
 FRESH = "Each vote drew its own samples, and the stopping rules really stopped."
 

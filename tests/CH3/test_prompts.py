@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, EXAMPLES, encode_chat_prompt, render, render_few_shot
+from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, EXAMPLES, encode_chat_prompt, few_shot, render
 
 TEST_SETS = [Path(__file__).parents[2] / "CH3" / "arithmetic500_test.json", os.environ.get("MATH500_JSON")]
 
@@ -20,12 +20,12 @@ def test_braces_in_a_problem_are_left_alone(template):
 
 
 def test_examples_stand_before_the_problem_in_the_same_template():
-    text = render_few_shot(CHAIN_OF_THOUGHT, "What is 2 + 2?")
+    text = render(few_shot(CHAIN_OF_THOUGHT), "What is 2 + 2?")
     position = 0
     for problem, solution in EXAMPLES:
         position = text.index(render(CHAIN_OF_THOUGHT, problem) + solution + "\n\n", position)
     assert text.endswith("}\n\n" + render(CHAIN_OF_THOUGHT, "What is 2 + 2?"))
-    assert render_few_shot(DIRECT, "What is 2 + 2?", examples=[]) == render(DIRECT, "What is 2 + 2?")
+    assert few_shot(DIRECT, examples=[]) == DIRECT
 
 
 @pytest.mark.parametrize("test_set", TEST_SETS)
