@@ -45,7 +45,7 @@ class Recipe:
     """All that the weights depend on."""
 
     seed: int = 0
-    steps: int = 2500
+    steps: int = 4400
     rows: int = 32  # documents are packed into rows ...
     length: int = 256  # ... of this many tokens
     direct_share: float = 0.5  # of problems that are shown with the answer alone
