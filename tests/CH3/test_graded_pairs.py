@@ -6,9 +6,9 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from CH3.math_verifier import answer_key, explain_grade, grade_answer, same_answer
 
 from CH3 import math_verifier
+from CH3.math_verifier import answer_key, explain_grade, grade_answer, same_answer
 
 TABLE = Path(math_verifier.__file__).with_name("graded_pairs.json")
 PAIRS = json.loads(TABLE.read_text(encoding="utf-8"))
