@@ -13,7 +13,7 @@ BRACE = re.compile(r"\\[\\{}]|[{}]")  # an escaped brace is a sign like others
 FRACTION = r"\\[dt]?frac" + 2 * r"\s*(?:\{[^{}]*\}|\d)"
 UNBRACED = re.compile(FRACTION + r"|\\(?!f?boxed|fbox)[a-zA-Z]+|[-+]?(?:\d+(?:\.\d+)?|[^\s{}\\$])")  # \boxed 5
 PHRASE = re.compile(
-    r"####(?=[^\n]{0,99}[\d\\])"
+    r"####(?=[^\n#\d\\]{0,99}[\d\\])"  # stops at the next #: a text full of them is read once, not a hundred times
     r"|\b(?:final\s{1,3})?answer\s{0,3}(?:is|=|:)[\s:*]{0,8}(?:(?:therefore|thus|then|simply)\b)?",
     re.IGNORECASE,
 )

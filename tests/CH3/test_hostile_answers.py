@@ -82,6 +82,11 @@ def grade_them_all() -> None:
             except BaseException as error:  # SystemExit, too, is an error here
                 errors[call] = repr(error)[:200]
             watching, seconds[call] = False, time.process_time() - began
+            if seconds[call] >= SECONDS:  # or was the machine busy? Once more
+                began = time.process_time()
+                with contextlib.suppress(BaseException):
+                    function()
+                seconds[call] = min(seconds[call], time.process_time() - began)
         line = dict(name=name, seconds=seconds, megabytes=peak_megabytes() - start, events=events, errors=errors)
         print(json.dumps(line), flush=True)
 
