@@ -1,0 +1,157 @@
+"""Exercises: stubs to fill in, checked at once.
+
+python -m Exercises                     where you are, and the next open exercise
+python -m Exercises CH2                 check a chapter
+python -m Exercises CH2 4               check one exercise
+python -m Exercises CH2 4 --hint        a hint; each call gives one more
+python -m Exercises CH2 4 --solution    a way to do it
+python -m Exercises CH2 4 --reset       the stub again; what you wrote is kept under build/Exercises/attempts
+python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C; also for a chapter
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from Exercises.cases import PASSED
+from Exercises.chapters import Exercise, chapters, exercises
+from Exercises.checking import CheckProcess, check
+from Exercises.display import clear, command, show_line, show_next, show_progress, show_verdict
+from Exercises.hint_memory import next_hints
+from Exercises.reader_file import reader_file, reset
+
+PAUSE = 0.2  # seconds between two looks at a file that is watched
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks for.
+
+    Returns:
+        0 if every exercise that was checked is done, else 1.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console without ★ shows a question mark
+    parser = _parser()
+    options = parser.parse_intermixed_args(arguments)
+    chapter, number = options.chapter, options.number
+    if number is None and (options.hint or options.solution or options.reset):
+        parser.error("name one exercise, such as: CH2 4 --hint")
+    if chapter is None and options.watch:
+        parser.error("name a chapter, such as: CH2 --watch")
+    if number is not None and not 1 <= number <= len(exercises(chapter)):
+        parser.error(f"{chapter} has the exercises 1 to {len(exercises(chapter))}, not {number}")
+    try:
+        if options.watch:
+            return watch(chapter, number)
+        if number is None:
+            return check_chapter(chapter) if chapter else overview()
+        return _one(exercises(chapter)[number - 1], options)
+    except KeyboardInterrupt:
+        print()
+        return 130
+    except RuntimeError as error:  # a check that cannot run is not the reader's fault
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m Exercises", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("chapter", nargs="?", choices=chapters(), type=str.upper, help="such as CH2")
+    parser.add_argument("number", nargs="?", type=int, help="of an exercise of the chapter")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--hint", action="store_true", help="one hint more than last time")
+    action.add_argument("--solution", action="store_true", help="a way to do it")
+    action.add_argument("--reset", action="store_true", help="put the stub back")
+    action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
+    return parser
+
+
+def _one(exercise: Exercise, options: argparse.Namespace) -> int:
+    if options.hint:
+        for number, hint in enumerate(next_hints(exercise), 1):
+            print(f"{number}. {hint}")
+    elif options.solution:
+        print(exercise.solution, end="")
+    elif options.reset:
+        print(f"the stub of {exercise.name} is back; your file as it was: {reset(exercise)}")
+    else:
+        return check_one(exercise)
+    return 0
+
+
+def check_one(exercise: Exercise, process: CheckProcess | None = None) -> int:
+    """Check one exercise: what came of it, and the task while it is not done, or what is next."""
+    [verdict] = check(exercise.chapter, [exercise], process=process)
+    show_verdict(exercise, verdict)
+    following = exercises(exercise.chapter)[exercise.number :]
+    if verdict.state != PASSED:
+        show_next(exercise, verdict)
+    elif following:
+        print(f"\nNext: {command(following[0])}    {following[0].name}")
+    return int(verdict.state != PASSED)
+
+
+def check_chapter(chapter: str, process: CheckProcess | None = None) -> int:
+    """Check a chapter: a line for each exercise, the progress, and what is next."""
+    results = []
+    verdicts = check(chapter, exercises(chapter), process=process)
+    for exercise, verdict in zip(exercises(chapter), verdicts, strict=True):
+        show_line(exercise, verdict)
+        results.append((exercise, verdict))
+    show_progress(chapter, results)
+    return _finish(results)
+
+
+def overview() -> int:
+    """Check everything that was begun: the progress of each chapter, and what is next."""
+    results = []
+    for chapter in chapters():
+        in_chapter = list(zip(exercises(chapter), check(chapter, exercises(chapter)), strict=True))
+        show_progress(chapter, in_chapter)
+        results += in_chapter
+    return _finish(results)
+
+
+def _finish(results: list) -> int:
+    """Show the next open exercise: one that was begun and fails, if there is one, else the first that is not done."""
+    still_open = [result for result in results if result[1].state != PASSED]
+    if not still_open:
+        print("\nAll done.")
+        return 0
+    exercise, verdict = min(still_open, key=lambda result: not result[1].message)
+    print("\nNext:")
+    show_verdict(exercise, verdict)
+    show_next(exercise, verdict)
+    return 1
+
+
+def watch(chapter: str, number: int | None) -> int:
+    """Check now and whenever the file is saved, until Ctrl-C."""
+    file, seen = reader_file(chapter), None
+    process = CheckProcess(chapter)  # always one ahead, so that a verdict comes at once
+    try:
+        while True:
+            now = file.stat().st_mtime_ns if file.exists() else seen  # an editor may be replacing it
+            if now != seen:
+                seen = now
+                clear()
+                if number:
+                    check_one(exercises(chapter)[number - 1], process)
+                else:
+                    check_chapter(chapter, process)
+                print(f"\nwatching {file.name}: save it to check again, Ctrl-C ends", flush=True)
+                process.close()
+                process = CheckProcess(chapter)
+            time.sleep(PAUSE)
+    finally:
+        process.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Checking the reader's code from outside: in a process of its own, so that nothing it does can harm this one."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from Exercises.cases import FAILED, NOT_DONE, Verdict
+from Exercises.chapters import ROOT, Exercise
+from Exercises.reader_file import reader_blocks, reader_file
+
+SECONDS = 5.0  # that one exercise may take
+
+
+class CheckProcess:
+    """A process that has a chapter's checks imported, and waits for what to check; it is asked once.
+
+    Args:
+        chapter: such as "CH2".
+    """
+
+    def __init__(self, chapter: str):
+        self.chapter = chapter
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "Exercises.check_process", chapter],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            encoding="utf-8",
+        )
+
+    def messages(self, **request) -> Iterator[dict]:
+        """What it has to say, message by message, until it ends."""
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.close()
+        for line in self._process.stdout:
+            yield json.loads(line)
+        self._process.wait()
+
+    def last_words(self) -> str:
+        """What it wrote on standard error."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, when it has ended."""
+        return self._process.poll()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+
+def check(
+    chapter: str, wanted: list[Exercise], seconds: float = SECONDS, process: CheckProcess | None = None
+) -> Iterator[Verdict]:
+    """Verdicts on exercises of a chapter, in their order, each as soon as it is known.
+
+    What was not touched yet is recognised without being run.
+
+    Args:
+        chapter: such as "CH2".
+        wanted: the exercises.
+        seconds: that each may take.
+        process: one that was started before it was needed, to save its starting time.
+    """
+    untouched = {block.name for block in reader_blocks(chapter) if block.untouched}
+    names = [exercise.name for exercise in wanted if exercise.name not in untouched]
+    ran = run(reader_file(chapter), chapter, names, seconds, process)
+    for exercise in wanted:
+        yield Verdict(exercise.name, NOT_DONE) if exercise.name in untouched else next(ran)
+
+
+def run(
+    path: Path, chapter: str, names: list[str], seconds: float = SECONDS, process: CheckProcess | None = None
+) -> Iterator[Verdict]:
+    """Verdicts on functions of a file, in their order; a process that an exercise ends is followed by another.
+
+    Raises:
+        RuntimeError: a check itself cannot run.
+    """
+    left = list(names)
+    while left:
+        process = process or CheckProcess(chapter)
+        begun = ""  # what the process was at; None: reading the file
+        try:
+            for message in process.messages(path=str(path), names=left, seconds=seconds):
+                if "verdict" in message:
+                    left = left[1:]
+                    yield Verdict(**message["verdict"])
+                else:
+                    begun = message["begin"]
+            if left:
+                reason = None if begun == "" else _why_it_ended(process, path, seconds)
+                if reason is None:
+                    what = f"the check of {chapter} {begun}".rstrip()
+                    advice = "Are the requirements installed, for this Python? pip install -r requirements.txt"
+                    raise RuntimeError(f"{what} does not run:\n{process.last_words()}{advice}")
+                ended, left = (left, []) if begun is None else (left[:1], left[1:])
+                yield from (Verdict(name, FAILED, reason) for name in ended)
+        finally:
+            process.close()
+        process = None
+
+
+def _why_it_ended(process: CheckProcess, path: Path, seconds: float) -> str | None:
+    """Out of time, or a crash, and the reader's lines that were running; None: an error that cannot be the reader's."""
+    trace = process.last_words()
+    if "Timeout (" in trace:
+        reason = f"stopped: not finished after {seconds:g} seconds (an endless loop?)"
+    elif "Traceback (most recent call last)" in trace:
+        return None
+    else:
+        fatal = re.search(r"Fatal Python error: (.+)", trace)
+        reason = f"the Python interpreter ended: {fatal[1] if fatal else f'exit status {process.status}'}"
+    source = path.read_text(encoding="utf-8").splitlines()
+    numbers = re.findall(rf'File "{re.escape(str(path))}", line (\d+)', trace)[:3]
+    return "\n".join([reason, *(f"line {number}:  {source[int(number) - 1].strip()}" for number in numbers[::-1])])

@@ -1,0 +1,87 @@
+"""What the command prints: verdicts, tasks, progress."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from Exercises.cases import FAILED, NOT_DONE, PASSED, Verdict
+from Exercises.chapters import STAR, Exercise
+from Exercises.reader_file import reader_blocks
+
+WIDTH = 24  # characters of a progress bar
+MARKS = {PASSED: "✓", NOT_DONE: "·", FAILED: "✗"}
+COLOURS = {PASSED: "32", NOT_DONE: "2", FAILED: "31"}  # green, faint, red
+
+
+def coloured(text: str, state: str) -> str:
+    """In the state's colour, where the output is a terminal that wants colours (https://no-color.org)."""
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    return f"\033[{COLOURS[state]}m{text}\033[0m"
+
+
+def clear() -> None:
+    """An empty screen, where the output is one."""
+    print("\033[2J\033[H" if sys.stdout.isatty() else "", end="")
+
+
+def bar(done: int, total: int) -> str:
+    """A progress bar.
+
+    >>> bar(4, 16)
+    '██████░░░░░░░░░░░░░░░░░░  4 of 16'
+    """
+    full = WIDTH * done // total
+    return f"{'█' * full}{'░' * (WIDTH - full)}  {done} of {total}"
+
+
+def indented(text: str, by: str = "    ") -> str:
+    """Every line moved to the right."""
+    return "\n".join(by + line if line.strip() else "" for line in text.splitlines())
+
+
+def command(exercise: Exercise) -> str:
+    """What checks an exercise, with the Python that is running: `python -m Exercises CH2 4`."""
+    python = Path(sys.executable)
+    if shutil.which("python") == str(python):
+        python = "python"
+    elif python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return f"{python} -m Exercises {exercise.chapter} {exercise.number}"
+
+
+def show_line(exercise: Exercise, verdict: Verdict) -> None:
+    """One exercise on one line."""
+    stars = STAR * exercise.stars
+    text = f"  {MARKS[verdict.state]} {exercise.number:>2}  {exercise.name:<26} {stars:<4} {verdict.state}"
+    print(coloured(text, verdict.state), flush=True)
+
+
+def show_progress(chapter: str, results: list[tuple[Exercise, Verdict]]) -> None:
+    """How much of a chapter is done."""
+    print(f"{chapter}  {bar(sum(verdict.state == PASSED for _, verdict in results), len(results))}", flush=True)
+
+
+def show_verdict(exercise: Exercise, verdict: Verdict) -> None:
+    """One exercise: its state, what went wrong, what it printed."""
+    title = f"{exercise.chapter} {exercise.number}  {exercise.name} {STAR * exercise.stars}"
+    print(coloured(f"{MARKS[verdict.state]} {title}: {verdict.state}", verdict.state))
+    if verdict.message:
+        print(indented(verdict.message))
+    if verdict.printed:
+        print(f"  it printed:\n{indented(verdict.printed.rstrip())}")
+    sys.stdout.flush()
+
+
+def show_next(exercise: Exercise, verdict: Verdict) -> None:
+    """The task of an exercise that was not begun; for any that is open, where to write and what to type."""
+    if verdict.state == NOT_DONE:
+        print(f"\n{indented(exercise.task.lstrip(STAR + ' '))}")
+    print(f"\n  write in {_place(exercise)}")
+    print(f"  check:   {command(exercise)}\n  stuck?   {command(exercise)} --hint", flush=True)
+
+
+def _place(exercise: Exercise) -> str:
+    lines = [block.line for block in reader_blocks(exercise.chapter) if block.name == exercise.name]
+    return f"Exercises/{exercise.chapter}.py" + (f", line {lines[0]}" if lines else "")

@@ -1,0 +1,84 @@
+"""Hints of chapter 2: up to three an exercise, each saying more than the one before."""
+
+HINTS = {
+    "word_pieces": (
+        "First the ids of the whole text, then the text of each id.",
+        "`tokenizer.decode` takes a list of ids. A list may hold one.",
+        "[tokenizer.decode([token]) for token in ...]",
+    ),
+    "rms_norm": (
+        "The mean runs over the last dimension only: every vector has a root of its own.",
+        "`mean(dim=-1, keepdim=True)` keeps the dimension, so that the division fits `(..., dim)`.",
+        "`eps` stands under the root, beside the mean: `(x * x).mean(dim=-1, keepdim=True) + eps`.",
+    ),
+    "next_token_probabilities": (
+        "Only the scores behind the last token of each text count: `logits[:, -1]`.",
+        "Large scores: subtracting the same number from all scores of a row changes no probability.",
+        "`softmax(dim=-1)` does that subtraction for you.",
+    ),
+    "input_for": (
+        "A tensor knows where it lies: `tensor.device`. A model is made of tensors.",
+        "`next(model.parameters())` is one of them.",
+        "`torch.tensor([ids], device=...)`: the inner list is the row of the batch.",
+    ),
+    "until_stop": (
+        "A function with `yield` in it is a generator; `return` ends it.",
+        "Look at each token before you hand it out.",
+        "for token in tokens: if it is in stop_ids, return; else yield it.",
+    ),
+    "generate_by_hand": (
+        "Three steps in a loop: ask the model, choose, append.",
+        "`model(ids)[0, -1].argmax()` is the choice; `.item()` makes it an int.",
+        "`torch.cat((ids, token.view(1, 1)), dim=1)` makes the longer text. Look for stop tokens before you append.",
+    ),
+    "complete_characters": (
+        "Keep the bytes that are no whole character yet, and put the next piece behind them.",
+        "The standard library has a decoder that remembers: `codecs.getincrementaldecoder`.",
+        "decoder = codecs.getincrementaldecoder('utf-8')(); then decoder.decode(piece); yield only what is not empty.",
+    ),
+    "positions_read": (
+        "Write down the steps of a small example: prompt 10, three new tokens.",
+        "Without a cache, step number i (from 0) reads prompt + i positions.",
+        "With a cache: the prompt once, then one position for each of the new - 1 later steps.",
+    ),
+    "tokens_per_second": (
+        "Look at the clock each time a token has arrived.",
+        "n arrivals have n - 1 gaps between them.",
+        "(number of tokens - 1) / (time of the last - time of the first)",
+    ),
+    "rotate": (
+        "First and second half: `x[:half]` and `x[half:]`, with half = head_dim // 2.",
+        "`torch.arange(half)` is all i at once, so the angles are one line.",
+        "Compute both halves of the result from the old halves, then `torch.cat` them.",
+    ),
+    "attend": (
+        "Two loops: over query heads and over positions. The rest is one vector against a matrix.",
+        "Causal: for position n take `k[head // group, : n + 1]`, so there is nothing to mask.",
+        "scores = keys @ query / head_dim**0.5; weights = scores.softmax(dim=0); output = weights @ values",
+    ),
+    "append_to_buffer": (
+        "Which capacity is needed? Double until `length + new.shape[1]` fits; exactly full is fine.",
+        "`buffer.new_empty(kv_heads, capacity, head_dim)` makes a larger one; copy the first `length` positions.",
+        "In both cases, at the end: `buffer[:, length : length + seq] = new`. Assigning to a slice writes in place.",
+    ),
+    "stream_with_cache": (
+        "Like generation by hand, but what you give to the model is only what it has not read yet.",
+        "At first that is `input_ids`; after each step it is the new token as a tensor `(1, 1)`.",
+        "In the loop: model(new, cache), choose, stop or `yield token.item()`, then `new = token.view(1, 1)`.",
+    ),
+    "cache_bytes": (
+        "Each token leaves a key and a value in every layer.",
+        "How many heads have keys of their own? Not the query heads.",
+        "2 * layers * key-value heads * head_dim numbers a token.",
+    ),
+    "left_pad": (
+        "How much padding does each row need? The longest length minus its own.",
+        "Build the mask from lengths, not from the ids: the pad token may also be a real one.",
+        "Positions: column number minus the row's padding, and `clamp(min=0)` for the padding itself.",
+    ),
+    "merge_pairs": (
+        "A list of pieces and a `while True`: find the best pair, merge it, or return if there is none.",
+        "`enumerate(zip(pieces, pieces[1:]))` gives every pair of neighbours and its place.",
+        "The smallest (rank, place) is the one to merge: `pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]`.",
+    ),
+}

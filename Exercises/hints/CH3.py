@@ -1,0 +1,131 @@
+r"""Hints of chapter 3: up to three an exercise, each saying more than the one before."""
+
+HINTS = {
+    "fill_template": (
+        "Strings have a method that does all of it, doubled braces too.",
+        "`str.format` reads the braces of the template only, not those of what it puts in.",
+        "template.format(problem=...)",
+    ),
+    "last_number": (
+        "`re.findall` gives all matches in order; you want the last.",
+        r"Digits, then `(?:,\d{3}(?!\d))*` for the groups, then `(?:\.\d+)?`: a point only with digits behind it.",
+        r"For the minus: `(?:(?<!\d)-)?` in front. `(?<!\d)` looks back: no digit there.",
+    ),
+    "last_box": (
+        "Where do the boxes begin? Try each of these places, the last one first.",
+        "From there, count: +1 for an opening brace, -1 for a closing one; at 0 the box is closed. At the end of the "
+        "text it is not, so try the box before.",
+        r"Escaped braces: skip the sign behind a backslash; or let `re.finditer(r'\\[\\{}]|[{}]', ...)` find the "
+        r"braces: it takes `\{` as one piece, which counts 0.",
+    ),
+    "number_value": (
+        "One regular expression for all of it, with `re.fullmatch`: sign, digits, decimals, per cent, each a group.",
+        "Two kinds of digits before the point: `[0-9]{1,3}(?:,[0-9]{3})+` or plain `[0-9]*`. At least one digit must "
+        "be there, before the point or behind it.",
+        "`Fraction('1234.5')` is exact; `Fraction(1234.1)` takes over the float's error. Divide by 100 in the end.",
+    ),
+    "mixed_number": (
+        r"First turn `\frac{1}{2}` into ` 1/2`; then there is only one spelling left to read.",
+        r"Three shapes: `5`, `1/2`, `3 1/2`. `re.sub(r'\\d?frac\{([0-9]+)\}\{([0-9]+)\}', r' \1/\2', text)` does the "
+        "first step.",
+        "Take the sign off first, add whole part and fraction, and put the sign on the sum. Look for a denominator "
+        "of 0.",
+    ),
+    "calculate": (
+        "Cut the text into tokens; then the notebook's `parse` and `operand`, with a value where they have a tree.",
+        "`expression(weakest)`: an operand; while the next token is a sign that binds at least so strongly, take it, "
+        "and combine with `expression(binding + 1)`; for `^` without the + 1. A bracket is `expression(1)`.",
+        "A minus before an operand is `-expression(3)`, the strength of `^`. Three places for ValueError: an operand "
+        "that is missing or no number, a bracket that is not closed, tokens left over in the end. The exponent is "
+        "checked before the power is computed.",
+    ),
+    "same_fraction": (
+        "a/b = c/d without any division: multiply both sides by b and by d.",
+        "Python's integers have as many digits as they need, so the products are exact.",
+        "0/0 against anything gives 0 = 0: look at the denominators first.",
+    ),
+    "same_function": (
+        "A loop over the points, with `try` around both calls.",
+        "`except ZeroDivisionError: continue` goes on to the next point.",
+        "Count the points that were compared: `all([])` is True, and that is not what you want to say.",
+    ),
+    "same_interval": (
+        "Turn each text into (bracket, low, high, bracket), and compare these.",
+        "`Fraction('1/2')` and `Fraction('0.5')` are equal; `float('inf')` can be compared with a Fraction.",
+        "Empty: low > high, or low == high without two square brackets. Read all empty ones as the same thing, such as "
+        "None.",
+    ),
+    "same_list": (
+        "Python has what you need: a tuple keeps order, a frozenset has none, and each may hold the other.",
+        "Split at the commas that are in no bracket: count depth over `({` and `)}`.",
+        r"A function `element(text)`: from `(` a tuple of elements, from `\{` a frozenset of elements, else the "
+        "text. The whole is a frozenset of its parts, unless its only part is a set already.",
+    ),
+    "broken_rule": (
+        "Each rule is a test of one, two or three answers: three loops.",
+        "The loops must go over all answers each, in every order: a, b and c may stand anywhere in the list.",
+        "Inside: not same(a, a); same(a, b) != same(b, a); same(a, b) and same(b, c) and not same(a, c).",
+    ),
+    "bounded_power": (
+        "How many digits will it have, at least? Say it without computing it, and without floats.",
+        "`base.bit_length()` is b: then the base is at least 2 ** (b - 1), and the power at least 2 ** ((b - 1) * "
+        "exponent).",
+        "If (b - 1) * exponent > 4 * max_digits, it is too long, as 2 ** 4 is more than 10. Otherwise it is cheap: "
+        "compute it and compare with 10 ** max_digits.",
+    ),
+    "count_mistakes": (
+        "Two counters. Which one grows depends on the verdict and on the truth.",
+        "`try: verdict = judge(...)`, and in case of an exception the verdict is False.",
+        "Wrongly the same: `verdict and not same`. Wrongly different: `same and not verdict`.",
+    ),
+    "find_mistake": (
+        "A list of `(answer, reference, same)`, and a loop that returns the first one of which judge says otherwise.",
+        "For each fault in the task, one pair that meets it. Section 3 of the notebook has a list to begin with.",
+        "A judge that rounds says that 0.333 is 1/3. For the order: (3, -1) and (-1, 3). For the ends: (0, 1] and "
+        "(0, 1). For signs: -5 and 5.",
+    ),
+    "wilson": (
+        "Three values: p, the centre (p + z²/(2n)), and what is added and subtracted.",
+        "Both ends are divided by 1 + z²/n.",
+        "spread = z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5",
+    ),
+    "problems_needed": (
+        "First write the width as a function of n.",
+        "Double n until it is narrow enough. Then the answer lies between the last two.",
+        "Halve that range again and again: keep one n that is too small and one that is enough, and look at the "
+        "middle.",
+    ),
+    "accuracy_by_level": (
+        "Collect the verdicts in a dictionary: level -> list of bools.",
+        "`groups.setdefault(level, []).append(correct)`; `sorted(groups.items())`; and `sum` counts what is True.",
+        'The last row is counted from all results: `("all", [result["correct"] for result in results])` as one more '
+        "group.",
+    ),
+    "lengths_by_subject": (
+        "Two lists for each subject: the lengths of right answers, and of wrong ones.",
+        "`lengths.setdefault(subject, ([], []))` makes a pair of lists when a subject comes for the first time.",
+        "`sum(group) / len(group) if group else None`, for both.",
+    ),
+    "compare_templates": (
+        "For each template: fill it, ask, grade, count.",
+        "`template.format(problem=...)`; and `grade` takes what was written first, then the reference.",
+        "`sorted(shares.items(), key=lambda item: item[1], reverse=True)` leaves equals in the order in which they "
+        "came.",
+    ),
+    "still_open": (
+        r"Stay with bytes: cut them at `b'\n'`, and see what is behind the last line break.",
+        r"`content.split(b'\n')` always ends with what has no line break: nothing, or half a line. Drop it.",
+        "Drop the settings too; `json.loads(line)['unique_id']` of the others makes a set of what is answered.",
+    ),
+    "resumed": (
+        r"Three steps: read the whole lines, cut the file behind them, ask and write what is missing.",
+        r"`content[: content.rfind(b'\n') + 1]` are the whole lines. `path.open('ab')` goes on at the end, and "
+        "`file.truncate(length)` cuts.",
+        "After each write, `file.flush()`: until then the line is in your program's memory, and dies with it.",
+    ),
+    "own_problems": (
+        "A loop that keeps what it has seen; a dictionary from question to problem does both.",
+        "`re.sub(r'<<.*?>>', '', text)`: the question mark makes it stop at the first `>>`.",
+        r"`*steps, last = text.split('\n')`; the number is one more than the problems so far.",
+    ),
+}

@@ -1,0 +1,1 @@
+"""Up to three hints for each exercise, one file a chapter."""

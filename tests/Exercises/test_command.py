@@ -1,0 +1,316 @@
+"""`python -m Exercises`, on a copy with a small chapter whose checks need no torch, so that it starts at once."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from Exercises.__main__ import main
+from Exercises.chapters import FOLDER
+
+SOLUTIONS = '''"""Solved."""
+
+from collections.abc import Iterator
+
+from CH2 import WORD  # the package, not this file
+
+
+def double(number: int) -> int:
+    """★ Twice a number.
+
+    >>> double(4)
+    8
+    """
+    return 2 * number
+
+
+def countdown(number: int) -> Iterator[int]:
+    """★★ From a number down to 1."""
+    while number:
+        yield number
+        number -= 1
+
+
+def join(words: list[str]) -> str:
+    """★★★ Words with spaces between."""
+    return " ".join(words)
+'''
+CHECKS = '''"""Checks."""
+
+from Exercises.cases import Case
+
+
+def double(rng):
+    for number in (4, 0, rng.randint(10, 99)):
+        yield Case((number,), number + number)
+
+
+def countdown(rng):
+    for number in (3, 1, rng.randint(5, 9)):
+        yield Case((number,), list(range(number, 0, -1)), run=lambda function, *args: list(function(*args)))
+
+
+def join(rng):
+    for words in (["a", "b"], [], [str(rng.random())]):
+        yield Case((words,), " ".join(words))
+'''
+HINTS = 'HINTS = {"double": ("Twice.", "Use *.", "2 * number"), "countdown": ("Yield.",), "join": ("Join.",)}\n'
+IMPORT = "from CH2 import WORD  # the package, not this file\n"
+STUB = "    raise NotImplementedError\n"
+
+
+class Copy:
+    """A copy of the framework with one chapter of its own."""
+
+    def __init__(self, folder: Path, stubs: str = ""):
+        self.folder, self.file = folder, folder / "Exercises" / "CH2.py"
+        shutil.copytree(FOLDER, folder / "Exercises", ignore=shutil.ignore_patterns("CH*.py", "__pycache__"))
+        for part, text in {"solutions": SOLUTIONS, "checks": CHECKS, "hints": HINTS}.items():
+            (folder / "Exercises" / part / "CH2.py").write_text(text, encoding="utf-8")
+        (folder / "CH2").mkdir()
+        (folder / "CH2" / "__init__.py").write_text("WORD = 'package'\n")
+        limit = folder / "Exercises" / "checking.py"
+        limit.write_text(re.sub(r"SECONDS = \S+", "SECONDS = 0.5", limit.read_text(encoding="utf-8")), encoding="utf-8")
+        print_stubs = "from Exercises.chapters import stub_file; print(stub_file('CH2'), end='')"
+        self.stubs = stubs or self.python("-c", print_stubs).stdout
+        self.file.write_text(self.stubs, encoding="utf-8")
+
+    def fill(self, **bodies: str) -> None:
+        """Replace stubs by bodies, given without their indentation."""
+        head, *pieces = re.split(r"^(?=def )", self.stubs, flags=re.MULTILINE)
+        for name, body in bodies.items():
+            lines = "".join(f"    {line}\n" for line in body.splitlines())
+            pieces = [piece.replace(STUB, lines) if piece.startswith(f"def {name}(") else piece for piece in pieces]
+        self.file.write_text(head + "".join(pieces), encoding="utf-8")
+
+    def python(self, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder or self.folder,
+            env=self.environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+
+    @property
+    def environment(self) -> dict:
+        return {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(self.folder)}
+
+    def exercises(self, *arguments: str) -> str:
+        """What the command prints; it must not fail itself."""
+        ran = self.python("-m", "Exercises", *arguments)
+        assert ran.stderr == ""
+        return ran.stdout
+
+    def line_of(self, text: str) -> int:
+        return 1 + self.file.read_text(encoding="utf-8").splitlines().index(text)
+
+
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory) -> str:
+    return Copy(tmp_path_factory.mktemp("stubs")).stubs
+
+
+@pytest.fixture
+def copy(tmp_path, stubs) -> Copy:
+    return Copy(tmp_path, stubs)
+
+
+def test_at_the_beginning_nothing_is_done_and_the_first_task_is_shown(copy):
+    shown = copy.exercises()
+    assert "CH2  ░░░░░░░░░░░░░░░░░░░░░░░░  0 of 3" in shown
+    assert "CH2 1  double ★: not done" in shown
+    assert "Twice a number." in shown
+    assert "-m Exercises CH2 1 --hint" in shown
+    assert f"Exercises/CH2.py, line {copy.line_of('def double(number: int) -> int:')}" in shown
+
+
+def test_progress_moves_on_as_exercises_are_solved(copy):
+    copy.fill(double="return number + number")
+    solved = copy.python("-m", "Exercises", "CH2", "1")
+    assert "✓ CH2 1  double ★: passed" in solved.stdout
+    assert "-m Exercises CH2 2    countdown" in solved.stdout
+    overview = copy.python("-m", "Exercises")
+    assert "████████░░░░░░░░░░░░░░░░  1 of 3" in overview.stdout
+    assert "CH2 2  countdown" in overview.stdout
+    assert (solved.returncode, overview.returncode) == (0, 1)
+
+    copy.fill(
+        double="return number + number", countdown="yield from range(number, 0, -1)", join="return ' '.join(words)"
+    )
+    finished = copy.exercises("ch2")
+    assert "3 of 3" in finished
+    assert "All done." in finished
+
+
+def test_a_chapter_shows_a_line_for_each_exercise(copy):
+    copy.fill(double="return number + number", join="return ''.join(words)")
+    lines = copy.exercises("CH2").splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["✓", "1", "double", "★", "passed"],
+        ["·", "2", "countdown", "★★", "not", "done"],
+        ["✗", "3", "join", "★★★", "failed"],
+    ]
+    assert "✗ CH2 3  join ★★★: failed" in lines  # what was begun comes before what was not
+
+
+def test_a_failed_check_says_what_was_called_what_came_back_and_what_was_expected(copy):
+    copy.fill(double="print('number is', number)\nreturn number * number")
+    shown = copy.exercises("CH2", "1")
+    for line in ("called:    double(number=4)", "came back: 16", "expected:  8", "it printed:", "number is 4"):
+        assert line in shown
+
+
+def test_an_exception_shows_the_readers_own_lines_only(copy):
+    copy.fill(double="def inner(number):\n    return number / 0\nreturn inner(number)")
+    shown = copy.exercises("CH2", "1")
+    assert "raised:    ZeroDivisionError: division by zero" in shown
+    assert f"line {copy.line_of('    return inner(number)')}:  return inner(number)" in shown
+    assert f"line {copy.line_of('        return number / 0')}:  return number / 0" in shown
+    assert "Traceback" not in shown
+    assert "cases.py" not in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("while True:\n    pass", "stopped: not finished after 0.5 seconds (an endless loop?)"),
+        ("while True:\n    print('again')", "stopped: not finished after 0.5 seconds (an endless loop?)"),
+        ("import ctypes\nctypes.string_at(0)", "the Python interpreter ended: "),
+        ("import os\nos._exit(3)", "the Python interpreter ended: exit status 3"),
+    ],
+    ids=["loop", "print", "crash", "exit"],
+)
+def test_nothing_in_an_exercise_harms_the_others(copy, body, reason):
+    copy.fill(double=body, join="return ' '.join(words)")
+    shown = copy.exercises("CH2")
+    assert reason in shown
+    assert re.search(rf"{re.escape(reason)}.*\n    line \d+:  ", shown) or "exit status" in reason  # where it was
+    assert "✓  3  join" in shown
+
+
+def test_a_slip_of_syntax_spoils_its_own_exercise_only(copy):
+    copy.fill(double="return (number", join="return ' '.join(words)")
+    shown = copy.exercises("CH2")
+    assert f"CH2.py cannot be read: line {copy.line_of('    return (number')}: '(' was never closed" in shown
+    assert "✓  3  join" in shown
+    assert "·  2  countdown" in shown
+
+
+@pytest.mark.parametrize("head", ["import nothing_of_this_name\n", "def own(:\n    return 1\n\n\n"])
+def test_what_all_exercises_share_is_reported_for_all(copy, head):
+    copy.fill(double="return number + number")
+    copy.file.write_text(copy.file.read_text(encoding="utf-8").replace(IMPORT, head), encoding="utf-8")
+    assert "CH2.py cannot be read: " in copy.exercises("CH2", "1")
+
+
+def test_a_function_that_is_gone_can_be_brought_back(copy):
+    text = copy.stubs.replace("def join(", "def joined(")
+    copy.file.write_text(text, encoding="utf-8")
+    assert "CH2.py has no function join any more; --reset brings it back" in copy.exercises("CH2", "3")
+    copy.exercises("CH2", "3", "--reset")
+    assert "CH2 3  join ★★★: not done" in copy.exercises("CH2", "3")
+
+
+def test_a_hint_is_shown_on_request_and_more_on_the_next(copy):
+    assert copy.exercises("CH2", "1", "--hint") == "1. Twice.\n"
+    assert copy.exercises("CH2", "1", "--hint") == "1. Twice.\n2. Use *.\n"
+
+
+def test_a_solution_is_shown_on_request(copy):
+    assert copy.exercises("CH2", "1", "--solution").endswith("    return 2 * number\n")
+
+
+def test_reset_puts_the_stub_back_and_says_where_the_attempt_is(copy):
+    copy.fill(double="return number", join="return ' '.join(words)")
+    attempt = copy.file.read_text(encoding="utf-8")
+    shown = copy.exercises("--reset", "CH2", "1")
+    assert Path(shown.rstrip().rpartition(": ")[2]).read_text(encoding="utf-8") == attempt
+    after = copy.file.read_text(encoding="utf-8")
+    copy.fill(join="return ' '.join(words)")
+    assert after == copy.file.read_text(encoding="utf-8")
+
+
+def test_the_file_as_a_script_checks_itself(copy):
+    """Its own folder comes first on the import path, where CH2.py would hide the package CH2, which it imports."""
+    copy.fill(double="return number + number if WORD == 'package' else None")
+    module = copy.exercises("CH2")
+    assert "1 of 3" in module
+    for script, folder in (("Exercises/CH2.py", copy.folder), ("CH2.py", copy.file.parent)):
+        ran = copy.python(script, folder=folder)
+        assert (ran.stdout, ran.stderr) == (module, "")
+    assert "✓ CH2 1  double ★: passed" in copy.python("Exercises/CH2.py", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["CH2", "0"], "CH2 has the exercises 1 to"),
+        (["CH2", "--hint"], "name one exercise, such as: CH2 4 --hint"),
+        (["--watch"], "name a chapter, such as: CH2 --watch"),
+        (["CH7"], "invalid choice"),
+    ],
+)
+def test_a_wrong_command_says_what_would_be_right(capsys, arguments, complaint):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_reader_who_has_seen_enough_is_no_error(copy):
+    command = f"{sys.executable} -m Exercises | true"
+    ran = subprocess.run(["sh", "-c", command], cwd=copy.folder, env=copy.environment, capture_output=True, check=False)
+    assert ran.stderr == b""
+
+
+def test_a_broken_check_is_not_blamed_on_the_reader(copy):
+    (copy.folder / "Exercises" / "checks" / "CH2.py").write_text("def double(rng):\n    yield 1 / 0\n")
+    copy.fill(double="return number + number")
+    ran = copy.python("-m", "Exercises", "CH2", "1")
+    assert ran.stderr.startswith("the check of CH2 double does not run:")
+    assert "ZeroDivisionError" in ran.stderr
+    assert ran.returncode == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_watch_checks_again_when_the_file_is_saved(copy):
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "Exercises", "CH2", "1", "--watch"],
+        cwd=copy.folder,
+        env=copy.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    stop = threading.Timer(30, watching.kill)
+    stop.start()
+    try:
+        assert "not done" in _until_watching(watching)
+        copy.fill(double="return number")
+        assert "came back: 4" in _until_watching(watching)
+        copy.fill(double="return number * 2")
+        assert "passed" in _until_watching(watching)
+        watching.send_signal(signal.SIGINT)
+        _, errors = watching.communicate()
+        assert (watching.returncode, errors) == (130, "")
+    finally:
+        stop.cancel()
+        watching.kill()
+
+
+def _until_watching(process: subprocess.Popen) -> str:
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("watching"):
+            break
+    return "".join(lines)

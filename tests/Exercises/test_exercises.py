@@ -1,0 +1,187 @@
+"""Every exercise of every chapter: its solution passes, its stub is "not done", what is wrong or constant fails."""
+
+import ast
+import doctest
+import importlib
+import importlib.util
+import inspect
+import json
+import random
+import subprocess
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, fresh, judge
+from Exercises.chapters import FOLDER, ROOT, Exercise, chapters, exercises, stub_file
+from Exercises.checking import run
+from Exercises.reader_file import load, reader_blocks, reader_file
+
+SEEDS = range(3)
+ALL = [exercise for chapter in chapters() for exercise in exercises(chapter)]
+each_exercise = pytest.mark.parametrize("exercise", ALL, ids=lambda exercise: f"{exercise.chapter}-{exercise.name}")
+each_chapter = pytest.mark.parametrize("chapter", chapters())
+
+
+def wrong_solutions(exercise: Exercise) -> dict:
+    """The functions in `wrong_solutions/CH2.py` that are named after an exercise."""
+    module = _module(Path(__file__).parent / "wrong_solutions" / f"{exercise.chapter}.py")
+    return {name: value for name, value in vars(module).items() if name.startswith(f"{exercise.name}__")}
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cases(exercise: Exercise, seed: int):
+    return getattr(importlib.import_module(f"Exercises.checks.{exercise.chapter}"), exercise.name)(random.Random(seed))
+
+
+def solution(exercise: Exercise):
+    return getattr(importlib.import_module(f"Exercises.solutions.{exercise.chapter}"), exercise.name)
+
+
+@each_exercise
+def test_the_solution_passes(exercise):
+    for seed in SEEDS:
+        verdict = judge(exercise.name, solution(exercise), cases(exercise, seed))
+        assert verdict.state == PASSED, verdict.message
+
+
+@each_exercise
+def test_typical_wrong_solutions_fail(exercise):
+    wrong = wrong_solutions(exercise)
+    assert len(wrong) >= 2
+    for name, function in wrong.items():
+        for seed in SEEDS:
+            verdict = judge(exercise.name, function, cases(exercise, seed))
+            assert verdict.state == FAILED, f"{name} passes"
+            assert verdict.message.startswith("called: ")
+
+
+@each_exercise
+def test_returning_a_constant_fails(exercise):
+    """Whatever is right for one of the cases, given back for all of them."""
+    drawn = list(cases(exercise, 0))
+    assert len(drawn) >= 3
+    constants = [None, 0, 1, True, "", [], *results_of(solution(exercise), drawn)]
+    for constant in constants:
+        functions = [lambda *_, constant=constant, **__: constant]
+        if isinstance(constant, list):
+            functions.append(lambda *_, constant=constant, **__: (item for item in constant))
+        for function in functions:
+            verdict = judge(exercise.name, function, cases(exercise, 0))
+            assert verdict.state == FAILED, f"always returning {constant!r} passes"
+
+
+def results_of(function, drawn: list[Case]) -> list:
+    """What a function returns in each of the cases; lists for generators."""
+    results = []
+
+    def recorded(*args, **kwargs):
+        result = function(*args, **kwargs)
+        results.append([])
+        if not inspect.isgenerator(result):
+            results[-1] = result
+            return result
+        return (results[at].append(item) or item for at in [len(results) - 1] for item in result)
+
+    for case in drawn:
+        case.run(recorded, *fresh(case.args), **fresh(case.kwargs))
+    return results
+
+
+@each_exercise
+def test_some_cases_are_random(exercise):
+    def seen(seed: int) -> list[str]:
+        return [repr((case.args, case.kwargs, case.expected, case.shown)) for case in cases(exercise, seed)]
+
+    assert any(seen(seed) != seen(0) for seed in (1, 2, 3))
+
+
+@each_exercise
+def test_an_exercise_is_complete(exercise):
+    """Stars, hints, an example, and a section that is really in the notebook."""
+    assert 1 <= exercise.stars <= 3
+    assert 1 <= len(exercise.hints) <= 3
+    assert exercise.task.count("Args:") == 1
+    notebook, heading = exercise.section
+    assert notebook.startswith(f"{exercise.chapter}/")
+    cells = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"]
+    assert f"## {heading}" in "".join("".join(cell["source"]) + "\n" for cell in cells).splitlines()
+
+
+@each_chapter
+def test_a_chapter_has_exercises_of_every_difficulty_and_nothing_else(chapter):
+    assert len(exercises(chapter)) >= 10
+    assert {exercise.stars for exercise in exercises(chapter)} == {1, 2, 3}
+    names = {exercise.name for exercise in exercises(chapter)}
+    assert set(importlib.import_module(f"Exercises.hints.{chapter}").HINTS) == names
+    checks = importlib.import_module(f"Exercises.checks.{chapter}")
+    public = {name for name, value in vars(checks).items() if inspect.isgeneratorfunction(value) and name[0] != "_"}
+    assert public == names
+
+
+@each_chapter
+def test_examples_in_the_tasks_are_right(chapter):
+    module = importlib.import_module(f"Exercises.solutions.{chapter}")
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.attempted >= len(exercises(chapter)) / 2
+    assert result.failed == 0
+
+
+@each_chapter
+def test_no_exercise_uses_another(chapter):
+    """So that what is wrong in one cannot break another."""
+    names = {exercise.name for exercise in exercises(chapter)}
+    for exercise in exercises(chapter):
+        used = {node.id for node in ast.walk(ast.parse(exercise.solution)) if isinstance(node, ast.Name)}
+        assert not used & (names - {exercise.name})
+
+
+@each_chapter
+def test_every_stub_is_not_done_yet(chapter, tmp_path):
+    path = tmp_path / f"{chapter}.py"
+    path.write_text(stub_file(chapter), encoding="utf-8")
+    module = load(path)
+    for exercise in exercises(chapter):
+        verdict = judge(exercise.name, getattr(module, exercise.name), cases(exercise, 0))
+        assert (verdict.state, verdict.message) == (NOT_DONE, "")
+
+
+@each_chapter
+def test_stubs_and_solutions_agree(chapter):
+    """Also when a reader has filled in bodies: signatures and tasks are the solutions' own."""
+
+    def heads(source: str) -> dict:
+        functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+        return {
+            f.name: (ast.unparse(f.args), f.returns and ast.unparse(f.returns), ast.get_docstring(f)) for f in functions
+        }
+
+    theirs = heads((FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8"))
+    ours = {block.name: heads(block.text)[block.name] for block in reader_blocks(chapter) if block.name in theirs}
+    assert ours == theirs
+
+
+@each_chapter
+def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", reader_file(chapter)], cwd=ROOT, check=False)
+    text = reader_file(chapter).read_text(encoding="utf-8")
+    if changed.returncode and text != stub_file(chapter):
+        pytest.skip(f"{reader_file(chapter).name} is being worked on")
+    assert text == stub_file(chapter)
+
+
+@each_chapter
+def test_a_chapter_is_checked_in_its_own_process_in_time(chapter):
+    started = time.perf_counter()
+    verdicts = list(run(FOLDER / "solutions" / f"{chapter}.py", chapter, [e.name for e in exercises(chapter)]))
+    assert [verdict.message for verdict in verdicts if verdict.state != PASSED] == []
+    assert len(verdicts) == len(exercises(chapter))
+    assert time.perf_counter() - started < 20
