@@ -14,6 +14,9 @@ def compile_model(model, **options):
     compiled step serves until the text outgrows a block of 64 positions or the number of rows changes; from the second
     change on, PyTorch builds a step for any length or number.
 
+    On a CPU one layer is compiled, and serves for all: that takes seconds where the whole model would take minutes. On
+    a GPU the whole step becomes one CUDA graph, as starting its kernels one by one would take longer than they run.
+
     The kernels are C++ on a CPU, which needs a compiler, and Triton on a GPU. Where they cannot be built, this says so
     and gives the model back as it is.
 
@@ -33,14 +36,19 @@ def compile_model(model, **options):
         print("On a CPU it needs a C++ compiler: g++ on Linux, Xcode's on macOS, Visual Studio's on Windows.")
         return model
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, RECOMPILE_LIMIT)
-    step = torch.compile(model.run_layers, **options)  # the bookkeeping of the cache stays in Python
-
-    def run_layers(input_ids, *arguments):
-        return (step if input_ids.shape[1] == 1 else model.run_layers)(input_ids, *arguments)
-
     compiled = copy.copy(model)
-    compiled.run_layers = run_layers
+    if device.type == "cuda":
+        step = torch.compile(model.run_layers, **{"mode": "reduce-overhead", **options})  # one CUDA graph a step
+        compiled.run_layers = _for_single_tokens(step, model.run_layers)
+    else:
+        step = torch.compile(model.run_layer, **options)
+        compiled.run_layer = _for_single_tokens(step, model.run_layer, argument=1)
     return compiled
+
+
+def _for_single_tokens(step, otherwise, argument: int = 0):
+    """`step` where that argument, `(rows, seq, ...)`, has one token a row."""
+    return lambda *arguments: (step if arguments[argument].shape[1] == 1 else otherwise)(*arguments)
 
 
 def _probe(x: torch.Tensor) -> torch.Tensor:

@@ -88,16 +88,19 @@ class DecodingEngine:
         model: a `Qwen3Model`, compiled or not.
         sampler: draws the next tokens; see `Sampler`.
         use_cache: False recomputes every text from its start at every step: slow, and what a cache is measured against.
+        cache_class: of the caches, for comparisons.
     """
 
-    def __init__(self, model, *, sampler: Sampler = greedy, use_cache: bool = True):
+    def __init__(
+        self, model, *, sampler: Sampler = greedy, use_cache: bool = True, cache_class: type[KVCache] = KVCache
+    ):
         self.model = model
         self.sampler = sampler
         self.use_cache = use_cache
         self.device = next(model.parameters()).device
         self.rows: list[Row] = []  # in the order of the cache's rows
         self.prompts: list[Prompt] = []
-        self.prompt_cache = KVCache()
+        self.prompt_cache = cache_class()
         self.row_cache = self.prompt_cache.fork()
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ r"""Keys of answers: what is left of an answer when everything that spelling can
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 from CH3.math_lexer import UnreadableError
@@ -76,6 +77,8 @@ def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Hashable]]:
         yield from readings_of(solution, salt)
     if tree.op in LISTS and (values := _solutions(tree)) is not None:
         yield "the solutions alone", key_of(values, salt)
+    if tree.op in ("list", "and") and (point := _point(tree)) is not None:
+        yield "a point", key_of(point, salt)
     if tree.op == "()" and len(tree.parts) == 2:
         yield from _if_readable("an interval", tree)
     if tree.op in ("set", "list") and len(tree.parts) == 1:
@@ -117,14 +120,20 @@ def basis(key: Hashable) -> str:
 
 
 def describe(key: Hashable) -> str:
-    """A key in a form to read."""
+    """A key in a form to read; one of variables is better shown by `CH3.math_parser.written`, as it was written."""
     name, *parts = key
     if name == "expression":
-        shown = [_show_number(value) for value in parts[0]]
-        return shown[0] if len(shown) == 1 else "values " + ", ".join(shown[:3]) + ", …"
+        return ", ".join(map(_show_number, parts[0]))
     if name in ("ordered", "unordered"):
         inside = [describe(part) for part in parts[0]]
         return "(" + ", ".join(inside) + ")" if name == "ordered" else "{" + ", ".join(sorted(inside)) + "}"
+    if name == "repeated":
+        return ", ".join(sorted(one for key, times in parts[0] for one in [describe(key)] * times))
+    if name == "interval":
+        (opening, closing), ends = parts
+        return opening + ", ".join(map(describe, ends)) + closing
+    if name == "infinity":
+        return "∞" if parts[0] else "-∞"
     if name == "reals":
         return " ∪ ".join(
             f"{'[' if low_closed else '('}{_show_number(low)}, {_show_number(high)}{']' if high_closed else ')'}"
@@ -132,8 +141,6 @@ def describe(key: Hashable) -> str:
         )
     if name == "matrix":
         return "[" + "; ".join(", ".join(map(describe, row)) for row in parts[0]) + "]"
-    if name in ("equation", "inequality", "inequality with equality") and isinstance(parts[0], tuple):
-        return f"{name}, sides differ by " + ", ".join(map(_show_number, parts[0][:3])) + ", …"
     if name == "based":
         return f"{parts[0]} in base {parts[1]}"
     if name == "ratio":
@@ -166,11 +173,9 @@ NAMES = {
 
 
 def _unordered(tree: Node, salt: str) -> Hashable:
-    if tree.op in ("or", "and") and all(_is(part, "relation") for part in tree.parts):
-        try:
+    if tree.op in LISTS:
+        with suppress(UnreadableError):
             return _of_reals(reals(tree))
-        except UnreadableError:
-            pass
     keys = [key for part in tree.parts for key in dict.fromkeys(key_of(choice, salt) for choice in _choices(part))]
     if len(keys) == 1 and tree.op == "list":  # plus or minus nothing
         return keys[0]
@@ -201,10 +206,8 @@ def _of_reals(intervals: Reals) -> Hashable:
 
 
 def _relation(tree: Node, salt: str) -> Hashable:
-    try:
+    with suppress(UnreadableError):
         return _of_reals(reals(tree))
-    except UnreadableError:
-        pass
     operands, signs = tree.parts[::2], tree.parts[1::2]
     if len(operands) == 2 and signs[0] in ("=", "<", "<=", ">", ">="):
         left, right = operands if signs[0] in ("=", ">", ">=") else reversed(operands)
@@ -242,7 +245,7 @@ def _based(tree: Node) -> Hashable:
 
 
 def _matrix(tree: Tree) -> tuple:
-    """The cells of a matrix, or of a multiple of one."""
+    """The cells of a matrix, of a multiple of one, or of a sum of matrices."""
     if isinstance(tree, Node) and tree.op == "matrix":
         return tree.parts
     if isinstance(tree, Node) and tree.op in ("neg", "*", "/"):
@@ -252,7 +255,12 @@ def _matrix(tree: Tree) -> tuple:
                 return tuple(
                     tuple(Node(tree.op, (*around[0], cell, *around[1])) for cell in row) for row in _matrix(part)
                 )
-    raise UnreadableError("a sum or product of matrices")
+    if isinstance(tree, Node) and tree.op in ("+", "-"):
+        first, second = map(_matrix, tree.parts)
+        if [*map(len, first)] == [*map(len, second)]:
+            pairs_of_rows = zip(first, second, strict=True)
+            return tuple(tuple(Node(tree.op, pair) for pair in zip(*rows, strict=True)) for rows in pairs_of_rows)
+    raise UnreadableError("a product of matrices, or a sum of different shapes")
 
 
 def _choices(tree: Tree) -> list[Tree]:
@@ -309,8 +317,15 @@ def _solutions(tree: Node) -> Tree | None:
     return None if None in values else Node("list", tuple(values))
 
 
+def _point(tree: Node) -> Tree | None:
+    """The point that equations give, one for each coordinate, in the order of the alphabet: `x = 7, y = 8`."""
+    equations = {part.parts[0]: _solution(part) for part in tree.parts if _is(part, "relation")}
+    if len(equations) < len(tree.parts) or not all(isinstance(name, str) for name in equations):
+        return None
+    values = tuple(equations[name] for name in sorted(equations))
+    return Node("()", values) if None not in values and symbols(values).isdisjoint(equations) else None
+
+
 def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Hashable]]:
-    try:
+    with suppress(UnreadableError):
         yield name, _of_reals(reals(tree))
-    except UnreadableError:
-        return

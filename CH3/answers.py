@@ -47,9 +47,11 @@ def model_answers(
     *,
     max_new_tokens: int = 2048,
     batch: int = 64,
+    max_cache_bytes: int | None = None,
     thinking: bool | None = None,
     sampler: Sampler = greedy,
     seed: int = 0,
+    on_step: Callable[[ContinuousBatching], None] | None = None,
 ) -> AnswerFunction:
     """Answers by a model of this repository, many at a time; each is what the problem alone would give.
 
@@ -59,18 +61,27 @@ def model_answers(
         template: of the prompt, from `CH3.prompts`.
         max_new_tokens: an answer ends after this many, or at the end of the model's context.
         batch: answers that grow at the same time.
+        max_cache_bytes, on_step: as in `ContinuousBatching`.
         thinking: see `prompt_ids`.
         sampler: draws the tokens; see `CH2.decoding.Sampler`.
         seed: of the sampler's random numbers. Each problem has its own, so an answer does not depend on the others.
 
     Returns:
         An `answer_fn` for `evaluate`. It takes a problem only when there is a free row for it. A problem that does not
-        fit into the model's context gets an empty answer.
+        fit into the model's context gets an empty answer; for one that does not fit into `max_cache_bytes` alone it
+        raises `CacheLimitError`.
     """
     context = model.config.max_position_embeddings
 
     def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
-        batching = ContinuousBatching(model, max_rows=batch, sampler=sampler, stop_ids=tokenizer.stop_ids)
+        batching = ContinuousBatching(
+            model,
+            max_rows=batch,
+            sampler=sampler,
+            stop_ids=tokenizer.stop_ids,
+            max_cache_bytes=max_cache_bytes,
+            on_step=on_step,
+        )
         growing: dict[Task, tuple[dict, float]] = {}
         while True:
             while batching.has_room and (problem := next(problems, None)) is not None:

@@ -9,30 +9,41 @@ The real models, on a GPU; both are downloaded on first use:
     python -m CH3.evaluation --model Qwen/Qwen3-0.6B-Base --data math500
     python -m CH3.evaluation --model Qwen/Qwen3-0.6B --data math500 --chat thinking --max-new-tokens 8192 --batch 16
 
+Several processes share the problems, on one machine or many; and a serving engine can answer in the model's place:
+
+    torchrun --nproc-per-node 4 -m CH3.evaluation --model Qwen/Qwen3-0.6B-Base --data math500
+    torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m CH3.evaluation
+    python -m CH3.evaluation --endpoint http://127.0.0.1:8000/v1 --model Qwen/Qwen3-0.6B-Base --data math500
+
 Each answer is written to a file the moment it is graded. A run that was stopped, by Ctrl-C, kill or a crash, goes on
-where it was when the same command is given again; what was answered is not asked twice. Only --batch, --device and
---compile may change in between, as answers do not depend on them but for rounding.
+where it was when the same command is given again; what was answered is not asked twice. Only the number of processes,
+--batch, --max-cache-bytes, --device and --compile may change in between, as answers do not depend on them but for
+rounding.
 """
 
 import argparse
 import json
+import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from Appendixes.demonstration import argument_parser, parse, refuse, save_figure
 from Appendixes.QWEN3Model import load_qwen3
+from CH2.cache_budget import CacheLimitError
 from CH2.compilation import compile_model
 from CH3.answers import Answer, AnswerFunction, model_answers, model_settings
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
+from CH3.progress import Progress
 from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, few_shot
 from CH3.report import Report, plot_report
-from CH3.results import ResultsFile, ResultsFileError, digest
+from CH3.results import ResultsFileError, digest
+from CH3.serving import Endpoint, EndpointRefusedError, served_answers
+from CH3.shared_results import SharedResults
+from CH3.workers import Workers, device_of_this_process, handed_out, joined_workers
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
 PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT, "few-shot": few_shot(CHAIN_OF_THOUGHT)}
@@ -40,8 +51,18 @@ THINKING = {"thinking": True, "no-thinking": False}
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
+class UnansweredError(RuntimeError):
+    """Problems were left without an answer; the file keeps the other results."""
+
+
 def evaluate(
-    answer_fn: AnswerFunction, problems: Sequence[dict], out: str | Path, *, settings: dict, progress: bool = True
+    answer_fn: AnswerFunction,
+    problems: Sequence[dict],
+    out: str | Path,
+    *,
+    settings: dict,
+    progress: bool | Progress = True,
+    workers: Workers | None = None,
 ) -> list[dict]:
     """Have problems answered, grade the answers, and keep every result in a file.
 
@@ -52,7 +73,9 @@ def evaluate(
         problems: as `load_problems` gives them.
         out: the file of results, made or continued; see `CH3.results`.
         settings: all that the answers depend on besides the problems, as JSON can hold it; see `model_settings`.
-        progress: show how far it is, the accuracy so far, and the speed.
+        progress: show how far it is, the accuracy so far, and the speed; and the rows busy, if it is a `Progress` that
+            watches the batch.
+        workers: the processes that share the problems, each of which must call this; see `CH3.workers`. None: this one.
 
     Returns:
         One result a problem, in their order: `unique_id`, `subject`, `level`, `prompt`, `text`, `extracted`,
@@ -61,25 +84,27 @@ def evaluate(
     Raises:
         ResultsFileError: (a ValueError) the file cannot be continued by this run.
         ValueError: an answer to no open problem.
-        RuntimeError: `answer_fn` ended without answering all; the results it gave are kept.
+        UnansweredError: (a RuntimeError) `answer_fn` ended without answering all; the results it gave are kept.
     """
+    workers = workers or Workers()
+    progress = progress if isinstance(progress, Progress) else Progress(shown=progress)
     settings = {**settings, "problems": digest(problems)}
     unique_ids = [problem["unique_id"] for problem in problems]
-    with ResultsFile(out, settings, unique_ids) as file:
-        open_problems = [problem for problem in problems if problem["unique_id"] not in file.results]
-        right, tokens, started = sum(result["correct"] for result in file.results.values()), 0, time.perf_counter()
-        with tqdm(total=len(problems), initial=len(file.results), unit="problem", disable=not progress) as bar:
-            for answer in answer_fn(iter(open_problems)):
+    with SharedResults(out, settings, unique_ids, workers) as file:
+        open_problems = [problem for problem in problems if problem["unique_id"] not in file.earlier]
+        right = sum(result["correct"] for result in file.earlier.values())
+        counters = workers.counters()
+        with progress.line(len(problems), len(file.earlier), right, counters, workers.leads):
+            for answer in answer_fn(handed_out(open_problems, counters)):
                 result = graded(answer)
                 file.append(result)
-                right, tokens = right + result["correct"], tokens + answer.tokens
-                speed = tokens / (time.perf_counter() - started)
-                bar.set_postfix_str(f"{right / len(file.results):.1%} right, {speed:,.0f} tokens/s", refresh=False)
-                bar.update()
-        missing = len(problems) - len(file.results)
-        if missing:
-            raise RuntimeError(f"{missing} of {len(problems)} problems were not answered; {out} keeps the others")
-        return [file.results[unique_id] for unique_id in unique_ids]
+                progress.answered(result)
+            progress.wait_for_all(workers.size)
+        results = file.gather()
+    missing = len(problems) - len(results)
+    if missing:
+        raise UnansweredError(f"{missing} of {len(problems)} problems were not answered; {out} keeps the others")
+    return [results[unique_id] for unique_id in unique_ids]
 
 
 def graded(answer: Answer) -> dict:
@@ -110,41 +135,86 @@ def main() -> None:
     problems, model, tokenizer = load(arguments)
     settings = _settings(arguments, model, tokenizer)
     out = arguments.out or _default_out(arguments.prompt, settings, problems)
-    answer_fn = model_answers(
-        compile_model(model) if arguments.compile else model,
-        tokenizer,
-        PROMPTS[arguments.prompt],
-        max_new_tokens=arguments.max_new_tokens,
-        batch=arguments.batch,
-        thinking=THINKING.get(arguments.chat),
-    )
-    try:
-        report = Report.of(evaluate(answer_fn, problems, out, settings=settings))
-        print(f"{report}\n\nThe answers are in {out}.")
-        if arguments.json is not None:
-            numbers = json.dumps({"settings": settings, **report.numbers()}, indent=2)
-            arguments.json.write_text(numbers + "\n", encoding="ascii")
-    except (ResultsFileError, OSError) as error:
-        refuse(str(error))
-    except KeyboardInterrupt:
-        print(f"stopped; the answers so far are in {out}, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+    with joined_workers(model) as workers:
+        progress = Progress()
+        batch = min(arguments.batch, workers.fair_share(len(problems)))
+        answer_fn = _answer_function(arguments, model, tokenizer, batch, progress)
+        try:
+            results = evaluate(answer_fn, problems, out, settings=settings, progress=progress, workers=workers)
+            if workers.leads:
+                _report(Report.of(results), out, settings, arguments)
+        except (ResultsFileError, CacheLimitError, EndpointRefusedError, OSError) as error:
+            refuse(str(error))
+        except UnansweredError as error:
+            sys.exit(f"{error}; the same command asks for the rest")
+        except KeyboardInterrupt:
+            print(f"stopped; the answers so far are in {out}, and the same command goes on from there", file=sys.stderr)
+            sys.exit(130)
+
+
+def _report(report: Report, out: Path, settings: dict, arguments: argparse.Namespace) -> None:
+    """Print the report, and write it where the command line says."""
+    print(f"{report}\n\nThe answers are in {out}.")
+    if arguments.json is not None:
+        numbers = json.dumps({"settings": settings, **report.numbers()}, indent=2)
+        arguments.json.write_text(numbers + "\n", encoding="ascii")
     if arguments.plot is not None:
         save_figure(plot_report(report), arguments.plot)
 
 
 def load(arguments: argparse.Namespace) -> tuple:
-    """The problems, model and tokenizer of `add_options`; the program ends with code 2 where one cannot be had."""
+    """The problems, model and tokenizer of `add_options`; the program ends with code 2 where one cannot be had.
+
+    With `--endpoint` the model is an `Endpoint`, and the tokenizer, which the server has, None.
+    """
+    if arguments.endpoint:
+        for name in ("device", "dtype", "max_cache_bytes"):
+            if getattr(arguments, name) is not None:
+                refuse(
+                    f"--{name.replace('_', '-')} {getattr(arguments, name)}: with --endpoint the server decides that"
+                )
+        try:
+            key = os.environ.get("OPENAI_API_KEY") or None
+            endpoint = Endpoint(arguments.endpoint, arguments.model, key, timeout=arguments.timeout)
+            return load_problems(arguments.data, arguments.limit), endpoint, None
+        except (ValueError, OSError) as error:
+            refuse(str(error))
+    device = device_of_this_process(arguments.device)
     try:
-        torch.empty(0, device=arguments.device)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        refuse(f"--device {arguments.device} cannot be used: {str(error).splitlines()[0]}")
+        refuse(f"--device {device} cannot be used: {str(error).splitlines()[0]}")
     try:
         problems = load_problems(arguments.data, arguments.limit)
         dtype = getattr(torch, arguments.dtype) if arguments.dtype else None
-        return problems, *load_qwen3(arguments.model, device=arguments.device, dtype=dtype)
+        return problems, *load_qwen3(arguments.model, device=device, dtype=dtype)
     except (ValueError, OSError) as error:
         refuse(str(error))
+
+
+def settings_of(arguments: argparse.Namespace, model, tokenizer) -> dict:
+    """What answers depend on by the model and the options of `add_options`; for a results file."""
+    chosen = {"data": Path(arguments.data).stem, "chat": arguments.chat, "max_new_tokens": arguments.max_new_tokens}
+    if isinstance(model, Endpoint):
+        return {"model": Path(model.model).name, "served": True, **chosen}
+    return {**model_settings(arguments.model, model, tokenizer), **chosen}
+
+
+def _answer_function(arguments: argparse.Namespace, model, tokenizer, batch: int, progress: Progress) -> AnswerFunction:
+    """Greedy answers, by the model or the endpoint of the command line."""
+    template = PROMPTS[arguments.prompt]
+    options = {"max_new_tokens": arguments.max_new_tokens, "thinking": THINKING.get(arguments.chat)}
+    if isinstance(model, Endpoint):
+        return served_answers(model, template, concurrency=batch, **options)
+    return model_answers(
+        compile_model(model) if arguments.compile else model,
+        tokenizer,
+        template,
+        batch=batch,
+        max_cache_bytes=arguments.max_cache_bytes,
+        on_step=progress.step,
+        **options,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,7 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, metavar="FILE", help="the file of answers; default: one in build/ for each set of settings")
     add("--max-new-tokens", type=at_least_one, default=2048, metavar="N", help="an answer's length (default 2048)")
-    add("--batch", type=at_least_one, default=64, metavar="N", help="answers in memory at the same time (default 64)")
+    add("--batch", type=at_least_one, default=64, metavar="N", help="answers that grow at the same time (default 64)")
     add("--compile", action="store_true", help="compile the model first: pays off in long runs")
     add("--json", type=Path, metavar="FILE", help="also write the report's numbers to this file")
     return parser
@@ -175,6 +245,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=at_least_one, metavar="N", help="only the first N problems")
     add("--device", help="such as cpu, cuda or mps; default: cuda if there is one, else cpu")
     add("--dtype", choices=DTYPES, help="of the weights; default: as in the checkpoint")
+    add(
+        "--max-cache-bytes",
+        type=at_least_one,
+        metavar="N",
+        help="for keys and values; where they need more, fewer answers grow at the same time; default: no limit",
+    )
+    add(
+        "--endpoint",
+        metavar="URL",
+        help="ask a server with OpenAI's interface, such as http://127.0.0.1:8000/v1; --model is then the name it "
+        "knows, --batch the requests under way at the same time; a key is taken from the environment's OPENAI_API_KEY",
+    )
+    add("--timeout", type=float, default=900.0, metavar="SECONDS", help="for one request to a server (default 900)")
 
 
 def at_least_one(text: str) -> int:
@@ -187,11 +270,8 @@ def at_least_one(text: str) -> int:
 def _settings(arguments: argparse.Namespace, model, tokenizer) -> dict:
     """What the answers depend on; for a results file, and for its name."""
     return {
-        **model_settings(arguments.model, model, tokenizer),
-        "data": Path(arguments.data).stem,
+        **settings_of(arguments, model, tokenizer),
         "prompt": PROMPTS[arguments.prompt],
-        "chat": arguments.chat,
-        "max_new_tokens": arguments.max_new_tokens,
         "sampling": "greedy",
     }
 

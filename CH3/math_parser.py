@@ -24,6 +24,8 @@ RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in"])
 SEPARATORS = frozenset([",", ";", "or", "and"])
 CLOSING = {"(": ")]", "[": "])", "{": "}", r"\{": (r"\}",), "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
 CALL = re.compile(r"(\^\{-1\}|\^-1)?\([^()]*\)")  # f(x), f^{-1}(x)
+WRITTEN_IN = {"list": ("", ""), "set": ("{", "}"), "abs": ("|", "|")}  # around the parts of an operation
+WRITTEN_IN |= {pair: tuple(pair) for pair in ("()", "(]", "[)", "[]")}
 MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 
@@ -304,9 +306,12 @@ class Parser:
         if opening == r"\{" and self.skip("|", ":"):
             items = [self.relation()]
         self.bars = bars
-        closing = self.expect(*CLOSING[opening])
         if separators & {"or", "and"}:
             raise UnreadableError("words in brackets")
+        return self.bracketed(opening, items, self.expect(*CLOSING[opening]))
+
+    def bracketed(self, opening: str, items: list[Tree], closing: str) -> Tree:
+        """What brackets make of the things inside them."""
         if opening in "⌊⌈" and len(items) == 1:
             return Node("floor" if opening == "⌊" else "ceil", tuple(items))
         if opening == r"\{" or (opening == "{" and len(items) != 1):
@@ -364,12 +369,18 @@ def written(tree: Tree) -> str:
     """
     if not isinstance(tree, Node):
         return str(tree)
-    parts = [
-        written(part) if isinstance(part, (Fraction, str, Node)) else ", ".join(map(written, part))
-        for part in tree.parts
-    ]
-    if tree.op == "relation":
+    op, parts = tree.op, [written(part) if isinstance(part, (Fraction, str, Node)) else part for part in tree.parts]
+    if op == "matrix":
+        return "[" + "; ".join(", ".join(map(written, row)) for row in parts) + "]"
+    if op in ("relation", "word"):
         return " ".join(parts)
-    if tree.op in BINDING:
-        return f"({f' {tree.op} '.join(parts)})"
-    return f"{tree.op}({', '.join(parts)})"
+    if op in "∞ℝ":
+        return op
+    if op in ("or", "and"):
+        return f" {op} ".join(parts)
+    if op in BINDING:
+        return f"({f' {op} '.join(parts)})"
+    if op == "neg":
+        return f"-{parts[0]}"
+    opening, closing = WRITTEN_IN.get(op, (f"{op}(", ")"))
+    return opening + ", ".join(parts) + closing

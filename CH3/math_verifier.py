@@ -23,11 +23,23 @@ from CH3.answer_keys import agree, basis, describe, key_of, kind, readings_of
 from CH3.math_evaluation import UndefinedError
 from CH3.math_lexer import MAX_LENGTH, UnreadableError
 from CH3.math_parser import Tree, parse, written
-from CH3.math_values import fingerprint, needs_whole
+from CH3.math_values import fingerprint, needs_whole, symbols
 
 __all__ = ["Grade", "answer_key", "explain_grade", "extract_answer", "grade_answer", "last_box", "same_answer"]
 
+# Kinds of answers that hold variables, if they do: no numbers say what they mean.
+OF_VARIABLES = frozenset(["expression", "equation", "inequality", "inequality with equality", "relation"])
+OF_VARIABLES |= {"set", "list", "tuple", "interval", "matrix", "ratio"}
 LETTERS = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*")
+# A number with a letter that may be a unit: `5 m^2`, as models write it without a command.
+MEASURED = re.compile(
+    r"""
+    (-? (?: [\d.,]*\d | \d+/\d+ | \\[dt]?frac\{\d+\}\{\d+\} ))   # a number
+    (?: \s | ~ | \\[ ,;:] )+                                     # a space: 5m is a product
+    [msgL] (?: \^\{?[23]\}? | [²³] )?                            # metres, seconds, grams or litres; squared, cubed
+    """,
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,7 @@ class Interpretation:
         self.text, self.salt = text, salt
 
     def __str__(self) -> str:
-        if self.tree is not None and kind(self.key) in ("expression", "equation", "inequality", "relation"):
+        if kind(self.key) in OF_VARIABLES and self.tree is not None and symbols(self.tree):
             return written(self.tree)
         return describe(self.key)
 
@@ -153,6 +165,8 @@ class Interpretation:
         found = {}
         if LETTERS.fullmatch(self.text.strip()):
             found["a word"] = "word", self.text.strip().casefold()
+        if measured := MEASURED.fullmatch(self.text.strip()):
+            found["a number of units"] = Interpretation(measured[1], self.salt).key
         if self.tree is not None:
             with suppress(UnreadableError, UndefinedError, RecursionError):  # those found so far count
                 found.update(readings_of(self.tree, self.salt))

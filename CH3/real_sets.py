@@ -15,6 +15,7 @@ from CH3.math_values import constant, nearly_equal, symbols, value_at, values_at
 INFINITY = math.inf
 INTERVALS = frozenset(["()", "(]", "[)", "[]"])
 BELOW, ABOVE = ("<", "<="), (">", ">=")
+TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}  # for sides that change places
 
 
 class Interval(NamedTuple):
@@ -55,16 +56,28 @@ def reals(tree: Tree) -> Reals:
     if tree.op in ("∪", "∩", "∖"):
         first, second = map(reals, tree.parts)
         return merged(first + second) if tree.op == "∪" else common(first, second if tree.op == "∩" else others(second))
-    if tree.op == "or":
-        return merged([interval for part in tree.parts for interval in reals(part)])
-    if tree.op == "and":
-        found = ALL
-        for part in tree.parts:
-            found = common(found, reals(part))
-        return found
+    if tree.op in ("or", "and", "list"):
+        return joined(tree.op, tree.parts)
     if tree.op == "relation":
         return solutions(tree)
     raise UnreadableError(f"{tree.op} is no set of real numbers")
+
+
+def joined(word: str, parts: tuple[Tree, ...]) -> Reals:
+    """What several inequalities say of one variable, with "or" or "and" between them.
+
+    A mere list says that all of them hold, as `x > 1, x < 3` does; or, where that cannot be, that one does, as
+    `x < 1, x > 3`.
+    """
+    if not all(isinstance(part, Node) and part.op == "relation" for part in parts):
+        raise UnreadableError("not inequalities")
+    if len(set().union(*(symbols(part.parts[::2]) for part in parts))) > 1:
+        raise UnreadableError("inequalities of several variables")
+    either, both = [], ALL
+    for part in parts:
+        found = reals(part)
+        either, both = either + found, common(both, found)
+    return merged(either) if word == "or" or (word == "list" and not both) else both
 
 
 def end(tree: Tree) -> Fraction | float:
@@ -113,7 +126,7 @@ def others(intervals: Reals) -> Reals:
 
 
 def solutions(relation: Node) -> Reals:
-    """The solutions of a chain of inequalities in one variable, each of them linear.
+    """The solutions of a chain of inequalities in one variable, each linear or of a linear absolute value.
 
     Raises:
         UnreadableError: it is none.
@@ -126,8 +139,24 @@ def solutions(relation: Node) -> Reals:
         raise UnreadableError("not an inequality in one variable")
     found = ALL
     for left, sign, right in zip(operands, signs, operands[1:], strict=False):
-        found = common(found, _half_line(Node("-", (left, right)), sign, *names))
+        found = common(found, _inequality(left, sign, right, *names))
     return found
+
+
+def _inequality(left: Tree, sign: str, right: Tree, name: str) -> Reals:
+    """`|a| < b` says that -b < a < b, and `|a| > b` that a > b or a < -b."""
+    if _is_absolute(right) and not _is_absolute(left):
+        left, sign, right = right, TURNED.get(sign, sign), left
+    if sign == "!=" or not _is_absolute(left):
+        return _half_line(Node("-", (left, right)), sign, name)
+    [inside] = left.parts
+    above_zero = _half_line(Node("-", (inside, right)), sign, name)
+    below_zero = _half_line(Node("+", (inside, right)), TURNED[sign], name)
+    return common(above_zero, below_zero) if sign in BELOW else merged(above_zero + below_zero)
+
+
+def _is_absolute(tree: Tree) -> bool:
+    return isinstance(tree, Node) and tree.op == "abs"
 
 
 def _half_line(difference: Tree, sign: str, name: str) -> Reals:

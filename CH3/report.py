@@ -123,6 +123,21 @@ def accuracy_by(name: str, results: Sequence[dict]) -> dict:
     return {value: Share.of(groups[value]) for value in sorted(groups)}
 
 
+def error_bars(shares: Iterable[Share]) -> list[list[float]]:
+    """How far the intervals of shares reach below and above them, in percentage points: what `errorbar` draws.
+
+    Args:
+        shares: each a `Share`, or anything with a `value` and an `interval`.
+
+    >>> [[round(bar, 1) for bar in bars] for bars in error_bars([Share(8, 10), Share(0, 4)])]
+    [[31.0, 0.0], [14.3, 49.0]]
+    """
+    shares = list(shares)
+    below = [100 * (share.value - share.interval[0]) for share in shares]
+    above = [100 * (share.interval[1] - share.value) for share in shares]
+    return [below, above]
+
+
 def plot_report(report: Report) -> Figure:
     """Accuracy of all problems, of each level and of each subject, with 95 % intervals."""
     low, high = report.accuracy.interval
@@ -135,12 +150,8 @@ def plot_report(report: Report) -> Figure:
         rows = range(len(names), len(names) + len(shares))
         names += shares
         values = [100 * share.value for share in shares.values()]
-        bounds = [[100 * bound for bound in share.interval] for share in shares.values()]
-        errors = [
-            [max(value - low, 0) for value, (low, _) in zip(values, bounds, strict=True)],
-            [max(high - value, 0) for value, (_, high) in zip(values, bounds, strict=True)],
-        ]
-        axes.errorbar(values, rows, xerr=errors, fmt=marker, color=colour, capsize=3, markersize=5)
+        bars = error_bars(shares.values())
+        axes.errorbar(values, rows, xerr=bars, fmt=marker, color=colour, capsize=3, markersize=5)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()  # the first name on top
     axes.set_xlim(-2, 102)

@@ -97,42 +97,60 @@ class ResultsFile:
         """Read what is there; a new file gets its first line."""
         self._file.seek(0)
         content = self._file.read()
-        if content[: len(HEADER_START)] != HEADER_START[: len(content)]:
-            raise ResultsFileError(f"{self.path} is not a file of results; give another name")
-        header, *lines = content.split(b"\n")
-        if lines:  # the first line is whole
-            self._check_settings(header)
-            for number, line in enumerate(lines[:-1], start=2):
-                self._read_result(line, number)
-        self._file.truncate(len(content) - len(lines[-1] if lines else header))
-        if not lines:
+        self.results, whole = _parsed(content, self.path, self.settings, self.unique_ids)
+        self._file.truncate(whole)
+        if not whole:
             self._write({"settings": self.settings})
 
-    def _check_settings(self, header: bytes) -> None:
-        try:
-            there = dict(json.loads(header)["settings"])
-        except (ValueError, TypeError):
-            raise ResultsFileError(f"{self.path}: the first line is damaged; give another name") from None
-        now = self.settings
-        different = [name for name in {**there, **now} if there.get(name) != now.get(name)]
-        if different:
-            details = "; ".join(f"{name} was {there.get(name)!r} and is {now.get(name)!r}" for name in different)
-            raise ResultsFileError(f"{self.path} was made with other settings: {details}. Give another name")
 
-    def _read_result(self, line: bytes, number: int) -> None:
-        try:
-            result = json.loads(line)
-            unique_id = result["unique_id"]
-            damaged = result.keys() - set(OPTIONAL_FIELDS) != set(FIELDS) or unique_id not in self.unique_ids
-        except (ValueError, TypeError, KeyError, AttributeError):
-            damaged = True
-        if damaged:
-            raise ResultsFileError(
-                f"{self.path}: line {number} is damaged; delete the line, and its problem is answered again"
-            )
-        if unique_id in self.results:
-            raise ResultsFileError(f"{self.path}: line {number} answers problem {unique_id} again; delete the line")
-        self.results[unique_id] = result
+def read_results(path: str | Path, settings: dict, unique_ids: Iterable[str]) -> dict[str, dict]:
+    """What a results file holds, by `unique_id`; the file stays as it is.
+
+    Args:
+        path, settings, unique_ids: as for `ResultsFile`, which says what is raised.
+    """
+    settings = json.loads(json.dumps(settings))
+    return _parsed(Path(path).read_bytes(), Path(path), settings, frozenset(unique_ids))[0]
+
+
+def _parsed(content: bytes, path: Path, settings: dict, unique_ids: frozenset[str]) -> tuple[dict[str, dict], int]:
+    """The results in a file's content, and how many bytes of it are whole lines."""
+    if content[: len(HEADER_START)] != HEADER_START[: len(content)]:
+        raise ResultsFileError(f"{path} is not a file of results; give another name")
+    header, *lines = content.split(b"\n")
+    if not lines:  # not even the first line is whole
+        return {}, 0
+    _check_settings(header, path, settings)
+    results: dict[str, dict] = {}
+    for number, line in enumerate(lines[:-1], start=2):
+        result = _read_result(line, f"{path}: line {number}", unique_ids)
+        unique_id = result["unique_id"]
+        if unique_id in results:
+            raise ResultsFileError(f"{path}: line {number} answers problem {unique_id} again; delete the line")
+        results[unique_id] = result
+    return results, len(content) - len(lines[-1])
+
+
+def _check_settings(header: bytes, path: Path, now: dict) -> None:
+    try:
+        there = dict(json.loads(header)["settings"])
+    except (ValueError, TypeError):
+        raise ResultsFileError(f"{path}: the first line is damaged; give another name") from None
+    different = [name for name in {**there, **now} if there.get(name) != now.get(name)]
+    if different:
+        details = "; ".join(f"{name} was {there.get(name)!r} and is {now.get(name)!r}" for name in different)
+        raise ResultsFileError(f"{path} was made with other settings: {details}. Give another name")
+
+
+def _read_result(line: bytes, place: str, unique_ids: frozenset[str]) -> dict:
+    try:
+        result = json.loads(line)
+        damaged = result.keys() - set(OPTIONAL_FIELDS) != set(FIELDS) or result["unique_id"] not in unique_ids
+    except (ValueError, TypeError, KeyError, AttributeError):
+        damaged = True
+    if damaged:
+        raise ResultsFileError(f"{place} is damaged; delete the line, and its problem is answered again")
+    return result
 
 
 def digest(value) -> str:

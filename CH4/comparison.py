@@ -30,6 +30,11 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its two ends."""
+        return self.low, self.high
+
 
 @dataclass(frozen=True)
 class Row:
@@ -136,7 +141,13 @@ def mean_estimate(values: Sequence[float], added: Sequence[float]) -> Estimate:
 
 
 def saved(used: Sequence[float], full: Sequence[float]) -> Estimate:
-    """What part of `full` was not used, in total, with the normal interval of a ratio (Cochran, 1977, section 6.4)."""
+    """What part of `full` was not used, in total, with the normal interval of a ratio (Cochran, 1977, section 6.4).
+
+    Raises:
+        ValueError: `full` is nothing, of which no part can be saved.
+    """
+    if not sum(full) > 0:
+        raise ValueError(f"the full votes used {sum(full)} in total, of which no part can be saved")
     ratio = 1 - sum(used) / sum(full)
     residuals = [all_of_it * (1 - ratio) - part for part, all_of_it in zip(used, full, strict=True)]
     spread = 1.96 * pstdev(residuals) / len(full) ** 0.5 / fmean(full)

@@ -1,20 +1,24 @@
 """Solutions drawn from a model for a list of problems, graded and kept: what votes and stopping rules are tried on.
 
 - `voted_answers` makes self-consistency an `answer_fn` of CH3's `evaluate`, whose results file keeps every solution: a
-  run that was killed goes on where it was
+  run that was killed goes on where it was; `served_votes` does so with the solutions of a serving engine
 - solutions that were drawn once can be voted on in many ways, and a stopping rule replayed on them, without a model
 """
 
 import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from CH3.answers import Answer, AnswerFunction, prompt_ids
 from CH3.evaluation import evaluate
-from CH3.math_verifier import grade_answer
-from CH4.inference_scaling import Sample, self_consistency_many
+from CH3.math_verifier import extract_answer, grade_answer
+from CH3.prompts import render
+from CH3.results import digest
+from CH3.serving import Completion, Endpoint, EndpointError, Requests, say_unanswered
+from CH4.early_stopping import StoppingRule, stopping_rule
+from CH4.inference_scaling import Sample, majority_vote, self_consistency_many
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,7 @@ def voted_answers(
     Args:
         model, tokenizer, template, thinking: as in `CH3.answers.model_answers`.
         num_samples: solutions that vote on a problem.
-        options: `temperature`, `top_p`, `max_new_tokens`, `seed`, `early_stopping`, `wave` and `max_rows` of
-            `self_consistency_many`.
+        options: how they are drawn, and when that ends: the keyword arguments of `self_consistency_many`.
 
     Returns:
         An `answer_fn` for `evaluate`. An answer's text is the first solution that has the winning answer, or nothing if
@@ -58,6 +61,91 @@ def voted_answers(
             yield Answer(problem, tokenizer.decode(ids), text, consensus.tokens, seconds, samples)
 
     return answer_fn
+
+
+def served_votes(
+    endpoint: Endpoint,
+    template: str,
+    num_samples: int,
+    *,
+    thinking: bool | None = None,
+    temperature: float = 0.8,
+    top_p: float = 0.9,
+    max_new_tokens: int = 512,
+    seed: int = 0,
+    early_stopping: str | StoppingRule | None = None,
+    concurrency: int = 64,
+) -> AnswerFunction:
+    """Answers that won a vote among a server's solutions, many problems at a time.
+
+    Args:
+        endpoint, thinking, concurrency: as in `CH3.serving.served_answers`.
+        template, num_samples, temperature, ...: as in `voted_answers`. The seed fixes each request's; whether the
+            server then gives the same solution again is its own affair.
+
+    Returns:
+        An `answer_fn` like that of `voted_answers`. Samples are asked for in the rule's waves. Where the server gives
+        no log-probabilities, all samples count as equally likely (0). A problem of which a sample gets no answer is
+        left out, and the reason printed; it raises `EndpointRefusedError` if the server refuses everything.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples is {num_samples}: a vote needs at least one sample")
+    rule = stopping_rule(early_stopping)
+    options = {"thinking": thinking, "max_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p}
+    options["logprobs"] = 1 if thinking is None else True  # of plain text: how many alternatives to list
+
+    def begin_wave(vote: ServedVote, requests: Requests) -> None:
+        wave = min(rule.wave(vote.samples, num_samples), num_samples - len(vote.samples))
+        for number in range(len(vote.samples), len(vote.samples) + wave):
+            seed_of_sample = int(digest([seed, vote.prompt, number])[:7], 16)  # 28 bits: any server's type holds it
+            requests.submit((vote, number), vote.prompt, seed=seed_of_sample, **options)
+            vote.samples.append(None)
+
+    def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
+        with Requests(endpoint, concurrency) as requests:
+            while True:
+                while requests.has_room and (problem := next(problems, None)) is not None:
+                    begin_wave(ServedVote(problem, render(template, problem["problem"])), requests)
+                if not requests:
+                    return
+                (vote, number), outcome = requests.next_outcome()
+                if isinstance(outcome, EndpointError):
+                    if not vote.failed:
+                        say_unanswered(vote.problem, outcome)
+                    vote.failed = True
+                    continue
+                vote.samples[number] = _sample(outcome)
+                if vote.failed or None in vote.samples:
+                    continue
+                if len(vote.samples) == num_samples or rule.stops(vote.samples, num_samples):
+                    yield vote.answer()
+                else:
+                    begin_wave(vote, requests)
+
+    return answer_fn
+
+
+def _sample(completion: Completion) -> Sample:
+    logprob = 0.0 if completion.logprob is None else completion.logprob
+    return Sample(extract_answer(completion.text), logprob, completion.tokens, completion.text)
+
+
+@dataclass(eq=False)
+class ServedVote:
+    """The vote on one problem, while a server writes; a sample that it has not finished is None."""
+
+    problem: dict
+    prompt: str
+    started: float = field(default_factory=time.perf_counter)
+    samples: list[Sample | None] = field(default_factory=list)
+    failed: bool = False
+
+    def answer(self) -> Answer:
+        """The outcome, when all samples are there."""
+        groups = majority_vote(self.samples).groups
+        text, tokens = groups[0].samples[0].text if groups else "", sum(sample.tokens for sample in self.samples)
+        seconds, samples = time.perf_counter() - self.started, [asdict(sample) for sample in self.samples]
+        return Answer(self.problem, self.prompt, text, tokens, seconds, samples)
 
 
 def draw(

@@ -21,7 +21,10 @@ class StoppingRule:
         return False
 
     def wave(self, samples: Sequence[Sample], num_samples: int) -> int:
-        """The fewest further samples after which the rule could stop: that many, if all agree with the leader."""
+        """How many samples to begin next; called when all samples of the wave before have been counted.
+
+        The fewest after which the rule could stop: that many, if all agree with the leader.
+        """
         left = num_samples - len(samples)
         winner = majority_vote(samples).winner
         agreeing = Sample("0" if winner is None else winner, logprob=0.0, tokens=0)
@@ -67,14 +70,14 @@ class Window(StoppingRule):
         size: samples in a window.
 
     Raises:
-        ValueError: `size` is less than 2: one sample always agrees with itself.
+        ValueError: `size` is no whole number of at least 2: one sample always agrees with itself.
     """
 
     size: int = 5
 
     def __post_init__(self):
-        if self.size < 2:
-            raise ValueError(f"the window has {self.size} samples: at least 2 can agree")
+        if not isinstance(self.size, int) or self.size < 2:
+            raise ValueError(f"the window has {self.size} samples: expected a whole number of at least 2, to agree")
 
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
         """Whether a window is complete and of one answer."""
@@ -147,6 +150,11 @@ def samples_needed(samples: Sequence[Sample], rule: StoppingRule, num_samples: i
         samples: at least `num_samples`.
         rule: see `stopping_rule`.
         num_samples: the full vote; None: all samples.
+
+    Raises:
+        ValueError: there are fewer than `num_samples`, so nobody can say when the rule would have stopped.
     """
     num_samples = len(samples) if num_samples is None else num_samples
+    if num_samples > len(samples):
+        raise ValueError(f"num_samples is {num_samples}: a rule cannot be replayed on {len(samples)} samples")
     return next((n for n in range(1, num_samples) if rule.stops(samples[:n], num_samples)), num_samples)

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from Appendixes.demonstration import BLUE, ORANGE, new_picture
+from CH3.report import error_bars
 from CH4.comparison import ANY, GREEDY, MAJORITY, ONE_SAMPLE, Estimate, Row
 from CH4.early_stopping import RULES
 
@@ -135,9 +136,8 @@ def plot_savings(rows: Sequence[Row]) -> Figure:
         places = [place + shift for place in range(len(stopped))]
         hatch = None if name == "samples" else "//"
         widths = [100 * estimate.value for estimate in estimates]
-        axes.barh(
-            places, widths, 0.38, xerr=_bars(estimates), color=colour, hatch=hatch, alpha=0.7, capsize=3, label=name
-        )
+        bars = error_bars(estimates)
+        axes.barh(places, widths, 0.38, xerr=bars, color=colour, hatch=hatch, alpha=0.7, capsize=3, label=name)
     names = [f"{row.method}; accuracy\n{points(row.gain)} points" for row in stopped]
     axes.set_yticks(range(len(stopped)), names, fontsize=9)
     axes.invert_yaxis()
@@ -172,14 +172,7 @@ def _points(axes: Axes, places: Sequence[float], rows: Sequence[Row], **style) -
     """Accuracies with their intervals."""
     accuracies = [row.accuracy for row in rows]
     values = [100 * accuracy.value for accuracy in accuracies]
-    axes.errorbar(places, values, yerr=_bars(accuracies), capsize=3, markersize=5, elinewidth=1, **style)
-
-
-def _bars(estimates: Sequence[Estimate]) -> list[list[float]]:
-    """How far the intervals reach below and above their values, in percent."""
-    below = [100 * (estimate.value - estimate.low) for estimate in estimates]
-    above = [100 * (estimate.high - estimate.value) for estimate in estimates]
-    return [below, above]
+    axes.errorbar(places, values, yerr=error_bars(accuracies), capsize=3, markersize=5, elinewidth=1, **style)
 
 
 def _finished(figure: Figure, axes: Axes) -> Figure:

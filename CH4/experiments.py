@@ -16,6 +16,11 @@ All votes are replayed on one set of samples for each prompt, so that their diff
 vote of fewer samples or one that stops early would have drawn are the first samples of the set. With --fresh each vote
 draws anew, with the same seed: the numbers must be the same, but for samples that rounding changes.
 
+Several processes share the problems, and a serving engine can answer in the model's place, as in CH3.evaluation:
+
+    torchrun --nproc-per-node 4 -m CH4.experiments --model Qwen/Qwen3-0.6B-Base --data math500
+    python -m CH4.experiments --endpoint http://127.0.0.1:8000/v1 --model Qwen/Qwen3-0.6B-Base --data math500
+
 Each problem's samples are written to a file the moment they are complete. A run that was stopped, by Ctrl-C, kill or a
 crash, goes on where it was when the same command is given again.
 """
@@ -32,12 +37,25 @@ from pathlib import Path
 import torch
 
 from Appendixes.demonstration import refuse
-from CH3.answers import AnswerFunction, model_answers, model_settings, prompt_ids
-from CH3.evaluation import BUILD, THINKING, add_options, at_least_one, evaluate, load
+from CH2.cache_budget import CacheLimitError
+from CH3.answers import AnswerFunction, model_answers, prompt_ids
+from CH3.evaluation import (
+    BUILD,
+    THINKING,
+    UnansweredError,
+    add_options,
+    at_least_one,
+    evaluate,
+    load,
+    settings_of,
+)
+from CH3.progress import Progress
 from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT
 from CH3.results import ResultsFileError, digest
+from CH3.serving import Endpoint, EndpointRefusedError, served_answers
+from CH3.workers import Workers, joined_workers
 from CH4.comparison import Row, compare, replayed
-from CH4.draws import Draws, draws_of, voted_answers
+from CH4.draws import Draws, draws_of, served_votes, voted_answers
 from CH4.experiment_report import NOTES, markdown_table, plot_by_samples, plot_by_tokens, plot_savings
 from CH4.sampling import sampler, temperature, top_p
 
@@ -56,17 +74,22 @@ def main() -> None:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         refuse(str(error))
-    experiments = Experiments.of(arguments)
-    started = time.perf_counter()
-    try:
-        rows = experiments.rows(fresh=arguments.fresh)
-        minutes = (time.perf_counter() - started) / 60
-        _write(arguments.out, experiments, rows, arguments.fresh, minutes)
-    except (ResultsFileError, OSError) as error:
-        refuse(str(error))
-    except KeyboardInterrupt:
-        print(f"stopped; the samples so far are in {arguments.out}, and the same command goes on", file=sys.stderr)
-        sys.exit(130)
+    problems, model, tokenizer = load(arguments)
+    with joined_workers(model) as workers:
+        experiments = Experiments.of(arguments, problems, model, tokenizer, workers)
+        started = time.perf_counter()
+        try:
+            rows = experiments.rows(fresh=arguments.fresh)
+            minutes = (time.perf_counter() - started) / 60
+            if workers.leads:
+                _write(arguments.out, experiments, rows, arguments.fresh, minutes)
+        except (ResultsFileError, CacheLimitError, EndpointRefusedError, OSError) as error:
+            refuse(str(error))
+        except UnansweredError as error:
+            sys.exit(f"{error}; the same command asks for the rest")
+        except KeyboardInterrupt:
+            print(f"stopped; the samples so far are in {arguments.out}, and the same command goes on", file=sys.stderr)
+            sys.exit(130)
 
 
 @dataclass(frozen=True)
@@ -74,36 +97,52 @@ class Experiments:
     """A model, its problems, and how it is asked.
 
     Attributes:
+        model, tokenizer: a `Qwen3Model` and its tokenizer, or an `Endpoint` and None.
         num_samples: of the largest vote.
+        batch: answers that grow at the same time in each process, or requests to the endpoint.
+        max_cache_bytes: see `CH2.continuous_batching`.
         settings: what all answers depend on besides the problems and the prompt, for the results files.
         sampling: what samples depend on in addition: `temperature`, `top_p` and `seed`.
         folder: of the results files.
+        workers: the processes that share the problems.
     """
 
-    model: torch.nn.Module
+    model: torch.nn.Module | Endpoint
     tokenizer: object
     problems: list[dict]
     num_samples: int
     batch: int
+    max_cache_bytes: int | None
     settings: dict
     sampling: dict
     folder: Path
+    workers: Workers
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace) -> "Experiments":
+    def of(
+        cls, arguments: argparse.Namespace, problems: list[dict], model, tokenizer, workers: Workers
+    ) -> "Experiments":
         """What the command line asks for; the program ends with code 2 where it cannot be had."""
-        problems, model, tokenizer = load(arguments)
-        settings = {
-            **model_settings(arguments.model, model, tokenizer),
-            "data": Path(arguments.data).stem,
-            "chat": arguments.chat,
-            "max_new_tokens": arguments.max_new_tokens,
-        }
-        sampling = {"temperature": arguments.temperature, "top_p": arguments.top_p, "seed": arguments.seed}
-        folder = arguments.out / "answers"
-        experiments = cls(model, tokenizer, problems, arguments.samples, arguments.batch, settings, sampling, folder)
-        experiments.check_room()
+        experiments = cls(
+            model,
+            tokenizer,
+            problems,
+            arguments.samples,
+            arguments.batch,
+            arguments.max_cache_bytes,
+            settings=settings_of(arguments, model, tokenizer),
+            sampling={"temperature": arguments.temperature, "top_p": arguments.top_p, "seed": arguments.seed},
+            folder=arguments.out / "answers",
+            workers=workers,
+        )
+        if not experiments.served:
+            experiments.check_room()
         return experiments
+
+    @property
+    def served(self) -> bool:
+        """Whether a server answers."""
+        return isinstance(self.model, Endpoint)
 
     @property
     def thinking(self) -> bool | None:
@@ -132,41 +171,44 @@ class Experiments:
 
     def greedy(self, prompt: str) -> list[dict]:
         """Results of greedy answers."""
-        new_tokens = self.settings["max_new_tokens"]
-        answer_fn = model_answers(
-            self.model,
-            self.tokenizer,
-            PROMPTS[prompt],
-            max_new_tokens=new_tokens,
-            batch=self.batch,
-            thinking=self.thinking,
-        )
-        return self._evaluated(f"{prompt}, greedy", answer_fn, {"prompt": PROMPTS[prompt], "sampling": "greedy"})
+        template, progress = PROMPTS[prompt], Progress()
+        options = {"max_new_tokens": self.settings["max_new_tokens"], "thinking": self.thinking}
+        batch = self._batch(1)
+        if self.served:
+            answer_fn = served_answers(self.model, template, concurrency=batch, **options)
+        else:
+            options |= {"max_cache_bytes": self.max_cache_bytes, "on_step": progress.step}
+            answer_fn = model_answers(self.model, self.tokenizer, template, batch=batch, **options)
+        settings = {"prompt": template, "sampling": "greedy"}
+        return self._evaluated(f"{prompt}, greedy", answer_fn, settings, progress)
 
     def drawn(self, prompt: str, size: int, rule: str | None) -> Draws:
         """Samples of a vote, graded."""
-        answer_fn = voted_answers(
-            self.model,
-            self.tokenizer,
-            PROMPTS[prompt],
-            size,
-            thinking=self.thinking,
-            early_stopping=rule,
-            max_new_tokens=self.settings["max_new_tokens"],
-            max_rows=self.batch,
-            **self.sampling,
-        )
-        settings = {"prompt": PROMPTS[prompt], "samples": size, "early_stopping": rule, **self.sampling}
+        template, progress = PROMPTS[prompt], Progress()
+        options = {"max_new_tokens": self.settings["max_new_tokens"], "thinking": self.thinking, **self.sampling}
+        options["early_stopping"] = rule
+        batch = self._batch(size)
+        if self.served:
+            answer_fn = served_votes(self.model, template, size, concurrency=batch, **options)
+        else:
+            options |= {"max_cache_bytes": self.max_cache_bytes, "on_step": progress.step}
+            answer_fn = voted_answers(self.model, self.tokenizer, template, size, max_rows=batch, **options)
+        settings = {"prompt": template, "samples": size, "early_stopping": rule, **self.sampling}
         label = f"{prompt}, {size} samples" + (f", {rule}" if rule else "")
-        return draws_of(self._evaluated(label, answer_fn, settings))
+        return draws_of(self._evaluated(label, answer_fn, settings, progress))
 
-    def _evaluated(self, label: str, answer_fn: AnswerFunction, settings: dict) -> list[dict]:
+    def _batch(self, samples: int) -> int:
+        """Texts that grow at the same time in this process; so many that each process has work."""
+        return min(self.batch, samples * self.workers.fair_share(len(self.problems)))
+
+    def _evaluated(self, label: str, answer_fn: AnswerFunction, settings: dict, progress: Progress) -> list[dict]:
         """Evaluate into a file of its own for each set of settings, so that the same command finds it again."""
         settings = {**self.settings, **settings}
         name = f"{settings['model']}-{settings['data']}-{label.replace(', ', '-').replace(' ', '-')}"
         out = self.folder / f"{name}-{digest([settings, self.problems])[:8]}.jsonl"
-        print(label, file=sys.stderr)
-        return evaluate(answer_fn, self.problems, out, settings=settings)
+        if self.workers.leads:
+            print(label, file=sys.stderr)
+        return evaluate(answer_fn, self.problems, out, settings=settings, progress=progress, workers=self.workers)
 
 
 def _write(out: Path, experiments: Experiments, rows: list[Row], fresh: bool, minutes: float) -> None:
@@ -197,14 +239,16 @@ PLOTS = {
 
 def _run(model, minutes: float) -> dict:
     """When, where, with what, and how long: of this run alone, if it went on from an earlier one."""
+    run = {"date": datetime.now(timezone.utc).date().isoformat(), "minutes_in_this_run": round(minutes, 1)}
+    if isinstance(model, Endpoint):
+        return {**run, "machine": "a server"}
     device = next(model.parameters()).device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
-        "date": datetime.now(timezone.utc).date().isoformat(),
+        **run,
         "machine": f"{device.type}, {name}, {torch.get_num_threads()} threads",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "minutes_in_this_run": round(minutes, 1),
     }
 
 
@@ -226,7 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--top-p", type=float, default=0.9, metavar="P", help="draw from the likeliest tokens only (default 0.9)")
     add("--seed", type=int, default=0, metavar="N", help="of the samples' random numbers (default 0)")
     add("--max-new-tokens", type=at_least_one, default=512, metavar="N", help="a solution's length (default 512)")
-    add("--batch", type=at_least_one, default=256, metavar="N", help="solutions in memory at once (default 256)")
+    add("--batch", type=at_least_one, default=256, metavar="N", help="solutions that grow at once (default 256)")
     add("--fresh", action="store_true", help="draw the samples of each vote anew")
     add("--out", type=Path, default=BUILD / "experiments", metavar="FOLDER", help="default: build/experiments")
     return parser

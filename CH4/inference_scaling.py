@@ -51,7 +51,7 @@ class Consensus:
     Attributes:
         samples: those that were counted, in sample order.
         vote: their majority vote.
-        num_samples: how many the full vote would have had.
+        num_samples: how many the full vote would have had; 0, if the prompt left no room for any.
         drawn: how many were begun; more than were counted, if some were cancelled.
         tokens: all that were drawn, those of cancelled samples included.
     """
@@ -88,21 +88,10 @@ class Consensus:
         return self.num_samples - self.drawn
 
 
-def self_consistency(
-    model,
-    tokenizer,
-    prompt: str | Sequence[int],
-    num_samples: int,
-    *,
-    temperature: float = 0.8,
-    top_p: float = 0.9,
-    max_new_tokens: int = 512,
-    seed: int = 0,
-    early_stopping: str | StoppingRule | None = None,
-    wave: int | None = None,
-    max_rows: int = 64,
-) -> Consensus:
+def self_consistency(model, tokenizer, prompt: str | Sequence[int], num_samples: int, **settings) -> Consensus:
     """Draw solutions of one problem and take the answer that most of them give.
+
+        self_consistency(model, tokenizer, prompt, 20, temperature=0.8, top_p=0.9, seed=0, early_stopping="decided")
 
     Args:
         model: a `Qwen3Model`, compiled or not.
@@ -110,33 +99,15 @@ def self_consistency(
         prompt: the whole prompt, such as `render(CHAIN_OF_THOUGHT, problem)`; or its token ids, which a conversation
             needs (`CH3.prompts.encode_chat_prompt`): in a text, control tokens are ordinary characters.
         num_samples: how many solutions vote.
-        temperature, top_p: reshape the distribution that tokens are drawn from; at temperature 0 all samples are equal.
-        max_new_tokens: a sample ends after this many.
-        seed: fixes all samples.
-        early_stopping: None, "decided", "window", "confident", or a rule of `CH4.early_stopping`.
-        wave: how many samples are begun at a time. None: the fewest with which the rule could stop, which saves most
-            tokens. With `num_samples`, all are begun at once and the running ones cancelled when the rule stops: more
-            tokens, less time.
-        max_rows: how many samples grow at the same time.
+        settings: how they are drawn, and when that ends: the keyword arguments of `self_consistency_many`.
 
     Raises:
-        ValueError: `num_samples`, `wave`, `max_rows` or `max_new_tokens` is less than 1, the temperature is negative,
-            `top_p` is not in (0, 1], the rule is unknown, or the prompt is empty or too long for the context.
-        FloatingPointError: the model's logits are not numbers.
+        ValueError, FloatingPointError: as `self_consistency_many`; and if the prompt fills the model's context.
     """
-    [(_, consensus)] = self_consistency_many(
-        model,
-        tokenizer,
-        [(None, prompt)],
-        num_samples,
-        temperature=temperature,
-        top_p=top_p,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-        early_stopping=early_stopping,
-        wave=wave,
-        max_rows=max_rows,
-    )
+    ids, context = _token_ids(tokenizer, prompt), model.config.max_position_embeddings
+    if len(ids) >= context:
+        raise ValueError(f"the prompt has {len(ids)} tokens, and the context of {context} leaves no room to answer")
+    [(_, consensus)] = self_consistency_many(model, tokenizer, [(None, ids)], num_samples, **settings)
     return consensus
 
 
@@ -147,44 +118,61 @@ def self_consistency_many(
     num_samples: int,
     *,
     temperature: float = 0.8,
-    top_p: float = 0.9,
+    top_k: int | None = None,
+    top_p: float | None = 0.9,
+    min_p: float | None = None,
     max_new_tokens: int = 512,
     seed: int = 0,
     early_stopping: str | StoppingRule | None = None,
     wave: int | None = None,
-    max_rows: int = 64,
+    **queue,
 ) -> Iterator[tuple[Any, Consensus]]:
     """Self-consistency for many problems, whose waves fill one batch together.
 
     Args:
+        model, tokenizer, num_samples: as in `self_consistency`.
         problems: pairs of anything that tells a problem from the others, and its prompt. They are taken from the
             iterable when there is room for them.
-        model, tokenizer, num_samples, ...: as in `self_consistency`. So are the errors; that of a prompt is raised
-            when its turn comes.
+        temperature, top_k, top_p, min_p: reshape the distribution that tokens are drawn from, in this order (see
+            `CH4.sampling`); None leaves one out. At temperature 0 all samples are equal.
+        max_new_tokens: a sample ends after this many, or at the end of the model's context.
+        seed: fixes all samples.
+        early_stopping: None, "decided", "window", "confident", or a rule of `CH4.early_stopping`.
+        wave: how many samples are begun at a time. None: the fewest with which the rule could stop, which saves most
+            tokens. With `num_samples`, all are begun at once and the running ones cancelled when the rule stops: more
+            tokens, less time.
+        queue: `max_rows`, how many samples grow at the same time (64), and whatever else `ContinuousBatching` takes.
 
     Yields:
         Pairs of the problem, as it was given, and its `Consensus`, in the order in which they are done. Each is what
-        the problem gives alone.
+        the problem gives alone. A prompt that fills the model's context gets one without any samples, as
+        `CH3.answers.model_answers` gives an empty answer: the votes on other problems go on.
+
+    Raises:
+        ValueError: `num_samples`, `wave`, `max_rows` or `max_new_tokens` is less than 1, a filter or the rule cannot be
+            what it was said to be; or, when its turn comes, a prompt is empty or not of this vocabulary.
+        FloatingPointError: the model's logits are not numbers.
     """
-    if num_samples < 1:
-        raise ValueError(f"num_samples is {num_samples}: a vote needs at least one sample")
-    if wave is not None and wave < 1:
-        raise ValueError(f"wave is {wave}: at least one sample must be drawn at a time")
-    batching = ContinuousBatching(
-        model,
-        max_rows=max_rows,
-        sampler=sampler(sampling.temperature(temperature), sampling.top_p(top_p)),
-        stop_ids=tokenizer.stop_ids,
-    )
-    rule = stopping_rule(early_stopping)
+    for name, value in (("num_samples", num_samples), ("max_new_tokens", max_new_tokens), ("wave", wave)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}: expected at least 1")
+    chosen = {sampling.temperature: temperature, sampling.top_k: top_k, sampling.top_p: top_p, sampling.min_p: min_p}
+    filters = [make(value) for make, value in chosen.items() if value is not None]
+    batching = ContinuousBatching(model, sampler=sampler(*filters), stop_ids=tokenizer.stop_ids, **queue)
+    rule, context = stopping_rule(early_stopping), model.config.max_position_embeddings
 
     def ballots() -> Iterator[Ballot]:
         for problem, prompt in problems:
-            ids = tokenizer.encode(prompt) if isinstance(prompt, str) else [int(token) for token in prompt]
-            begin = partial(_begin, batching, ids, max_new_tokens, seed)
-            yield Ballot(problem, num_samples, rule, wave, begin, partial(_read, tokenizer))
+            ids = _token_ids(tokenizer, prompt)
+            room = min(max_new_tokens, context - len(ids))
+            begin = partial(_begin, batching, ids, room, seed)
+            yield Ballot(problem, num_samples if room > 0 else 0, rule, wave, begin, partial(_read, tokenizer))
 
     return _hold(batching, ballots())
+
+
+def _token_ids(tokenizer, prompt: str | Sequence[int]) -> list[int]:
+    return tokenizer.encode(prompt) if isinstance(prompt, str) else [int(token) for token in prompt]
 
 
 def _begin(batching: ContinuousBatching, prompt: list[int], max_new_tokens: int, seed: int, number: int) -> Task:
@@ -204,6 +192,8 @@ def _hold(batching: ContinuousBatching, ballots: "Iterator[Ballot]") -> Iterator
     while True:
         while batching.has_room and (ballot := next(ballots, None)) is not None:
             ballot_of |= dict.fromkeys(ballot.begin_wave(), ballot)
+            if not ballot.tasks:  # there is no room for any
+                yield ballot.problem, ballot.result()
         if not batching:
             return
         for ballot in dict.fromkeys(ballot_of.pop(task) for task in batching.step()):
@@ -222,7 +212,7 @@ class Ballot:
 
     Attributes:
         problem: whatever tells it from the others.
-        num_samples, rule, wave: as in `self_consistency`.
+        num_samples, rule, wave: as in `self_consistency_many`; no samples, if the context has no room for them.
         begin: puts the sample of a number into the queue.
         read: makes a `Sample` of a finished text.
         tasks: the samples that were begun.

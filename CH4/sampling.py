@@ -48,10 +48,10 @@ def top_k(k: int) -> Filter:
     tensor([[-inf, 3., 2., -inf]])
 
     Raises:
-        ValueError: `k` is less than 1.
+        ValueError: `k` is no whole number of at least 1.
     """
-    if k < 1:
-        raise ValueError(f"top_k is {k}: at least one token must stay")
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(f"top_k is {k}: expected a whole number of at least 1, as one token must stay")
 
     def reshape(logits: torch.Tensor) -> torch.Tensor:
         _largest(logits)
@@ -154,6 +154,8 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     Raises:
         FloatingPointError: a row's largest logit is NaN or infinite, or nothing can be drawn.
     """
+    if not len(logits):
+        return torch.empty(0, dtype=torch.long, device=logits.device)
     largest = _largest(logits)
     # Filters leave few tokens. Columns that no row can draw add nothing to any sum, so they need not be looked at.
     columns = (logits > -torch.inf).any(dim=0).nonzero()[:, 0]

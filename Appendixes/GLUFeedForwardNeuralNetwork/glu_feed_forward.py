@@ -41,8 +41,14 @@ class GLUFeedForward(nn.Module):
         self.gate_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.up_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.down_proj = nn.Linear(hidden_dim, dim, bias=False)
+        self.gate_up_proj = None  # one layer in the place of both: see CH2's `join_projections`
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Gate, multiply, project back."""
-        gate = ACTIVATIONS[self.activation](self.gate_proj(x))  # (..., hidden_dim)
-        return self.down_proj(gate * self.up_proj(x))
+        gate, up = self._project(x)  # each (..., hidden_dim)
+        return self.down_proj(ACTIVATIONS[self.activation](gate) * up)
+
+    def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.gate_up_proj is None:
+            return self.gate_proj(x), self.up_proj(x)
+        return self.gate_up_proj(x).chunk(2, dim=-1)

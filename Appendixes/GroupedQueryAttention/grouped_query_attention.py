@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from Appendixes.KVcache import Extension, Segment
+from Appendixes.KVcache import LayerExtension, Segment
 from Appendixes.RMSNorm import RMSNorm
 from Appendixes.RoPE import apply_rope
 
@@ -33,10 +33,15 @@ class GroupedQueryAttention(nn.Module):
                 f"{config.num_attention_heads} query heads"
             )
         self.head_dim = config.head_dim
-        self.q_proj = nn.Linear(config.hidden_size, config.num_attention_heads * config.head_dim, bias=False)
-        self.k_proj = nn.Linear(config.hidden_size, config.num_key_value_heads * config.head_dim, bias=False)
-        self.v_proj = nn.Linear(config.hidden_size, config.num_key_value_heads * config.head_dim, bias=False)
-        self.o_proj = nn.Linear(config.num_attention_heads * config.head_dim, config.hidden_size, bias=False)
+        self.attend = grouped_attention
+        query_width = config.num_attention_heads * config.head_dim
+        key_width = config.num_key_value_heads * config.head_dim
+        self.widths = query_width, key_width, key_width
+        self.q_proj = nn.Linear(config.hidden_size, query_width, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, key_width, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, key_width, bias=False)
+        self.o_proj = nn.Linear(query_width, config.hidden_size, bias=False)
+        self.qkv_proj = None  # one layer in the place of three: see CH2's `join_projections`
         self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
@@ -46,8 +51,7 @@ class GroupedQueryAttention(nn.Module):
         cos: torch.Tensor,
         sin: torch.Tensor,
         mask: torch.Tensor | None = None,
-        extension: Extension | None = None,
-        layer: int = 0,
+        extension: LayerExtension | None = None,
     ) -> torch.Tensor:
         """Let each position look at itself and the positions before it.
 
@@ -55,21 +59,26 @@ class GroupedQueryAttention(nn.Module):
             x: `(batch, seq, hidden_size)`.
             cos, sin: `(batch or 1, seq, head_dim / 2)`, from `rope_cos_sin` at the tokens' positions.
             mask: bool `(batch, seq, seq)`, True where a query may look; None: causal. Without a cache only.
-            extension: the cache, made ready for these tokens (`KVCache.extend`), if there is one.
-            layer: which layer of the cache is this one's.
+            extension: this layer's part of the cache, made ready for these tokens (`KVCache.extend`), if there is one.
 
         Returns:
             `(batch, seq, hidden_size)`.
         """
         split = (*x.shape[:2], -1, self.head_dim)
-        q = self.q_norm(self.q_proj(x).view(split)).transpose(1, 2)  # (batch, heads, seq, head_dim)
-        k = self.k_norm(self.k_proj(x).view(split)).transpose(1, 2)  # (batch, kv_heads, seq, head_dim)
-        v = self.v_proj(x).view(split).transpose(1, 2)
+        q, k, v = self._project(x)
+        q = self.q_norm(q.view(split)).transpose(1, 2)  # (batch, heads, seq, head_dim)
+        k = self.k_norm(k.view(split)).transpose(1, 2)  # (batch, kv_heads, seq, head_dim)
+        v = v.view(split).transpose(1, 2)
         cos, sin = cos[:, None], sin[:, None]  # the same angles for all heads
         q, k = apply_rope(q, cos, sin), apply_rope(k, cos, sin)
-        segments = [Segment(k, v, mask)] if extension is None else extension.append(layer, k, v)
-        out = grouped_attention(q, segments)  # (batch, heads, seq, head_dim)
+        segments = [Segment(k, v, mask)] if extension is None else extension.append(k, v)
+        out = self.attend(q, segments)  # (batch, heads, seq, head_dim)
         return self.o_proj(out.transpose(1, 2).flatten(2))
+
+    def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        if self.qkv_proj is None:
+            return self.q_proj(x), self.k_proj(x), self.v_proj(x)
+        return self.qkv_proj(x).split(self.widths, dim=-1)
 
 
 def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
@@ -91,7 +100,10 @@ def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
 
     kv_heads = segments[0].keys.shape[1]
     group = heads // kv_heads
-    grouped = (q * head_dim**-0.5).reshape(batch, kv_heads, group * seq, head_dim)
+    grouped = q.reshape(batch, kv_heads, group * seq, head_dim)
+    if seq == 1 and q.device.type == "cpu":
+        return merge([segment.attend(grouped) for segment in segments]).reshape(q.shape)
+    grouped = grouped * head_dim**-0.5
     scores = []
     for segment in segments:
         score = segment.scores(grouped).unflatten(2, (group, seq))  # (batch, kv_heads, group, seq, length)
@@ -102,6 +114,19 @@ def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
     pieces = weights.split([score.shape[-1] for score in scores], dim=-1)
     out = sum(segment.mix(piece) for segment, piece in zip(segments, pieces, strict=True))
     return out.reshape(batch, heads, seq, head_dim)
+
+
+def merge(attended: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """Attention to several segments from attention to each: a mean of the outputs, weighted by exp(log-sum-exp).
+
+    Args:
+        attended: outputs `(batch, kv_heads, n, head_dim)` and log-sum-exp `(batch, kv_heads, n)` of each segment.
+    """
+    if len(attended) == 1:
+        return attended[0][0]
+    outputs, lse = (torch.stack(parts) for parts in zip(*attended, strict=True))
+    weights = lse.softmax(dim=0)[..., None]  # (segments, batch, kv_heads, n, 1), in float32 or wider
+    return (weights * outputs).sum(dim=0).to(outputs.dtype)
 
 
 def causal_mask(seq: int, device=None) -> torch.Tensor:

@@ -107,7 +107,7 @@ def compare_cached() -> None:
     for token in range(6):
         now = slice(token, token + 1)
         extension = cache.extend(rows=1, seq=1, device="cpu")
-        outputs.append(layer(x[:, now], cos[:, now], sin[:, now], extension=extension))
+        outputs.append(layer(x[:, now], cos[:, now], sin[:, now], extension=extension.layer(0)))
         extension.commit()
     print(
         f"\n5. One token at a time with a cache gives what all at once give: {tuple(x.shape)} -> {tuple(whole.shape)}."

@@ -1,5 +1,5 @@
 """KVCache: what was read stays read."""
 
-from Appendixes.KVcache.kv_cache import Extension, KVCache, Segment, token_offsets
+from Appendixes.KVcache.kv_cache import Extension, KVCache, LayerExtension, Segment, token_offsets
 
-__all__ = ["Extension", "KVCache", "Segment", "token_offsets"]
+__all__ = ["Extension", "KVCache", "LayerExtension", "Segment", "token_offsets"]

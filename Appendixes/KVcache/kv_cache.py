@@ -43,6 +43,28 @@ class Segment:
             return weights @ self.values
         return self.sharing.multiply(weights, self.values)
 
+    def attend(self, queries: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention to this segment alone, by PyTorch's fused kernel for CPUs, for rows of one new token each.
+
+        Args:
+            queries: `(rows, kv_heads, n, head_dim)`: the n queries of a row all see what its mask shows.
+
+        Returns:
+            Outputs `(rows, kv_heads, n, head_dim)`, and log-sum-exp of the scores `(rows, kv_heads, n)`, the weight of
+            this segment beside others; -inf where it shows nothing.
+        """
+        mask = self.mask
+        if self.sharing is not None:
+            queries, mask = self.sharing.gather(queries), mask[self.sharing.rows_by_parent[:: self.sharing.width]]
+        bias = torch.where(mask, 0.0, float("-inf")).to(queries.dtype)[:, None].expand(-1, 1, queries.shape[2], -1)
+        out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            queries, self.keys, self.values, attn_mask=bias
+        )
+        lse = lse.masked_fill(~mask.any(dim=-1)[:, None], float("-inf"))
+        if self.sharing is None:
+            return out, lse
+        return self.sharing.scatter(out), self.sharing.scatter(lse[..., None])[..., 0]
+
 
 class Sharing:
     """Which rows share which parent, as indices that turn many small matrix products into one per parent.
@@ -69,15 +91,19 @@ class Sharing:
         self.place_of_row = torch.tensor(places, dtype=torch.long, device=device)  # (rows,)
         self.parent_of_row = torch.tensor(parent_rows, dtype=torch.long, device=device)  # (rows,)
 
+    def gather(self, x: torch.Tensor) -> torch.Tensor:
+        """Put rows that share a parent side by side: `(rows, heads, n, k) -> (parents, heads, width * n, k)`."""
+        x = x if self.in_order else x[self.rows_by_parent]
+        return x.unflatten(0, (self.parents, self.width)).transpose(1, 2).flatten(2, 3)
+
+    def scatter(self, x: torch.Tensor) -> torch.Tensor:
+        """Give every row its own again, the way back from `gather`."""
+        ungrouped = x.unflatten(2, (self.width, -1)).transpose(1, 2).flatten(0, 1)
+        return ungrouped if self.in_order else ungrouped[self.place_of_row]
+
     def multiply(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """`left (rows, kv_heads, n, k)` times the row's `right (parents, kv_heads, k, m)`: `(rows, kv_heads, n, m)`."""
-        parents, heads, n = len(right), left.shape[1], left.shape[2]
-        left = left if self.in_order else left[self.rows_by_parent]
-        grouped = left.unflatten(0, (parents, self.width))  # (parents, width, kv_heads, n, k)
-        stacked = grouped.transpose(1, 2).flatten(2, 3)  # (parents, kv_heads, width * n, k)
-        product = (stacked @ right).view(parents, heads, self.width, n, -1)
-        ungrouped = product.transpose(1, 2).flatten(0, 1)
-        return ungrouped if self.in_order else ungrouped[self.place_of_row]
+        return self.scatter(self.gather(left) @ right)
 
 
 class KVCache:
@@ -86,7 +112,7 @@ class KVCache:
     >>> cache = KVCache()
     >>> keys = values = torch.ones(1, 2, 3, 8)      # one row, 2 key-value heads, 3 tokens, head_dim 8
     >>> extension = cache.extend(rows=1, seq=3, device="cpu")
-    >>> _ = extension.append(0, keys, values)       # layer 0
+    >>> _ = extension.layer(0).append(keys, values)
     >>> extension.commit()
     >>> cache.rows, cache.max_length, cache.nbytes   # two tensors of 2 x 64 x 8 float32: room for 64 tokens
     (1, 3, 8192)
@@ -156,7 +182,7 @@ class KVCache:
 
     def fork(self) -> "KVCache":
         """A cache without rows yet, whose rows will continue rows of this one: see `continue_rows`."""
-        fork = KVCache(parent=self)
+        fork = type(self)(parent=self)
         self.forks.add(fork)
         return fork
 
@@ -202,6 +228,11 @@ class KVCache:
         for fork in self.forks:
             fork._set_parents([row if parent == last else parent for parent in fork.parent_rows])
 
+    def add_layer(self, like: torch.Tensor) -> None:
+        """Make buffers for one more layer, for keys and values like `(rows, kv_heads, seq, head_dim)`."""
+        for buffers in (self.keys, self.values):
+            buffers.append(like.new_zeros(self.rows, like.shape[1], self.capacity, like.shape[3]))
+
     def used(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """One layer's keys and values of the rows in use, up to `length`: views, not copies."""
         return self.keys[layer][: self.rows, :, :length], self.values[layer][: self.rows, :, :length]
@@ -228,7 +259,7 @@ class KVCache:
 
 
 class Extension:
-    """What one call of the model adds to a cache: `append` once in each layer, then `commit`.
+    """What one call of the model adds to a cache: `layer(i).append(...)` for each layer, then `commit`.
 
     positions: `(rows, seq)`, each new token's place in its text, for RoPE.
     """
@@ -241,6 +272,7 @@ class Extension:
         self.positions = cache.context_lengths[:, None] + offsets
         self.row_index = torch.arange(cache.rows, device=device)[:, None]
         self.mask = self.parent_mask = None
+        self.sharing = cache.sharing
         starts_empty = cache.max_length == 0 and cache.parent is None
         self.length = seq if starts_empty else _window(cache.max_length + seq)
         if not starts_empty or padding_mask is not None:
@@ -252,20 +284,17 @@ class Extension:
             visible = torch.arange(self.parent_length, device=device) < parent_lengths[:, None]
             self.parent_mask = visible[:, None, :]  # (rows, 1, parent length)
 
-    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> list[Segment]:
-        """Store one layer's new keys and values `(rows, kv_heads, seq, head_dim)`; return all there is to attend to."""
+    def layer(self, index: int) -> "LayerExtension":
+        """What one layer needs of this; the model hands it to that layer's attention."""
         cache = self.cache
-        if layer == len(cache.keys):
-            shape = (cache.rows, keys.shape[1], cache.capacity, keys.shape[3])
-            cache.keys.append(keys.new_zeros(shape))
-            cache.values.append(values.new_zeros(shape))
-        cache.keys[layer][self.row_index, :, self.slots] = keys.transpose(1, 2)
-        cache.values[layer][self.row_index, :, self.slots] = values.transpose(1, 2)
-        own = Segment(*cache.used(layer, self.length), self.mask)
-        if cache.parent is None or self.parent_length == 0:
-            return [own]
-        shared = Segment(*cache.parent.used(layer, self.parent_length), self.parent_mask, cache.sharing)
-        return [shared, own]
+        model = cache if index < len(cache.keys) else cache.parent  # whose buffers show the shape that is wanted
+        if index == len(cache.keys) and model is not None and index < len(model.keys):
+            cache.add_layer(model.keys[index])
+        buffers = cache.used(index, self.length) if index < len(cache.keys) else None
+        shared = None
+        if cache.parent is not None and self.parent_length > 0:
+            shared = cache.parent.used(index, self.parent_length)
+        return LayerExtension(self, buffers, shared)
 
     def commit(self) -> None:
         """The new tokens now belong to the cache."""
@@ -275,6 +304,32 @@ class Extension:
         else:
             self.cache.lengths = self.cache.lengths + self.padding_mask.sum(dim=1)
             self.cache.max_length = int(self.cache.lengths.max())
+
+
+@dataclass
+class LayerExtension:
+    """One layer's share of an extension.
+
+    buffers: its keys and values, with room for the new ones; None before the first are stored.
+    shared: the parent's keys and values, if there are any.
+    """
+
+    extension: Extension
+    buffers: tuple[torch.Tensor, torch.Tensor] | None
+    shared: tuple[torch.Tensor, torch.Tensor] | None
+
+    def append(self, keys: torch.Tensor, values: torch.Tensor) -> list[Segment]:
+        """Store the new keys and values, `(rows, kv_heads, seq, head_dim)`; return all there is to attend to."""
+        extension = self.extension
+        if self.buffers is None:
+            extension.cache.add_layer(keys)
+            self.buffers = extension.cache.used(-1, extension.length)
+        for buffer, new in zip(self.buffers, (keys, values), strict=True):
+            buffer[extension.row_index, :, extension.slots] = new.transpose(1, 2)
+        own = Segment(*self.buffers, extension.mask)
+        if self.shared is None:
+            return [own]
+        return [Segment(*self.shared, extension.parent_mask, extension.sharing), own]
 
 
 def _window(length: int) -> int:

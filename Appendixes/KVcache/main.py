@@ -30,7 +30,7 @@ def feed(cache: KVCache, keys: torch.Tensor, layers: int = 1) -> None:
     """Put the same keys `(rows, kv_heads, seq, head_dim)`, and as many values, into every layer of a cache."""
     extension = cache.extend(rows=len(keys), seq=keys.shape[2], device=keys.device)
     for layer in range(layers):
-        extension.append(layer, keys, keys)
+        extension.layer(layer).append(keys, keys)
     extension.commit()
 
 
@@ -67,7 +67,7 @@ def show_rows() -> None:
     cache = KVCache()
     padding_mask = torch.tensor([[True, True, True], [False, True, True]])
     extension = cache.extend(2, 3, "cpu", padding_mask)
-    extension.append(0, torch.ones(2, 1, 3, 4), torch.ones(2, 1, 3, 4))
+    extension.layer(0).append(torch.ones(2, 1, 3, 4), torch.ones(2, 1, 3, 4))
     extension.commit()
     print("\n3. Every row has a length of its own, so padding is not kept (0 marks padding).")
     print(f"   padding mask   {padding_mask.int().tolist()}")
@@ -101,7 +101,7 @@ def compare_with_recomputation(seq: int = 32) -> None:
     for token in range(seq):
         now = slice(token, token + 1)
         extension = cache.extend(rows=1, seq=1, device="cpu")
-        (segment,) = extension.append(0, keys[:, :, now], values[:, :, now])
+        (segment,) = extension.layer(0).append(keys[:, :, now], values[:, :, now])
         extension.commit()
         scores = segment.scores(queries[:, :, now]) * 16**-0.5  # (1, heads, 1, length)
         if segment.mask is not None:  # room without a token yet

@@ -10,7 +10,7 @@ from torch import nn
 
 from Appendixes.GLUFeedForwardNeuralNetwork import GLUFeedForward
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention
-from Appendixes.KVcache import Extension
+from Appendixes.KVcache import LayerExtension
 from Appendixes.RMSNorm import RMSNorm
 
 
@@ -34,9 +34,8 @@ class TransformerBlock(nn.Module):
         cos: torch.Tensor,
         sin: torch.Tensor,
         mask: torch.Tensor | None = None,
-        extension: Extension | None = None,
-        layer: int = 0,
+        extension: LayerExtension | None = None,
     ) -> torch.Tensor:
         """One step along the residual stream: `(batch, seq, hidden_size)` to the same."""
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, extension, layer)
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, extension)
         return x + self.mlp(self.post_attention_layernorm(x))

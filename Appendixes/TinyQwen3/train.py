@@ -7,7 +7,7 @@
 - matrices are trained by Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/), the embedding and the
   norms by AdamW (Loshchilov and Hutter, 2019); the learning rate warms up, stays, and falls linearly to zero
 - every batch depends on the seed and its number alone, and the state is saved whole: the same weights come out of one
-  sitting or of many
+  sitting or of many, on one kind of processor and with as many threads (sums are ordered by them)
 """
 
 import argparse

@@ -719,11 +719,12 @@ def _run_resumed(resumed: Callable, problems: list[dict], answered: int, cut: in
 
         rounds = []
         try:
-            resumed(path, problems, ask)
+            got = resumed(path, problems, ask)
         except _Killed:
             rounds.append(list(asked))
         else:
-            raise Mistake("ask raised an exception, as if the program were killed; it should come through")
+            expected = f"expected:  the exception that ask raises at question {answered + 1}, which should come through"
+            raise Mistake(f"came back: {got!r}, after {len(asked)} answers\n{expected}")
         content = path.read_bytes()[: -cut or None] if path.exists() else b""
         if content:
             path.write_bytes(content)

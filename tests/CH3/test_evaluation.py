@@ -311,6 +311,19 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, words, command, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_memory_may_be_limited(command, tmp_path, tiny_folder):
+    arguments = (*QUICK, "--dtype", "float64", "--out")
+    assert command(*arguments, tmp_path / "all.jsonl")[0] == 0
+    assert command(*arguments, tmp_path / "few.jsonl", "--max-cache-bytes", 3_000_000)[0] == 0
+    few, many = (
+        [json.loads(line) for line in (tmp_path / name).read_text().splitlines()] for name in ("few.jsonl", "all.jsonl")
+    )
+    assert few[0] == many[0]
+    assert sorted(line["text"] for line in few[1:]) == sorted(line["text"] for line in many[1:])
+    code, _, error = command(*arguments, tmp_path / "none.jsonl", "--max-cache-bytes", 3_000)
+    assert (code, "max_cache_bytes is 3,000: raise it" in error.splitlines()[-1]) == (2, True)
+
+
 def test_ctrl_c_says_how_to_go_on(command, tmp_path, monkeypatch, tiny_folder):
     appended, append = [], ResultsFile.append
 

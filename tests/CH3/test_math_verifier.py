@@ -118,10 +118,21 @@ def test_sets_of_real_numbers_are_joined_and_cut_exactly():
     assert reals(parse(r"[0,\sqrt{12}] \cap [2\sqrt{3}, 5]")) == reals(parse(r"\{\sqrt{12}\}"))
     assert reals(parse("3 - 2x < 7")) == [Interval(-2, False, infinity, False)]
     assert reals(parse("1 < x < 0")) == []
+    assert reals(parse("x > 1, x < 3")) == reals(parse("1 < x < 3"))  # both hold, where that can be
+    assert reals(parse("x < 1, x > 3")) == reals(parse(r"x < 1 \text{ or } x > 3"))
+    assert reals(parse("|2x-1| < 5")) == [Interval(-2, False, 3, False)]
+    assert reals(parse("2x <= |x|")) == [Interval(-infinity, False, 0, True)]
+    assert reals(parse("|x| > 2, x < 0")) == [Interval(-infinity, False, -2, False)]
     assert reals(parse(r"x \ne 1 \text{ and } x > 0")) == [
         Interval(0, False, 1, False),
         Interval(1, False, infinity, False),
     ]
+
+
+@pytest.mark.parametrize("text", ["x > 1, y < 3", "x > 1, 2", "|x| = 3", r"|x| \ne 3", "|x|+|x-1| < 3", "|x| < x^2"])
+def test_what_is_no_set_of_real_numbers_is_none(text):
+    with pytest.raises(UnreadableError):
+        reals(parse(text))
 
 
 @pytest.mark.parametrize(
@@ -132,6 +143,8 @@ def test_sets_of_real_numbers_are_joined_and_cut_exactly():
         ("2(x+1)", "2x+2", "the same expression, at every place tried"),
         ("2,1", "1,2", "the same set"),
         ("x=5", "5", "the same, if one is read as the value of what it names"),
+        ("y=2, x=1", "(1,2)", "the same, if one is read as a point"),
+        ("5 m^2", "5", "the same, if one is read as a number of units"),
         (r"\ln x^2", r"2\ln x", "the same values wherever both are defined"),
         ("(1,2)", "(2,1)", "a different tuple"),
         ("(1,2)", "3", "tuple against number"),
@@ -156,6 +169,16 @@ def test_a_grade_says_which_rule_decided(predicted, reference, rule):
         ("52_8", "52 in base 8"),
         (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", "[1, 2; 3, 4]"),
         (r"\text{Yes}", "word yes"),
+        ("2, 1, 2", "1, 2, 2"),
+        ("x = 2, y = -1", "x = 2, y = -1"),
+        (r"x = 2 \text{ or } x > y", "x = 2 or x > y"),
+        ("x + y \\ge 2", "(x + y) >= 2"),
+        (r"\{a, |b|\}", "{a, |b|}"),
+        ("(a, 3]", "(a, 3]"),
+        (r"(-\infty, a)", "(-∞, a)"),
+        ("(4, 3]", "(4, 3]"),
+        (r"-\infty", "-∞"),
+        (r"\begin{pmatrix} a & 2 \\ 3 & b \end{pmatrix}", "[a, 2; 3, b]"),
     ],
 )
 def test_a_grade_shows_how_each_side_was_understood(text, shown):

@@ -5,7 +5,7 @@ import json
 import matplotlib.image
 import pytest
 
-from CH3.report import Report, Share, plot_report, wilson_interval
+from CH3.report import Report, Share, error_bars, plot_report, wilson_interval
 
 # correct, answered, level, subject, tokens
 TABLE = [
@@ -89,6 +89,15 @@ def test_the_text_says_all_of_it(results):
     ]
     assert "60.0%  (95 % interval 23.1% to 88.2%)  3 of 5" in lines[0]
     assert str(Report.of(results)).isascii()
+
+
+def test_error_bars_reach_from_the_value_to_both_ends_of_its_interval():
+    shares = [Share(0, 7), Share(3, 7), Share(7, 7)]
+    below, above = error_bars(shares)
+    for share, down, up in zip(shares, below, above, strict=True):
+        assert (share.value - down / 100, share.value + up / 100) == pytest.approx(share.interval)
+    assert below[0] == above[2] == 0
+    assert error_bars([]) == [[], []]
 
 
 def test_nothing_cannot_be_reported():

@@ -1,7 +1,7 @@
 """How much faster are samples that share a batch? `python tests/CH4/measure_shared_prefix.py`.
 
 Draws samples of one prompt from a model with random weights, in turn: all in one batch that shares the prompt, one
-after another with `generate`, and one after another with the book's package, if that is installed
+after another, each of which reads the prompt again, and one after another with the book's package, if that is installed
 (`pip install reasoning-from-scratch==0.2.0`). Prints tokens per second and ratios, medians of several rounds.
 """
 
@@ -13,16 +13,11 @@ from statistics import median
 
 import torch
 
-from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
-from CH2.decoding import Sampler
-from CH2.generation import generate
-from CH4.inference_scaling import sample_generator, sampler, self_consistency, temperature, top_p
+from Appendixes.QWEN3Model import Qwen3Model
+from CH2.packed_weights import join_projections, pack_weights
+from CH2.speed_ladder import SHAPES, random_model
+from CH4.inference_scaling import self_consistency
 
-SHAPES = {  # layers, width, heads, key-value heads, head_dim, feed-forward, vocabulary
-    "0.6B": (28, 1024, 16, 8, 128, 3072, 151_936),
-    "small": (4, 256, 4, 2, 64, 768, 8_000),
-}
-SPREAD = 6.0  # of the logits: as peaked as a trained model's, so that nuclei are small
 TEMPERATURE, TOP_P = 0.8, 0.9
 
 
@@ -36,41 +31,15 @@ class NoTokenizer:
         return ""
 
 
-def random_model(shape: str, dtype: torch.dtype) -> Qwen3Model:
-    """A model of one of `SHAPES` with random weights."""
-    layers, width, heads, kv_heads, head_dim, hidden, vocab = SHAPES[shape]
-    config = Qwen3Config(
-        vocab_size=vocab,
-        hidden_size=width,
-        intermediate_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        head_dim=head_dim,
-        max_position_embeddings=40_960,
-        tie_word_embeddings=True,
-    )
-    torch.manual_seed(0)
-    model = Qwen3Model(config).to(dtype).eval().requires_grad_(False)
-    model.embed_tokens.weight.normal_(std=0.02)
-    model.norm.weight.fill_(SPREAD / (0.02 * width**0.5))  # logits are sums of `width` products with the embeddings
-    return model
-
-
-def in_one_batch(model: Qwen3Model, prompt: list[int], num_samples: int, tokens: int) -> int:
+def in_one_batch(model: Qwen3Model, prompt: list[int], num_samples: int, tokens: int, seed: int = 0) -> int:
     """Number of tokens drawn."""
-    settings = {"temperature": TEMPERATURE, "top_p": TOP_P, "max_new_tokens": tokens}
+    settings = {"temperature": TEMPERATURE, "top_p": TOP_P, "max_new_tokens": tokens, "seed": seed}
     return self_consistency(model, NoTokenizer(), prompt, num_samples, **settings).tokens
 
 
 def one_by_one(model: Qwen3Model, prompt: list[int], num_samples: int, tokens: int) -> int:
     """Number of tokens drawn."""
-    draw: Sampler = sampler(temperature(TEMPERATURE), top_p(TOP_P))
-    ids = torch.tensor([prompt])
-    return sum(
-        len(list(generate(model, ids, tokens, sampler=draw, generator=sample_generator(0, prompt, k))))
-        for k in range(num_samples)
-    )
+    return sum(in_one_batch(model, prompt, 1, tokens, seed) for seed in range(num_samples))
 
 
 def book_model(shape: str, dtype: torch.dtype):
@@ -78,11 +47,12 @@ def book_model(shape: str, dtype: torch.dtype):
     from reasoning_from_scratch.ch04 import generate_text_top_p_stream_cache
     from reasoning_from_scratch.qwen3 import Qwen3Model as BookModel
 
-    layers, width, heads, kv_heads, head_dim, hidden, vocab = SHAPES[shape]
+    config = SHAPES[shape]
     settings = {
-        "vocab_size": vocab, "context_length": 40_960, "emb_dim": width, "n_heads": heads, "n_layers": layers,
-        "hidden_dim": hidden, "head_dim": head_dim, "qk_norm": True, "n_kv_groups": kv_heads, "rope_base": 1e6,
-        "dtype": dtype,
+        "vocab_size": config.vocab_size, "context_length": config.max_position_embeddings, "dtype": dtype,
+        "emb_dim": config.hidden_size, "hidden_dim": config.intermediate_size, "n_layers": config.num_hidden_layers,
+        "n_heads": config.num_attention_heads, "n_kv_groups": config.num_key_value_heads, "head_dim": config.head_dim,
+        "qk_norm": True, "rope_base": config.rope_theta,
     }  # fmt: skip
     return BookModel(settings).eval(), generate_text_top_p_stream_cache
 
@@ -116,7 +86,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     dtype = getattr(torch, arguments.dtype)
-    model = random_model(arguments.shape, dtype)
+    model = pack_weights(join_projections(random_model(arguments.shape, dtype)), "half")
     prompt = torch.randint(model.config.vocab_size, (arguments.prompt_tokens,)).tolist()
     drawing = (prompt, arguments.samples, arguments.tokens)
     in_one_batch(model, prompt, 2, 2)  # warm up

@@ -74,6 +74,13 @@ def test_decided_waits_for_a_first_answer():
     assert samples_needed([NOTHING] * 4, Decided()) == 4
 
 
+def test_a_rule_is_replayed_on_the_whole_vote_or_not_at_all():
+    assert samples_needed([A] * 6, Window(3), num_samples=4) == 3
+    assert samples_needed([], Decided()) == 0
+    with pytest.raises(ValueError, match="num_samples is 7: a rule cannot be replayed on 6 samples"):
+        samples_needed([A] * 6, Window(3), num_samples=7)
+
+
 def test_window_stops_when_a_whole_window_agrees():
     rule = Window(3)
     assert samples_needed([A, A, B, B, B, A, C, C, C, A, A, A], rule) == 9  # B, B, B is in no window
@@ -136,7 +143,7 @@ def test_rules_go_by_name():
 
 
 def test_parameters_that_mean_nothing_are_refused():
-    for size in (1, 0, -3):
+    for size in (1, 0, -3, 2.5, 5.0):
         with pytest.raises(ValueError, match=f"the window has {size} samples"):
             Window(size)
     for threshold in (0.4, 1.0, float("nan")):

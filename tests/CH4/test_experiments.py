@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import math
+import os
 import random
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import matplotlib.image
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from process_team import Team, forking_process
 
 from Appendixes.QWEN3Model import load_qwen3
 from CH3.problems import load_problems
@@ -116,6 +118,12 @@ def test_the_interval_of_a_paired_difference_as_published():
     spread = 1.96 * math.sqrt(2 / 22 / 22)
     assert mean_estimate([0] * 20, [-1, 1]) == pytest.approx((0, -spread, spread))
     assert mean_estimate([1, 1, 1], [-1, 1]).high == 1
+
+
+def test_of_nothing_no_part_can_be_saved():
+    assert saved([0, 0], [10, 30]) == pytest.approx((1, 1, 1))
+    with pytest.raises(ValueError, match="used 0 in total"):
+        saved([1], [0])
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
@@ -264,6 +272,24 @@ def test_ctrl_c_says_how_to_go_on(easy, tmp_path, monkeypatch):
     assert not (tmp_path / "results.md").exists()
     assert run(*arguments)[0] == 0
     assert len(appended) == 4
+
+
+def test_less_memory_gives_the_same_table_and_too_little_is_refused(easy, whole, tmp_path):
+    code, _, progress = run(*easy, "--out", tmp_path, "--max-cache-bytes", 2_500_000)
+    assert code == 0
+    assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
+    code, _, error = run(*easy, "--out", tmp_path / "none", "--max-cache-bytes", 100_000)
+    assert (code, "max_cache_bytes is 100,000: raise it" in error) == (2, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_two_processes_give_the_same_table(easy, whole, tmp_path):
+    forking = forking_process()
+    assert Team(forking, "aa", "CH4.experiments", *easy, "--out", tmp_path).statuses() == [0, 0]
+    forking.stdin.close()
+    assert forking.wait(timeout=60) == 0
+    assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
+    assert len(list((tmp_path / "answers").iterdir())) == 2 + 2
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")

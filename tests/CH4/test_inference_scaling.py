@@ -211,6 +211,39 @@ def test_a_text_and_its_ids_are_the_same_prompt(model64, problems):
     assert other.samples != by_ids.samples
 
 
+def test_every_filter_is_applied_that_is_given(model64, problems):
+    _, prompt = problems[3]
+    greedy = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, "temperature": 0})
+    plain = self_consistency(model64, NumberTokenizer(), prompt, 2, **SETTINGS)
+    for one_token in ({"top_k": 1}, {"min_p": 1.0}, {"top_p": 1e-9}):
+        drawn = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, **one_token})
+        assert texts(drawn.samples) == texts(greedy.samples) != texts(plain.samples)
+    everything = {"top_k": 50, "top_p": None, "min_p": None}
+    unfiltered = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, **everything})
+    whole = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, "top_p": 1})
+    assert texts(unfiltered.samples) == texts(whole.samples)
+
+
+def test_a_sample_ends_at_the_end_of_the_context(model64):
+    consensus = self_consistency(model64, SilentTokenizer(), [1] * 509, 4, **{**SETTINGS, "max_new_tokens": 100})
+    assert max(sample.tokens for sample in consensus.samples) == 3
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("wave", [None, 2])
+def test_a_prompt_without_room_to_answer_gets_no_samples_and_the_others_theirs(model64, problems, rule, wave):
+    options = {**SETTINGS, "early_stopping": rule, "wave": wave, "max_rows": 4}
+    usual = dict(self_consistency_many(model64, NumberTokenizer(), problems, 3, **options))
+    too_long = [("too long", [1] * 512), *problems[:4], ("longer", [1] * 600), *problems[4:]]
+    votes = dict(self_consistency_many(model64, NumberTokenizer(), too_long, 3, **options))
+    for name in ("too long", "longer"):
+        empty = votes.pop(name)
+        assert (empty.winner, empty.samples, empty.drawn, empty.tokens, empty.samples_saved) == (None, [], 0, 0, 0)
+    assert {name: texts(vote.samples) for name, vote in votes.items()} == {
+        name: texts(vote.samples) for name, vote in usual.items()
+    }
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_without_any_answer_there_is_no_winner(model64, problems, rule):
     _, prompt = problems[0]
@@ -226,13 +259,14 @@ def test_without_any_answer_there_is_no_winner(model64, problems, rule):
         ({"temperature": -0.1}, "temperature is -0.1"),
         ({"top_p": 0}, "top_p is 0"),
         ({"top_p": 1.5}, "top_p is 1.5"),
+        ({"top_k": 0}, "top_k is 0"),
+        ({"min_p": 2}, "min_p is 2"),
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"early_stopping": "soon"}, "no stopping rule 'soon'"),
         ({"wave": 0}, "wave is 0"),
         ({"max_rows": 0}, "max_rows is 0"),
         ({"prompt": ""}, "the prompt is empty"),
-        ({"prompt": [1] * 600}, "the prompt has 600 tokens"),
-        ({"prompt": [1] * 500}, "at most 12 new tokens fit"),
+        ({"prompt": [1] * 600}, "the prompt has 600 tokens, and the context of 512 leaves no room"),
         ({"prompt": [50]}, "token id 50 is not in the vocabulary"),
     ],
 )

@@ -108,7 +108,15 @@ def test_filters_refuse_values_out_of_range(make, value):
 
 
 def test_filters_refuse_what_leaves_nothing_or_means_nothing():
-    for make, value in ((top_p, 0), (top_p, 1.01), (min_p, 0), (min_p, 1.01), (top_k, 0), (temperature, 1e-40)):
+    for make, value in (
+        (top_p, 0),
+        (top_p, 1.01),
+        (min_p, 0),
+        (min_p, 1.01),
+        (top_k, 0),
+        (top_k, 2.5),
+        (temperature, 1e-40),
+    ):
         with pytest.raises(ValueError, match=f"{make.__name__} is {value}"):
             make(value)
 
@@ -127,6 +135,12 @@ def test_the_first_and_the_last_random_number_draw_the_first_and_the_last_possib
     last_float64 = 1 - 2**-53
     for uniform, tokens in ((0.0, [1, 0]), (last_float64, [3, 0]), (1.0, [3, 0])):
         assert inverse_cdf(logits, torch.full((2,), uniform, dtype=torch.float64)).tolist() == tokens
+
+
+@pytest.mark.parametrize("reshape", [temperature(0), temperature(0.8), top_k(2), top_p(0.5), min_p(0.5)])
+def test_of_no_rows_nothing_is_drawn(reshape):
+    drawn = sampler(reshape)(torch.empty(0, 5), torch.empty(0, dtype=torch.float64))
+    assert (drawn.dtype, drawn.shape) == (torch.long, (0,))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -33,7 +33,7 @@ def test_capacity_doubles_a_few_times_for_many_tokens():
     new = torch.ones(1, 1, 1, 2)
     for _ in range(1000):
         extension = cache.extend(1, 1, "cpu")
-        extension.append(0, new, new)
+        extension.layer(0).append(new, new)
         extension.commit()
         capacities.append(cache.capacity)
     assert sorted(set(capacities)) == [64, 128, 256, 512, 1024]

@@ -19,6 +19,18 @@ SMALL = replace(SHAPE, hidden_size=32, intermediate_size=48, num_hidden_layers=2
 RECIPE = Recipe(steps=6, rows=2, length=256, warm_up=2)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Sums are ordered by the threads that share them, and MKL decides for itself how many do: one gives the same bits.
+
+    On a busy machine, threads also wait for each other at every small product, and these tests take minutes.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def tokenizer_files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokenizer")

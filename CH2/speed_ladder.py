@@ -1,0 +1,135 @@
+"""The speed ladder: from the plainest way to write text to the fastest, each rung one change on the one before.
+
+    for rung in RUNGS:
+        model = rung.prepare(plain_model)
+        engine = DecodingEngine(model, **rung.engine)
+
+`python -m CH2.benchmark` climbs it with a clock.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from Appendixes.GroupedQueryAttention import GroupedQueryAttention, causal_mask
+from Appendixes.KVcache import KVCache, Segment
+from Appendixes.KVcache.kv_cache import BLOCK
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
+from Appendixes.QWEN3Model.checkpoint import CHAPTER_FOLDERS
+from CH2.compilation import compile_model
+from CH2.packed_weights import join_projections, pack_weights, shallow_copy
+
+SPREAD = 6.0  # of a random model's logits: as peaked as a trained model's
+SHAPES = {
+    "tiny": Qwen3Config.from_json(CHAPTER_FOLDERS[0] / "tiny"),  # the shipped model's
+    "0.6B": Qwen3Config(),
+    "1.7B": Qwen3Config(hidden_size=2048, intermediate_size=6144),
+    "4B": Qwen3Config(hidden_size=2560, intermediate_size=9728, num_hidden_layers=36, num_attention_heads=32),
+}
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step up.
+
+    Attributes:
+        name: short, for tables.
+        what: what changes against the rung before.
+        prepare: makes the model that is run from a plain one, which stays as it is.
+        engine: arguments of `DecodingEngine`.
+        exact: the same tokens as the plain model's but for rounding; False: weights have fewer bits.
+    """
+
+    name: str
+    what: str
+    prepare: Callable[[Qwen3Model], Qwen3Model]
+    engine: Mapping = field(default_factory=dict)
+    exact: bool = True
+
+
+class GrowingCache(KVCache):
+    """A cache that is copied into a larger one for every token, which is what concatenating tensors does."""
+
+    def _reserve(self, rows: int, length: int) -> None:
+        if length > self.max_length:
+            self.capacity = max(self.capacity, -(-length // BLOCK) * BLOCK)  # buffers are read in whole blocks
+            self.keys, self.values = ([buffer.clone() for buffer in buffers] for buffers in (self.keys, self.values))
+        super()._reserve(rows, length)
+
+
+def repeating_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
+    """Grouped-query attention as it is written first: keys and values repeated until every query head has its own.
+
+    Arguments and result as `grouped_attention`'s.
+    """
+    batch, heads, seq, head_dim = q.shape
+    keys, values, masks = [], [], []
+    for segment in segments:
+        rows = slice(None) if segment.sharing is None else segment.sharing.parent_of_row
+        keys.append(segment.keys[rows])
+        values.append(segment.values[rows])
+        mask = causal_mask(seq, q.device) if segment.mask is None else segment.mask
+        masks.append(mask.expand(batch, seq, segment.keys.shape[2]))
+    repeats = heads // keys[0].shape[1]
+    k, v = (torch.cat(parts, dim=2).repeat_interleave(repeats, dim=1) for parts in (keys, values))
+    scores = q @ k.mT * head_dim**-0.5
+    scores = scores.masked_fill(~torch.cat(masks, dim=2)[:, None], float("-inf"))
+    return scores.float().softmax(dim=-1).to(q.dtype) @ v
+
+
+def with_repeating_attention(model: Qwen3Model) -> Qwen3Model:
+    """A model on the same weights that attends by `repeating_attention`."""
+    model = shallow_copy(model)
+    for module in model.modules():
+        if isinstance(module, GroupedQueryAttention):
+            module.attend = repeating_attention
+    return model
+
+
+def _packed(form: str) -> Callable[[Qwen3Model], Qwen3Model]:
+    return lambda model: pack_weights(join_projections(model), form)
+
+
+def _compiled(form: str) -> Callable[[Qwen3Model], Qwen3Model]:
+    return lambda model: compile_model(_packed(form)(model))
+
+
+RUNGS = (
+    Rung("no cache", "every token reads the whole text again", with_repeating_attention, {"use_cache": False}),
+    Rung(
+        "growing cache",
+        "keys and values are kept, in tensors that are copied for each new token",
+        with_repeating_attention,
+        {"cache_class": GrowingCache},
+    ),
+    Rung("preallocated cache", "buffers have room for more tokens, and double", with_repeating_attention),
+    Rung("fused attention", "one kernel, and no key or value is repeated", shallow_copy),
+    Rung("joined projections", "one matrix for query, key and value, one for gate and up", join_projections),
+    Rung("packed weights", "16-bit matrices in the processor's own order", _packed("half")),
+    Rung("compiled", "the small operations between the matrices are fused", _compiled("half")),
+    Rung("int8", "eight bits a weight", _compiled("int8"), exact=False),
+    Rung("int4", "four bits a weight", _compiled("int4"), exact=False),
+)
+
+
+def random_model(shape: str, dtype: torch.dtype = torch.bfloat16, device: str | torch.device = "cpu") -> Qwen3Model:
+    """A model of one of `SHAPES` with random weights: writes nonsense, at the speed of a trained one.
+
+    Raises:
+        ValueError: no such shape.
+    """
+    if shape not in SHAPES:
+        raise ValueError(f"shape is {shape!r}: choose one of {', '.join(SHAPES)}")
+    with torch.device("meta"):
+        model = Qwen3Model(SHAPES[shape])
+    model = model.to(dtype).eval().requires_grad_(False)
+    if torch.device(device).type == "meta":  # the shape alone
+        return model
+    model.to_empty(device=device)
+    generator = torch.Generator(device).manual_seed(0)
+    for name, parameter in model.named_parameters():
+        parameter.fill_(1.0) if "norm" in name else parameter.normal_(std=0.02, generator=generator)
+    model.norm.weight.fill_(SPREAD / (0.02 * model.config.hidden_size**0.5))
+    model.lm_head.weight = model.embed_tokens.weight
+    return model

@@ -1,0 +1,155 @@
+"""Joined, packed and quantised weights: the same model, or one that differs by a bounded amount."""
+
+import gc
+
+import pytest
+import torch
+
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, load_qwen3
+from CH2 import packed_weights
+from CH2.compilation import compile_model
+from CH2.generation import generate, generate_batch
+from CH2.packed_weights import (
+    FORMS,
+    GROUP_SIZES,
+    HalfLinear,
+    Int4Linear,
+    Int8Linear,
+    can_pack,
+    join_projections,
+    pack_weights,
+    weight_bytes,
+    weight_error,
+)
+
+fbgemm = pytest.mark.skipif(not can_pack(torch.zeros(1)), reason="FBGEMM runs on x86 processors only")
+PROMPTS = [[5, 9, 3], [7] * 40, [1, 2, 3, 4, 5, 6, 7]]
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return load_qwen3("tiny", device="cpu")[0]
+
+
+def random_weight(out_features=48, in_features=96, seed=0):
+    return torch.randn(out_features, in_features, generator=torch.Generator().manual_seed(seed)) * 0.02
+
+
+def relative(difference, reference):
+    return (difference.double().norm() / reference.double().norm()).item()
+
+
+def test_joined_projections_write_the_same_tokens(model64):
+    joined = join_projections(model64)
+    assert generate_batch(joined, PROMPTS, 30) == generate_batch(model64, PROMPTS, 30)
+    assert weight_bytes(joined) == weight_bytes(model64)
+    assert hasattr(model64.layers[0].self_attn.q_proj, "weight")  # the given model stays as it is
+
+
+@fbgemm
+def test_packed_half_precision_holds_bfloat16_weights_exactly():
+    weight = random_weight().bfloat16()
+    weight[0, :4] = torch.tensor([65_280.0, -65_280.0, 2**-17, -(2**-14)])
+    assert torch.equal(HalfLinear(weight).weight, weight)
+
+
+@fbgemm
+def test_packed_half_precision_writes_the_same_tokens_as_the_same_weights_in_float32(tiny):
+    as_bfloat16 = tiny.bfloat16().float()
+    packed = pack_weights(join_projections(as_bfloat16), "half")
+    assert weight_error(join_projections(as_bfloat16), packed) < 1e-6
+    assert generate_batch(packed, PROMPTS, 60) == generate_batch(as_bfloat16, PROMPTS, 60)
+    assert weight_bytes(packed) * 2 == weight_bytes(as_bfloat16)
+
+
+@pytest.mark.parametrize("shape", [(48, 96), (16, 256)])
+def test_int8_weights_are_within_half_a_step(shape):
+    weight = random_weight(*shape)
+    step = weight.abs().amax(dim=1, keepdim=True) / 127
+    assert ((Int8Linear(weight).weight - weight).abs() <= step * 0.5001).all()
+
+
+@pytest.mark.parametrize("group_size", GROUP_SIZES)
+def test_int4_weights_are_within_half_a_step_of_their_group(group_size):
+    weight = random_weight(32, 512)
+    layer = Int4Linear(weight, group_size)
+    groups = weight.unflatten(1, (-1, group_size))
+    step = (groups.amax(dim=-1) - groups.amin(dim=-1)) / 15
+    error = (layer.weight - weight).unflatten(1, (-1, group_size)).abs().amax(dim=-1)
+    largest = groups.abs().amax(dim=-1)  # scale and offset are bfloat16, the codes' sums too
+    assert (error <= 0.5 * step + largest * 2**-6).all()
+    assert relative(layer.weight - weight, weight) < 0.12
+
+
+@pytest.mark.parametrize("make", [Int8Linear, lambda weight: Int4Linear(weight, 32)], ids=["int8", "int4"])
+@pytest.mark.parametrize("rows", [(1, 1), (3, 1), (2, 5)])
+def test_quantised_products_are_those_of_the_matrix_they_stand_for(make, rows):
+    layer = make(random_weight())
+    x = torch.randn(*rows, 96, generator=torch.Generator().manual_seed(1))
+    out = layer(x)
+    assert out.shape == (*rows, 48)
+    assert out.dtype == x.dtype
+    assert relative(out - x @ layer.weight.T, out) < 0.015  # inputs of 8 bits, or bfloat16
+
+
+@pytest.mark.parametrize("form", ["int8", "int4"])
+def test_where_the_kernels_are_not_plain_operations_give_the_same(form, monkeypatch):
+    """As on a GPU: the codes without FBGEMM, and without PyTorch's kernel for CPUs."""
+    weight = random_weight()
+    x = torch.randn(2, 96, generator=torch.Generator().manual_seed(1))
+    kernel = Int8Linear(weight) if form == "int8" else Int4Linear(weight, 32)
+    monkeypatch.setattr(packed_weights, "can_pack", lambda weight: False)
+    monkeypatch.setattr(packed_weights, "on_cpu", lambda tensor: False)
+    plain = Int8Linear(weight) if form == "int8" else Int4Linear(weight, 32)
+    assert torch.allclose(plain.weight, kernel.weight, atol=2e-4)
+    assert relative(plain(x) - x @ plain.weight.T, plain(x)) < 1e-5
+    assert plain.nbytes <= kernel.nbytes
+
+
+def test_a_text_in_a_batch_is_the_text_alone_with_every_form(tiny):
+    for form in FORMS:
+        packed = pack_weights(tiny, form)
+        alone = [list(generate(packed, torch.tensor([prompt]), 25)) for prompt in PROMPTS]
+        assert generate_batch(packed, PROMPTS, 25) == alone, form
+
+
+def test_quantised_models_stay_close(tiny):
+    ids = torch.randint(640, (4, 64), generator=torch.Generator().manual_seed(0))
+    plain = tiny(ids).log_softmax(dim=-1)
+    for form, bytes_share, error, divergence in (("int8", 0.26, 0.01, 0.01), ("int4", 0.2, 0.12, 0.5)):
+        packed = pack_weights(tiny, form)
+        assert weight_bytes(packed) < bytes_share * weight_bytes(tiny)
+        assert 0 < weight_error(tiny, packed) < error
+        kl = (plain.exp() * (plain - packed(ids).log_softmax(dim=-1))).sum(dim=-1).mean()
+        assert 0 < kl < divergence
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_packed_models_compile_and_give_the_same_logits(form):
+    torch.manual_seed(0)
+    model = Qwen3Model(Qwen3Config(128, 64, 96, 2, 4, 2, 32, 256)).eval().requires_grad_(False)
+    packed = pack_weights(join_projections(model), form)
+    compiled = compile_model(packed, backend="aot_eager")  # traced with shapes only, then run
+    assert generate_batch(compiled, PROMPTS, 10) == generate_batch(packed, PROMPTS, 10)
+
+
+@fbgemm
+def test_packed_matrices_are_freed_with_their_model(tiny):
+    gc.collect()
+    before = len(packed_weights._packed)
+    packed = pack_weights(tiny, "int8")
+    assert len(packed_weights._packed) > before
+    del packed
+    gc.collect()
+    assert len(packed_weights._packed) == before
+
+
+def test_bad_input_is_refused(tiny):
+    with pytest.raises(ValueError, match="choose one of half, int8, int4"):
+        pack_weights(tiny, "int2")
+    with pytest.raises(ValueError, match="group_size is 48"):
+        pack_weights(tiny, "int4", group_size=48)
+    with pytest.raises(ValueError, match="packed already"):
+        pack_weights(pack_weights(tiny, "int8"), "int8")
+    with pytest.raises(ValueError, match="use int8"):
+        Int4Linear(random_weight(48, 40), 32)

@@ -1,0 +1,180 @@
+"""A serving engine that misbehaves: nothing is lost, nothing is asked or answered twice that need not be."""
+
+import json
+import sys
+import time
+from email.utils import formatdate
+
+import pytest
+from stand_in_server import FAULTS, stand_in
+
+from CH3 import evaluation
+from CH3.evaluation import UnansweredError, evaluate
+from CH3.problems import load_problems
+from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+from CH3.serving import Endpoint, EndpointError, EndpointRefusedError, Requests, _seconds, served_answers
+
+QUICK = {"timeout": 1.0, "first_wait": 0.001}
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[dict]:
+    """Problems of which none is part of another."""
+    return [
+        {**one, "problem": f"[{number}] {one['problem']}"} for number, one in enumerate(load_problems("arithmetic500"))
+    ]
+
+
+def evaluated(endpoint: Endpoint, problems: list[dict], out, concurrency: int = 32) -> list[dict]:
+    answer_fn = served_answers(endpoint, DIRECT, max_new_tokens=50, concurrency=concurrency)
+    return evaluate(answer_fn, problems, out, settings={"model": "stand-in"}, progress=False)
+
+
+def test_whatever_goes_wrong_each_problem_has_one_answer_in_the_end(problems, tmp_path):
+    with stand_in(problems, fault_rate=0.4) as server:
+        results = evaluated(Endpoint(server.url, "m", attempts=40, **QUICK), problems, tmp_path / "out.jsonl")
+    assert [result["unique_id"] for result in results] == [problem["unique_id"] for problem in problems]
+    assert all(result["correct"] for result in results)
+    assert {result["tokens"] for result in results} == {11}
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1 + 500
+    assert set(server.faults) == {*FAULTS, None}
+    assert 500 <= server.faults[None] < 510  # what was answered is not asked again, if this machine does not dawdle
+
+
+def test_what_stays_unanswered_is_asked_by_the_next_run_and_nothing_else(problems, tmp_path, capsys):
+    some, out = problems[:60], tmp_path / "out.jsonl"
+    with stand_in(some) as server:
+        broken = {
+            problem["unique_id"]: fault for problem, fault in zip(some[::5], ["500", "drop", "text"] * 4, strict=True)
+        }
+        server.fault_of = dict(broken)
+        with pytest.raises(UnansweredError, match="12 of 60 problems were not answered"):
+            evaluated(Endpoint(server.url, "m", attempts=3, **QUICK), some, out)
+        assert server.asked == {one["unique_id"]: 3 if one["unique_id"] in broken else 1 for one in some}
+        said = capsys.readouterr().err
+        assert all(
+            f"problem {unique_id} is left for the next run: no answer in 3 attempts" in said for unique_id in broken
+        )
+        server.fault_of.clear()
+        server.asked.clear()
+        results = evaluated(Endpoint(server.url, "m", attempts=3, **QUICK), some, out)
+        assert server.asked == dict.fromkeys(broken, 1)
+    assert [result["unique_id"] for result in results] == [one["unique_id"] for one in some]
+
+
+@pytest.mark.parametrize("fault", ["late", "trickle"])
+def test_a_request_has_a_time_limit_even_if_the_server_is_never_silent(fault, problems):
+    with stand_in(problems[:1]) as server:
+        server.fault_of, server.late = {problems[0]["unique_id"]: fault}, 3.0
+        endpoint = Endpoint(server.url, "m", attempts=1, timeout=0.2)
+        started = time.monotonic()
+        with pytest.raises(EndpointError, match="no answer in 1 attempts"):
+            endpoint.complete(problems[0]["problem"], max_tokens=5)
+        assert 0.15 < time.monotonic() - started < 2.5
+
+
+def test_retry_after_is_honoured(problems):
+    with stand_in(problems[:1]) as server:
+        server.fault_of = {problems[0]["unique_id"]: "wait 1"}
+        with pytest.raises(EndpointError, match="status 429"):
+            Endpoint(server.url, "m", attempts=2, first_wait=0.001).complete(problems[0]["problem"], max_tokens=5)
+        first, second = server.times
+        assert second - first >= 1
+    assert 5 < _seconds(formatdate(time.time() + 7, usegmt=True)) <= 7
+
+
+def test_waits_grow_and_are_random(problems, monkeypatch):
+    waits = []
+    monkeypatch.setattr("CH3.serving.time.sleep", waits.append)
+    endpoint = Endpoint("http://127.0.0.1:9", "m", attempts=11, first_wait=2.0, timeout=0.2)  # nobody listens there
+    for _ in range(10):
+        with pytest.raises(EndpointError, match="no answer in 11 attempts; at last: ConnectionRefusedError"):
+            endpoint.complete("?")
+    rounds = [waits[start : start + 10] for start in range(0, 100, 10)]
+    assert len(waits) == 100
+    for number in range(10):
+        longest = min(2.0 * 2**number, 300)
+        some = [one[number] for one in rounds]
+        assert all(0 <= wait <= longest for wait in some)
+        assert len(set(some)) > 1 or longest == 300
+        assert max(some) > longest / 4
+
+
+def test_a_server_that_refuses_everything_ends_the_run(problems, tmp_path):
+    with stand_in(problems[:40]) as server:
+        server.fault_of = {problems[3]["unique_id"]: "401"}
+        with pytest.raises(EndpointRefusedError, match="status 401: 'not now'"):
+            evaluated(Endpoint(server.url, "m", **QUICK), problems[:40], tmp_path / "out.jsonl", concurrency=2)
+        assert server.asked[problems[3]["unique_id"]] == 1
+        assert sum(server.asked.values()) < 40
+        server.fault_of = {problems[3]["unique_id"]: "400"}  # that request's own fault: too long, say
+        with pytest.raises(UnansweredError, match="1 of 40"):
+            evaluated(Endpoint(server.url, "m", **QUICK), problems[:40], tmp_path / "out.jsonl")
+        assert server.asked[problems[3]["unique_id"]] == 2
+
+
+def test_requests_say_what_is_wanted_and_carry_the_key(problems):
+    with stand_in(problems[:1]) as server:
+        endpoint = Endpoint(server.url + "/", "some/model", key="secret")
+        assert "secret" not in repr(endpoint)
+        [plain] = served_answers(endpoint, DIRECT, max_new_tokens=9)(iter(problems[:1]))
+        [chat] = served_answers(endpoint, CHAIN_OF_THOUGHT, max_new_tokens=9, thinking=False)(iter(problems[:1]))
+    assert server.paths == ["/v1/completions", "/v1/chat/completions"]
+    assert server.keys == ["Bearer secret"] * 2
+    common = {"model": "some/model", "max_tokens": 9, "temperature": 0}
+    prompts = [render(template, problems[0]["problem"]) for template in (DIRECT, CHAIN_OF_THOUGHT)]
+    assert server.bodies[0] == {**common, "prompt": prompts[0]}
+    assert server.bodies[1] == {
+        **common,
+        "messages": [{"role": "user", "content": prompts[1]}],
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+    assert [plain.prompt, chat.prompt] == prompts
+    assert plain.text == chat.text == f"We compute, and get \\boxed{{{problems[0]['answer']}}}."
+
+
+def test_as_many_requests_as_allowed_are_under_way(problems):
+    with stand_in(problems[:24]) as server:
+        server.delay = 0.05
+        list(served_answers(Endpoint(server.url, "m"), concurrency=6)(iter(problems[:24])))
+        assert server.most_at_once == 6
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://host:port/v1"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(ValueError, match="expected an address such as"):
+        Endpoint(url, "m")
+    with pytest.raises(ValueError, match="concurrency is 0"):
+        Requests(Endpoint("http://127.0.0.1", "m"), 0)
+
+
+def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, capsys):
+    data, out = tmp_path / "some.json", tmp_path / "out.jsonl"
+    data.write_text(json.dumps(problems[:10]))
+
+    def command(*arguments) -> tuple:
+        monkeypatch.setattr(sys, "argv", ["evaluation", "--data", str(data), "--out", str(out), *map(str, arguments)])
+        code = 0
+        try:
+            evaluation.main()
+        except SystemExit as error:
+            code = error.code
+        return code, *capsys.readouterr()
+
+    monkeypatch.setenv("OPENAI_API_KEY", "from the environment")
+    with stand_in(problems[:10]) as server:
+        server.fault_of = {problems[0]["unique_id"]: "422"}
+        code, shown, said = command("--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3)
+        assert "1 of 10 problems were not answered" in code and "asks for the rest" in code
+        assert "left for the next run" in said
+        server.fault_of.clear()
+        code, shown, _ = command("--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3)
+        assert code == 0
+        assert "100.0%" in shown
+        assert sum(server.asked.values()) == 11
+        assert set(server.keys) == {"Bearer from the environment"}
+        assert json.loads(out.read_text().splitlines()[0])["settings"]["model"] == "Qwen3-0.6B"
+        assert command("--endpoint", server.url, "--model", "other")[0] == 2
+    assert command("--endpoint", "nowhere")[0] == 2
+    code, _, said = command("--endpoint", "http://127.0.0.1:9", "--device", "cpu")
+    assert (code, "--device cpu: with --endpoint the server decides that" in said) == (2, True)

@@ -1,0 +1,131 @@
+"""A server with OpenAI's interface on 127.0.0.1 that knows the answers, and misbehaves when it is told to."""
+
+import json
+import random
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+FAULTS = ("500", "503", "429", "drop", "half", "text", "empty list", "number", "late", "trickle")
+
+
+class StandIn(ThreadingHTTPServer):
+    """Answers each of some problems with its reference in a box, or wrongly for seeds that end in 7.
+
+    Attributes:
+        fault_rate: how often something goes wrong, at random.
+        fault_of: faults of certain problems, by `unique_id`, that come each time.
+        delay: seconds that an answer takes; late: that one which is late takes, or one that trickles.
+        bodies: the JSON of all requests, in the order of arrival; keys: their `Authorization`; paths; times.
+        asked: how often each problem was asked.
+        most_at_once: requests under way at the same time.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, problems: list[dict], fault_rate: float = 0.0, seed: int = 0):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.problems, self.fault_rate, self.rng = problems, fault_rate, random.Random(seed)
+        self.fault_of: dict[str, str] = {}
+        self.delay, self.late = 0.0, 1.5
+        self.lock = threading.Lock()
+        self.bodies: list[dict] = []
+        self.paths: list[str] = []
+        self.keys: list[str | None] = []
+        self.times: list[float] = []
+        self.asked: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.at_once = self.most_at_once = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request, client_address):
+        """The client cut the connection, as it should when an answer is late."""
+
+
+@contextmanager
+def stand_in(problems: list[dict], fault_rate: float = 0.0, seed: int = 0):
+    server = StandIn(problems, fault_rate, seed)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):  # noqa: N802
+        server: StandIn = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt = body["prompt"] if "prompt" in body else body["messages"][0]["content"]
+        problem = max((one for one in server.problems if one["problem"] in prompt), key=lambda one: len(one["problem"]))
+        with server.lock:
+            server.bodies.append(body)
+            server.paths.append(self.path)
+            server.keys.append(self.headers.get("Authorization"))
+            server.times.append(time.monotonic())
+            server.asked[problem["unique_id"]] += 1
+            server.at_once += 1
+            server.most_at_once = max(server.most_at_once, server.at_once)
+            fault = server.rng.choice(FAULTS) if server.rng.random() < server.fault_rate else None
+            fault = server.fault_of.get(problem["unique_id"], fault)
+            server.faults[fault] += 1
+        try:
+            time.sleep(server.delay)
+            self._misbehave(fault) if fault else self._reply(200, self._answer(problem, body))
+        finally:
+            with server.lock:
+                server.at_once -= 1
+
+    def _answer(self, problem: dict, body: dict) -> bytes:
+        right = body.get("seed", 0) % 10 != 7
+        text = f"We compute, and get \\boxed{{{problem['answer'] if right else '-12345'}}}."
+        logprobs = [-0.25, -0.75]
+        if "prompt" in body:
+            choice = {"text": text}
+            if "logprobs" in body:
+                choice["logprobs"] = {"token_logprobs": logprobs}
+        else:
+            choice = {"message": {"role": "assistant", "content": text}}
+            if body.get("logprobs"):
+                choice["logprobs"] = {"content": [{"logprob": logprob} for logprob in logprobs]}
+        return json.dumps({"choices": [choice], "usage": {"completion_tokens": 11}}).encode()
+
+    def _misbehave(self, fault: str) -> None:
+        if fault.isdecimal():
+            self._reply(int(fault), b"not now", {"Retry-After": "0"} if fault == "429" else {})
+        elif fault.startswith("wait "):
+            self._reply(429, b"later", {"Retry-After": fault.split()[1]})
+        elif fault == "half":
+            self._reply(200, b'{"choices": [{"text": "half of', {"Content-Length": "9999"})
+        elif fault in ("text", "empty list", "number"):
+            contents = {"text": b"<html>Gateway</html>", "empty list": b'{"choices": []}', "number": b"7"}
+            self._reply(200, contents[fault])
+        elif fault == "late":
+            time.sleep(self.server.late)
+            self._reply(200, b'{"choices": [{"text": "too late"}]}')
+        elif fault == "trickle":  # never silent for long
+            for _ in range(int(self.server.late / 0.05)):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.05)
+        else:
+            assert fault == "drop"
+
+    def _reply(self, status: int, content: bytes, headers: dict | None = None) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(content))} | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        """Say nothing."""
