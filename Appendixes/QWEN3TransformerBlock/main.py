@@ -171,7 +171,7 @@ def compare() -> None:
     for token in range(SEQ):
         now = slice(token, token + 1)
         extension = cache.extend(rows=1, seq=1, device="cpu")
-        outputs.append(block(x[:, now], cos[:, now], sin[:, now], extension=extension))
+        outputs.append(block(x[:, now], cos[:, now], sin[:, now], extension=extension.layer(0)))
         extension.commit()
     report_difference("cached and recomputed block", largest_difference(torch.cat(outputs, 1), whole), 1e-5)
 

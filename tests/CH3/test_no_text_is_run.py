@@ -8,14 +8,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("Appendixes", "CH2", "CH3", "CH4") for path in (ROOT / folder).rglob("*.py"))
 FUNCTIONS = {"eval", "exec", "compile", "__import__"}
-ANYWHERE = {"sympify", "parse_expr", "parse_latex", "lambdify", "literal_eval", "system", "popen"}
+ANYWHERE = {"sympify", "parse_expr", "parse_latex", "lambdify", "literal_eval", "popen", "os.system"}
 
 
 def running_calls(tree: ast.AST) -> list[str]:
     """The calls that run text; `re.compile`, `torch.compile` and `model.eval` share no more than a name with them."""
     called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     functions = [call.id for call in called if isinstance(call, ast.Name)]
-    methods = [call.attr for call in called if isinstance(call, ast.Attribute)]
+    methods = [name for call in called if isinstance(call, ast.Attribute) for name in (call.attr, ast.unparse(call))]
     return [name for name in functions if name in FUNCTIONS | ANYWHERE] + [name for name in methods if name in ANYWHERE]
 
 
