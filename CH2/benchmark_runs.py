@@ -127,13 +127,13 @@ class LadderRunner:
         self.cache_bytes = cache_bytes_per_token(self.config, itemsize) if uses_cache(self.rung) else 0
         self.texts: dict[int, tuple[DecodingEngine, Prompt]] = {}
 
-    def engine(self) -> DecodingEngine:
-        """A new engine of this rung."""
-        return DecodingEngine(self.model, **self.rung.engine)
+    def engine(self, rows: int = 1) -> DecodingEngine:
+        """A new engine of this rung, for so many rows of a prompt."""
+        return DecodingEngine(self.model, share_prompts=rows > 1, **self.rung.engine)
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
         """As in `Runner`; the rows share one reading of the prompt."""
-        engine = self.engine()
+        engine = self.engine(rows)
         tick()
         [read] = engine.add_prompts([prompt])
         for _ in range(rows):

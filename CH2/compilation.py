@@ -1,13 +1,18 @@
 """`torch.compile` for decoding, where the machine can do it."""
 
 import copy
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
 
 import torch
+
+from Appendixes.QWEN3Model import Qwen3Model
 
 RECOMPILE_LIMIT = 64  # of PyTorch's compiler; its default of 8 is soon reached by batches that shrink and grow
 
 
-def compile_model(model, **options):
+def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
     """Let PyTorch fuse the small operations of a decoding step into few kernels, which it builds in the first steps.
 
     Only steps of one token a row are compiled: they are many and alike, while prompts are few and of all lengths. A
@@ -16,6 +21,10 @@ def compile_model(model, **options):
 
     On a CPU one layer is compiled, and serves for all: that takes seconds where the whole model would take minutes. On
     a GPU the whole step becomes one CUDA graph, as starting its kernels one by one would take longer than they run.
+
+    Before each call PyTorch would check everything the compiled code depends on, down to hooks of every module; with 28
+    layers a token, that takes as long as the kernels. Only what differs from step to step is checked here, the layer's
+    arguments. So a compiled model must stay as it is: to change a layer, change the model and compile it again.
 
     The kernels are C++ on a CPU, which needs a compiler, and Triton on a GPU. Where they cannot be built, this says so
     and gives the model back as it is.
@@ -41,12 +50,27 @@ def compile_model(model, **options):
         step = torch.compile(model.run_layers, **{"mode": "reduce-overhead", **options})  # one CUDA graph a step
         compiled.run_layers = _for_single_tokens(step, model.run_layers)
     else:
-        step = torch.compile(model.run_layer, **options)
+        checks = {"options": {"guard_filter_fn": _arguments_only}} if "mode" not in options else {}
+        step = torch.compile(_own_code(Qwen3Model.run_layer), **{**checks, **options})
         compiled.run_layer = _for_single_tokens(step, model.run_layer, argument=1)
     return compiled
 
 
-def _for_single_tokens(step, otherwise, argument: int = 0):
+def _arguments_only(checks: Sequence[Any]) -> list[bool]:
+    """Which of PyTorch's checks to keep: those of the step's arguments, and of settings such as `torch.no_grad`.
+
+    Args:
+        checks: with the attribute `name`, the expression that is checked, empty for a setting.
+    """
+    return [not check.name or check.name.startswith(("arguments", "L['arguments']")) for check in checks]
+
+
+def _own_code(function: Callable) -> Callable:
+    """The same function with a code object of its own, to which PyTorch ties what it compiles: nothing is shared."""
+    return FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
+
+
+def _for_single_tokens(step: Callable, otherwise: Callable, argument: int = 0) -> Callable:
     """`step` where that argument, `(rows, seq, ...)`, has one token a row."""
     return lambda *arguments: (step if arguments[argument].shape[1] == 1 else otherwise)(*arguments)
 

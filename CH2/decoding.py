@@ -2,7 +2,7 @@
 
 - it keeps *rows*: texts that grow by one token each time the model runs once for all of them
 - rows may be admitted between any two steps (iteration-level scheduling: Yu et al., Orca, OSDI 2022), from prompts that
-  were read once; all rows of a prompt share its keys and values
+  were read once; all rows of a prompt share its keys and values, or each has a copy, which is faster for a single row
 - a row has its own generator, so its random numbers do not depend on its neighbours
 - a prompt is stored without its last token: that token is each row's first input, so every step treats all rows alike
 """
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 
 from Appendixes.KVcache import KVCache
+from Appendixes.QWEN3Model import Qwen3Model
 
 # (logits (rows, vocab), uniform (rows,) in [0, 1)) -> ids (rows,)
 Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -88,20 +89,29 @@ class DecodingEngine:
         model: a `Qwen3Model`, compiled or not.
         sampler: draws the next tokens; see `Sampler`.
         use_cache: False recomputes every text from its start at every step: slow, and what a cache is measured against.
+        share_prompts: False gives each row a copy of its prompt's keys and values: more memory if a prompt has many
+            rows; but less work in each step if it has one, whose attention then reads one tensor instead of two.
         cache_class: of the caches, for comparisons.
     """
 
     def __init__(
-        self, model, *, sampler: Sampler = greedy, use_cache: bool = True, cache_class: type[KVCache] = KVCache
+        self,
+        model: Qwen3Model,
+        *,
+        sampler: Sampler = greedy,
+        use_cache: bool = True,
+        share_prompts: bool = True,
+        cache_class: type[KVCache] = KVCache,
     ):
         self.model = model
         self.sampler = sampler
         self.use_cache = use_cache
+        self.share_prompts = share_prompts
         self.device = next(model.parameters()).device
         self.rows: list[Row] = []  # in the order of the cache's rows
         self.prompts: list[Prompt] = []
         self.prompt_cache = cache_class()
-        self.row_cache = self.prompt_cache.fork()
+        self.row_cache = self.prompt_cache.fork() if share_prompts else cache_class()
 
     @torch.no_grad()
     def add_prompts(self, prompts: Sequence[Sequence[int]]) -> list[Prompt]:
@@ -138,12 +148,14 @@ class DecodingEngine:
                 prompt was released or is another engine's.
         """
         self._check_room(prompt.ids, max_new_tokens)
-        if not self._holds(prompt):
+        if prompt.place is None or not self._holds(prompt):
             raise ValueError("this prompt was released, or belongs to another engine; add it again")
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         row = Row(prompt, max_new_tokens, frozenset(int(stop) for stop in stop_ids), generator)
-        if self.use_cache:
+        if self.use_cache and self.share_prompts:
             self.row_cache.continue_rows([prompt.place])
+        elif self.use_cache:
+            self.row_cache.append_rows_of(self.prompt_cache, [prompt.place])
         self.rows.append(row)
         return row
 
@@ -160,8 +172,8 @@ class DecodingEngine:
         uniform = torch.cat([torch.rand(1, generator=row.generator, dtype=torch.float64) for row in self.rows])
         if self.device.type == "mps":  # Apple's GPUs have no float64
             uniform = uniform.float()
-        tokens = self.sampler(logits, uniform.to(self.device))
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        tokens = self.sampler(wide, uniform.to(self.device))
         logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
         if logprobs.isnan().any():
             raise FloatingPointError("the model's logits are NaN: check the weights, or use a wider dtype")
@@ -185,13 +197,13 @@ class DecodingEngine:
         """Free a prompt's keys and values.
 
         Raises:
-            ValueError: rows still continue it, or it is another engine's.
+            ValueError: rows still read them, or it is another engine's.
         """
-        if prompt.released:
+        if prompt.place is None:
             return
         if not self._holds(prompt):
             raise ValueError("this prompt belongs to another engine")
-        if any(row.prompt is prompt for row in self.rows):
+        if self.share_prompts and any(row.prompt is prompt for row in self.rows):
             raise ValueError("rows still continue this prompt: cancel them or let them finish first")
         if self.use_cache:
             self.prompt_cache.remove_row(prompt.place)
@@ -261,7 +273,9 @@ class DecodingEngine:
             )
 
 
-def pad_right(texts: Collection[list[int]], device=None) -> tuple[torch.Tensor, torch.Tensor]:
+def pad_right(
+    texts: Collection[list[int]], device: torch.device | str | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Lists of ids as one tensor.
 
     Returns:

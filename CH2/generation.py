@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
+from Appendixes.QWEN3Model import Qwen3Model
 from CH2.decoding import DecodingEngine, Row, Sampler, greedy
 
 
 def generate(
-    model,
+    model: Qwen3Model,
     input_ids: torch.Tensor,
     max_new_tokens: int,
     *,
@@ -38,11 +39,13 @@ def generate(
         raise ValueError(
             f"input_ids has shape {tuple(input_ids.shape)}: expected (1, seq); use generate_batch for several"
         )
-    engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache)
+    engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache, share_prompts=False)
     [prompt] = engine.add_prompts([input_ids[0].tolist()])
     if max_new_tokens == 0:
         return iter(())
-    return _stream(engine, engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator))
+    row = engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator)
+    engine.release(prompt)  # the row has its own copy
+    return _stream(engine, row)
 
 
 def _stream(engine: DecodingEngine, row: Row) -> Iterator[int]:
@@ -53,14 +56,14 @@ def _stream(engine: DecodingEngine, row: Row) -> Iterator[int]:
 
 
 def generate_batch(
-    model,
+    model: Qwen3Model,
     prompts: Sequence[Sequence[int]],
     max_new_tokens: int,
     *,
     sampler: Sampler = greedy,
     stop_ids: Iterable[int] = (),
     use_cache: bool = True,
-    generators: Sequence[torch.Generator] | None = None,
+    generators: Sequence[torch.Generator | None] | None = None,
 ) -> list[list[int]]:
     """Continue prompts of any lengths together; each gets what it would get alone.
 

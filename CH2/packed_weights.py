@@ -258,8 +258,8 @@ class Int4Linear(PackedLinear):
 
 # FBGEMM's packed matrices are no tensors, so torch.compile cannot pass them on. What it sees are operators of our own,
 # which look the layer up; the number is a tensor, so that layers of one shape share their compiled code.
-_fbgemm_half = torch.ops.quantized.linear_dynamic_fp16.default
-_fbgemm_int8 = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
+_fbgemm_half = torch._C._get_operation_overload("quantized::linear_dynamic_fp16", "")[0]
+_fbgemm_int8 = torch._C._get_operation_overload("quantized::linear_with_input_q_dq_qweight_dq_output_fp32", "")[0]
 _packed: dict[int, torch.ScriptObject] = {}
 _handles = itertools.count()
 _library = torch.library.Library("packed", "DEF")

@@ -9,6 +9,7 @@
 """
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -191,19 +192,25 @@ class KVCache:
         self.add_rows(len(parent_rows), self.parent.lengths.device)
         self._set_parents(self.parent_rows + parent_rows)
 
-    def append_rows_of(self, other: "KVCache") -> None:
-        """Copy the rows of another cache behind this one's: how a prefilled prompt enters a running batch."""
+    def append_rows_of(self, other: "KVCache", rows: Sequence[int] | None = None) -> None:
+        """Copy rows of another cache behind this one's: how a prefilled prompt enters a running batch.
+
+        Args:
+            other: a cache without a parent.
+            rows: which of its rows; None: all.
+        """
         if not self.keys:
             self.keys, self.values = [k[:0] for k in other.keys], [v[:0] for v in other.values]
-        start, length = self.rows, max(self.max_length, other.max_length)
-        self._reserve(start + other.rows, length)
-        self.rows, self.max_length = start + other.rows, length
+        chosen: slice | list[int] = slice(0, other.rows) if rows is None else list(rows)
+        lengths = other.lengths[chosen]
+        longest = other.max_length if rows is None else int(lengths.max())
+        start, end = self.rows, self.rows + len(lengths)
+        self._reserve(end, max(self.max_length, longest))
+        self.rows, self.max_length = end, max(self.max_length, longest)
         for layer in range(len(other.keys)):  # none, if all its rows are empty
-            for mine, theirs in zip(
-                self.used(layer, other.max_length), other.used(layer, other.max_length), strict=True
-            ):
-                mine[start:] = theirs
-        self.lengths = torch.cat((self.lengths.to(other.lengths.device), other.lengths))
+            for mine, theirs in zip(self.used(layer, longest), other.used(layer, longest), strict=True):
+                mine[start:] = theirs[chosen]
+        self.lengths = torch.cat((self.lengths.to(lengths.device), lengths))
 
     def remove_row(self, row: int) -> None:
         """Forget one row. The last row takes its place, so that rows in use stay together.

@@ -5,6 +5,8 @@
 - no hidden state: where a text stands is the cache's business, which is an argument
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -99,7 +101,7 @@ class Qwen3Model(nn.Module):
         return self.lm_head(self.norm(x))
 
     @staticmethod
-    def run_layer(layer: TransformerBlock, *arguments) -> torch.Tensor:
+    def run_layer(layer: nn.Module, *arguments: Any) -> torch.Tensor:
         """One block: what is compiled once for all of them."""
         return layer(*arguments)
 
