@@ -27,6 +27,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -146,9 +147,11 @@ def main() -> None:
         except (ResultsFileError, CacheLimitError, EndpointRefusedError, OSError) as error:
             refuse(str(error))
         except UnansweredError as error:
-            sys.exit(f"{error}; the same command asks for the rest")
+            sys.exit(f"{error}; the same command asks for the rest" if workers.leads else 1)
         except KeyboardInterrupt:
-            print(f"stopped; the answers so far are in {out}, and the same command goes on from there", file=sys.stderr)
+            if workers.leads:
+                message = f"stopped; the answers so far are in {out}, and the same command goes on from there"
+                print(message, file=sys.stderr)
             sys.exit(130)
 
 
@@ -168,11 +171,9 @@ def load(arguments: argparse.Namespace) -> tuple:
     With `--endpoint` the model is an `Endpoint`, and the tokenizer, which the server has, None.
     """
     if arguments.endpoint:
-        for name in ("device", "dtype", "max_cache_bytes"):
-            if getattr(arguments, name) is not None:
-                refuse(
-                    f"--{name.replace('_', '-')} {getattr(arguments, name)}: with --endpoint the server decides that"
-                )
+        for name in ("device", "dtype", "max_cache_bytes", "compile"):
+            if getattr(arguments, name, None):
+                refuse(f"--{name.replace('_', '-')}: with --endpoint the server decides that")
         try:
             key = os.environ.get("OPENAI_API_KEY") or None
             endpoint = Endpoint(arguments.endpoint, arguments.model, key, timeout=arguments.timeout)
@@ -192,15 +193,17 @@ def load(arguments: argparse.Namespace) -> tuple:
         refuse(str(error))
 
 
-def settings_of(arguments: argparse.Namespace, model, tokenizer) -> dict:
+def settings_of(arguments: argparse.Namespace, model: Any, tokenizer: Any) -> dict:
     """What answers depend on by the model and the options of `add_options`; for a results file."""
     chosen = {"data": Path(arguments.data).stem, "chat": arguments.chat, "max_new_tokens": arguments.max_new_tokens}
     if isinstance(model, Endpoint):
-        return {"model": Path(model.model).name, "served": True, **chosen}
+        return {"model": Path(model.model).name, "served": model.model, **chosen}  # the name is all there is to tell
     return {**model_settings(arguments.model, model, tokenizer), **chosen}
 
 
-def _answer_function(arguments: argparse.Namespace, model, tokenizer, batch: int, progress: Progress) -> AnswerFunction:
+def _answer_function(
+    arguments: argparse.Namespace, model: Any, tokenizer: Any, batch: int, progress: Progress
+) -> AnswerFunction:
     """Greedy answers, by the model or the endpoint of the command line."""
     template = PROMPTS[arguments.prompt]
     options = {"max_new_tokens": arguments.max_new_tokens, "thinking": THINKING.get(arguments.chat)}
@@ -267,7 +270,7 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
-def _settings(arguments: argparse.Namespace, model, tokenizer) -> dict:
+def _settings(arguments: argparse.Namespace, model: Any, tokenizer: Any) -> dict:
     """What the answers depend on; for a results file, and for its name."""
     return {
         **settings_of(arguments, model, tokenizer),

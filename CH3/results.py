@@ -9,11 +9,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 try:
     import fcntl
 except ImportError:  # Windows: there, two runs at once are not noticed
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # there is no optional module type
 
 FIELDS = ("unique_id", "subject", "level", "prompt", "text", "extracted", "reference", "correct", "tokens", "seconds")
 OPTIONAL_FIELDS = ("samples",)  # the solutions that voted, where an answer is a vote's
@@ -60,7 +61,11 @@ class ResultsFile:
     def __enter__(self) -> "ResultsFile":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the writing; other programs may continue the file."""
         self._file.close()
 
     def append(self, result: dict) -> None:
@@ -88,7 +93,7 @@ class ResultsFile:
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except (BlockingIOError, PermissionError):  # the second on some network file systems
             raise ResultsFileError(f"{self.path} is being written by another program; wait until it ends") from None
         except OSError:  # a file system without locks
             return
@@ -153,7 +158,7 @@ def _read_result(line: bytes, place: str, unique_ids: frozenset[str]) -> dict:
     return result
 
 
-def digest(value) -> str:
+def digest(value: Any) -> str:
     """A short fingerprint of anything that JSON can hold.
 
     >>> digest({"level": 1, "subject": "Algebra"}) == digest({"subject": "Algebra", "level": 1})

@@ -40,25 +40,36 @@ class SharedResults:
             if not workers.leads:
                 self._file = ResultsFile(self._part(workers.rank), settings, unique_ids)
         except BaseException:
-            self.__exit__()
+            self.close()
             raise
 
     def __enter__(self) -> "SharedResults":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the writing; what this process wrote stays where it is."""
         if self._file is not None:
-            self._file.__exit__()
+            self._file.close()
 
     def append(self, result: dict) -> None:
         """Write one result of this process; see `ResultsFile.append`."""
-        self._file.append(result)
+        self._own_file.append(result)
+
+    @property
+    def _own_file(self) -> ResultsFile:
+        if self._file is None:
+            raise ValueError(f"{self.path} is not open: other processes' results are still being gathered")
+        return self._file
 
     def gather(self) -> dict[str, dict]:
         """The results of all processes, by `unique_id`, which are now in the file; the end of this process's part."""
-        results = self._into_file({} if self.workers.leads else self._file.results)
+        results = self._into_file({} if self.workers.leads else self._own_file.results)
         if not self.workers.leads:
-            self._file.path.unlink()
+            self._own_file.close()  # Windows deletes no open file
+            self._own_file.path.unlink(missing_ok=True)
         return results
 
     def _gather_leftovers(self) -> dict[str, dict]:
@@ -66,7 +77,7 @@ class SharedResults:
         parts: list[Path] = []
         left: dict[str, dict] = {}
         if self.workers.local_rank == 0:
-            parts = sorted(self.path.parent.glob(f"{escape(self.path.name)}.rank*"))
+            parts = sorted(self.path.parent.glob(f"{escape(self.path.name)}.rank[0-9]*"))
             was_rank_0 = [self.path] if self.path.exists() and not self.workers.leads else []  # this machine, last time
             for part in [*was_rank_0, *parts]:
                 left |= read_results(part, self.settings, self.unique_ids)
@@ -81,9 +92,9 @@ class SharedResults:
         """Append what the processes have to rank 0's file, each problem once; give everybody what is in it."""
         for some in self.workers.gather(results):
             for unique_id, result in some.items():
-                if unique_id not in self._file.results:
-                    self._file.append(result)
-        return self.workers.broadcast(self._file.results if self.workers.leads else None)
+                if unique_id not in self._own_file.results:
+                    self._own_file.append(result)
+        return self.workers.broadcast(self._own_file.results if self.workers.leads else None)
 
     def _part(self, rank: int) -> Path:
         return self.path.with_name(f"{self.path.name}.rank{rank}")

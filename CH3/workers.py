@@ -65,21 +65,22 @@ class Workers:
 
 
 @contextmanager
-def joined_workers(model) -> Iterator[Workers]:
+def joined_workers(model: object) -> Iterator[Workers]:
     """Join the processes that torchrun started; without it, be alone.
 
     Args:
         model: a `Qwen3Model`, on a GPU or not; or anything else. Collectives of tensors on GPUs go through NCCL, those
             on CPUs through gloo. Ours are of Python objects, and small.
     """
-    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+    if not dist.is_torchelastic_launched():
         yield Workers()
         return
     store, rank, size = next(dist.rendezvous("env://"))
-    on_gpu = isinstance(model, torch.nn.Module) and next(model.parameters()).is_cuda
+    device = next(model.parameters()).device if isinstance(model, torch.nn.Module) else torch.device("cpu")
+    on_gpu = device.type == "cuda"
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     if on_gpu:
-        torch.cuda.set_device(next(model.parameters()).device)
+        torch.cuda.set_device(device)
     store = dist.PrefixStore(_name_of_this_start(store, rank, size), store)
     dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
@@ -118,7 +119,7 @@ def device_of_this_process(device: str | None) -> str | None:
         device: as on the command line: None is a GPU if there is one.
     """
     wants_gpu = torch.cuda.is_available() if device is None else device == "cuda"
-    if not wants_gpu or "LOCAL_RANK" not in os.environ:
+    if not wants_gpu or not dist.is_torchelastic_launched():
         return device
     return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
 

@@ -2,11 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from process_team import ForkServer
 from safetensors.torch import load_file, safe_open
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
@@ -23,6 +25,23 @@ def device(request) -> torch.device:
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """What forks processes for all tests: to import PyTorch takes seconds."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    server = ForkServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forking(fork_server) -> Iterator[ForkServer]:
+    """The same, with nothing left running after a test."""
+    yield fork_server
+    fork_server.finish()
 
 
 @pytest.fixture(scope="session")
@@ -126,3 +145,19 @@ def tokenizer_folder(request) -> Path:
     if not (TINY / "tokenizer.json").is_file():
         pytest.skip("CH2/qwen3/tiny has no tokenizer yet")
     return TINY
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator:
+    """A headless Chromium that asks the network for nothing of its own accord, as a Playwright browser."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs `pip install -e '.[browser]'`")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine; Debian and Ubuntu: apt-get install chromium")
+    quiet = ["background-networking", "component-update", "sync", "quic", "gpu"]
+    flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()

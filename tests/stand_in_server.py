@@ -2,17 +2,29 @@
 
 import json
 import random
+import ssl
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-FAULTS = ("500", "503", "429", "drop", "half", "text", "empty list", "number", "late", "trickle")
+CONTENTS = {  # of answers with status 200 that are none
+    "text": b"<html>Gateway</html>",
+    "empty list": b'{"choices": []}',
+    "number": b"7",
+    "infinite": b'{"choices": [{"text": "?"}], "usage": {"completion_tokens": 1e999}}',
+    "broken off": b'{"choices": [{"text": "half of", "finish_reason": "abort"}]}',
+}
+FAULTS = ("500", "503", "429", "408", "drop", "half", "late", "trickle", *CONTENTS)
 
 
 class StandIn(ThreadingHTTPServer):
     """Answers each of some problems with its reference in a box, or wrongly for seeds that end in 7.
+
+    Args:
+        certificate: files of a certificate and its key, for HTTPS.
 
     Attributes:
         fault_rate: how often something goes wrong, at random.
@@ -26,8 +38,13 @@ class StandIn(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, problems: list[dict], fault_rate: float = 0.0, seed: int = 0):
+    def __init__(self, problems: list[dict], fault_rate: float, seed: int, certificate: tuple[Path, Path] | None):
         super().__init__(("127.0.0.1", 0), Handler)
+        self.certificate = certificate
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.problems, self.fault_rate, self.rng = problems, fault_rate, random.Random(seed)
         self.fault_of: dict[str, str] = {}
         self.delay, self.late = 0.0, 1.5
@@ -42,15 +59,17 @@ class StandIn(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/v1"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.server_port}/v1"
 
     def handle_error(self, request, client_address):
         """The client cut the connection, as it should when an answer is late."""
 
 
 @contextmanager
-def stand_in(problems: list[dict], fault_rate: float = 0.0, seed: int = 0):
-    server = StandIn(problems, fault_rate, seed)
+def stand_in(
+    problems: list[dict], fault_rate: float = 0.0, seed: int = 0, certificate: tuple[Path, Path] | None = None
+):
+    server = StandIn(problems, fault_rate, seed, certificate)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -62,7 +81,7 @@ def stand_in(problems: list[dict], fault_rate: float = 0.0, seed: int = 0):
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         server: StandIn = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body["prompt"] if "prompt" in body else body["messages"][0]["content"]
@@ -90,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
         text = f"We compute, and get \\boxed{{{problem['answer'] if right else '-12345'}}}."
         logprobs = [-0.25, -0.75]
         if "prompt" in body:
-            choice = {"text": text}
+            choice = {"text": text, "finish_reason": "stop"}
             if "logprobs" in body:
                 choice["logprobs"] = {"token_logprobs": logprobs}
         else:
@@ -106,9 +125,8 @@ class Handler(BaseHTTPRequestHandler):
             self._reply(429, b"later", {"Retry-After": fault.split()[1]})
         elif fault == "half":
             self._reply(200, b'{"choices": [{"text": "half of', {"Content-Length": "9999"})
-        elif fault in ("text", "empty list", "number"):
-            contents = {"text": b"<html>Gateway</html>", "empty list": b'{"choices": []}', "number": b"7"}
-            self._reply(200, contents[fault])
+        elif fault in CONTENTS:
+            self._reply(200, CONTENTS[fault])
         elif fault == "late":
             time.sleep(self.server.late)
             self._reply(200, b'{"choices": [{"text": "too late"}]}')

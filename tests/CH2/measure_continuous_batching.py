@@ -10,7 +10,11 @@ ways to work off the same prompts, in turn, several times; medians are printed:
 Tokens that a row draws after its own end do not count. With `--max-cache-bytes` the last way runs once more under that
 limit, and memory is measured: by the cache's own count and by the operating system.
 
-    python tests/CH2/measure_continuous_batching.py                          the shipped model's shape
+    python tests/CH2/measure_continuous_batching.py                    the shipped model's shape
+    python tests/CH2/measure_continuous_batching.py --shape 0.6B       the shape of Qwen3-0.6B: hours on a processor
+
+A reduced form of the second takes minutes: fewer answers, a quarter as long, and its last rows weigh more:
+
     python tests/CH2/measure_continuous_batching.py --shape 0.6B --prompts 48 --mean 25 --longest 250 --rounds 1
 """
 

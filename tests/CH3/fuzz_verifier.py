@@ -209,7 +209,7 @@ class Fuzzer:
 
 def shown(texts: tuple[str, ...]) -> str:
     """Texts on one line, all in ASCII, shortened."""
-    return ", ".join(ascii(text) if len(text) < 300 else f"{ascii(text[:300])}... ({len(text)})" for text in texts)
+    return ", ".join(ascii(text) if len(text) < 300 else f"{text[:300]!a}... ({len(text)})" for text in texts)
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -59,8 +60,10 @@ def measure_speed(rounds: int, folder: Path, arguments: list[str]) -> None:
 
 def results(out: Path) -> list[dict]:
     """The whole lines of a results file and of its parts, by problem, without the seconds."""
-    lines = [line for path in out.parent.glob(f"{out.name}*") for line in path.read_text().split("\n")[1:-1]]
-    answers = [json.loads(line) for line in lines]
+    answers = []
+    for path in out.parent.glob(f"{out.name}*"):
+        with suppress(FileNotFoundError):  # a part that was gathered just now
+            answers += [json.loads(line) for line in path.read_text().split("\n")[1:-1]]
     for answer in answers:
         del answer["seconds"]
     return sorted(answers, key=lambda answer: answer["unique_id"])

@@ -1,10 +1,8 @@
 """Evaluation: answers in any order, interrupted in any way, end in the same results, each once."""
 
 import json
-import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
+from process_team import Processes
 
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.generation import generate
@@ -342,57 +341,11 @@ def test_ctrl_c_says_how_to_go_on(command, tmp_path, monkeypatch, tiny_folder):
     assert len(appended) == 4
 
 
-def test_help_explains_and_gives_examples():
-    run = subprocess.run([sys.executable, "-m", "CH3.evaluation", "--help"], capture_output=True, text=True, timeout=60)
-    assert run.returncode == 0
-    assert run.stdout.count("python -m CH3.evaluation") >= 5
-    assert "goes on" in run.stdout
-
-
-# Runs the command line as often as asked: a process of its own each time, forked after PyTorch was imported once.
-RUNS = """
-import json, os, sys
-from CH3 import evaluation
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-        sys.argv = ["evaluation", *json.loads(line)]
-        code = 1
-        try:
-            evaluation.main()
-            code = 0
-        finally:
-            os._exit(code)
-    print(child, flush=True)
-    print(os.waitpid(child, 0)[1], flush=True)
-"""
-
-
-class Run:
-    """One run of the command line by the process `runs`."""
-
-    def __init__(self, runs: subprocess.Popen, *arguments):
-        self.runs = runs
-        runs.stdin.write(json.dumps([str(argument) for argument in arguments]) + "\n")
-        runs.stdin.flush()
-        self.pid = int(runs.stdout.readline())
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-
-    def status(self) -> int:
-        """Wait for its end: 0, or the number of the signal that ended it."""
-        return int(self.runs.stdout.readline())
-
-
-@pytest.fixture
-def runs():
-    process = subprocess.Popen([sys.executable, "-c", RUNS], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    yield process
-    process.stdin.close()
-    process.wait(timeout=30)
+def test_help_explains_and_gives_examples(command):
+    code, shown, _ = command("--help")
+    assert code == 0
+    assert shown.count("python -m CH3.evaluation") >= 5
+    assert "goes on" in shown
 
 
 def lines_of(path: Path) -> bytes:
@@ -401,18 +354,17 @@ def lines_of(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork and no kill -9")
-def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice(runs, tmp_path, tiny_folder):
-    arguments = ["--limit", 100, "--prompt", "direct", "--max-new-tokens", 16, "--batch", 3]
-    arguments += ["--device", "cpu", "--dtype", "float64"]  # where a text does not depend on its neighbours at all
+def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice(forking, tmp_path, tiny_folder):
+    command = ["CH3.evaluation", "--limit", 100, "--prompt", "direct", "--max-new-tokens", 16]
+    command += ["--device", "cpu", "--dtype", "float64"]  # where a text does not depend on its neighbours at all
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
-    assert Run(runs, *arguments, "--out", whole).status() == 0
+    assert Processes(forking, *command, "--out", whole).statuses() == [0]
 
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # shown when the test fails
     rng, kept = random.Random(seed), b""
     for _ in range(10):
-        run = Run(runs, *arguments, "--out", killed)
+        run = Processes(forking, *command, "--batch", 3, "--out", killed)
         if rng.random() < 0.2:  # while it loads, or writes the first line
             time.sleep(rng.uniform(0, 0.3))
         else:
@@ -421,11 +373,11 @@ def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice
                 time.sleep(0.001)
             time.sleep(rng.uniform(0, 0.03))
         run.kill()
-        assert run.status() == signal.SIGKILL
+        assert run.statuses() == [signal.SIGKILL]
         assert lines_of(killed).startswith(kept)  # what was finished stays, as it was
         kept = lines_of(killed)
     assert 1 < kept.count(b"\n") < 101
-    assert Run(runs, *arguments, "--out", killed).status() == 0
+    assert Processes(forking, *command, "--out", killed).statuses() == [0]
 
     assert killed.read_bytes().startswith(kept)
     header, *results = map(json.loads, killed.read_bytes().splitlines())

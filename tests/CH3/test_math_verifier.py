@@ -187,7 +187,7 @@ def test_a_grade_shows_how_each_side_was_understood(text, shown):
 
 def test_an_answer_cannot_be_written_to_agree_where_it_is_tried():
     """A polynomial that vanishes at the places that are known beforehand is not zero."""
-    places = [place for place in values_at_places(parse("x"))]
+    places = values_at_places(parse("x"))
     zero = "".join(f"(x-({place}))" for place in places)
     assert set(values_at_places(parse(zero))) == {Fraction(0)}
     assert not grade_answer(f"x+{zero}", "x")

@@ -143,3 +143,14 @@ def test_a_result_of_no_open_problem_is_refused_and_not_written(unique_id, words
     with ResultsFile(path, SETTINGS, IDS) as file, pytest.raises(ValueError, match=words):
         file.append(result(unique_id))
     assert path.read_bytes() == content
+
+
+def test_a_lock_that_a_file_system_denies_is_a_lock(path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="this system has no advisory locks")
+
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")  # what POSIX allows in the place of EAGAIN
+
+    monkeypatch.setattr(fcntl, "flock", denied)
+    with pytest.raises(ResultsFileError, match="being written by another program"):
+        write(path)

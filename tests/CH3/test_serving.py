@@ -1,9 +1,13 @@
 """A serving engine that misbehaves: nothing is lost, nothing is asked or answered twice that need not be."""
 
 import json
+import math
+import shutil
+import subprocess
 import sys
 import time
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from stand_in_server import FAULTS, stand_in
@@ -83,21 +87,59 @@ def test_retry_after_is_honoured(problems):
     assert 5 < _seconds(formatdate(time.time() + 7, usegmt=True)) <= 7
 
 
-def test_waits_grow_and_are_random(problems, monkeypatch):
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("1.5", 1.5),
+        ("-5", 0),
+        ("nan", 0),
+        ("1e9", 0),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", 0),
+        ("9" * 400, math.inf),
+    ],
+)
+def test_any_retry_after_is_a_number_of_seconds(header, seconds):
+    assert _seconds(header) == seconds
+
+
+def test_waits_grow_and_are_random():
     waits = []
-    monkeypatch.setattr("CH3.serving.time.sleep", waits.append)
     endpoint = Endpoint("http://127.0.0.1:9", "m", attempts=11, first_wait=2.0, timeout=0.2)  # nobody listens there
     for _ in range(10):
         with pytest.raises(EndpointError, match="no answer in 11 attempts; at last: ConnectionRefusedError"):
-            endpoint.complete("?")
+            endpoint.complete("?", pause=waits.append)
     rounds = [waits[start : start + 10] for start in range(0, 100, 10)]
     assert len(waits) == 100
     for number in range(10):
         longest = min(2.0 * 2**number, 300)
         some = [one[number] for one in rounds]
         assert all(0 <= wait <= longest for wait in some)
-        assert len(set(some)) > 1 or longest == 300
+        assert len(set(some)) > 1
         assert max(some) > longest / 4
+
+
+def test_a_long_wait_that_the_server_asks_for_has_a_limit_and_stays_random(problems):
+    waits = []
+    with stand_in(problems[:1]) as server:
+        server.fault_of = {problems[0]["unique_id"]: "wait 100000"}
+        with pytest.raises(EndpointError):
+            Endpoint(server.url, "m", attempts=5).complete(problems[0]["problem"], pause=waits.append)
+    assert all(300 <= wait <= 600 for wait in waits)
+    assert len(set(waits)) == 4
+
+
+def test_at_the_end_of_the_block_no_request_is_sent_again(problems):
+    with stand_in(problems[:1]) as server:
+        server.fault_of = {problems[0]["unique_id"]: "500"}
+        with Requests(Endpoint(server.url, "m", attempts=1000, first_wait=0.05), 2) as requests:
+            requests.submit("first", problems[0]["problem"])
+            while not server.asked:
+                time.sleep(0.01)
+        key, outcome = requests.next_outcome()
+        assert (key, type(outcome)) == ("first", EndpointError)
+        asked = server.asked.total()
+        time.sleep(0.2)
+        assert server.asked.total() == asked
 
 
 def test_a_server_that_refuses_everything_ends_the_run(problems, tmp_path):
@@ -140,12 +182,76 @@ def test_as_many_requests_as_allowed_are_under_way(problems):
         assert server.most_at_once == 6
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://host:port/v1"])
+NO_ADDRESSES = [
+    "",
+    "127.0.0.1:8000",
+    "ftp://127.0.0.1",
+    "http://",
+    "http://host:port/v1",
+    "http://[/v1",
+    "http://h:0/v1",
+]
+LEFT_OUT = ["http://127.0.0.1/v1?version=2", "http://me:secret@127.0.0.1/v1", "http://127.0.0.1/v1#part"]
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES + LEFT_OUT)
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="expected an address such as"):
         Endpoint(url, "m")
     with pytest.raises(ValueError, match="concurrency is 0"):
         Requests(Endpoint("http://127.0.0.1", "m"), 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"timeout": 0.0}, "timeout is 0.0"),
+        ({"timeout": -1.0}, "timeout is -1.0"),
+        ({"timeout": math.nan}, "timeout is nan"),
+        ({"timeout": math.inf}, "timeout is inf"),
+        ({"attempts": 0}, "attempts is 0"),
+        ({"first_wait": -1.0}, "first_wait -1.0"),
+        ({"key": "a-secret\n"}, "the key holds"),
+        ({"key": "ключ"}, "the key holds"),
+    ],
+)
+def test_what_no_request_can_be_sent_with_is_refused(options, words):
+    with pytest.raises(ValueError, match=words) as error:
+        Endpoint("http://127.0.0.1", "m", **options)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("host", ["a" * 70, "a b"])
+def test_a_name_that_no_host_can_have_ends_the_run(host, problems, tmp_path):
+    with pytest.raises(EndpointRefusedError, match="cannot be asked"):
+        evaluated(Endpoint(f"http://{host}/v1", "m"), problems[:4], tmp_path / "out.jsonl")
+
+
+@pytest.fixture
+def certificate(tmp_path) -> tuple[Path, Path]:
+    """Files of a certificate for 127.0.0.1, and of its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl, to make a certificate")
+    paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths
+
+
+def test_https_asks_no_server_it_does_not_know_and_has_a_time_limit_too(certificate, problems, tmp_path, monkeypatch):
+    with stand_in(problems[:8], certificate=certificate) as server:
+        endpoint = Endpoint(server.url, "m", attempts=2, timeout=0.5, first_wait=0.001)
+        with pytest.raises(EndpointRefusedError, match="cannot be asked: .*certificate"):
+            evaluated(endpoint, problems[:8], tmp_path / "out.jsonl")
+        assert not server.asked
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        server.fault_of = {problems[0]["unique_id"]: "trickle", problems[1]["unique_id"]: "late"}
+        with pytest.raises(UnansweredError, match="2 of 8"):
+            evaluated(endpoint, problems[:8], tmp_path / "out.jsonl")
+        server.fault_of.clear()
+        assert all(result["correct"] for result in evaluated(endpoint, problems[:8], tmp_path / "out.jsonl"))
+        assert server.asked == {one["unique_id"]: 3 if one in problems[:2] else 1 for one in problems[:8]}
 
 
 def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, capsys):
@@ -161,7 +267,7 @@ def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, capsys):
             code = error.code
         return code, *capsys.readouterr()
 
-    monkeypatch.setenv("OPENAI_API_KEY", "from the environment")
+    monkeypatch.setenv("OPENAI_API_KEY", "key-from-the-environment")
     with stand_in(problems[:10]) as server:
         server.fault_of = {problems[0]["unique_id"]: "422"}
         code, shown, said = command("--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3)
@@ -172,9 +278,14 @@ def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, capsys):
         assert code == 0
         assert "100.0%" in shown
         assert sum(server.asked.values()) == 11
-        assert set(server.keys) == {"Bearer from the environment"}
+        assert set(server.keys) == {"Bearer key-from-the-environment"}
         assert json.loads(out.read_text().splitlines()[0])["settings"]["model"] == "Qwen3-0.6B"
-        assert command("--endpoint", server.url, "--model", "other")[0] == 2
+        for other in ("other", "another/Qwen3-0.6B"):  # of one last part, and another model
+            code, _, said = command("--endpoint", server.url, "--model", other)
+            assert (code, "was made with other settings" in said) == (2, True)
     assert command("--endpoint", "nowhere")[0] == 2
-    code, _, said = command("--endpoint", "http://127.0.0.1:9", "--device", "cpu")
-    assert (code, "--device cpu: with --endpoint the server decides that" in said) == (2, True)
+    for options in (["--device", "cpu"], ["--dtype", "float32"], ["--max-cache-bytes", 9], ["--compile"]):
+        code, _, said = command("--endpoint", "http://127.0.0.1:9", *options)
+        assert (code, f"{options[0]}: with --endpoint the server decides that" in said) == (2, True)
+    code, _, said = command("--endpoint", "http://127.0.0.1:9", "--timeout", 0)
+    assert (code, "timeout is 0.0" in said) == (2, True)

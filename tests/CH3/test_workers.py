@@ -8,18 +8,19 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
-from process_team import Team, forking_process
+from process_team import Team
 
 from CH3.answers import Answer
 from CH3.evaluation import evaluate
 from CH3.problems import load_problems
 from CH3.results import ResultsFile, ResultsFileError
-from CH3.workers import Workers, _name_of_this_start, device_of_this_process, handed_out
+from CH3.workers import Workers, _name_of_this_start, device_of_this_process, handed_out, joined_workers
 
 needs_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="kills processes that it finds in /proc")
 
@@ -51,13 +52,20 @@ def test_counters_of_two_pieces_of_work_are_apart():
 def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert [device_of_this_process(device) for device in (None, "cuda", "cpu")] == [None, "cuda", "cpu"]
     monkeypatch.setenv("LOCAL_RANK", "6")
+    assert [device_of_this_process(device) for device in (None, "cuda", "cpu")] == [None, "cuda", "cpu"]
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "of torchrun")
     assert [device_of_this_process(device) for device in (None, "cuda")] == ["cuda:2"] * 2
     assert [device_of_this_process(device) for device in ("cpu", "cuda:1")] == ["cpu", "cuda:1"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device_of_this_process(None) is None
+
+
+def test_ranks_that_torchrun_did_not_give_count_for_nothing(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE"):  # as clusters set them, for programs of other kinds
+        monkeypatch.setenv(name, "3")
+    with joined_workers(None) as workers:
+        assert (workers.rank, workers.size, workers.leads) == (0, 1, True)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
@@ -85,6 +93,8 @@ def test_parts_that_a_killed_run_left_are_gathered_once(problems, tmp_path):
                 file.append(result)
     with Path(f"{out}.rank7").open("a") as file:
         file.write('{"unique_id": "cut off')
+    other = Path(f"{out}.rankings.txt")  # somebody's own
+    other.write_text("first")
     asked = []
 
     def answer_fn(open_problems):
@@ -93,7 +103,7 @@ def test_parts_that_a_killed_run_left_are_gathered_once(problems, tmp_path):
 
     assert evaluate(answer_fn, problems, out, settings=settings, progress=False) == results
     assert asked == problems[9:]
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("[out]")] == ["[out].jsonl"]
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.jsonl", out.name, other.name}
     lines = [json.loads(line) for line in out.read_text().splitlines()[1:]]
     assert sorted(line["unique_id"] for line in lines) == sorted(ids)
 
@@ -110,21 +120,17 @@ def test_parts_of_other_settings_are_refused_and_stay(problems, tmp_path):
 # The command line, in processes that share the work
 
 
-ARGUMENTS = ["--limit", "60", "--prompt", "direct", "--max-new-tokens", "16", "--batch", "3"]
+ARGUMENTS = ["--limit", "60", "--prompt", "direct", "--max-new-tokens", "16"]
 ARGUMENTS += ["--device", "cpu", "--dtype", "float64"]  # where a text does not depend on its neighbours at all
-
-
-@pytest.fixture
-def forking():
-    process = forking_process()
-    yield process
-    process.stdin.close()
-    process.wait(timeout=60)
+SLOWLY = ["--batch", "3"]
 
 
 def kept(out: Path) -> list[str]:
     """The results on disk, in the file and in its parts; a last line that is cut off is none."""
-    contents = [path.read_text() for path in out.parent.glob(f"{out.name}*")]
+    contents = []
+    for path in out.parent.glob(f"{out.name}*"):
+        with suppress(FileNotFoundError):  # a part that was gathered just now
+            contents.append(path.read_text())
     lines = [line for content in contents for line in content[: content.rfind("\n") + 1].splitlines()]
     return [line for line in lines if '"unique_id"' in line[:20]]
 
@@ -150,7 +156,7 @@ def test_processes_killed_at_random_moments_lose_nothing_and_repeat_nothing(fork
     print(f"seed {seed}")  # shown when the test fails
     rng, before = random.Random(seed), []
     for _ in range(4):
-        team = Team(forking, rng.choice(("aa", "aaa")), "CH3.evaluation", *ARGUMENTS, "--out", killed)
+        team = Team(forking, rng.choice(("aa", "aaa")), "CH3.evaluation", *ARGUMENTS, *SLOWLY, "--out", killed)
         wanted = len(before) + rng.randint(1, 12)
         wait_until(lambda wanted=wanted: len(kept(killed)) >= wanted)
         time.sleep(rng.uniform(0, 0.03))
@@ -168,7 +174,7 @@ def test_processes_killed_at_random_moments_lose_nothing_and_repeat_nothing(fork
 
 @needs_linux
 def test_machines_need_no_common_folder_and_may_change_their_ranks(forking, tmp_path, tiny_folder):
-    arguments = ["CH3.evaluation", *ARGUMENTS, "--limit", "24", "--out", tmp_path / "{machine}" / "out.jsonl"]
+    arguments = ["CH3.evaluation", *ARGUMENTS, *SLOWLY, "--limit", "24", "--out", tmp_path / "{machine}" / "out.jsonl"]
     a, b = (tmp_path / machine / "out.jsonl" for machine in "ab")
     team = Team(forking, "abb", *arguments)
     wait_until(lambda: len(kept(a)) >= 2 and len(kept(b)) >= 3)
@@ -186,7 +192,7 @@ def test_machines_need_no_common_folder_and_may_change_their_ranks(forking, tmp_
 def test_torchrun_restarts_the_processes_when_one_is_killed(tmp_path, tiny_folder):
     out = tmp_path / "out.jsonl"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
-    command += ["--monitor-interval", "0.1", "-m", "CH3.evaluation", *ARGUMENTS, "--out", str(out)]
+    command += ["--monitor-interval", "0.1", "-m", "CH3.evaluation", *ARGUMENTS, *SLOWLY, "--out", str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("MASTER_PORT", None)
     torchrun = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -65,7 +65,7 @@ def measure_divergence(name: str, problems: int, num_samples: int, max_new_token
             pairs = zip(consensus.samples, alone.samples, strict=True)
             different += sum(in_batch.text != by_itself.text for in_batch, by_itself in pairs)
         drawn = problems * num_samples
-        print(f"{str(dtype):15s} {different} of {drawn} samples differ between a batch of {min(drawn, 64)} and alone")
+        print(f"{dtype!s:15s} {different} of {drawn} samples differ between a batch of {min(drawn, 64)} and alone")
 
 
 def main() -> None:

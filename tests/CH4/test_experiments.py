@@ -4,10 +4,8 @@ import io
 import itertools
 import json
 import math
-import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,7 +15,7 @@ import matplotlib.image
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from process_team import Team, forking_process
+from process_team import Processes, Team
 
 from Appendixes.QWEN3Model import load_qwen3
 from CH3.problems import load_problems
@@ -275,32 +273,26 @@ def test_ctrl_c_says_how_to_go_on(easy, tmp_path, monkeypatch):
 
 
 def test_less_memory_gives_the_same_table_and_too_little_is_refused(easy, whole, tmp_path):
-    code, _, progress = run(*easy, "--out", tmp_path, "--max-cache-bytes", 2_500_000)
+    code, _, _ = run(*easy, "--out", tmp_path, "--max-cache-bytes", 2_500_000)
     assert code == 0
     assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
     code, _, error = run(*easy, "--out", tmp_path / "none", "--max-cache-bytes", 100_000)
     assert (code, "max_cache_bytes is 100,000: raise it" in error) == (2, True)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_two_processes_give_the_same_table(easy, whole, tmp_path):
-    forking = forking_process()
+def test_two_processes_give_the_same_table(forking, easy, whole, tmp_path):
     assert Team(forking, "aa", "CH4.experiments", *easy, "--out", tmp_path).statuses() == [0, 0]
-    forking.stdin.close()
-    assert forking.wait(timeout=60) == 0
     assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
     assert len(list((tmp_path / "answers").iterdir())) == 2 + 2
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
-def test_a_killed_run_goes_on_and_ends_in_the_same_table(easy, whole, tmp_path):
-    arguments = [*map(str, easy), "--batch", "12", "--out", str(tmp_path)]
-    process = subprocess.Popen([sys.executable, "-m", "CH4.experiments", *arguments], stderr=subprocess.DEVNULL)
+def test_a_killed_run_goes_on_and_ends_in_the_same_table(forking, easy, whole, tmp_path):
+    process = Processes(forking, "CH4.experiments", *easy, "--batch", 12, "--out", tmp_path)
     deadline = time.monotonic() + 120
     while len(kept_lines(tmp_path)) < 12 and time.monotonic() < deadline:  # both greedy rows, and some samples
         time.sleep(0.002)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    assert process.statuses() == [signal.SIGKILL]
     kept = kept_lines(tmp_path)
     assert 12 <= len(kept) < 4 * (1 + 4)
     assert run(*easy, "--out", tmp_path)[0] == 0

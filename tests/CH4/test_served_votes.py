@@ -13,7 +13,7 @@ from CH3.serving import Endpoint
 from CH4 import experiments
 from CH4.draws import draws_of, served_votes
 
-QUICK = {"timeout": 1.0, "first_wait": 0.001}
+QUICK = {"timeout": 0.5, "first_wait": 0.001}
 
 
 @pytest.fixture(scope="module")
