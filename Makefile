@@ -1,12 +1,20 @@
-# make run    execute the chapters' notebooks; pages and executed copies appear in build/
-# make test   all tests, and ruff
-# make lab    open the notebooks in JupyterLab
+# make run      execute the chapters' notebooks; pages and executed copies appear in build/
+# make test     all tests, the linter and the type checker
+# make lab      open the notebooks in JupyterLab
+# make book     the notebooks, parts and modules as a site to read: build/book/index.html
+# make browser  the site and JupyterLab, tried in Chromium; some minutes
 # Each makes .venv by itself when it is missing or the requirements changed.
 
+.DEFAULT_GOAL := run
+.PHONY: run test lab book browser clean
+
+ifeq ($(OS),Windows_NT)  # in a shell such as Git Bash
+PYTHON ?= python
+BIN := .venv/Scripts
+else
 PYTHON ?= python3
 BIN := .venv/bin
-.DEFAULT_GOAL := run
-.PHONY: run test lab clean
+endif
 
 run: .venv/installed
 	$(BIN)/python tests/run_notebooks.py
@@ -14,10 +22,17 @@ run: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 lab: .venv/installed
 	$(BIN)/jupyter lab
+
+book: .venv/installed-book
+	$(BIN)/python tests/build_book.py
+
+browser: .venv/installed-dev .venv/installed-book .venv/installed-browser
+	$(BIN)/python -m pytest -m browser
 
 clean:
 	rm -rf build .venv
@@ -28,6 +43,6 @@ clean:
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+.venv/installed-%: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

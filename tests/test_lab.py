@@ -1,0 +1,118 @@
+"""`make lab` as a reader uses it: JupyterLab in Chromium, "Run All Cells", no error.
+
+`make browser` runs these tests; a notebook takes one to three minutes.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+
+import nbformat
+import pytest
+from run_notebooks import NOTEBOOKS, REPOSITORY
+
+pytestmark = pytest.mark.browser
+
+START_SECONDS, RUN_SECONDS = 60, 600
+MODEL = "jupyterapp.shell.currentWidget.context.model.toJSON()"
+STATUS = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A copy of the chapters, as JupyterLab saves what it runs; the notebooks in it have no outputs yet."""
+    copy = tmp_path_factory.mktemp("repository")
+    for path in NOTEBOOKS:
+        chapter = path.parent
+        large = [entry.name for entry in chapter.glob("qwen3/*") if entry.name != "tiny"]
+        shutil.copytree(chapter, copy / chapter.name, ignore=shutil.ignore_patterns("__pycache__", *large))
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, copy / path.relative_to(REPOSITORY))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def lab(folder, tmp_path_factory) -> Iterator[str]:
+    """The address of a JupyterLab that runs, with settings of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {f"JUPYTER_{name}_DIR": str(tmp_path_factory.mktemp(name)) for name in ("CONFIG", "DATA", "RUNTIME")}
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    command += [
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={folder}",
+    ]
+    server = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, server)
+        yield address
+    finally:
+        server.terminate()  # which ends its kernels too
+        server.wait(timeout=30)
+
+
+def _wait_for(address: str, server: subprocess.Popen) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/api").close()
+        except URLError:
+            assert server.poll() is None, f"JupyterLab ended with {server.returncode}"
+            assert time.monotonic() < deadline, f"JupyterLab did not answer within {START_SECONDS} s"
+            time.sleep(0.2)
+        else:
+            return
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)
+def test_run_all_cells_without_an_error(chromium, lab, path):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    broken = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    name = path.relative_to(REPOSITORY).as_posix()
+    page.goto(f"{lab}/lab/tree/{quote(name)}?reset")
+    page.wait_for_function(f"window.jupyterapp && {STATUS} === 'idle'", timeout=60_000)
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
+    page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+    cells = _run(page)
+    assert [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"] == []
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"]) >= 3
+    assert page.locator("mjx-merror").count() == 0
+    assert broken == []
+    page.close()
+
+
+def _run(page) -> list[dict]:
+    """Wait until the last cell has run, or one has failed; the code cells then."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while True:
+        time.sleep(1)
+        cells = [cell for cell in page.evaluate(MODEL)["cells"] if cell["cell_type"] == "code"]
+        failed = any(output["output_type"] == "error" for cell in cells for output in cell["outputs"])
+        done = all(cell["execution_count"] for cell in cells) and page.evaluate(STATUS) == "idle"
+        if failed or done:
+            return cells
+        assert time.monotonic() < deadline, f"still running after {RUN_SECONDS} s"
