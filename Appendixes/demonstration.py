@@ -1,7 +1,7 @@
-"""What the components' demonstrations share: the `--plot` option, pictures in one style, checks that can fail.
+"""What the components' demonstrations share: the `--plot` option, checks that can fail, numbers as text.
 
 - a demonstration exits with code 0, with 1 if a check fails, with 2 if its command line cannot be followed
-- pictures never open a window, so they work on a machine without a screen
+- pictures are drawn in the style of `figure_style`, and saved only where `--plot` asks for one
 """
 
 import argparse
@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import nn
 
-# Colours that colour-blind readers can tell apart (Okabe and Ito, 2008); use a second sign beside them, such as a dash.
-BLUE, ORANGE, GREEN, RED, PINK, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 PICTURE_FORMATS = (".png", ".svg", ".pdf")
 
 
@@ -49,17 +46,6 @@ def refuse(message: str) -> NoReturn:
     """End the program with code 2 and one line that says what cannot be done."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
-
-
-def new_picture(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    """An empty picture that a column of 700 pixels can show, with its title and the names of its axes."""
-    figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title, fontsize=11)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
 def save_figure(figure: Figure, path: Path) -> None:

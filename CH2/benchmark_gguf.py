@@ -58,7 +58,7 @@ def write_gguf(checkpoint: Path, path: Path) -> None:
 
 def gguf_settings(config: Qwen3Config) -> dict[str, int | float | str]:
     """The shape, under the names that GGUF has for it."""
-    shape = {
+    shape: dict[str, int | float | str] = {
         "block_count": config.num_hidden_layers,
         "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size,
@@ -71,8 +71,12 @@ def gguf_settings(config: Qwen3Config) -> dict[str, int | float | str]:
         "rope.freq_base": config.rope_theta,
         "vocab_size": config.vocab_size,
     }
-    fixed = {"general.architecture": "qwen3", "general.alignment": ALIGNMENT, "tokenizer.ggml.model": "no_vocab"}
-    return fixed | {f"qwen3.{name}": value for name, value in shape.items()}
+    fixed: dict[str, int | float | str] = {
+        "general.architecture": "qwen3",
+        "general.alignment": ALIGNMENT,
+        "tokenizer.ggml.model": "no_vocab",
+    }
+    return {**fixed, **{f"qwen3.{name}": value for name, value in shape.items()}}
 
 
 def gguf_name(name: str) -> str:

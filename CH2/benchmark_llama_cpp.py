@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from Appendixes.QWEN3Model import Qwen3Config
 from CH2.benchmark_gguf import write_gguf
@@ -68,7 +69,7 @@ class LlamaCpp:
         finally:
             self.library.llama_free(context)
 
-    def _new_context(self, length: int):
+    def _new_context(self, length: int) -> Any:
         parameters = self.library.llama_context_default_params()
         parameters.n_ctx = length
         parameters.n_threads = parameters.n_threads_batch = self.threads
@@ -77,7 +78,7 @@ class LlamaCpp:
             raise RuntimeError(f"llama.cpp cannot make a context of {length} tokens")
         return context
 
-    def _read(self, context, tokens: list[int]) -> None:
+    def _read(self, context: Any, tokens: list[int]) -> None:
         array = (self.library.llama_token * len(tokens))(*tokens)
         code = self.library.llama_decode(context, self.library.llama_batch_get_one(array, len(tokens)))
         if code:

@@ -57,7 +57,7 @@ class Ticker:
     def __init__(self, tick: Callable[[], None]):
         self.tick = tick
 
-    def put(self, value) -> None:
+    def put(self, value: object) -> None:
         """A token was made, or the prompt is about to be read."""
         self.tick()
 

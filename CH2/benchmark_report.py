@@ -6,10 +6,11 @@
 
 from collections.abc import Iterable, Sequence
 from statistics import median
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import BLUE, GREEN, ORANGE, PINK, new_picture
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, describe, new_picture
 from CH2.benchmark_peers import BOOK, LLAMA_CPP, TRANSFORMERS
 
 GB, MB = 1e9, 1e6
@@ -97,7 +98,7 @@ def print_prefill(results: dict) -> None:
     print(f"\nReading a prompt of {settings['context']:,} tokens, up to the first new one")
     seconds = {name: [pair["long"]["first_token"] for pair in pairs] for name, pairs in found.items()}
     times = {name: median(values) for name, values in seconds.items()}
-    rows = [
+    rows: list[tuple] = [
         (
             name,
             spread(values),
@@ -216,27 +217,34 @@ def draw_decode(results: dict) -> Figure:
         results["bandwidth"] / step_bytes(kinds[name], settings["prompt_tokens"] + settings["new_tokens"] / 2)
         for name in names
     ]
-    best = max((name for name in names if kinds[name]["rung"]), key=medians.get)
+    best = max((name for name in names if kinds[name]["rung"]), key=lambda name: medians[name])
     share = medians[best] / limits[names.index(best)]
     figure, axes = new_picture(
         f"{best}: {medians[best]:,.1f} tokens/s, {share:.0%} of what the memory allows",
         "tokens per second, one text",
         f"Qwen3 {settings['shape']}, {settings['dtype']}",
+        grid="x",
     )
     figure.set_size_inches(7, 1.4 + 0.3 * len(names))
     colours = [{"half": BLUE, "int8": GREEN, "int4": PINK}[kinds[name]["weights"]] for name in names]
     hatches = ["" if kinds[name]["rung"] else "//" for name in names]
-    bars = axes.barh(names, medians.values(), color=colours, hatch=hatches, edgecolor="white")
-    axes.bar_label(bars, [f"{speed:,.1f}" for speed in medians.values()], padding=3, fontsize=9)
+    bars = axes.barh(names, list(medians.values()), color=colours, hatch=hatches, edgecolor="white")
+    bits = [{"half": "", "int8": " (8 bits)", "int4": " (4 bits)"}[kinds[name]["weights"]] for name in names]
+    speed_labels = [f"{speed:,.1f}{width}" for speed, width in zip(medians.values(), bits, strict=True)]
+    axes.bar_label(bars, speed_labels, padding=3, fontsize=9)
     places = range(len(names))
     axes.vlines(
         limits, [i - 0.4 for i in places], [i + 0.4 for i in places], ORANGE, linewidth=2, label="memory's limit"
     )
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, 1.15 * max(*limits, *medians.values()))
-    handles = [axes.barh([0], [0], color=colour) for colour in (BLUE, GREEN, PINK)]
+    handles: list[Any] = [axes.barh([0], [0], color=colour) for colour in (BLUE, GREEN, PINK)]
     others = [axes.barh([0], [0], color="white", hatch="//", edgecolor="black")] if any(hatches) else []
     labels = ["16 or 32 bits", "8 bits", "4 bits", *(["for comparison"] if others else [])]
     handles, labels = [*handles, *others, axes.collections[0]], [*labels, "memory's limit"]
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
-    return figure
+    parts = [
+        f"{name} {speed:,.1f} of at most {limit:,.1f}"
+        for (name, speed), limit in zip(medians.items(), limits, strict=True)
+    ]
+    return describe(figure, f"Bars, tokens a second of one text, with the memory's limit: {'; '.join(parts)}.")

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,10 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, contestant: Contestant, question: Callable[..., Any], *arguments) -> Any:
+    def ask(self, contestant: Contestant, question: Callable[..., Any], *arguments: Any) -> Any:
         """The result of `question(opened, *arguments)` in the contestant's process.
 
         Args:
@@ -138,7 +139,7 @@ class _Home:
         return self.process.exitcode
 
 
-def _serve(pipe, setting: Setting) -> None:
+def _serve(pipe: Connection, setting: Setting) -> None:
     """The life of a home: open contestants, answer questions, end when the pipe is closed."""
     os.environ["OMP_NUM_THREADS"] = str(setting.threads)  # read when a library starts its pool
     import torch

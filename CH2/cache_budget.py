@@ -11,6 +11,7 @@
 from collections.abc import Sequence
 
 from Appendixes.KVcache import KVCache
+from Appendixes.QWEN3Model import Qwen3Model
 from CH2.decoding import DecodingEngine
 
 PREFILL_POSITIONS = 2048  # prompts are read together up to so many positions, padding included, or one by one
@@ -24,14 +25,14 @@ class CacheBudget:
     """Bytes that an engine's caches need, against a limit.
 
     Args:
-        model: a `Qwen3Model`; its shape and dtype say how large one position is.
+        model: its shape and dtype say how large one position is.
         limit: bytes for the keys and values of prompts and rows; None: no limit.
 
     Raises:
         ValueError: the limit is less than 1.
     """
 
-    def __init__(self, model, limit: int | None):
+    def __init__(self, model: Qwen3Model, limit: int | None):
         if limit is not None and limit < 1:
             raise ValueError(f"max_cache_bytes is {limit}: expected a number of bytes, or None for no limit")
         config, weight = model.config, next(model.parameters())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+from Appendixes.QWEN3Model import Qwen3Model
 from CH2.cache_budget import CacheBudget
 from CH2.decoding import DecodingEngine, Prompt, Row, Sampler, greedy
 
@@ -35,6 +36,17 @@ class Task:
     generator: torch.Generator | None
     row: Row | None = None
 
+    @property
+    def begun(self) -> Row:
+        """The row of a text that does not wait any more.
+
+        Raises:
+            ValueError: it waits.
+        """
+        if self.row is None:
+            raise ValueError("this text is still waiting: `step` begins it when there is room")
+        return self.row
+
 
 class ContinuousBatching:
     """A queue of texts, and the rows that work it off.
@@ -43,13 +55,13 @@ class ContinuousBatching:
         tasks = [batching.submit(ids, max_new_tokens=300) for ids in prompts]
         while batching:
             for task in batching.step():
-                print(tokenizer.decode(task.row.tokens))
+                print(tokenizer.decode(task.begun.tokens))
 
     More may be submitted between any two steps: the next sample of a prompt, or the next problem of a long list while
     there is `has_room`.
 
     Args:
-        model: a `Qwen3Model`, compiled or not.
+        model: compiled or not.
         max_rows: how many texts grow at the same time.
         sampler: draws the next tokens; see `CH2.decoding.Sampler`.
         stop_ids: a text ends when one of these is drawn, usually `tokenizer.stop_ids`.
@@ -67,7 +79,7 @@ class ContinuousBatching:
 
     def __init__(
         self,
-        model,
+        model: Qwen3Model,
         *,
         max_rows: int = 64,
         sampler: Sampler = greedy,
@@ -111,7 +123,7 @@ class ContinuousBatching:
 
     def cancel(self, task: Task) -> None:
         """Stop a text that has not ended; what it has so far stays in `task.row`, which is None if it never began."""
-        if task.row in self.running:
+        if task.row is not None and task.row in self.running:
             self.engine.cancel(task.row)
             del self.running[task.row]
         elif task in self.waiting:
@@ -150,14 +162,15 @@ class ContinuousBatching:
             self._forget_buffers()
             starting = self._next_texts()
         unread = list(dict.fromkeys(task.prompt for task in starting if task.prompt.read is None))
+        read = {task.prompt: task.prompt.read for task in starting if task.prompt.read is not None}
         for group in self.budget.prefill_groups([len(shared.ids) for shared in unread]):
-            for place, read in zip(group, self.engine.add_prompts([unread[place].ids for place in group]), strict=True):
-                unread[place].read = read
+            for place, prompt in zip(group, self.engine.add_prompts([unread[n].ids for n in group]), strict=True):
+                unread[place].read = read[unread[place]] = prompt
         for task in starting:
-            task.row = self.engine.admit(
-                task.prompt.read, task.max_new_tokens, stop_ids=self.stop_ids, generator=task.generator
+            task.row = row = self.engine.admit(
+                read[task.prompt], task.max_new_tokens, stop_ids=self.stop_ids, generator=task.generator
             )
-            self.running[task.row] = task
+            self.running[row] = task
 
     def _next_texts(self) -> list[Task]:
         """Take from the queue, in its order, what there are rows and memory for."""
@@ -189,6 +202,8 @@ class ContinuousBatching:
     def _release_prompts(self) -> None:
         """Free the prompts that no text needs; not the moment the last one ends, as the next may be submitted then."""
         for shared in self.unused:
-            if shared.users == 0 and self.prompts.pop(tuple(shared.ids), None) and shared.read is not None:
+            if shared.users > 0 or self.prompts.pop(tuple(shared.ids), None) is None:
+                continue
+            if shared.read is not None:
                 self.engine.release(shared.read)
         self.unused.clear()

@@ -78,7 +78,7 @@ def _after_thinking(text: str) -> str:
     draft, end, rest = text.rpartition("</think>")
     if end:
         return rest if rest.strip() else draft
-    before, start, draft = text.rpartition("<think>")  # cut off while thinking
+    before, _, draft = text.rpartition("<think>")  # cut off while thinking
     return before if before.strip() else draft
 
 

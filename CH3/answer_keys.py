@@ -8,9 +8,10 @@ r"""Keys of answers: what is left of an answer when everything that spelling can
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from typing import Any, TypeGuard
 
 from CH3.math_lexer import UnreadableError
 from CH3.math_parser import Node, Tree
@@ -28,20 +29,24 @@ from CH3.math_values import (
 )
 from CH3.real_sets import Reals, reals
 
+Key = tuple[Any, ...]  # hashable; its first part says of what kind it is
+
 LISTS = frozenset(["list", "or", "and"])
 BRACKETS = frozenset(["()", "(]", "[)", "[]"])
 SETS = frozenset(["∪", "∩", "∖", "ℝ"])
 INFINITE = Node("∞", ())
 
 
-def key_of(tree: Tree, salt: str = "") -> Hashable:
-    """The key of an answer; its first part says of what kind it is.
+def key_of(tree: Tree, salt: str = "") -> Key:
+    """The key of an answer.
 
     Raises:
         UnreadableError: it cannot be compared, or not cheaply.
         UndefinedError: it has no value.
     """
-    op = tree.op if isinstance(tree, Node) else None
+    if not isinstance(tree, Node):
+        return "expression", fingerprint(tree, salt)
+    op = tree.op
     if op in LISTS or op == "set":
         return _unordered(tree, salt)
     if _holds(tree, "±", "∓"):
@@ -68,7 +73,7 @@ def key_of(tree: Tree, salt: str = "") -> Hashable:
     return "expression", fingerprint(tree, salt, whole=needs_whole(tree))
 
 
-def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Hashable]]:
+def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Key]]:
     """Other ways to take an answer: what each is called, and its key."""
     if not isinstance(tree, Node):
         return
@@ -93,7 +98,7 @@ def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Hashable]]:
         yield "a number of hundredths", key_of(_replaced(tree, {"%": "°"}), salt)  # as a unit
 
 
-def agree(first: Hashable, second: Hashable) -> bool:
+def agree(first: Key, second: Key) -> bool:
     """Whether two keys are of expressions that have equal values wherever both are defined, in several places."""
     if first[0] != "expression" or second[0] != "expression":
         return False
@@ -103,23 +108,23 @@ def agree(first: Hashable, second: Hashable) -> bool:
     return len(defined) > 1 and all(a == b for a, b in defined)
 
 
-def kind(key: Hashable) -> str:
+def kind(key: Key) -> str:
     """What kind of answer a key is of."""
     if key[0] != "expression":
-        return NAMES.get(key[0], key[0])
+        return str(NAMES.get(key[0], key[0]))
     if len(key[1]) > 1:
         return "expression"
     return "rounded number" if _is_rounded(key[1][0]) else "number"
 
 
-def basis(key: Hashable) -> str:
+def basis(key: Key) -> str:
     """On what grounds two answers with this key are the same."""
     grounds = {"number": "exactly", "rounded number": f"in {SAME_DIGITS} digits", "expression": "at every place tried"}
     name = kind(key)
     return f"the same {name.removeprefix('rounded ')}{', ' + grounds[name] if name in grounds else ''}"
 
 
-def describe(key: Hashable) -> str:
+def describe(key: Key) -> str:
     """A key in a form to read; one of variables is better shown by `CH3.math_parser.written`, as it was written."""
     name, *parts = key
     if name == "expression":
@@ -172,7 +177,7 @@ NAMES = {
 }
 
 
-def _unordered(tree: Node, salt: str) -> Hashable:
+def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in LISTS:
         with suppress(UnreadableError):
             return _of_reals(reals(tree))
@@ -185,7 +190,7 @@ def _unordered(tree: Node, salt: str) -> Hashable:
     return "repeated", frozenset(counts.items())
 
 
-def _bracketed(tree: Node, salt: str) -> Hashable:
+def _bracketed(tree: Node, salt: str) -> Key:
     if len(tree.parts) == 1 and not _is(tree.parts[0], "[]"):
         return key_of(tree.parts[0], salt)
     nested = tree.op == "[]" and all(_is(part, "[]") for part in tree.parts)
@@ -199,13 +204,13 @@ def _bracketed(tree: Node, salt: str) -> Hashable:
     return "ordered", tuple(key_of(part, salt) for part in tree.parts)
 
 
-def _of_reals(intervals: Reals) -> Hashable:
+def _of_reals(intervals: Reals) -> Key:
     if all(interval.low == interval.high for interval in intervals):  # points, or nothing
         return "unordered", frozenset(("expression", (interval.low,)) for interval in intervals)
     return "reals", tuple(intervals)
 
 
-def _relation(tree: Node, salt: str) -> Hashable:
+def _relation(tree: Node, salt: str) -> Key:
     with suppress(UnreadableError):
         return _of_reals(reals(tree))
     operands, signs = tree.parts[::2], tree.parts[1::2]
@@ -223,10 +228,11 @@ def _relation(tree: Node, salt: str) -> Hashable:
     )
 
 
-def _up_to_a_factor(difference: Tree, negative: bool, salt: str) -> Hashable:
+def _up_to_a_factor(difference: Tree, negative: bool, salt: str) -> tuple[Fraction | None, ...] | str | bool:
     """The values of an expression divided by the first that is not zero; or by its size, if the sign counts."""
-    values = values_at_places(difference, salt)
-    if any(isinstance(value, Complex) for value in values):
+    found = values_at_places(difference, salt)
+    values = [value for value in found if not isinstance(value, Complex)]
+    if len(values) < len(found):
         raise UnreadableError("an equation of complex numbers")
     first = next((value for value in values if value), None)
     if first is None:
@@ -237,7 +243,7 @@ def _up_to_a_factor(difference: Tree, negative: bool, salt: str) -> Hashable:
     return tuple(None if value is None else value / factor for value in values)
 
 
-def _based(tree: Node) -> Hashable:
+def _based(tree: Node) -> Key:
     digits, base = tree.parts[0], constant(tree.parts[1])
     if not 2 <= base <= 36 or base.denominator > 1 or digits.denominator > 1:
         raise UnreadableError("not a number in a base")
@@ -270,14 +276,14 @@ def _choices(tree: Tree) -> list[Tree]:
     return [_replaced(tree, {"±": "+", "∓": "-"}), _replaced(tree, {"±": "-", "∓": "+"})]
 
 
-def _replaced(tree, names: dict[str, str]):
+def _replaced(tree: Any, names: dict[str, str]) -> Any:
     """A tree, or a row of a matrix, with other names for some operations."""
     if isinstance(tree, Node):
         return Node(names.get(tree.op, tree.op), _replaced(tree.parts, names))
     return tuple(_replaced(part, names) for part in tree) if isinstance(tree, tuple) else tree
 
 
-def _holds(tree, *operations: str) -> bool:
+def _holds(tree: Tree | tuple, *operations: str) -> bool:
     """Whether one of these operations is somewhere in a tree."""
     if isinstance(tree, Node) and tree.op in operations:
         return True
@@ -286,7 +292,7 @@ def _holds(tree, *operations: str) -> bool:
     )
 
 
-def _is(tree: Tree, op: str) -> bool:
+def _is(tree: Tree, op: str) -> TypeGuard[Node]:
     return isinstance(tree, Node) and tree.op == op
 
 
@@ -326,6 +332,6 @@ def _point(tree: Node) -> Tree | None:
     return Node("()", values) if None not in values and symbols(values).isdisjoint(equations) else None
 
 
-def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Hashable]]:
+def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Key]]:
     with suppress(UnreadableError):
         yield name, _of_reals(reals(tree))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH2.continuous_batching import ContinuousBatching, Task
 from CH2.decoding import Sampler, greedy
 from CH3.prompts import CHAIN_OF_THOUGHT, encode_chat_prompt, render
@@ -41,8 +43,8 @@ AnswerFunction = Callable[[Iterator[dict]], Iterable[Answer]]
 
 
 def model_answers(
-    model,
-    tokenizer,
+    model: Qwen3Model,
+    tokenizer: Qwen3Tokenizer,
     template: str = CHAIN_OF_THOUGHT,
     *,
     max_new_tokens: int = 2048,
@@ -56,8 +58,8 @@ def model_answers(
     """Answers by a model of this repository, many at a time; each is what the problem alone would give.
 
     Args:
-        model: a `Qwen3Model`, compiled or not.
-        tokenizer: its `Qwen3Tokenizer`.
+        model: compiled or not.
+        tokenizer: the model's.
         template: of the prompt, from `CH3.prompts`.
         max_new_tokens: an answer ends after this many, or at the end of the model's context.
         batch: answers that grow at the same time.
@@ -96,13 +98,13 @@ def model_answers(
                 return
             for task in batching.step():
                 problem, started = growing.pop(task)
-                prompt, text = tokenizer.decode(task.prompt.ids), tokenizer.decode(task.row.tokens)
-                yield Answer(problem, prompt, text, len(task.row.logprobs), time.perf_counter() - started)
+                prompt, text = tokenizer.decode(task.prompt.ids), tokenizer.decode(task.begun.tokens)
+                yield Answer(problem, prompt, text, len(task.begun.logprobs), time.perf_counter() - started)
 
     return answer_fn
 
 
-def prompt_ids(tokenizer, template: str, problem: dict, thinking: bool | None = None) -> list[int]:
+def prompt_ids(tokenizer: Qwen3Tokenizer, template: str, problem: dict, thinking: bool | None = None) -> list[int]:
     """Token ids of the prompt for a problem.
 
     Args:
@@ -120,17 +122,16 @@ def _generator(seed: int, problem: dict) -> torch.Generator:
     return torch.Generator().manual_seed(int(digest([seed, problem["unique_id"]]), 16))
 
 
-def model_settings(name: str | Path, model, tokenizer) -> dict:
+def model_settings(name: str | Path, model: Qwen3Model, tokenizer: Qwen3Tokenizer) -> dict:
     """What tells one model from another in a results file: name, fingerprint of all weights, dtype, stop tokens.
 
     Args:
         name: as given to `load_qwen3`; only its last part counts, so a folder may move.
-        model: a `Qwen3Model`.
-        tokenizer: its `Qwen3Tokenizer`.
+        model, tokenizer: as it gave them.
     """
     weights = hashlib.sha256(json.dumps(asdict(model.config)).encode())
     for parameter in model.parameters():
-        weights.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
+        weights.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return {
         "model": Path(name).name,
         "weights": weights.hexdigest()[:16],

@@ -19,6 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -141,7 +142,7 @@ def measure_graded_pairs(grader: Grader, table: Sequence[dict]) -> dict:
     pairs = [(row["predicted"], row["reference"]) for row in table]
     verdicts = graded(grader, grader.grade, pairs, "graded pairs")
     called_equal = [verdict is True for verdict in verdicts]  # a grader that fails has not called them equal
-    wrong = {True: [], False: []}
+    wrong: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
     for row, pair, equal in zip(table, pairs, called_equal, strict=True):
         if equal != row["same"]:
             wrong[equal].append(pair)
@@ -159,7 +160,7 @@ def measure_rate(graders: Sequence[Grader], pairs: Sequence[tuple[str, str]], ro
 
     Every call parses both sides. SymPy remembers results of its own; what it remembers is dropped before each turn.
     """
-    seconds = {grader.name: [] for grader in graders}
+    seconds: dict[str, list[float]] = {grader.name: [] for grader in graders}
     equal = {}
     for _ in tqdm(range(rounds), desc="rate", leave=False, disable=None):
         for grader in graders:
@@ -204,7 +205,7 @@ def measure_hostile(grader: Grader, answers: Iterable[tuple[str, str]]) -> dict:
     finished = {name: cost for name, cost in costs.items() if isinstance(cost, Cost)}
     failed = {name: cost.reason for name, cost in costs.items() if isinstance(cost, Failure)}
     stopped = [name for name, reason in failed.items() if reason == "stopped"]
-    slowest = max(finished, key=lambda name: finished[name].seconds, default=None)
+    slowest = max(finished, key=lambda name: finished[name].seconds, default="")
     return {
         "answers": len(costs),
         "slow": stopped + [name for name, cost in finished.items() if cost.seconds > SECONDS_ALLOWED],
@@ -243,6 +244,10 @@ def _peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
+def _recognised(key: str, found: dict) -> int:
+    return found["problems"] - len(found["missed"][key])
+
+
 def table_rows(results: dict, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Rows (title, a cell for each grader); a row without cells is a heading."""
 
@@ -257,7 +262,7 @@ def table_rows(results: dict, names: Sequence[str]) -> Iterator[tuple[str, list[
             ("reference = its plain notation", "plain"),
             ("reference = worked solution's answer", "solution"),
         ):
-            yield title, cells("math500", lambda found, key=key: found["problems"] - len(found["missed"][key]))
+            yield title, cells("math500", partial(_recognised, key))
         yield (
             f"{first['pairs']:,} pairs of references: called equal",
             cells("math500", lambda found: len(found["called_equal"])),

@@ -9,6 +9,7 @@ r"""The value of a tree at one place: exact where fractions suffice, with a give
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 from mpmath import MPContext
 
@@ -21,6 +22,8 @@ MAX_WHOLE = 300  # that a factorial or binomial is taken of
 MAX_ROOT = 100
 MAX_ARGUMENT = 300  # bits of a function's argument: reducing it by multiples of pi needs them all
 MAX_INEXACT = 200  # operations of one evaluation
+
+Number = Any  # a Fraction, or a real or complex number of mpmath's, which has no types
 
 CONSTANTS = frozenset(["pi", "e", "i"])
 ANGLES = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "cis"])
@@ -76,8 +79,8 @@ class Arithmetic:
             **{name: self.bounded(function) for name, function in functions.items()},
         }
 
-    def evaluate(self, tree: Tree, variables: dict[str, Fraction]):
-        """The value of a tree: a `Fraction`, or a real or complex number of mpmath's.
+    def evaluate(self, tree: Tree, variables: dict[str, Fraction]) -> Number:
+        """The value of a tree.
 
         Raises:
             ExpensiveError: computing it would take too long.
@@ -86,7 +89,7 @@ class Arithmetic:
         """
         return self._value(tree, variables, [MAX_INEXACT])
 
-    def _value(self, tree: Tree, variables: dict[str, Fraction], budget: list[int]):
+    def _value(self, tree: Tree, variables: dict[str, Fraction], budget: list[int]) -> Number:
         if isinstance(tree, Fraction):
             return tree
         if isinstance(tree, str):
@@ -104,7 +107,7 @@ class Arithmetic:
             raise UnreadableError(f"{tree.op} cannot be applied here") from None
         return self._checked(value, budget)
 
-    def _checked(self, value, budget: list[int]):
+    def _checked(self, value: Number, budget: list[int]) -> Number:
         """A number that is not too large, too small, or too finely divided to go on with."""
         if isinstance(value, Fraction):
             if max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
@@ -119,17 +122,17 @@ class Arithmetic:
             raise ExpensiveError("a number too large or too small")
         return value
 
-    def widened(self, value):
+    def widened(self, value: Number) -> Number:
         """A number as one of mpmath's."""
         return self.inexact.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
 
-    def quotient(self, a, b):
+    def quotient(self, a: Number, b: Number) -> Number:
         """A quotient; what is zero but for the last digits divides as little as zero does."""
         if not isinstance(b, Fraction) and abs(b) < self.half_way:
             raise UndefinedError
         return a / b
 
-    def power(self, base, exponent):
+    def power(self, base: Number, exponent: Number) -> Number:
         """A power; one of a negative number with an odd root is the real one."""
         if not base:
             if not isinstance(exponent, Fraction) or exponent <= 0:
@@ -153,7 +156,7 @@ class Arithmetic:
             raise ExpensiveError("a power of too many digits")
         return base**exponent
 
-    def root(self, value, index):
+    def root(self, value: Number, index: Number) -> Number:
         """A root: exact if it is a fraction, real if there is a real one."""
         index = self._whole(index, MAX_ROOT)
         if index < 2:
@@ -170,7 +173,7 @@ class Arithmetic:
             return -self.inexact.root(-value, index)
         return self.power(value, Fraction(1, index))
 
-    def logarithm(self, value, base=Fraction(10)):
+    def logarithm(self, value: Number, base: Number = Fraction(10)) -> Number:
         """A logarithm, to base ten if none is given."""
         if not value or not base or base == 1:
             raise UndefinedError
@@ -179,7 +182,7 @@ class Arithmetic:
     def bounded(self, function: Callable) -> Callable:
         """A function of mpmath's, for arguments that are not too large."""
 
-        def apply(value):
+        def apply(value: Number) -> Number:
             value = self.widened(value)
             if value and self.inexact.mag(value) > MAX_ARGUMENT:
                 raise ExpensiveError("the argument of a function is too large")
@@ -191,7 +194,7 @@ class Arithmetic:
         """A function of whole numbers up to a largest."""
         return lambda *values: Fraction(function(*(self._whole(value, largest) for value in values)))
 
-    def _whole(self, value, largest: int) -> int:
+    def _whole(self, value: Number, largest: int) -> int:
         if isinstance(value, self.inexact.mpc) or not 0 <= value <= largest or value != int(value):
             raise ExpensiveError("expected a whole number, not too large")
         return int(value)
@@ -199,7 +202,7 @@ class Arithmetic:
     def rounding(self, function: Callable) -> Callable:
         """Rounding up or down, where a whole number stays what it is."""
 
-        def apply(value):
+        def apply(value: Number) -> Fraction:
             if isinstance(value, Fraction):
                 return Fraction(function(value))
             nearest = self.inexact.nint(value)

@@ -98,7 +98,8 @@ def number_value(text: str) -> Fraction:
         if exponent and abs(int(exponent)) > MAX_DIGITS:
             raise UnreadableError(f"a number with the exponent {exponent}")
         return Fraction(text)
-    fixed, period = re.match(r"([\d.]*)\D*(\d+)", text).groups()
+    fixed, _, command = text.partition("\\")
+    period = re.sub(r"\D", "", command)
     whole, _, decimals = fixed.partition(".")
     repeated = int(decimals or 0) + Fraction(int(period), 10 ** len(period) - 1)
     return int(whole or 0) + repeated / 10 ** len(decimals)
@@ -106,8 +107,8 @@ def number_value(text: str) -> Fraction:
 
 def _ascii(text: str) -> str:
     """Unicode's signs in LaTeX."""
-    text = RAISED_RUN.sub(lambda run: "^{" + "".join(map(RAISED.get, run.group())) + "}", text)
-    text = LOWERED_RUN.sub(lambda run: "_{" + "".join(map(LOWERED.get, run.group())) + "}", text)
+    text = RAISED_RUN.sub(lambda run: "^{" + "".join(RAISED[sign] for sign in run.group()) + "}", text)
+    text = LOWERED_RUN.sub(lambda run: "_{" + "".join(LOWERED[sign] for sign in run.group()) + "}", text)
     return text.translate(UNICODE)
 
 
@@ -119,7 +120,7 @@ def _tokens(text: str, in_words: bool) -> Iterator[Token]:
         if match is None:
             raise UnreadableError(f"{text[place]!r} is no sign of mathematics")
         start, place = place, match.end()
-        kind, found = match.lastgroup, match.group()
+        kind, found = str(match.lastgroup), match.group()
         if kind == "space":
             space = True
             continue

@@ -24,8 +24,9 @@ RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in"])
 SEPARATORS = frozenset([",", ";", "or", "and"])
 CLOSING = {"(": ")]", "[": "])", "{": "}", r"\{": (r"\}",), "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
 CALL = re.compile(r"(\^\{-1\}|\^-1)?\([^()]*\)")  # f(x), f^{-1}(x)
-WRITTEN_IN = {"list": ("", ""), "set": ("{", "}"), "abs": ("|", "|")}  # around the parts of an operation
-WRITTEN_IN |= {pair: tuple(pair) for pair in ("()", "(]", "[)", "[]")}
+# What stands around the parts of an operation.
+WRITTEN_IN: dict[str, tuple[str, str]] = {"list": ("", ""), "set": ("{", "}"), "abs": ("|", "|")}
+WRITTEN_IN |= {pair: (pair[0], pair[1]) for pair in ("()", "(]", "[)", "[]")}
 MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 
@@ -240,8 +241,9 @@ class Parser:
             bottom = number_value(self.take().text)
         else:
             return None
-        whole = all(isinstance(part, Fraction) and part.denominator == 1 for part in (top, bottom))
-        return top / bottom if whole and 0 <= top < bottom else None
+        if not (isinstance(top, Fraction) and isinstance(bottom, Fraction)):
+            return None
+        return top / bottom if top.denominator == bottom.denominator == 1 and 0 <= top < bottom else None
 
     def argument(self) -> Tree:
         r"""What a command of LaTeX applies to: a group, or the next sign alone: `\frac12` is one half."""
@@ -278,8 +280,8 @@ class Parser:
         if power in (Node("neg", (Fraction(1),)), Fraction(-1)) and name in INVERSE:
             name, power = INVERSE[name], None
         argument = self.function_argument()
-        several = isinstance(argument, Node) and argument.op == "()"
-        tree = Node(name, (*(argument.parts if several else (argument,)), *base))
+        arguments = argument.parts if isinstance(argument, Node) and argument.op == "()" else (argument,)
+        tree = Node(name, (*arguments, *base))
         return tree if power is None else Node("^", (tree, power))
 
     def index(self) -> Tree:
@@ -332,7 +334,7 @@ class Parser:
 
     def matrix(self) -> Tree:
         r"""Rows between `\\`, cells between `&`."""
-        rows = [[]]
+        rows: list[list[Tree]] = [[]]
         while not self.sees("finish"):
             rows[-1].append(self.expression())
             if self.skip(r"\\"):

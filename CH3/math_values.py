@@ -12,7 +12,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from CH3.math_evaluation import CONSTANTS, Arithmetic, ExpensiveError, UndefinedError
 from CH3.math_lexer import UnreadableError
@@ -141,14 +141,19 @@ def _places(names: set[str], salt: str, whole: bool) -> Iterator[dict[str, Fract
         yield drawn
 
 
-def _recognised(value, digits: int) -> Value:
-    """Of all numbers that agree in so many digits, one: a fraction if there is a simple one, else a rounded number."""
+def _recognised(value: Any, digits: int) -> Value:
+    """Of all numbers that agree in so many digits, one: see `_recognised_real`. The value is one of mpmath's."""
     if hasattr(value, "imag") and value.imag:
         size, scale = max(1, abs(value)), 10**digits
         if abs(value.imag) * scale > size:
             real = value.real if abs(value.real) * scale > size else value.real * 0
-            return Complex(_recognised(real, digits), _recognised(value.imag, digits))
-    sign, mantissa, exponent, bits = value.real._mpf_
+            return Complex(_recognised_real(real, digits), _recognised_real(value.imag, digits))
+    return _recognised_real(value.real, digits)
+
+
+def _recognised_real(value: Any, digits: int) -> Fraction:
+    """A fraction if there is a simple one, else a rounded number."""
+    sign, mantissa, exponent, bits = value._mpf_
     exact = (-1) ** sign * Fraction(mantissa) * Fraction(2) ** exponent
     simple = exact.limit_denominator(LARGEST_DENOMINATOR)
     if abs(exact - simple) * 10**digits <= max(1, abs(simple)):

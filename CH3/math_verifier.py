@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from CH3.answer_extraction import extract_answer, last_box
-from CH3.answer_keys import agree, basis, describe, key_of, kind, readings_of
+from CH3.answer_keys import Key, agree, basis, describe, key_of, kind, readings_of
 from CH3.math_evaluation import UndefinedError
 from CH3.math_lexer import MAX_LENGTH, UnreadableError
 from CH3.math_parser import Tree, parse, written
@@ -113,7 +113,7 @@ def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, s
                 return True, f"the same, if one is read as {reading}"
     if agree(first.key, second.key):
         return True, "the same values wherever both are defined"
-    if (needs_whole(first.tree) or needs_whole(second.tree)) and agree(first.whole_key, second.whole_key):
+    if (first.needs_whole or second.needs_whole) and agree(first.whole_key, second.whole_key):
         return True, "the same values for whole numbers"
     kinds = [kind(answer.key).removeprefix("rounded ") for answer in (first, second)]
     return False, f"a different {kinds[0]}" if kinds[0] == kinds[1] else f"{kinds[0]} against {kinds[1]}"
@@ -143,8 +143,13 @@ class Interpretation:
         except (UnreadableError, RecursionError):  # the second, if the caller has used up most of Python's stack
             return None
 
+    @property
+    def needs_whole(self) -> bool:
+        """Whether it is defined for whole values of its variables alone, as `n!` is."""
+        return self.tree is not None and needs_whole(self.tree)
+
     @cached_property
-    def key(self) -> Hashable:
+    def key(self) -> Key:
         """See `answer_key`."""
         if self.tree is not None:
             with suppress(UnreadableError, UndefinedError, RecursionError):
@@ -152,7 +157,7 @@ class Interpretation:
         return "text", "".join(self.text.split())
 
     @cached_property
-    def whole_key(self) -> Hashable:
+    def whole_key(self) -> Key:
         """The key of an expression of whole numbers, such as `n!`."""
         if self.tree is not None and self.key[0] == "expression":
             with suppress(UnreadableError, UndefinedError, RecursionError):
@@ -160,9 +165,9 @@ class Interpretation:
         return self.key
 
     @cached_property
-    def readings(self) -> dict[str, Hashable]:
+    def readings(self) -> dict[str, Key]:
         """Other ways to take it: what each is called, and its key."""
-        found = {}
+        found: dict[str, Key] = {}
         if LETTERS.fullmatch(self.text.strip()):
             found["a word"] = "word", self.text.strip().casefold()
         if measured := MEASURED.fullmatch(self.text.strip()):

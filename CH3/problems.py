@@ -8,6 +8,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download
 
@@ -107,14 +108,14 @@ def _read_rows(path: Path) -> list:
     return rows
 
 
-def _parsed(text: str, place: str):
+def _parsed(text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place} is not valid JSON ({error})") from None
 
 
-def _checked(row, place: str) -> dict:
+def _checked(row: Any, place: str) -> dict:
     """The fields of a problem, when all are there and of the right type."""
     if not isinstance(row, dict):
         raise ValueError(f"{place} is a {type(row).__name__}, expected an object with {', '.join(FIELDS)}")

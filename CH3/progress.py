@@ -25,7 +25,9 @@ class Progress:
 
     def __init__(self, shown: bool = True):
         self.shown = shown
-        self._counters: dist.Store | None = None
+        self._running = False
+        self._counters: dist.Store = dist.HashStore()  # while one runs, those that all processes share
+        self._batching: ContinuousBatching | None = None
 
     @contextmanager
     def line(self, total: int, finished: int, right: int, counters: dist.Store, leads: bool) -> Iterator[None]:
@@ -37,20 +39,20 @@ class Progress:
             counters: which all processes share; see `CH3.workers.Workers.counters`.
             leads: whether this process is the one that shows.
         """
-        self._finished, self._right, self._counters = finished, right, counters
+        self._running, self._finished, self._right, self._counters = True, finished, right, counters
         self._started = self._looked = time.perf_counter()
         self._batching, self._tokens, self._busy, self._idle = None, 0, 0, 0
         with tqdm(total=total, initial=finished, unit="problem", disable=not (self.shown and leads)) as self._bar:
             try:
                 yield
             finally:
-                self._counters = None
+                self._running = False
 
     def step(self, batching: ContinuousBatching) -> None:
         """Look at a batch: the `on_step` of continuous batching."""
         self._batching = batching
-        if self._counters is not None and self._is_due():
-            self._count_batch(batching.rows_busy, batching.max_rows - batching.rows_busy)
+        if self._running and self._is_due():
+            self._count_batch(batching, batching.rows_busy, batching.max_rows - batching.rows_busy)
             self._show()
 
     def answered(self, result: dict) -> None:
@@ -65,7 +67,7 @@ class Progress:
     def wait_for_all(self, processes: int) -> None:
         """This process has no more answers; go on showing the line until no other has."""
         if self._batching is not None:
-            self._count_batch(0, 0)
+            self._count_batch(self._batching, 0, 0)
         self._counters.add("ended", 1)
         while self._counters.add("ended", 0) < processes:
             time.sleep(INTERVAL)
@@ -75,12 +77,12 @@ class Progress:
     def _is_due(self) -> bool:
         return time.perf_counter() - self._looked > INTERVAL
 
-    def _count_batch(self, busy: int, idle: int) -> None:
+    def _count_batch(self, batching: ContinuousBatching, busy: int, idle: int) -> None:
         """Add what changed since the last time to the counts of all processes."""
         self._counters.add("busy", busy - self._busy)
         self._counters.add("idle", idle - self._idle)
-        self._counters.add("tokens", self._batching.tokens - self._tokens)
-        self._busy, self._idle, self._tokens = busy, idle, self._batching.tokens
+        self._counters.add("tokens", batching.tokens - self._tokens)
+        self._busy, self._idle, self._tokens = busy, idle, batching.tokens
 
     def _show(self) -> None:
         self._looked = time.perf_counter()

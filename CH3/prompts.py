@@ -7,6 +7,8 @@ Worked examples before the problem show what such work looks like (Wei et al., 2
 
 from collections.abc import Sequence
 
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+
 DIRECT = "Answer the question and put the final result in \\boxed{{}}.\n\nQuestion: {problem}\n\nAnswer:\n"
 
 CHAIN_OF_THOUGHT = (
@@ -64,12 +66,17 @@ def few_shot(template: str, examples: Sequence[tuple[str, str]] = EXAMPLES) -> s
 
 
 def encode_chat_prompt(
-    tokenizer, template: str, problem: str, *, examples: Sequence[tuple[str, str]] = (), thinking: bool = True
+    tokenizer: Qwen3Tokenizer,
+    template: str,
+    problem: str,
+    *,
+    examples: Sequence[tuple[str, str]] = (),
+    thinking: bool = True,
 ) -> list[int]:
     """Token ids of a problem in a template as a turn of a conversation, for models that were trained to converse.
 
     Args:
-        tokenizer: a `Qwen3Tokenizer`.
+        tokenizer: the model's.
         template, problem: as in `render`.
         examples: problems and solutions, which become earlier turns.
         thinking: whether the model thinks before it answers (Qwen3's thinking mode; Yang et al., 2025,

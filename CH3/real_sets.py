@@ -6,7 +6,7 @@ begins and ends at the same number.
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from CH3.math_lexer import UnreadableError
 from CH3.math_parser import Node, Tree
@@ -69,12 +69,14 @@ def joined(word: str, parts: tuple[Tree, ...]) -> Reals:
     A mere list says that all of them hold, as `x > 1, x < 3` does; or, where that cannot be, that one does, as
     `x < 1, x > 3`.
     """
-    if not all(isinstance(part, Node) and part.op == "relation" for part in parts):
+    relations = [part for part in parts if isinstance(part, Node) and part.op == "relation"]
+    if len(relations) < len(parts):
         raise UnreadableError("not inequalities")
-    if len(set().union(*(symbols(part.parts[::2]) for part in parts))) > 1:
+    if len({name for relation in relations for name in symbols(relation.parts[::2])}) > 1:
         raise UnreadableError("inequalities of several variables")
-    either, both = [], ALL
-    for part in parts:
+    either: Reals = []
+    both = ALL
+    for part in relations:
         found = reals(part)
         either, both = either + found, common(both, found)
     return merged(either) if word == "or" or (word == "list" and not both) else both
@@ -155,7 +157,7 @@ def _inequality(left: Tree, sign: str, right: Tree, name: str) -> Reals:
     return common(above_zero, below_zero) if sign in BELOW else merged(above_zero + below_zero)
 
 
-def _is_absolute(tree: Tree) -> bool:
+def _is_absolute(tree: Tree) -> TypeGuard[Node]:
     return isinstance(tree, Node) and tree.op == "abs"
 
 
@@ -166,7 +168,7 @@ def _half_line(difference: Tree, sign: str, name: str) -> Reals:
         raise UnreadableError("not linear")
     line = Node("+", (low, Node("*", (high - low, name))))
     for value, expected in zip(values_at_places(difference), values_at_places(line), strict=True):
-        if not isinstance(value, Fraction) or not nearly_equal(value, expected):
+        if not isinstance(value, Fraction) or not isinstance(expected, Fraction) or not nearly_equal(value, expected):
             raise UnreadableError("not linear")
     slope, root = high - low, -low / (high - low)
     if sign == "!=":

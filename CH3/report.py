@@ -7,10 +7,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import BLUE, GREEN, ORANGE, new_picture
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, describe, new_picture
 
 
 def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
@@ -123,11 +124,23 @@ def accuracy_by(name: str, results: Sequence[dict]) -> dict:
     return {value: Share.of(groups[value]) for value in sorted(groups)}
 
 
-def error_bars(shares: Iterable[Share]) -> list[list[float]]:
+class HasInterval(Protocol):
+    """A number with an interval around it."""
+
+    @property
+    def value(self) -> float:
+        """The number."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """From where to where."""
+
+
+def error_bars(shares: Iterable[HasInterval]) -> list[list[float]]:
     """How far the intervals of shares reach below and above them, in percentage points: what `errorbar` draws.
 
     Args:
-        shares: each a `Share`, or anything with a `value` and an `interval`.
+        shares: each a `Share`, or anything else of this form.
 
     >>> [[round(bar, 1) for bar in bars] for bars in error_bars([Share(8, 10), Share(0, 4)])]
     [[31.0, 0.0], [14.3, 49.0]]
@@ -142,7 +155,7 @@ def plot_report(report: Report) -> Figure:
     """Accuracy of all problems, of each level and of each subject, with 95 % intervals."""
     low, high = report.accuracy.interval
     title = f"{report.accuracy.value:.0%} of {report.accuracy.total} problems right (between {low:.0%} and {high:.0%})"
-    figure, axes = new_picture(title, "problems answered rightly, % (bars: 95 % interval)", "")
+    figure, axes = new_picture(title, "problems answered rightly, % (bars: 95 % interval)", "", grid="x")
     levels = {f"level {level}": share for level, share in report.by_level.items()}
     groups = [({"all": report.accuracy}, BLUE, "D"), (levels, ORANGE, "o"), (report.by_subject, GREEN, "s")]
     names: list[str] = []
@@ -155,5 +168,5 @@ def plot_report(report: Report) -> Figure:
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()  # the first name on top
     axes.set_xlim(-2, 102)
-    axes.grid(axis="x", alpha=0.3)
-    return figure
+    parts = [f"{name} {share.value:.0%}" for shares, _, _ in groups for name, share in shares.items()]
+    return describe(figure, f"Points with their intervals, the share of problems answered rightly: {', '.join(parts)}.")

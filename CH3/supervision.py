@@ -6,7 +6,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PATIENCE = 20.0  # seconds of silence until a process is stopped: longer than all of Math-Verify's own timers
 MEMORY_CAP = 4 << 30  # bytes a process may ask for: a hostile answer should not take the machine with it
@@ -52,7 +52,7 @@ def one_process(work: Callable, items: Sequence, processor_seconds: int | None =
             receiver.close()
 
 
-def _received(receiver: Connection, process: multiprocessing.Process):
+def _received(receiver: Connection, process: multiprocessing.process.BaseProcess) -> Any:
     """The next result, or why there is none."""
     if not receiver.poll(PATIENCE):
         return Failure("stopped")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, pstdev
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from CH3.report import wilson_interval
 from CH4.draws import Draws, GradedSample
@@ -104,12 +104,12 @@ class Row:
     @property
     def samples_saved(self) -> Estimate | None:
         """The part of the full vote's samples that stopping early saves; None without a stopping rule."""
-        return saved(self.samples, self.baseline.samples) if self.method in RULES else None
+        return saved(self.samples, self.baseline.samples) if self.baseline and self.method in RULES else None
 
     @property
     def tokens_saved(self) -> Estimate | None:
         """The part of the full vote's tokens that stopping early saves; None without a stopping rule."""
-        return saved(self.tokens, self.baseline.tokens) if self.method in RULES else None
+        return saved(self.tokens, self.baseline.tokens) if self.baseline and self.method in RULES else None
 
     def numbers(self) -> dict:
         """As JSON can hold it; shares and differences between 0 and 1, each with its interval."""
@@ -207,7 +207,8 @@ def vote_sizes(num_samples: int) -> list[int]:
 def _vote_row(
     prompt: str, method: str, size: int, draws: Draws, vote: Callable[[Iterable[GradedSample]], Vote], baseline: Row
 ) -> Row:
-    right = [bool(groups) and groups[0].samples[0].right for groups in (vote(samples).groups for samples in draws)]
+    chosen = [vote(samples).groups[:1] for samples in draws]  # of each problem, the winner, if there is one
+    right = [any(cast(GradedSample, group.samples[0]).right for group in winner) for winner in chosen]
     tokens = tuple(sum(sample.tokens for sample in samples) for samples in draws)
     return Row(prompt, method, size, tuple(map(int, right)), tuple(map(len, draws)), tokens, baseline)
 

@@ -10,7 +10,10 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH3.answers import Answer, AnswerFunction, prompt_ids
 from CH3.evaluation import evaluate
 from CH3.math_verifier import extract_answer, grade_answer
@@ -32,7 +35,13 @@ Draws = list[list[GradedSample]]  # one list a problem, in the order of the prob
 
 
 def voted_answers(
-    model, tokenizer, template: str, num_samples: int, *, thinking: bool | None = None, **options
+    model: Qwen3Model,
+    tokenizer: Qwen3Tokenizer,
+    template: str,
+    num_samples: int,
+    *,
+    thinking: bool | None = None,
+    **options: Any,
 ) -> AnswerFunction:
     """Answers that won a vote, many problems at a time.
 
@@ -91,15 +100,16 @@ def served_votes(
     if num_samples < 1:
         raise ValueError(f"num_samples is {num_samples}: a vote needs at least one sample")
     rule = stopping_rule(early_stopping)
-    options = {"thinking": thinking, "max_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p}
+    options: dict[str, Any] = {"thinking": thinking, "max_tokens": max_new_tokens}
+    options |= {"temperature": temperature, "top_p": top_p}
     options["logprobs"] = 1 if thinking is None else True  # of plain text: how many alternatives to list
 
     def begin_wave(vote: ServedVote, requests: Requests) -> None:
-        wave = min(rule.wave(vote.samples, num_samples), num_samples - len(vote.samples))
-        for number in range(len(vote.samples), len(vote.samples) + wave):
+        wave = min(rule.wave(vote.drawn, num_samples), num_samples - vote.begun)
+        for number in range(vote.begun, vote.begun + wave):
             seed_of_sample = int(digest([seed, vote.prompt, number])[:7], 16)  # 28 bits: any server's type holds it
             requests.submit((vote, number), vote.prompt, seed=seed_of_sample, **options)
-            vote.samples.append(None)
+        vote.begun += wave
 
     def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
         with Requests(endpoint, concurrency) as requests:
@@ -115,9 +125,9 @@ def served_votes(
                     vote.failed = True
                     continue
                 vote.samples[number] = _sample(outcome)
-                if vote.failed or None in vote.samples:
+                if vote.failed or len(vote.samples) < vote.begun:
                     continue
-                if len(vote.samples) == num_samples or rule.stops(vote.samples, num_samples):
+                if vote.begun == num_samples or rule.stops(vote.drawn, num_samples):
                     yield vote.answer()
                 else:
                     begin_wave(vote, requests)
@@ -132,24 +142,37 @@ def _sample(completion: Completion) -> Sample:
 
 @dataclass(eq=False)
 class ServedVote:
-    """The vote on one problem, while a server writes; a sample that it has not finished is None."""
+    """The vote on one problem, while a server writes: how many samples were begun, and those that it has finished."""
 
     problem: dict
     prompt: str
     started: float = field(default_factory=time.perf_counter)
-    samples: list[Sample | None] = field(default_factory=list)
+    begun: int = 0
+    samples: dict[int, Sample] = field(default_factory=dict)
     failed: bool = False
+
+    @property
+    def drawn(self) -> list[Sample]:
+        """The samples that are there, in the order in which they were begun."""
+        return [self.samples[number] for number in sorted(self.samples)]
 
     def answer(self) -> Answer:
         """The outcome, when all samples are there."""
-        groups = majority_vote(self.samples).groups
-        text, tokens = groups[0].samples[0].text if groups else "", sum(sample.tokens for sample in self.samples)
-        seconds, samples = time.perf_counter() - self.started, [asdict(sample) for sample in self.samples]
+        groups = majority_vote(self.drawn).groups
+        text, tokens = groups[0].samples[0].text if groups else "", sum(sample.tokens for sample in self.drawn)
+        seconds, samples = time.perf_counter() - self.started, [asdict(sample) for sample in self.drawn]
         return Answer(self.problem, self.prompt, text, tokens, seconds, samples)
 
 
 def draw(
-    model, tokenizer, problems: Sequence[dict], template: str, num_samples: int, *, progress: bool = True, **options
+    model: Qwen3Model,
+    tokenizer: Qwen3Tokenizer,
+    problems: Sequence[dict],
+    template: str,
+    num_samples: int,
+    *,
+    progress: bool = True,
+    **options: Any,
 ) -> Draws:
     """Draw solutions of problems and grade them; nothing is kept on disk.
 

@@ -75,7 +75,7 @@ class Window(StoppingRule):
 
     size: int = 5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.size, int) or self.size < 2:
             raise ValueError(f"the window has {self.size} samples: expected a whole number of at least 2, to agree")
 
@@ -101,7 +101,7 @@ class Confident(StoppingRule):
 
     threshold: float = 0.95
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0.5 <= self.threshold < 1:
             raise ValueError(f"the threshold is {self.threshold}: expected a probability of at least 0.5 and below 1")
 

@@ -33,6 +33,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -86,9 +87,11 @@ def main() -> None:
         except (ResultsFileError, CacheLimitError, EndpointRefusedError, OSError) as error:
             refuse(str(error))
         except UnansweredError as error:
-            sys.exit(f"{error}; the same command asks for the rest")
+            sys.exit(f"{error}; the same command asks for the rest" if workers.leads else 1)
         except KeyboardInterrupt:
-            print(f"stopped; the samples so far are in {arguments.out}, and the same command goes on", file=sys.stderr)
+            if workers.leads:
+                message = f"stopped; the samples so far are in {arguments.out}, and the same command goes on"
+                print(message, file=sys.stderr)
             sys.exit(130)
 
 
@@ -107,8 +110,8 @@ class Experiments:
         workers: the processes that share the problems.
     """
 
-    model: torch.nn.Module | Endpoint
-    tokenizer: object
+    model: Any
+    tokenizer: Any
     problems: list[dict]
     num_samples: int
     batch: int
@@ -120,7 +123,7 @@ class Experiments:
 
     @classmethod
     def of(
-        cls, arguments: argparse.Namespace, problems: list[dict], model, tokenizer, workers: Workers
+        cls, arguments: argparse.Namespace, problems: list[dict], model: Any, tokenizer: Any, workers: Workers
     ) -> "Experiments":
         """What the command line asks for; the program ends with code 2 where it cannot be had."""
         experiments = cls(
@@ -237,7 +240,7 @@ PLOTS = {
 }
 
 
-def _run(model, minutes: float) -> dict:
+def _run(model: Any, minutes: float) -> dict:
     """When, where, with what, and how long: of this run alone, if it went on from an earlier one."""
     run = {"date": datetime.now(timezone.utc).date().isoformat(), "minutes_in_this_run": round(minutes, 1)}
     if isinstance(model, Endpoint):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH2.continuous_batching import ContinuousBatching, Task
 from CH3.math_verifier import extract_answer
 from CH4 import sampling
@@ -88,14 +90,16 @@ class Consensus:
         return self.num_samples - self.drawn
 
 
-def self_consistency(model, tokenizer, prompt: str | Sequence[int], num_samples: int, **settings) -> Consensus:
+def self_consistency(
+    model: Qwen3Model, tokenizer: Qwen3Tokenizer, prompt: str | Sequence[int], num_samples: int, **settings: Any
+) -> Consensus:
     """Draw solutions of one problem and take the answer that most of them give.
 
         self_consistency(model, tokenizer, prompt, 20, temperature=0.8, top_p=0.9, seed=0, early_stopping="decided")
 
     Args:
-        model: a `Qwen3Model`, compiled or not.
-        tokenizer: its tokenizer.
+        model: compiled or not.
+        tokenizer: the model's.
         prompt: the whole prompt, such as `render(CHAIN_OF_THOUGHT, problem)`; or its token ids, which a conversation
             needs (`CH3.prompts.encode_chat_prompt`): in a text, control tokens are ordinary characters.
         num_samples: how many solutions vote.
@@ -112,8 +116,8 @@ def self_consistency(model, tokenizer, prompt: str | Sequence[int], num_samples:
 
 
 def self_consistency_many(
-    model,
-    tokenizer,
+    model: Qwen3Model,
+    tokenizer: Qwen3Tokenizer,
     problems: Iterable[tuple[Any, str | Sequence[int]]],
     num_samples: int,
     *,
@@ -125,7 +129,7 @@ def self_consistency_many(
     seed: int = 0,
     early_stopping: str | StoppingRule | None = None,
     wave: int | None = None,
-    **queue,
+    **queue: Any,
 ) -> Iterator[tuple[Any, Consensus]]:
     """Self-consistency for many problems, whose waves fill one batch together.
 
@@ -156,8 +160,10 @@ def self_consistency_many(
     for name, value in (("num_samples", num_samples), ("max_new_tokens", max_new_tokens), ("wave", wave)):
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}: expected at least 1")
-    chosen = {sampling.temperature: temperature, sampling.top_k: top_k, sampling.top_p: top_p, sampling.min_p: min_p}
-    filters = [make(value) for make, value in chosen.items() if value is not None]
+    filters = [sampling.temperature(temperature)]
+    filters += [] if top_k is None else [sampling.top_k(top_k)]
+    filters += [] if top_p is None else [sampling.top_p(top_p)]
+    filters += [] if min_p is None else [sampling.min_p(min_p)]
     batching = ContinuousBatching(model, sampler=sampler(*filters), stop_ids=tokenizer.stop_ids, **queue)
     rule, context = stopping_rule(early_stopping), model.config.max_position_embeddings
 
@@ -171,7 +177,7 @@ def self_consistency_many(
     return _hold(batching, ballots())
 
 
-def _token_ids(tokenizer, prompt: str | Sequence[int]) -> list[int]:
+def _token_ids(tokenizer: Qwen3Tokenizer, prompt: str | Sequence[int]) -> list[int]:
     return tokenizer.encode(prompt) if isinstance(prompt, str) else [int(token) for token in prompt]
 
 
@@ -180,9 +186,9 @@ def _begin(batching: ContinuousBatching, prompt: list[int], max_new_tokens: int,
     return batching.submit(prompt, max_new_tokens, generator=sample_generator(seed, prompt, number))
 
 
-def _read(tokenizer, task: Task) -> Sample:
+def _read(tokenizer: Qwen3Tokenizer, task: Task) -> Sample:
     """The sample that a finished text is."""
-    text, logprobs = tokenizer.decode(task.row.tokens), task.row.logprobs
+    text, logprobs = tokenizer.decode(task.begun.tokens), task.begun.logprobs
     return Sample(extract_answer(text), sum(logprobs) / len(logprobs), len(logprobs), text)
 
 

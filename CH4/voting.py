@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from CH3.math_verifier import answer_key
 
@@ -28,7 +29,7 @@ class Sample:
     tokens: int
     text: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.logprob <= 0:
             raise ValueError(f"logprob is {self.logprob}: the logarithm of a probability is at most 0")
 
@@ -54,7 +55,7 @@ class Group:
     @property
     def answer(self) -> str:
         """The answer, as the group's first sample writes it."""
-        return self.samples[0].answer
+        return cast(str, self.samples[0].answer)  # samples without one are in no group
 
     @property
     def logprob(self) -> float:

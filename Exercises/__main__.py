@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 import time
+from io import TextIOWrapper
 
 from Exercises.cases import PASSED
 from Exercises.chapters import Exercise, chapters, exercises
@@ -31,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         0 if every exercise that was checked is done, else 1.
     """
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a console without ★ shows a question mark
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console without ★ shows a question mark
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
     chapter, number = options.chapter, options.number

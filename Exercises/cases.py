@@ -7,8 +7,9 @@ check has worked out by itself.
 import inspect
 import math
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 PASSED, NOT_DONE, FAILED = "passed", "not done", "failed"
 LONGEST = 300  # characters of a value that are shown
@@ -52,7 +53,7 @@ class Where:
         return self.description
 
 
-def call(function: Callable, *args, **kwargs):
+def call(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """The usual way to run a case."""
     return function(*args, **kwargs)
 
@@ -98,8 +99,8 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
         except (Exception, SystemExit) as error:
             if _says_not_done(error, path):
                 return Verdict(name, NOT_DONE)
-            message = [f"called:    {called}", f"raised:    {_shown_error(error)}", *reader_lines(error, path)]
-            return Verdict(name, FAILED, "\n".join(message))
+            lines = [f"called:    {called}", f"raised:    {_shown_error(error)}", *reader_lines(error, path)]
+            return Verdict(name, FAILED, "\n".join(lines))
         wrong = difference(got, case.expected, case.tolerance)
         if wrong is not None:
             message = f"called:    {called}\ncame back: {shown(got)}\nexpected:  {shown(case.expected)}"
@@ -107,7 +108,7 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
     return Verdict(name, PASSED)
 
 
-def fresh(value):
+def fresh(value: Any) -> Any:
     """A copy, so that a function that changes its arguments spoils nothing but its own case."""
     if _is_tensor(value):
         return value.clone()
@@ -142,6 +143,7 @@ def _shown_error(error: BaseException) -> str:
 
 
 def _shown_call(name: str, function: Callable, case: Case) -> str:
+    names: list[str | None]
     try:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -152,7 +154,7 @@ def _shown_call(name: str, function: Callable, case: Case) -> str:
     return f"{name}({', '.join(parts)})"
 
 
-def shown(value) -> str:
+def shown(value: Any) -> str:
     """A value on one line, cut when it is long."""
     if _is_tensor(value):
         return _shown_tensor(value)
@@ -167,7 +169,7 @@ def shown(value) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
 
 
-def _shown_tensor(tensor) -> str:
+def _shown_tensor(tensor: Any) -> str:
     kind = str(tensor.dtype).removeprefix("torch.")
     about = f"shape {tuple(tensor.shape)}, {kind}"
     if tensor.device.type != "cpu":
@@ -179,11 +181,11 @@ def _shown_tensor(tensor) -> str:
     return f"tensor({values})" if kind in ("float32", "int64", "bool") else f"tensor({values}, {kind})"
 
 
-def _nested(flat, shape: list[int]):
+def _nested(flat: Iterator, shape: list[int]) -> Any:
     return next(flat) if not shape else [_nested(flat, shape[1:]) for _ in range(shape[0])]
 
 
-def difference(got, expected, tolerance: float) -> str | None:
+def difference(got: Any, expected: Any, tolerance: float) -> str | None:
     """None when they agree; else where they do not, or "" when looking at both says enough."""
     if isinstance(expected, Where):
         try:
@@ -206,7 +208,7 @@ def difference(got, expected, tolerance: float) -> str | None:
     return None if got == expected else ""
 
 
-def _sequence_difference(got, expected, tolerance: float) -> str | None:
+def _sequence_difference(got: Any, expected: Any, tolerance: float) -> str | None:
     if not isinstance(got, list | tuple):
         return f"{type(got).__name__} came back, {type(expected).__name__} was expected"
     for index, (one, other) in enumerate(zip(got, expected, strict=False)):
@@ -216,7 +218,7 @@ def _sequence_difference(got, expected, tolerance: float) -> str | None:
     return None if len(got) == len(expected) else f"length {len(got)} came back, {len(expected)} was expected"
 
 
-def _dictionary_difference(got, expected: dict, tolerance: float) -> str | None:
+def _dictionary_difference(got: Any, expected: dict, tolerance: float) -> str | None:
     if not isinstance(got, dict):
         return f"{type(got).__name__} came back, dict was expected"
     for key in expected:
@@ -226,7 +228,7 @@ def _dictionary_difference(got, expected: dict, tolerance: float) -> str | None:
     return None if len(got) == len(expected) else f"{sorted(set(got) - set(expected), key=str)} should not be there"
 
 
-def _tensor_difference(got, expected, tolerance: float) -> str | None:
+def _tensor_difference(got: Any, expected: Any, tolerance: float) -> str | None:
     if not _is_tensor(got):
         return f"{type(got).__name__} came back, a tensor was expected"
     for what in ("shape", "dtype", "device"):
@@ -242,9 +244,9 @@ def _tensor_difference(got, expected, tolerance: float) -> str | None:
     return f"first difference at {place}: {got[tuple(place)]:.6g} came back, {expected[tuple(place)]:.6g} was expected"
 
 
-def _plain(value) -> str:
+def _plain(value: Any) -> str:
     return str(tuple(value)) if isinstance(value, tuple) else str(value)
 
 
-def _is_tensor(value) -> bool:
+def _is_tensor(value: Any) -> bool:
     return type(value).__module__ == "torch" and hasattr(value, "isclose")  # without importing torch, which is slow

@@ -61,6 +61,8 @@ class Exercise:
     def section(self) -> tuple[str, str]:
         """The notebook, and the heading in it, that explain the idea."""
         found = SECTION.search(self.task)
+        if found is None:
+            raise ValueError(f"the task of {self.name} does not say which section of a notebook it belongs to")
         return found["notebook"], found["heading"]
 
     @property
@@ -84,7 +86,7 @@ def exercises(chapter: str) -> list[Exercise]:
 def _exercise(chapter: str, number: int, function: ast.FunctionDef, source: str) -> Exercise:
     lines = source.splitlines(keepends=True)
     docstring = function.body[0]
-    task = ast.get_docstring(function)
+    task = ast.get_docstring(function) or ""
     return Exercise(
         chapter=chapter,
         number=number,

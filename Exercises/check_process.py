@@ -18,17 +18,19 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from Exercises.cases import FAILED, Verdict, judge, reader_lines
 from Exercises.reader_file import blocks, load
 
+STANDARD_ERROR = 2
 PRINTED = 2000  # characters of the reader's prints that are kept
 
 
 class FirstPart(io.TextIOBase):
     """A file that keeps the beginning of what is written to it, so that an endless print fills no memory."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.text = ""
 
     def writable(self) -> bool:
@@ -45,10 +47,10 @@ def main(chapter: str) -> None:
     """Check what the line on standard input asks for: `{"path": ..., "names": [...], "seconds": ...}`."""
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # prints from below Python go nowhere
-    faulthandler.enable(sys.__stderr__)
+    faulthandler.enable(STANDARD_ERROR)
     checks = importlib.import_module(f"Exercises.checks.{chapter}")
 
-    def report(**message) -> None:
+    def report(**message: Any) -> None:
         print(json.dumps(message), file=reports, flush=True)
 
     request = json.loads(sys.stdin.readline() or '{"names": []}')  # no line: nobody waits any more
@@ -94,7 +96,7 @@ def _load(path: Path) -> tuple[ModuleType | None, str | None]:
 
 @contextlib.contextmanager
 def _limit(seconds: float) -> Iterator[None]:
-    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)
     try:
         yield
     finally:

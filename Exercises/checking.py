@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, cast
 
 from Exercises.cases import FAILED, NOT_DONE, Verdict
 from Exercises.chapters import ROOT, Exercise
@@ -25,7 +26,7 @@ class CheckProcess:
     def __init__(self, chapter: str):
         self.chapter = chapter
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "Exercises.check_process", chapter],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -33,12 +34,13 @@ class CheckProcess:
             stderr=self._errors,
             encoding="utf-8",
         )
+        self._process, self._input, self._output = process, cast(IO[str], process.stdin), cast(IO[str], process.stdout)
 
-    def messages(self, **request) -> Iterator[dict]:
+    def messages(self, **request: Any) -> Iterator[dict]:
         """What it has to say, message by message, until it ends."""
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.close()
-        for line in self._process.stdout:
+        self._input.write(json.dumps(request) + "\n")
+        self._input.close()
+        for line in self._output:
             yield json.loads(line)
         self._process.wait()
 
@@ -56,7 +58,7 @@ class CheckProcess:
         """End it."""
         self._process.kill()
         self._process.wait()
-        self._process.stdout.close()
+        self._output.close()
         self._errors.close()
 
 

@@ -43,11 +43,10 @@ def indented(text: str, by: str = "    ") -> str:
 
 def command(exercise: Exercise) -> str:
     """What checks an exercise, with the Python that is running: `python -m Exercises CH2 4`."""
-    python = Path(sys.executable)
-    if shutil.which("python") == str(python):
-        python = "python"
-    elif python.is_relative_to(Path.cwd()):
-        python = python.relative_to(Path.cwd())
+    program = Path(sys.executable)
+    python = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    if shutil.which("python") == str(program):
+        python = Path("python")
     return f"{python} -m Exercises {exercise.chapter} {exercise.number}"
 
 

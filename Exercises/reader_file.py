@@ -10,9 +10,9 @@ import re
 import sys
 from dataclasses import dataclass
 from importlib.abc import InspectLoader
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from Exercises.chapters import FOLDER, NOT_DONE_LINE, STATE, Exercise
 
@@ -56,7 +56,8 @@ class Block:
 
 def blocks(source: str) -> list[Block]:
     """Cut a file at the functions and classes at its left edge; decorators go with what they decorate."""
-    pieces, before = [[]], ""
+    pieces: list[list[str]] = [[]]
+    before = ""
     for line in source.splitlines(keepends=True):
         if BEGINNING.match(line) and not before.startswith("@"):
             pieces.append([])
@@ -84,7 +85,7 @@ def reader_blocks(chapter: str) -> list[Block]:
 class _ReadableLoader(SourceFileLoader):
     """Loads the blocks that can be read; lines keep their numbers."""
 
-    def get_code(self, fullname: str):
+    def get_code(self, fullname: str) -> CodeType:
         pieces = blocks(Path(self.path).read_text(encoding="utf-8"))
         readable = "".join("\n" * piece.text.count("\n") if piece.slip else piece.text for piece in pieces)
         return self.source_to_code(readable, self.path)
@@ -93,7 +94,7 @@ class _ReadableLoader(SourceFileLoader):
 def load(path: Path) -> ModuleType:
     """Import a file of exercises, without the functions that have slips of syntax in them."""
     loader = _ReadableLoader(f"Exercises_{path.stem}", str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    module = importlib.util.module_from_spec(ModuleSpec(loader.name, loader, origin=str(path)))
     sys.modules[loader.name] = module
     loader.exec_module(module)
     return module

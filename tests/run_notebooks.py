@@ -5,10 +5,14 @@ commit the new outputs. The environment variable QWEN3 names the model, as in th
 """
 
 import argparse
+import html
+import os
+import re
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import nbformat
 from nbclient import NotebookClient
@@ -19,6 +23,15 @@ from tqdm import tqdm
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path for path in REPOSITORY.glob("CH[0-9]/*.ipynb"))
 CELL_TIMEOUT = 900  # seconds
+# nbconvert's own template for JupyterLab's looks leaves out the alternative text that outputs bring along.
+PAGE_TEMPLATE = """
+{%- extends 'lab/index.html.j2' -%}
+{%- block data_png scoped -%}
+{%- set alt = output.metadata.get('image/png', {}).get('alt', '') | escape_html -%}
+{{ super() | replace('<img ', '<img alt="' ~ alt ~ '" ') }}
+{%- endblock data_png -%}
+"""
+LINK = re.compile(r'(?<=href=")(?P<path>[^"#:]+)(?P<anchor>#[^"]*)?(?=")')  # none to another site
 
 
 @dataclass
@@ -71,10 +84,39 @@ def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
             client.execute()
         finally:
             notebook.metadata.pop("widgets", None)
+            copy_descriptions(notebook)
             nbformat.write(notebook, build / path.name)
     page = build / path.with_suffix(".html").name
-    page.write_text(HTMLExporter(embed_images=True).from_notebook_node(notebook)[0], encoding="utf-8")
+    page.write_text(html_page(notebook, path.parent, build), encoding="utf-8")
     return Outcome(path, notebook, page, time.perf_counter() - started)
+
+
+def copy_descriptions(notebook: nbformat.NotebookNode) -> None:
+    """Say in each cell's metadata what its picture shows: there MyST-NB, which makes the book, looks for it."""
+    for cell in notebook.cells:
+        cell.metadata.pop("mystnb", None)
+        for output in cell.get("outputs", []):
+            if "alt" in output.get("metadata", {}).get("image/png", {}):
+                cell.metadata["mystnb"] = {"image": {"alt": output.metadata["image/png"]["alt"]}}
+
+
+def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str:
+    """A notebook as a page, with its pictures' alternative texts, and links that lead where they lead in Jupyter.
+
+    Args:
+        notebook: executed.
+        folder: where it is kept.
+        build: where its page is written, beside the folders of the other chapters' pages.
+    """
+
+    def from_the_page(link: re.Match) -> str:
+        target = (folder / unquote(html.unescape(link["path"]))).resolve()
+        if target in NOTEBOOKS:
+            target = build.parent / target.parent.name / target.with_suffix(".html").name
+        return quote(Path(os.path.relpath(target, build)).as_posix()) + (link["anchor"] or "")
+
+    page, _ = HTMLExporter(embed_images=True, raw_template=PAGE_TEMPLATE).from_notebook_node(notebook)
+    return LINK.sub(from_the_page, page)
 
 
 def main() -> None:

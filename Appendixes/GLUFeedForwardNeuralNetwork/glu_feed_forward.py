@@ -5,12 +5,14 @@
 - no biases, and the names of Qwen3 checkpoints: `gate_proj`, `up_proj`, `down_proj`
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 # Config name of the activation -> the function on the gate, with the paper's name of the unit it makes.
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": torch.sigmoid,  # GLU
     "relu": F.relu,  # ReGLU
     "gelu": F.gelu,  # GEGLU
@@ -31,6 +33,10 @@ class GLUFeedForward(nn.Module):
 
     Raises:
         ValueError: the activation is none of these.
+
+    >>> swiglu = GLUFeedForward(dim=4, hidden_dim=6)
+    >>> swiglu(torch.zeros(2, 3, 4)).shape, sum(weight.numel() for weight in swiglu.parameters())    # 3 * 4 * 6
+    (torch.Size([2, 3, 4]), 72)
     """
 
     def __init__(self, dim: int, hidden_dim: int, activation: str = "silu"):
@@ -41,7 +47,7 @@ class GLUFeedForward(nn.Module):
         self.gate_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.up_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.down_proj = nn.Linear(hidden_dim, dim, bias=False)
-        self.gate_up_proj = None  # one layer in the place of both: see CH2's `join_projections`
+        self.gate_up_proj: nn.Module | None = None  # one layer in the place of both: see CH2's `join_projections`
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Gate, multiply, project back."""

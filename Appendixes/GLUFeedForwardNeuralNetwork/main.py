@@ -10,21 +10,16 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from Appendixes.demonstration import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PINK,
-    RED,
     argument_parser,
     count_parameters,
     largest_difference,
-    new_picture,
     numbers,
     parse,
     randomise,
     report_difference,
     save_figure,
 )
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, RED, new_picture
 from Appendixes.GLUFeedForwardNeuralNetwork import ACTIVATIONS, GLUFeedForward
 
 UNIT_NAMES = {"sigmoid": "GLU", "relu": "ReGLU", "gelu": "GEGLU", "silu": "SwiGLU", "identity": "bilinear"}

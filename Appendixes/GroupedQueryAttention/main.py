@@ -11,8 +11,6 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 
 from Appendixes.demonstration import (
-    BLUE,
-    ORANGE,
     argument_parser,
     count_parameters,
     largest_difference,
@@ -22,6 +20,7 @@ from Appendixes.demonstration import (
     report_difference,
     save_figure,
 )
+from Appendixes.figure_style import BLUE, ORANGE, new_figure
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention, causal_mask, grouped_attention
 from Appendixes.KVcache import KVCache, Segment
 from Appendixes.RoPE import rope_cos_sin
@@ -124,7 +123,7 @@ def attention_weights(seq: int = 10) -> torch.Tensor:
 
 def draw_heads_and_weights(heads: int = 16, kv_heads: int = 8) -> Figure:
     """Left: which heads share keys and values. Right: attention weights under the causal mask."""
-    figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
+    figure = new_figure()
     sharing, heat = figure.subplots(1, 2, width_ratios=(1, 1.25))
     group = heads // kv_heads
     for head, kv_head in enumerate(kv_head_of_each_head(heads, kv_heads)):

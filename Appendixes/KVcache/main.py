@@ -8,17 +8,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    argument_parser,
-    largest_difference,
-    new_picture,
-    parse,
-    report_difference,
-    save_figure,
-)
+from Appendixes.demonstration import argument_parser, largest_difference, parse, report_difference, save_figure
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.KVcache import KVCache
 
 LAYERS, HEADS, KV_HEADS, HEAD_DIM = 28, 16, 8, 128  # Qwen3-0.6B

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
@@ -69,7 +70,7 @@ def load_qwen3(
     return model.eval().requires_grad_(False), tokenizer
 
 
-def save_qwen3(model: Qwen3Model, folder: str | Path, **config_entries) -> None:
+def save_qwen3(model: Qwen3Model, folder: str | Path, **config_entries: Any) -> None:
     """Write `config.json` and `model.safetensors` so that `load_qwen3` and `transformers` open the folder.
 
     The weights file appears at once and whole: an interruption leaves the old one.
@@ -162,9 +163,9 @@ def _same_file(source: Path, target: Path) -> bool:
 
 def _download(name: str, target: Path) -> Path:
     """Fetch the files that are needed. A connection that breaks is resumed; files that arrived whole are kept."""
-    wanted = {"repo_id": name, "allow_patterns": FILES_NEEDED + SHARD_FILES}
+    wanted = [*FILES_NEEDED, *SHARD_FILES]
     try:
-        snapshot_download(**wanted, local_dir=target)
+        snapshot_download(name, allow_patterns=wanted, local_dir=target)
         reason = "the Hub was not reached, or has no such file under this name"
     except Exception as error:  # the library lets through what its HTTP client raises, which differs by version
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}"
@@ -172,7 +173,7 @@ def _download(name: str, target: Path) -> Path:
         (target / SOURCE_NOTE).write_text(name + "\n", encoding="utf-8")
         return target
     try:  # an earlier program may have left it in the cache that all Hugging Face libraries share
-        shared = Path(snapshot_download(**wanted, local_files_only=True))
+        shared = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
     except (LocalEntryNotFoundError, ValueError):
         shared = target
     if not missing_files(shared):
@@ -198,7 +199,7 @@ def _weight_files(folder: Path) -> list[str]:
         raise ValueError(f"{path} is not an index of shards ({error}); download it again") from None
 
 
-def _open(path: Path, device: str = "cpu"):
+def _open(path: Path, device: str = "cpu") -> safe_open:
     try:
         return safe_open(path, framework="pt", device=device)
     except FileNotFoundError:

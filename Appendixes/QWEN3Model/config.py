@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,10 @@ class Qwen3Config:
 
     Raises:
         ValueError: a size is not a positive whole number, or sizes do not fit together.
+
+    >>> small = Qwen3Config(hidden_size=64, num_attention_heads=4, num_key_value_heads=2, head_dim=16)
+    >>> small.num_attention_heads // small.num_key_value_heads    # query heads that share one key-value head
+    2
     """
 
     vocab_size: int = 151_936
@@ -26,7 +31,7 @@ class Qwen3Config:
     tie_word_embeddings: bool = True  # the output layer is the embedding, transposed
     dtype: str = "float32"  # of the weights as stored
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if isinstance(value, int) and not isinstance(value, bool) and value < 1:
                 raise ValueError(f"{name} is {value}: it must be at least 1")
@@ -66,19 +71,19 @@ class Qwen3Config:
         values["rope_theta"] = rope.get("rope_theta", raw.get("rope_theta"))
         values["dtype"] = raw.get("dtype") or raw.get("torch_dtype") or "float32"
         settings = {}
-        for name, field in cls.__dataclass_fields__.items():
+        for name, kind in get_type_hints(cls).items():
             value = values.get(name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             fits = {int: type(value) is int, float: number, bool: type(value) is bool, str: type(value) is str}
-            if not fits[field.type]:
-                raise ValueError(f"{path}: {name} is {value!r}, expected {field.type.__name__}")
-            settings[name] = field.type(value)
+            if not fits[kind]:
+                raise ValueError(f"{path}: {name} is {value!r}, expected {kind.__name__}")
+            settings[name] = kind(value)
         try:
             return cls(**settings)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
-    def to_json(self, path: str | Path, **more) -> None:
+    def to_json(self, path: str | Path, **more: Any) -> None:
         """Write a `config.json` that `from_json` and `transformers` read; `more` adds entries (`eos_token_id=...`)."""
         raw = {
             "architectures": ["Qwen3ForCausalLM"],

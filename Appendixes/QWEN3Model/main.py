@@ -11,19 +11,15 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 
 from Appendixes.demonstration import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PINK,
     argument_parser,
     count_parameters,
     largest_difference,
-    new_picture,
     parse,
     randomise,
     report_difference,
     save_figure,
 )
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, new_picture
 from Appendixes.KVcache import KVCache
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, load_qwen3
 
@@ -66,8 +62,8 @@ def parameters_by_part(config: Qwen3Config) -> dict[str, int]:
         model = Qwen3Model(config)
     parts = {"embedding": count_parameters(model.embed_tokens), "attention": 0, "feed-forward": 0}
     for layer in model.layers:
-        parts["attention"] += count_parameters(layer.self_attn)
-        parts["feed-forward"] += count_parameters(layer.mlp)
+        parts["attention"] += count_parameters(layer.get_submodule("self_attn"))
+        parts["feed-forward"] += count_parameters(layer.get_submodule("mlp"))
     parts["output layer"] = 0 if config.tie_word_embeddings else count_parameters(model.lm_head)
     parts["normalisation"] = count_parameters(model) - sum(parts.values())  # of the stream; q_norm, k_norm: attention
     return parts
@@ -156,11 +152,12 @@ def draw_family() -> Figure:
     parts = {size: parameters_by_part(family_config(size)) for size in FAMILY}
     totals = {size: sum(counts.values()) for size, counts in parts.items()}
     vocabulary = {size: (c["embedding"] + c["output layer"]) / totals[size] for size, c in parts.items()}
-    small, large = list(FAMILY)[0], list(FAMILY)[-1]
+    small, *_, large = FAMILY
     figure, axes = new_picture(
         f"The vocabulary takes {vocabulary[small]:.0%} of Qwen3-{small}, but {vocabulary[large]:.0%} of Qwen3-{large}",
         "share of the parameters (%)",
         "model (parameters)",
+        grid="x",
     )
     left = dict.fromkeys(FAMILY, 0.0)
     styles = (
@@ -173,7 +170,7 @@ def draw_family() -> Figure:
         shares = {size: 100 * parts[size][part] / totals[size] for size in FAMILY}
         bars = axes.barh(
             list(FAMILY),
-            shares.values(),
+            list(shares.values()),
             left=list(left.values()),
             color=color,
             hatch=hatch,

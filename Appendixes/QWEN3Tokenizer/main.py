@@ -9,15 +9,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import (
-    BLUE,
-    argument_parser,
-    new_picture,
-    parse,
-    refuse,
-    report_difference,
-    save_figure,
-)
+from Appendixes.demonstration import argument_parser, parse, refuse, report_difference, save_figure
+from Appendixes.figure_style import BLUE, new_picture
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 
 TINY = Path(__file__).resolve().parents[2] / "CH2" / "qwen3" / "tiny"
@@ -44,7 +37,7 @@ def show_cutting(tokenizer: Qwen3Tokenizer) -> None:
     print(f"1. Text is cut into tokens out of {tokenizer.vocab_size:,}; `?` is a token that is a part of a character.")
     for text in ("Find the answer.", "12 + 345", r"\frac{1}{2}", "Übung", "\U0001f600"):
         ids = tokenizer.encode(text)
-        print(f"   {ascii(text)}: {len(ids)} token{'s' if len(ids) > 1 else ''}")
+        print(f"   {text!a}: {len(ids)} token{'s' if len(ids) > 1 else ''}")
         print(f"      {pieces(tokenizer, ids)}")
         print(f"      {ids}")
 
@@ -90,11 +83,12 @@ def check_round_trip(tokenizer: Qwen3Tokenizer) -> None:
 def draw_cost(tokenizer: Qwen3Tokenizer) -> Figure:
     """Tokens per character for kinds of text."""
     cost = {kind: len(tokenizer.encode(text)) / len(text) for kind, text in KINDS.items()}
-    low, high = min(cost, key=cost.get), max(cost, key=cost.get)
+    low, high = min(cost, key=lambda kind: cost[kind]), max(cost, key=lambda kind: cost[kind])
     figure, axes = new_picture(
         f"Cheapest: {low}, {cost[low]:.2f} tokens a character; dearest: {high}, {cost[high]:.2f}",
         f"tokens per character (vocabulary of {tokenizer.vocab_size:,})",
         "kind of text",
+        grid="x",
     )
     bars = axes.barh(list(cost), list(cost.values()), color=BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3)

@@ -7,6 +7,7 @@
 
 import codecs
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -30,6 +31,12 @@ BYTE_OF_CHARACTER = _byte_characters()
 
 class Qwen3Tokenizer:
     """Text to ids and back; build it with `Qwen3Tokenizer.from_file`.
+
+    >>> tokenizer = Qwen3Tokenizer.from_file(Path(__file__).parents[2] / "CH2" / "qwen3" / "tiny")
+    >>> tokenizer.decode(tokenizer.encode("What is 47 * 36?"))
+    'What is 47 * 36?'
+    >>> len(tokenizer.encode("<|im_end|>")) > 1, len(tokenizer.encode("<|im_end|>", allow_special=True))
+    (True, 1)
 
     Attributes:
         stop_ids: ids that end an answer (`eos_token_id` of the checkpoint's files).
@@ -98,7 +105,7 @@ class Qwen3Tokenizer:
         """
         return self._tokenizer.decode(list(ids), skip_special_tokens=skip_special)
 
-    def decode_stream(self, ids):
+    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
         """Text pieces as ids arrive: a character of several tokens appears when it is complete.
 
         Args:
@@ -171,7 +178,7 @@ class Control(str):
     """A control token in a rendered conversation, to tell it from the same characters in a message."""
 
 
-def _chat_pieces(messages, add_generation_prompt: bool, enable_thinking: bool) -> list[str]:
+def _chat_pieces(messages: list[dict[str, str]], add_generation_prompt: bool, enable_thinking: bool) -> list[str]:
     """A conversation as control tokens and the text between them."""
     _check_messages(messages)
     last_question = _last_question(messages)
@@ -190,7 +197,7 @@ def _chat_pieces(messages, add_generation_prompt: bool, enable_thinking: bool) -
     return pieces
 
 
-def _last_question(messages) -> int:
+def _last_question(messages: list[dict[str, str]]) -> int:
     """Index of the last user message that is not a tool's reply; without one, the last index."""
     for index in range(len(messages) - 1, -1, -1):
         text = messages[index]["content"]
@@ -200,7 +207,7 @@ def _last_question(messages) -> int:
     return len(messages) - 1
 
 
-def _split_thoughts(message) -> tuple[str, str]:
+def _split_thoughts(message: dict[str, str]) -> tuple[str, str]:
     """An assistant message's thoughts and the rest."""
     text = message["content"]
     if message.get("reasoning_content") is not None:
@@ -211,7 +218,7 @@ def _split_thoughts(message) -> tuple[str, str]:
     return thoughts, text.split("</think>")[-1].lstrip("\n")
 
 
-def _check_messages(messages) -> None:
+def _check_messages(messages: list[dict[str, str]]) -> None:
     if not messages:
         raise ValueError("a conversation needs at least one message")
     for number, message in enumerate(messages, start=1):
@@ -237,7 +244,7 @@ def _read_json(path: Path) -> dict:
     return settings
 
 
-def _token_id(tokenizer: Tokenizer, token) -> int | None:
+def _token_id(tokenizer: Tokenizer, token: object) -> int | None:
     """The id of a token named in tokenizer_config.json, as a string or as `{"content": ...}`."""
     text = token.get("content") if isinstance(token, dict) else token
     return tokenizer.token_to_id(text) if isinstance(text, str) else None

@@ -11,19 +11,16 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 
 from Appendixes.demonstration import (
-    BLUE,
-    GREEN,
-    ORANGE,
     argument_parser,
     count_parameters,
     largest_difference,
-    new_picture,
     numbers,
     parse,
     randomise,
     report_difference,
     save_figure,
 )
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.KVcache import KVCache
 from Appendixes.QWEN3TransformerBlock import TransformerBlock
 from Appendixes.RoPE import rope_cos_sin
@@ -184,6 +181,7 @@ def draw_stream(layers: int = 16) -> Figure:
         f"What branches add stays: the residual stream grows {stream[-1] / start:.1f}-fold in {layers} random blocks",
         "block",
         "mean length of the vectors",
+        grid="y",
     )
     numbered = torch.arange(1, layers + 1)
     axes.bar(numbered - 0.2, attention, 0.4, color=BLUE, hatch="//", edgecolor="white", label="attention adds")

@@ -5,6 +5,8 @@
 - two lines: x = x + attention(norm(x)); x = x + feed_forward(norm(x))
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -19,9 +21,17 @@ class TransformerBlock(nn.Module):
 
     Args:
         config: also has `intermediate_size`, the width inside the feed-forward layer.
+
+    >>> from types import SimpleNamespace
+    >>> from Appendixes.RoPE import rope_cos_sin
+    >>> heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4}
+    >>> config = SimpleNamespace(hidden_size=8, intermediate_size=16, rms_norm_eps=1e-6, **heads)
+    >>> block, (cos, sin) = TransformerBlock(config), rope_cos_sin(torch.arange(5)[None], head_dim=4, theta=10_000.0)
+    >>> block(torch.randn(1, 5, 8), cos, sin).shape
+    torch.Size([1, 5, 8])
     """
 
-    def __init__(self, config):
+    def __init__(self, config: Any):
         super().__init__()
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = GroupedQueryAttention(config)

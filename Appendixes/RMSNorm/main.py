@@ -8,18 +8,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    argument_parser,
-    largest_difference,
-    new_picture,
-    numbers,
-    parse,
-    report_difference,
-    save_figure,
-)
+from Appendixes.demonstration import argument_parser, largest_difference, numbers, parse, report_difference, save_figure
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.RMSNorm import RMSNorm
 
 

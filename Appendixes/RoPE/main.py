@@ -9,18 +9,8 @@ import math
 import torch
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    argument_parser,
-    largest_difference,
-    new_picture,
-    numbers,
-    parse,
-    report_difference,
-    save_figure,
-)
+from Appendixes.demonstration import argument_parser, largest_difference, numbers, parse, report_difference, save_figure
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.RoPE import apply_rope, rope_cos_sin
 
 
@@ -50,7 +40,7 @@ def show_relative_position() -> None:
     query, key = torch.randn(2, 8, generator=generator, dtype=torch.float64)
     print("\n3. Attention sees distances, not positions: equal distances give equal dot products.")
     print("   query at   key at   distance   dot product")
-    products = {}
+    products: dict[int, list[float]] = {}
     for query_at, key_at in ((5, 3), (105, 103), (1005, 1003), (5, 4), (105, 104)):
         positions = torch.tensor([query_at, key_at], dtype=torch.float64)
         turned = apply_rope(torch.stack((query, key)), *rope_cos_sin(positions, 8, 10_000.0))

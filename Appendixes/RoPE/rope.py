@@ -43,6 +43,11 @@ def apply_rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
 
     Raises:
         ValueError: `cos` is not half as wide as `x`.
+
+    >>> cos, sin = rope_cos_sin(torch.tensor([0, 1]), head_dim=2, theta=10_000.0)
+    >>> apply_rope(torch.tensor([1.0, 0.0]), cos, sin)    # at position 1, the only pair has turned by one radian
+    tensor([[1.0000, 0.0000],
+            [0.5403, 0.8415]])
     """
     if cos.shape[-1] * 2 != x.shape[-1]:
         raise ValueError(f"cos covers {cos.shape[-1]} pairs, but x {tuple(x.shape)} has {x.shape[-1] / 2:g}")

@@ -63,13 +63,19 @@ def training_batch(
         packed[room].append((prompt, answer))
         used[room] += size
     return Batch(
-        *(torch.tensor(part) for part in zip(*(_row(row, length, tokenizer.pad_id) for row in packed), strict=True))
+        *(
+            torch.tensor(part)
+            for part in zip(*(_row(row, length, tokenizer.pad_id or 0) for row in packed), strict=True)
+        )
     )
 
 
 def _row(row: list[tuple[list[int], list[int]]], length: int, pad: int) -> tuple[list[int], ...]:
     """One row of a batch: its ids, labels, document numbers and positions."""
-    ids, labels, documents, positions = [], [], [], []
+    ids: list[int] = []
+    labels: list[int] = []
+    documents: list[int] = []
+    positions: list[int] = []
     for index, (prompt, answer) in enumerate(row):
         size = len(prompt) + len(answer)
         ids += prompt + answer

@@ -1,9 +1,11 @@
 """A look into the workshop: what the shipped checkpoint was trained on. `python Appendixes/TinyQwen3/main.py`."""
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 
-from Appendixes.demonstration import BLUE, argument_parser, new_picture, parse, save_figure
+from Appendixes.demonstration import argument_parser, parse, save_figure
+from Appendixes.figure_style import BLUE, new_picture
 from Appendixes.TinyQwen3.families import FAMILIES
 from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, test_set
 
@@ -23,11 +25,11 @@ def main() -> None:
         plot_lengths(arguments.plot)
 
 
-def plot_lengths(path) -> None:
+def plot_lengths(path: Path) -> None:
     """Save a picture of how long solutions are at each level."""
     rng = Random(0)
     lengths = [[len(sample_problem(rng, "train", None, level).solution) for _ in range(1000)] for level in LEVELS]
-    figure, axes = new_picture("Harder levels need longer solutions", "level", "characters of a solution")
+    figure, axes = new_picture("Harder levels need longer solutions", "level", "characters of a solution", grid="y")
     boxes = axes.boxplot(lengths, showfliers=False, patch_artist=True, medianprops={"color": "black"})
     for box in boxes["boxes"]:
         box.set_facecolor(BLUE)

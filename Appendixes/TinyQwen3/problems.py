@@ -86,7 +86,7 @@ def test_set(size: int = 500, seed: int = TEST_SEED) -> list[dict]:
     return rows
 
 
-test_set.__test__ = False  # pytest: not a test, despite its name
+test_set.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test, despite its name
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ Every number is cut into single digits, as Qwen3's own tokenizer does: carrying 
 """
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -62,7 +63,7 @@ def train_tokenizer(samples: int = 20_000, seed: int = 0) -> Tokenizer:
     return tokenizer
 
 
-def _texts(rng: Random):
+def _texts(rng: Random) -> Iterator[str]:
     while True:
         problem = sample_problem(rng, "train")
         template = rng.choice((DIRECT, CHAIN_OF_THOUGHT))

@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from Appendixes.demonstration import BLUE, RED, new_picture, save_figure
+from Appendixes.demonstration import save_figure
+from Appendixes.figure_style import BLUE, RED, new_picture
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, save_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.data import IGNORED, training_batch
@@ -71,7 +72,9 @@ class Trainer:
         compiled: let `torch.compile` fuse the step; building it takes a minute or two.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, shape: Qwen3Config = SHAPE, device="cpu", compiled: bool = True):
+    def __init__(
+        self, recipe: Recipe, folder: Path, shape: Qwen3Config = SHAPE, device: str = "cpu", compiled: bool = True
+    ):
         self.recipe, self.folder, self.device = recipe, folder, device
         if not (folder / "tokenizer.json").is_file():
             save_tokenizer(train_tokenizer(), folder)
@@ -112,7 +115,9 @@ class Trainer:
         self.history.append(entry)
         return entry
 
-    def _loss_and_hits(self, input_ids, labels, positions, mask):
+    def _loss_and_hits(
+        self, input_ids: torch.Tensor, labels: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         logits = self.model.run_layers(input_ids, positions, mask).flatten(0, 1).float()  # (rows * length, vocab)
         labels = labels.flatten()
         loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)

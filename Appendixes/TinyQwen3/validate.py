@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from Appendixes.QWEN3Model import load_qwen3
+from Appendixes.QWEN3Model import Qwen3Model, load_qwen3
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.problems import test_set
 from CH3.answers import model_answers
 from CH3.math_verifier import last_box
@@ -23,7 +24,9 @@ PROMPTS = {"direct": DIRECT, "chain of thought": CHAIN_OF_THOUGHT}
 MAX_NEW_TOKENS = 300
 
 
-def answers(model, tokenizer, template: str, problems: list[dict], batch: int = 64) -> tuple[list[str], int]:
+def answers(
+    model: Qwen3Model, tokenizer: Qwen3Tokenizer, template: str, problems: list[dict], batch: int = 64
+) -> tuple[list[str], int]:
     """Greedy answers to all problems, `batch` rows at a time, and how many tokens they took."""
     answer_fn = model_answers(model, tokenizer, template, max_new_tokens=MAX_NEW_TOKENS, batch=batch)
     finished = {answer.problem["unique_id"]: answer for answer in answer_fn(iter(problems))}

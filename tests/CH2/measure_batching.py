@@ -30,9 +30,7 @@ def main() -> None:
         together = generate_batch(model, prompts, **options)
         alone = [list(generate(model, torch.tensor([ids], device=device), **options)) for ids in prompts]
         different = sum(a != b for a, b in zip(together, alone, strict=True))
-        print(
-            f"{str(dtype):15s} {different} of {len(prompts)} texts differ between a batch of {len(prompts)} and alone"
-        )
+        print(f"{dtype!s:15s} {different} of {len(prompts)} texts differ between a batch of {len(prompts)} and alone")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import math
 import struct
 import sys
 from statistics import median
+from typing import ClassVar
 
 import pytest
 import torch
@@ -362,7 +363,7 @@ def test_a_failure_is_printed_under_the_table(short_ladder, monkeypatch, capsys)
 
 def test_a_contestant_that_had_to_make_room_warms_up_again_when_it_returns(monkeypatch):
     class Recorder(InThisProcess):
-        asked = []
+        asked: ClassVar[list] = []
 
         def ask(self, contestant, question, *arguments):
             self.asked.append((question.__name__, *arguments))

@@ -282,7 +282,8 @@ def _product_expansion(rng: Random, level: int) -> tuple[tuple, str, list[str], 
     b, d = nonzero(rng, -9, 9), nonzero(rng, -9, 9)
     first, second = polynomial([a, b]), polynomial([c, d])
     terms = [a * c, a * d + b * c, b * d]
-    expression, key = f"({first})({second})", tuple(sorted((first, second)))
+    expression = f"({first})({second})"
+    key: tuple = tuple(sorted((first, second)))
     cross = [product_chain(a, d), product_chain(b, c)]
     if rng.random() < 0.5:
         cross.reverse()

@@ -138,14 +138,17 @@ def order_of_operations(rng: Random, level: int) -> Draft:
     return Draft((level, *key), _ask(rng, expression), lines, str(answer))
 
 
-def _product_in_sum(rng: Random):
+Worked = tuple[tuple, str, list[str], int]  # key, expression, lines, answer
+
+
+def _product_in_sum(rng: Random) -> Worked:
     addend, first, second = rng.randint(3, 60), rng.randint(2, 9), rng.randint(3, 9)
     expression = f"{addend} + {first} * {second}" if rng.random() < 0.5 else f"{first} * {second} + {addend}"
     lines = [product_chain(first, second), sum_chain(addend, first * second)]
     return (addend, *sorted((first, second))), expression, lines, addend + first * second
 
 
-def _bracket_product(rng: Random):
+def _bracket_product(rng: Random) -> Worked:
     first, second = rng.randint(11, 40), rng.randint(2, 30)
     factor, taken = rng.randint(3, 9), rng.randint(5, 60)
     total = first + second
@@ -162,7 +165,7 @@ def _bracket_product(rng: Random):
     return key, f"({first} + {second}) * {factor} - {taken}", lines, total * factor - taken
 
 
-def _two_products(rng: Random):
+def _two_products(rng: Random) -> Worked:
     pairs = [(rng.randint(12, 69), rng.randint(3, 9)) for _ in range(2)]
     sign = rng.choice((1, -1))
     lines = [product_chain(*pair) for pair in pairs]
@@ -175,7 +178,7 @@ def _two_products(rng: Random):
     return (sign, *ordered[0], *ordered[1]), expression, lines, values[0] + sign * values[1]
 
 
-def _two_brackets(rng: Random):
+def _two_brackets(rng: Random) -> Worked:
     a, b = rng.randint(25, 90), rng.randint(3, 20)
     c, d = rng.randint(2, 9), rng.randint(2, 9)
     e, f = rng.randint(12, 39), rng.randint(3, 9)
@@ -190,7 +193,7 @@ def _two_brackets(rng: Random):
     return key, f"({a} - {b}) * ({c} + {d}) - {e} * {f}", lines, left * right - taken
 
 
-def _nested_brackets(rng: Random):
+def _nested_brackets(rng: Random) -> Worked:
     a, b, c = rng.randint(3, 9), rng.randint(12, 49), rng.randint(3, 9)
     d, e = rng.randint(11, 30), rng.randint(2, 9)
     f, g = rng.randint(12, 49), rng.randint(3, 9)

@@ -63,6 +63,7 @@ def _common_primes(first: int, second: int) -> list[str]:
 @family("Number Theory")
 def remainder(rng: Random, level: int) -> Draft:
     """Remainders of numbers, products and powers."""
+    key: tuple
     if level <= 2:
         low, high, small, large = (30, 99, 4, 9) if level == 1 else (120, 999, 6, 13)
         number, modulus = rng.randint(low, high), rng.randint(small, large)

@@ -18,20 +18,23 @@ class Draft(NamedTuple):
     answer: str  # exactly as it stands in the box
 
 
+Drafter = Callable[[Random, int], Draft]  # a source of randomness, a level
+
+
 class Family(NamedTuple):
     """A registered family: its subject as shown to readers, and the function that drafts its problems."""
 
     subject: str
-    draft: Callable[[Random, int], Draft]
+    draft: Drafter
 
 
 FAMILIES: dict[str, Family] = {}
 
 
-def family(subject: str):
+def family(subject: str) -> Callable[[Drafter], Drafter]:
     """Register the decorated function under its own name as a family of `subject`."""
 
-    def register(draft):
+    def register(draft: Drafter) -> Drafter:
         FAMILIES[draft.__name__] = Family(subject, draft)
         return draft
 

@@ -91,6 +91,7 @@ def _sum_lines(rng: Random, start: int, last: int, count: int) -> list[str]:
 @family("Sequences")
 def recurrence(rng: Random, level: int) -> Draft:
     """Terms made from the ones before: geometric, affine, and with two terms of memory."""
+    key: tuple
     if level == 1:
         return _geometric(rng)
     if level <= 3:
@@ -141,7 +142,6 @@ def _geometric(rng: Random) -> Draft:
             f"Each term of {text}, ... is the one before times a fixed number. Find the {_ordinal(n)} term.",
         )
     )
-    lines = [f"Ratio: {shown[1]} / {shown[0]} = {ratio}"]
-    for i in range(3, n):
-        lines.append(product_chain(start * ratio ** (i - 1), ratio))
+    products = [product_chain(start * ratio ** (i - 1), ratio) for i in range(3, n)]
+    lines = [f"Ratio: {shown[1]} / {shown[0]} = {ratio}", *products]
     return Draft(("geometric", start, ratio, n), problem, lines, str(start * ratio ** (n - 1)))

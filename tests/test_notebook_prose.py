@@ -1,0 +1,150 @@
+"""What surrounds the notebooks' code: words for pictures, links that lead somewhere, references, a glossary."""
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from run_notebooks import NOTEBOOKS, REPOSITORY, html_page
+
+NAMES = {path.parent.name: path for path in NOTEBOOKS}
+ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
+LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^()\s]+)\)")
+PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\(|<img\b(?P<attributes>[^>]*)>")
+CITATION = re.compile(r"(?P<name>[A-Z][a-z]+)(?:'s)?(?: et al\.| and [A-Z][a-z]+)?(?:, | \()(?P<year>(?:19|20)\d\d)\b")
+REFERENCE = re.compile(r"^- (?P<name>[A-Z][a-z]+)(?: et al\.| and [A-Z][a-z]+)? \((?P<year>\d{4})\), \*", re.MULTILINE)
+ROW = re.compile(
+    r"^\| (?P<word>[^|]+?) \| (?P<meaning>[^|]+?) \| \[(?P<label>[\d.]+)\]\((?P<target>[^()\s]+)\) \|$", re.MULTILINE
+)
+WORDS_AT_LEAST = 6  # of a description
+
+by_chapter = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def prose(path: Path) -> str:
+    """All text cells of a notebook."""
+    return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+def pictures(path: Path) -> list[nbformat.NotebookNode]:
+    """The outputs that are pictures."""
+    outputs = [output for cell in read(path).cells for output in cell.get("outputs", [])]
+    return [output for output in outputs if any(kind.startswith("image/") for kind in output.get("data", {}))]
+
+
+def descriptions(path: Path) -> list[str]:
+    """What the outputs say that their pictures show, empty where they say nothing."""
+    return [output.metadata.get("image/png", {}).get("alt", "") for output in pictures(path)]
+
+
+def sections(path: Path) -> dict[str, str]:
+    """The text from each anchor to the next, outputs left out, code included."""
+    whole = "\n\n".join(cell.source for cell in read(path).cells)
+    parts = ANCHOR.split(whole)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+class Images(HTMLParser):
+    """The alternative texts of a page's pictures, None where there is none."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.alternatives: list[str | None] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            self.alternatives.append(dict(attrs).get("alt"))
+
+
+@by_chapter
+def test_every_picture_says_in_words_what_it_shows(path):
+    assert pictures(path)
+    for text in descriptions(path):
+        assert len(text.split()) >= WORDS_AT_LEAST, text
+        assert re.search(r"\d", text), f"a description with no number of what is to be seen: {text!r}"
+    assert len(set(descriptions(path))) == len(pictures(path))
+    for picture in PICTURE.finditer(prose(path)):
+        written = (
+            picture["words"] if picture["words"] is not None else re.search(r'alt="([^"]*)"', picture["attributes"])
+        )
+        assert written, f"a picture without words: {picture[0]}"
+
+
+@by_chapter
+def test_pages_keep_the_descriptions(path, tmp_path):
+    page = html_page(read(path), path.parent, tmp_path / path.parent.name)
+    assert Images(page).alternatives == descriptions(path)
+    cells = [cell for cell in read(path).cells if "mystnb" in cell.metadata]
+    assert [cell.metadata["mystnb"]["image"]["alt"] for cell in cells] == descriptions(path)  # what MyST-NB reads
+
+
+@by_chapter
+def test_a_link_leads_to_a_file_and_to_an_anchor_that_are_there(path):
+    links = [match["target"] for match in LINK.finditer(prose(path)) if not match["target"].startswith("http")]
+    assert any(target.startswith("#") for target in links)
+    for target in links:
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / unquote(file)).resolve() if file else path
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in sections(linked), target
+
+
+@by_chapter
+def test_links_of_pages_lead_where_they_lead_in_the_notebook(path, tmp_path):
+    build = REPOSITORY / "build" / path.parent.name
+    page = html_page(read(path), path.parent, build)
+    found = {html.unescape(one) for one in re.findall(r'href="([^"]+)"', page)}
+    for target in {match["target"] for match in LINK.finditer(prose(path))}:
+        file, _, anchor = unquote(target).partition("#")
+        if not file or file.startswith("http"):
+            assert target in found
+            continue
+        linked = (path.parent / file).resolve()
+        if linked in NOTEBOOKS:
+            linked = REPOSITORY / "build" / linked.parent.name / linked.with_suffix(".html").name
+        reached = {
+            ((build / unquote(one).partition("#")[0]).resolve(), one.partition("#")[2])
+            for one in found
+            if not one.startswith(("http", "#"))
+        }
+        assert (linked, anchor) in reached, target
+
+
+@by_chapter
+def test_works_that_are_cited_are_listed_and_the_other_way_round(path):
+    text, _, rest = prose(path).partition("### References")
+    listed = {(match["name"], match["year"]) for match in REFERENCE.finditer(rest)}
+    assert len(listed) == sum(line.startswith("- ") for line in rest.splitlines())
+    assert {(match["name"], match["year"]) for match in CITATION.finditer(text)} == listed
+
+
+def test_the_glossary_is_sorted_and_its_words_stand_in_the_sections_it_links_to():
+    path = NAMES["CH4"]
+    rows = list(ROW.finditer(sections(path)["words"]))
+    words = [row["word"] for row in rows if "$" not in row["word"]]
+    assert words == sorted(words, key=str.lower)
+    assert len(words) >= 30
+    for row in rows:
+        file, _, anchor = row["target"].partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert row["label"] == f"{linked.parent.name[-1]}.{anchor}"
+        if "$" not in row["word"]:
+            section = re.sub(r"[*`]", "", sections(linked)[anchor]).lower().replace("-", " ")
+            for word in row["word"].lower().replace("-", " ").split(", "):
+                assert word in section, f"{word!r} is not in section {row['label']}"
+
+
+def test_a_chapter_opens_with_the_one_before_it():
+    for before, chapter in zip(NOTEBOOKS, NOTEBOOKS[1:], strict=False):
+        opening = next(cell.source for cell in read(chapter).cells)
+        assert f"../{before.parent.name}/{before.name}" in opening
+        assert f"hapter {before.parent.name[-1]}" in opening.split("\n\n")[1]
