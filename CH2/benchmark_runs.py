@@ -127,13 +127,13 @@ class LadderRunner:
         self.cache_bytes = cache_bytes_per_token(self.config, itemsize) if uses_cache(self.rung) else 0
         self.texts: dict[int, tuple[DecodingEngine, Prompt]] = {}
 
-    def engine(self, rows: int = 1) -> DecodingEngine:
-        """A new engine of this rung, for so many rows of a prompt."""
-        return DecodingEngine(self.model, share_prompts=rows > 1, **self.rung.engine)
+    def engine(self, share_prompts: bool) -> DecodingEngine:
+        """A new engine of this rung, whose rows share their prompt or not."""
+        return DecodingEngine(self.model, share_prompts=share_prompts, **self.rung.engine)
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
         """As in `Runner`; the rows share one reading of the prompt."""
-        engine = self.engine(rows)
+        engine = self.engine(share_prompts=rows > 1)
         tick()
         [read] = engine.add_prompts([prompt])
         for _ in range(rows):
@@ -145,7 +145,7 @@ class LadderRunner:
     def text(self, length: int) -> tuple[DecodingEngine, Prompt]:
         """An engine that has read a prompt of this length, once."""
         if length not in self.texts:
-            engine = self.engine()
+            engine = self.engine(share_prompts=True)  # it is continued many times
             [prompt] = engine.add_prompts([random_prompt(self.config.vocab_size, length)])
             self.texts[length] = engine, prompt
         return self.texts[length]

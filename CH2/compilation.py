@@ -48,11 +48,11 @@ def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
     compiled = copy.copy(model)
     if device.type == "cuda":
         step = torch.compile(model.run_layers, **{"mode": "reduce-overhead", **options})  # one CUDA graph a step
-        compiled.run_layers = _for_single_tokens(step, model.run_layers)
+        compiled.run_layers = _for_single_tokens(step, model.run_layers)  # type: ignore[method-assign]  # its own
     else:
         checks = {"options": {"guard_filter_fn": _arguments_only}} if "mode" not in options else {}
         step = torch.compile(_own_code(Qwen3Model.run_layer), **{**checks, **options})
-        compiled.run_layer = _for_single_tokens(step, model.run_layer, argument=1)
+        compiled.run_layer = _for_single_tokens(step, model.run_layer, 1)  # type: ignore[method-assign]  # its own
     return compiled
 
 

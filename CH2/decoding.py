@@ -120,10 +120,10 @@ class DecodingEngine:
         Raises:
             ValueError: a prompt is empty, too long for the model, or holds an id that is not in the vocabulary.
         """
-        prompts = [self.checked(ids) for ids in prompts]
-        if self.use_cache and prompts:
-            self.prompt_cache.append_rows_of(self._prefill([ids[:-1] for ids in prompts]))
-        added = [Prompt(ids, len(self.prompts) + i) for i, ids in enumerate(prompts)]
+        texts = [self.checked(ids) for ids in prompts]
+        if self.use_cache and texts:
+            self.prompt_cache.append_rows_of(self._prefill([ids[:-1] for ids in texts]))
+        added = [Prompt(ids, len(self.prompts) + i) for i, ids in enumerate(texts)]
         self.prompts += added
         return added
 

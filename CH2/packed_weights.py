@@ -22,13 +22,14 @@ from torch import nn
 
 from Appendixes.GLUFeedForwardNeuralNetwork import GLUFeedForward
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention
+from Appendixes.QWEN3Model import Qwen3Model
 
 FORMS = ("half", "int8", "int4")
 GROUP_SIZES = (32, 64, 128, 256)  # weights of four bits that share a scale; what PyTorch's kernel knows
 GROUP_SIZE = 64
 
 
-def join_projections(model):
+def join_projections(model: Qwen3Model) -> Qwen3Model:
     """Give a model one matrix for query, key and value, and one for gate and up: fewer and larger products.
 
     Returns:
@@ -38,10 +39,10 @@ def join_projections(model):
     for module in list(model.modules()):
         if isinstance(module, GroupedQueryAttention):
             module.qkv_proj = _joined(module.q_proj, module.k_proj, module.v_proj)
-            module.q_proj = module.k_proj = module.v_proj = None
+            del module.q_proj, module.k_proj, module.v_proj
         elif isinstance(module, GLUFeedForward):
             module.gate_up_proj = _joined(module.gate_proj, module.up_proj)
-            module.gate_proj = module.up_proj = None
+            del module.gate_proj, module.up_proj
     return model
 
 
@@ -54,7 +55,7 @@ def _joined(*layers: nn.Linear) -> nn.Linear:
     return joined
 
 
-def pack_weights(model, form: str = "half", group_size: int = GROUP_SIZE):
+def pack_weights(model: Qwen3Model, form: str = "half", group_size: int = GROUP_SIZE) -> Qwen3Model:
     """Replace every linear layer of a model by one that keeps its weights in another form.
 
     Args:
@@ -91,7 +92,7 @@ def pack_weights(model, form: str = "half", group_size: int = GROUP_SIZE):
     return packed
 
 
-def shallow_copy(model):
+def shallow_copy(model: Qwen3Model) -> Qwen3Model:
     """A model of its own, on the same weights."""
     return copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
 
@@ -106,18 +107,18 @@ def can_pack(weight: torch.Tensor) -> bool:
     return weight.device.type == "cpu" and torch.backends.quantized.engine in ("fbgemm", "x86", "onednn")
 
 
-def weight_bytes(model) -> int:
+def weight_bytes(model: Qwen3Model) -> int:
     """Bytes that writing one token reads: all matrices, and one row of the embedding, which is too little to count."""
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear | PackedLinear)]
     return sum(layer.weight.nbytes if isinstance(layer, nn.Linear) else layer.nbytes for layer in layers)
 
 
-def weight_error(model, packed) -> float:
+def weight_error(model: Qwen3Model, packed: Qwen3Model) -> float:
     """How far the packed matrices are from the model's: ||packed - plain|| / ||plain|| over all of them (Frobenius)."""
     error = total = 0.0
     for name, layer in packed.named_modules():
         if isinstance(layer, PackedLinear):
-            plain = model.get_submodule(name).weight.double()
+            plain = model.get_parameter(f"{name}.weight").double()
             error += (layer.weight.double() - plain).square().sum().item()
             total += plain.square().sum().item()
     return (error / total) ** 0.5 if total else 0.0
@@ -154,11 +155,13 @@ class PackedLinear(nn.Module):
 class HalfLinear(PackedLinear):
     """16 bits a weight, packed by FBGEMM, which multiplies and adds in float32."""
 
+    handle: torch.Tensor
+
     def __init__(self, weight: torch.Tensor):
         super().__init__(weight)
         self.packed = torch.ops.quantized.linear_prepack_fp16(weight.detach().float(), None)
         self.nbytes = 2 * weight.numel()
-        self.register_buffer("handle", _handle_of(self))
+        self.register_buffer("handle", _handle_of(self, self.packed))
 
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102 (as in the base class)
@@ -176,6 +179,10 @@ class Int8Linear(PackedLinear):
     into numbers first, which a compiler fuses with the product.
     """
 
+    handle: torch.Tensor
+    codes: torch.Tensor
+    scales: torch.Tensor
+
     def __init__(self, weight: torch.Tensor):
         super().__init__(weight)
         wide = weight.detach().float()
@@ -189,7 +196,7 @@ class Int8Linear(PackedLinear):
                 warnings.simplefilter("ignore")
                 quantised = torch._make_per_channel_quantized_tensor(codes, scales.double(), zeros, 0)
             self.packed = torch.ops.quantized.linear_prepack(quantised, None)
-            self.register_buffer("handle", _handle_of(self))
+            self.register_buffer("handle", _handle_of(self, self.packed))
         else:
             self.register_buffer("codes", codes)
             self.register_buffer("scales", scales)
@@ -213,6 +220,9 @@ class Int4Linear(PackedLinear):
 
     A group's codes 0 to 15 reach from its smallest weight to its largest. PyTorch's kernel multiplies them on a CPU.
     """
+
+    codes: torch.Tensor
+    scales_and_offsets: torch.Tensor
 
     def __init__(self, weight: torch.Tensor, group_size: int):
         super().__init__(weight)
@@ -267,21 +277,21 @@ _library.define("half_linear(Tensor x, Tensor handle, int out_features) -> Tenso
 _library.define("int8_linear(Tensor x, Tensor handle, int out_features) -> Tensor")
 
 
-def _handle_of(layer: PackedLinear) -> torch.Tensor:
+def _handle_of(layer: PackedLinear, packed: torch.ScriptObject) -> torch.Tensor:
     """A number for a layer's packed matrix, which is forgotten together with the layer."""
     handle = next(_handles)
-    _packed[handle] = layer.packed
+    _packed[handle] = packed
     weakref.finalize(layer, _packed.pop, handle)
     return torch.tensor(handle)
 
 
 def _half_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
-    return _fbgemm_half(x, _packed[handle.item()])
+    return _fbgemm_half(x, _packed[int(handle)])
 
 
 def _int8_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
     """The entries of x reach from -1 to 1: codes 1 to 255 stand for -127/127 to 127/127."""
-    return _fbgemm_int8(x, 1 / 127, 128, _packed[handle.item()])
+    return _fbgemm_int8(x, 1 / 127, 128, _packed[int(handle)])
 
 
 def _shape_only(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:

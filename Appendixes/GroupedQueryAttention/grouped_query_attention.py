@@ -6,6 +6,9 @@
 - many queries at once (prefill) run on PyTorch's fused kernel; one query a row (decode) attends to a list of segments
 """
 
+from functools import reduce
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -25,7 +28,7 @@ class GroupedQueryAttention(nn.Module):
         ValueError: the key-value heads do not divide the query heads.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: Any):
         super().__init__()
         if config.num_attention_heads % config.num_key_value_heads:
             raise ValueError(
@@ -41,7 +44,7 @@ class GroupedQueryAttention(nn.Module):
         self.k_proj = nn.Linear(config.hidden_size, key_width, bias=False)
         self.v_proj = nn.Linear(config.hidden_size, key_width, bias=False)
         self.o_proj = nn.Linear(query_width, config.hidden_size, bias=False)
-        self.qkv_proj = None  # one layer in the place of three: see CH2's `join_projections`
+        self.qkv_proj: nn.Module | None = None  # one layer in the place of three: see CH2's `join_projections`
         self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
@@ -112,7 +115,7 @@ def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
     wide = torch.promote_types(q.dtype, torch.float32)
     weights = torch.cat(scores, dim=-1).softmax(dim=-1, dtype=wide).to(q.dtype).flatten(2, 3)
     pieces = weights.split([score.shape[-1] for score in scores], dim=-1)
-    out = sum(segment.mix(piece) for segment, piece in zip(segments, pieces, strict=True))
+    out = reduce(torch.add, (segment.mix(piece) for segment, piece in zip(segments, pieces, strict=True)))
     return out.reshape(batch, heads, seq, head_dim)
 
 
@@ -129,7 +132,7 @@ def merge(attended: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     return (weights * outputs).sum(dim=0).to(outputs.dtype)
 
 
-def causal_mask(seq: int, device=None) -> torch.Tensor:
+def causal_mask(seq: int, device: torch.device | str | None = None) -> torch.Tensor:
     """Bool `(1, seq, seq)`: query i may look at keys 0 ... i.
 
     >>> causal_mask(3)[0].int()

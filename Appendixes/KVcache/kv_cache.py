@@ -55,6 +55,7 @@ class Segment:
             this segment beside others; -inf where it shows nothing.
         """
         mask = self.mask
+        assert mask is not None, "a new token's keys stand in a buffer, whose places behind it must not be seen"
         if self.sharing is not None:
             queries, mask = self.sharing.gather(queries), mask[self.sharing.rows_by_parent[:: self.sharing.width]]
         bias = torch.where(mask, 0.0, float("-inf")).to(queries.dtype)[:, None].expand(-1, 1, queries.shape[2], -1)
@@ -79,7 +80,7 @@ class Sharing:
     """
 
     def __init__(self, parent_rows: list[int], parents: int, device: torch.device):
-        members = [[] for _ in range(parents)]
+        members: list[list[int]] = [[] for _ in range(parents)]
         for row, parent in enumerate(parent_rows):
             members[parent].append(row)
         width = max(map(len, members), default=0)
@@ -150,11 +151,13 @@ class KVCache:
     @property
     def context_lengths(self) -> torch.Tensor:
         """`(rows,)`: tokens in front of each row's next one, its parent's included."""
-        if self.sharing is None:
+        if self.parent is None or self.sharing is None:
             return self.lengths
         return self.lengths + self.parent.lengths[self.sharing.parent_of_row]
 
-    def extend(self, rows: int, seq: int, device, padding_mask: torch.Tensor | None = None) -> "Extension":
+    def extend(
+        self, rows: int, seq: int, device: torch.device | str, padding_mask: torch.Tensor | None = None
+    ) -> "Extension":
         """Make room for `seq` more tokens in each row, and say where they go and what they may see.
 
         Args:
@@ -170,12 +173,12 @@ class KVCache:
             self.add_rows(rows, device)
         if rows != self.rows:
             raise ValueError(f"the batch has {rows} rows, the cache {self.rows}: use one cache for one batch")
-        if self.parent is not None and self.sharing.parents != self.parent.rows:
-            self._set_parents(self.parent_rows)  # the parent gained rows that nobody continues yet
+        if self.parent is not None and self.sharing is not None and self.sharing.parents != self.parent.rows:
+            self._set_parents(self.parent, self.parent_rows)  # the parent gained rows that nobody continues yet
         self._reserve(self.rows, self.max_length + seq)
         return Extension(self, seq, padding_mask)
 
-    def add_rows(self, count: int, device) -> None:
+    def add_rows(self, count: int, device: torch.device | str) -> None:
         """Append `count` empty rows."""
         self._reserve(self.rows + count, self.max_length)
         self.lengths = torch.cat((self.lengths.to(device), torch.zeros(count, dtype=torch.long, device=device)))
@@ -188,9 +191,15 @@ class KVCache:
         return fork
 
     def continue_rows(self, parent_rows: list[int]) -> None:
-        """Append an empty row for each given row of the parent; any number of rows may continue the same one."""
+        """Append an empty row for each given row of the parent; any number of rows may continue the same one.
+
+        Raises:
+            ValueError: this cache is no fork.
+        """
+        if self.parent is None:
+            raise ValueError("this cache has no parent whose rows could be continued: make one with `fork()`")
         self.add_rows(len(parent_rows), self.parent.lengths.device)
-        self._set_parents(self.parent_rows + parent_rows)
+        self._set_parents(self.parent, self.parent_rows + parent_rows)
 
     def append_rows_of(self, other: "KVCache", rows: Sequence[int] | None = None) -> None:
         """Copy rows of another cache behind this one's: how a prefilled prompt enters a running batch.
@@ -231,9 +240,9 @@ class KVCache:
         if self.parent is not None:
             parents = list(self.parent_rows)
             parents[row] = parents[last]
-            self._set_parents(parents[:last])
+            self._set_parents(self.parent, parents[:last])
         for fork in self.forks:
-            fork._set_parents([row if parent == last else parent for parent in fork.parent_rows])
+            fork._set_parents(self, [row if parent == last else parent for parent in fork.parent_rows])
 
     def add_layer(self, like: torch.Tensor) -> None:
         """Make buffers for one more layer, for keys and values like `(rows, kv_heads, seq, head_dim)`."""
@@ -244,9 +253,9 @@ class KVCache:
         """One layer's keys and values of the rows in use, up to `length`: views, not copies."""
         return self.keys[layer][: self.rows, :, :length], self.values[layer][: self.rows, :, :length]
 
-    def _set_parents(self, parent_rows: list[int]) -> None:
+    def _set_parents(self, parent: "KVCache", parent_rows: list[int]) -> None:
         self.parent_rows = parent_rows
-        self.sharing = Sharing(parent_rows, self.parent.rows, self.parent.lengths.device)
+        self.sharing = Sharing(parent_rows, parent.rows, parent.lengths.device)
 
     def _reserve(self, rows: int, length: int) -> None:
         """Let every buffer hold `rows` rows of `length` tokens; what is too small at least doubles."""
@@ -285,7 +294,7 @@ class Extension:
         if not starts_empty or padding_mask is not None:
             # slot j holds the row's j-th token, so a query sees the slots up to its own
             self.mask = torch.arange(self.length, device=device) <= self.slots[:, :, None]  # (rows, seq, length)
-        if cache.parent is not None:
+        if cache.parent is not None and cache.sharing is not None:
             parent_lengths = cache.parent.lengths[cache.sharing.parent_of_row]
             self.parent_length = _window(cache.parent.max_length)
             visible = torch.arange(self.parent_length, device=device) < parent_lengths[:, None]
