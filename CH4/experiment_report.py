@@ -215,5 +215,5 @@ def _points(axes: Axes, places: Sequence[float], rows: Sequence[Row], **style: A
 
 def _finished(figure: Figure, axes: Axes) -> Figure:
     axes.set_ylim(-2, 102)
-    axes.legend(fontsize=7, ncols=2)
+    figure.legend(fontsize=7, ncols=3, loc="outside lower center")  # beside the points, not on them
     return figure

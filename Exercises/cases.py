@@ -122,7 +122,8 @@ def fresh(value: Any) -> Any:
 def reader_lines(error: BaseException, path: str) -> list[str]:
     """Where in the reader's file an exception passed, the last three places."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    return [f"line {frame.lineno}:  {frame.line}" for frame in frames[-3:]]
+    places = dict.fromkeys(f"line {frame.lineno}:  {frame.line}" for frame in frames)  # a comprehension is two frames
+    return list(places)[-3:]
 
 
 def _says_not_done(error: BaseException, path: str) -> bool:

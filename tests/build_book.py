@@ -23,7 +23,6 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
 import nbformat
-from sphinx.application import Sphinx
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCE = REPOSITORY / "build" / "book-source"
@@ -71,6 +70,8 @@ def build_book() -> Path:
         ValueError: a link leads nowhere.
         RuntimeError: Sphinx warned of something, which is on the screen.
     """
+    from sphinx.application import Sphinx  # `make book` installs it; `make test` imports this file without it
+
     for folder in (SOURCE, SITE):
         shutil.rmtree(folder, ignore_errors=True)
     for folder in ("_static", "_extra"):

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, Mistake, Where, difference, judge, shown
+from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, Mistake, Where, difference, judge, reader_lines, shown
 
 AGREE = [
     (1.0, 1.0 + 1e-9),
@@ -130,3 +130,19 @@ def test_a_mistake_is_shown_in_the_words_of_the_check():
 )
 def test_values_are_shown_on_one_line(value, text):
     assert shown(value) == text
+
+
+def test_a_line_that_is_two_frames_is_shown_once():
+    def inner():
+        return [1 / value for value in (1, 0)]  # before Python 3.12 a frame of its own
+
+    def outer():
+        return inner()
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        outer()
+    lines = reader_lines(caught.value, __file__)
+    assert len(lines) == len(set(lines)) == 3
+    assert "outer()" in lines[0]
+    assert "return inner()" in lines[1]
+    assert "1 / value" in lines[2]
