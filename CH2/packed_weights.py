@@ -15,6 +15,7 @@ import copy
 import itertools
 import warnings
 import weakref
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -124,7 +125,7 @@ def weight_error(model: Qwen3Model, packed: Qwen3Model) -> float:
     return (error / total) ** 0.5 if total else 0.0
 
 
-class PackedLinear(nn.Module):
+class PackedLinear(nn.Module, ABC):
     """A linear layer without bias whose weights are not a plain matrix: `(..., in_features) -> (..., out_features)`.
 
     Attributes:
@@ -139,13 +140,13 @@ class PackedLinear(nn.Module):
         self.dtype = weight.dtype
 
     @property
+    @abstractmethod
     def weight(self) -> torch.Tensor:
         """The matrix it stands for, `(out_features, in_features)`, unpacked anew."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`x @ weight.T`, in the input's dtype."""
-        return F.linear(x, self.weight.to(x.dtype))
 
     def extra_repr(self) -> str:
         """What `print(model)` shows between the brackets."""

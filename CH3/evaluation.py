@@ -25,7 +25,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +137,26 @@ def main() -> None:
     problems, model, tokenizer = load(arguments)
     settings = _settings(arguments, model, tokenizer)
     out = arguments.out or _default_out(arguments.prompt, settings, problems)
-    with joined_workers(model) as workers:
+    with workers_of_command(model, out) as workers:
         progress = Progress()
         batch = min(arguments.batch, workers.fair_share(len(problems)))
         answer_fn = _answer_function(arguments, model, tokenizer, batch, progress)
+        results = evaluate(answer_fn, problems, out, settings=settings, progress=progress, workers=workers)
+        if workers.leads:
+            _report(Report.of(results), out, settings, arguments)
+
+
+@contextmanager
+def workers_of_command(model: Any, out: Path) -> Iterator[Workers]:
+    """The processes that share a command's work; what stops it is said in words, not as a traceback.
+
+    Args:
+        model: as for `joined_workers`.
+        out: where the answers are kept.
+    """
+    with joined_workers(model) as workers:
         try:
-            results = evaluate(answer_fn, problems, out, settings=settings, progress=progress, workers=workers)
-            if workers.leads:
-                _report(Report.of(results), out, settings, arguments)
+            yield workers
         except (ResultsFileError, CacheLimitError, EndpointRefusedError, OSError) as error:
             refuse(str(error))
         except UnansweredError as error:

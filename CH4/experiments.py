@@ -38,23 +38,22 @@ from typing import Any
 import torch
 
 from Appendixes.demonstration import refuse
-from CH2.cache_budget import CacheLimitError
 from CH3.answers import AnswerFunction, model_answers, prompt_ids
 from CH3.evaluation import (
     BUILD,
     THINKING,
-    UnansweredError,
     add_options,
     at_least_one,
     evaluate,
     load,
     settings_of,
+    workers_of_command,
 )
 from CH3.progress import Progress
 from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT
-from CH3.results import ResultsFileError, digest
-from CH3.serving import Endpoint, EndpointRefusedError, served_answers
-from CH3.workers import Workers, joined_workers
+from CH3.results import digest
+from CH3.serving import Endpoint, served_answers
+from CH3.workers import Workers
 from CH4.comparison import Row, compare, replayed
 from CH4.draws import Draws, draws_of, served_votes, voted_answers
 from CH4.experiment_report import NOTES, markdown_table, plot_by_samples, plot_by_tokens, plot_savings
@@ -76,23 +75,13 @@ def main() -> None:
     except (ValueError, OSError) as error:
         refuse(str(error))
     problems, model, tokenizer = load(arguments)
-    with joined_workers(model) as workers:
+    with workers_of_command(model, arguments.out) as workers:
         experiments = Experiments.of(arguments, problems, model, tokenizer, workers)
         started = time.perf_counter()
-        try:
-            rows = experiments.rows(fresh=arguments.fresh)
-            minutes = (time.perf_counter() - started) / 60
-            if workers.leads:
-                _write(arguments.out, experiments, rows, arguments.fresh, minutes)
-        except (ResultsFileError, CacheLimitError, EndpointRefusedError, OSError) as error:
-            refuse(str(error))
-        except UnansweredError as error:
-            sys.exit(f"{error}; the same command asks for the rest" if workers.leads else 1)
-        except KeyboardInterrupt:
-            if workers.leads:
-                message = f"stopped; the samples so far are in {arguments.out}, and the same command goes on"
-                print(message, file=sys.stderr)
-            sys.exit(130)
+        rows = experiments.rows(fresh=arguments.fresh)
+        minutes = (time.perf_counter() - started) / 60
+        if workers.leads:
+            _write(arguments.out, experiments, rows, arguments.fresh, minutes)
 
 
 @dataclass(frozen=True)

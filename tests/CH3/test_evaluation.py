@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -223,22 +222,6 @@ def test_the_settings_tell_models_apart(small_config, make_model, tiny):
 
 
 # The command line
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """`command("--limit", 3)`: exit code, standard output and standard error of the command line, in this process."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["evaluation", *map(str, arguments)])
-        code = 0
-        try:
-            evaluation.main()
-        except SystemExit as error:
-            code = error.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 QUICK = ("--limit", 4, "--max-new-tokens", 8, "--prompt", "direct", "--device", "cpu")

@@ -4,15 +4,14 @@ import json
 import math
 import shutil
 import subprocess
-import sys
 import time
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 
 import pytest
 from stand_in_server import FAULTS, stand_in
 
-from CH3 import evaluation
 from CH3.evaluation import UnansweredError, evaluate
 from CH3.problems import load_problems
 from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
@@ -254,19 +253,10 @@ def test_https_asks_no_server_it_does_not_know_and_has_a_time_limit_too(certific
         assert server.asked == {one["unique_id"]: 3 if one in problems[:2] else 1 for one in problems[:8]}
 
 
-def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, capsys):
+def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, command):
     data, out = tmp_path / "some.json", tmp_path / "out.jsonl"
     data.write_text(json.dumps(problems[:10]))
-
-    def command(*arguments) -> tuple:
-        monkeypatch.setattr(sys, "argv", ["evaluation", "--data", str(data), "--out", str(out), *map(str, arguments)])
-        code = 0
-        try:
-            evaluation.main()
-        except SystemExit as error:
-            code = error.code
-        return code, *capsys.readouterr()
-
+    command = partial(command, "--data", data, "--out", out)
     monkeypatch.setenv("OPENAI_API_KEY", "key-from-the-environment")
     with stand_in(problems[:10]) as server:
         server.fault_of = {problems[0]["unique_id"]: "422"}
