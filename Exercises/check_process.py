@@ -3,8 +3,10 @@
 - it imports the chapter's checks, then waits for one line of JSON that says what to check
 - it writes one line of JSON for each exercise that it begins, and one for each verdict; standard output is kept for
   these lines, and what the reader's code prints is collected, the first part of it
-- a watchdog (`faulthandler`, a thread that needs no Python) ends the process when an exercise takes too long, and
-  leaves behind where the code was; so does a crash of the interpreter
+- a watchdog ends the process when an exercise takes too long, and leaves behind where the code was; it is a thread of
+  Python, because only who holds the interpreter's lock sees the other thread's calls at rest. For code that never
+  gives the lock back there is a second one, a little later (`faulthandler`, a thread that needs no Python). A crash of
+  the interpreter leaves its traces in the same form
 """
 
 import contextlib
@@ -15,6 +17,7 @@ import json
 import os
 import random
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +27,7 @@ from Exercises.cases import FAILED, Verdict, judge, reader_lines
 from Exercises.reader_file import blocks, load
 
 STANDARD_ERROR = 2
+SECOND_WATCHDOG = 1.0  # seconds after the first
 PRINTED = 2000  # characters of the reader's prints that are kept
 
 
@@ -96,11 +100,22 @@ def _load(path: Path) -> tuple[ModuleType | None, str | None]:
 
 @contextlib.contextmanager
 def _limit(seconds: float) -> Iterator[None]:
-    faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)
+    watchdog = threading.Timer(seconds, _end)
+    watchdog.daemon = True
+    watchdog.start()
+    faulthandler.dump_traceback_later(seconds + SECOND_WATCHDOG, exit=True, file=STANDARD_ERROR)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
+        watchdog.cancel()
+
+
+def _end() -> None:
+    """End the process as `faulthandler` does when the time is up."""
+    os.write(STANDARD_ERROR, b"Timeout (!)\n")
+    faulthandler.dump_traceback(STANDARD_ERROR)
+    os._exit(1)
 
 
 if __name__ == "__main__":
