@@ -11,11 +11,8 @@ Tokens that a row draws after its own end do not count. With `--max-cache-bytes`
 limit, and memory is measured: by the cache's own count and by the operating system.
 
     python tests/CH2/measure_continuous_batching.py                    the shipped model's shape
-    python tests/CH2/measure_continuous_batching.py --shape 0.6B       the shape of Qwen3-0.6B: hours on a processor
-
-A reduced form of the second takes minutes: fewer answers, a quarter as long, and its last rows weigh more:
-
-    python tests/CH2/measure_continuous_batching.py --shape 0.6B --prompts 48 --mean 25 --longest 250 --rounds 1
+    python tests/CH2/measure_continuous_batching.py --shape 0.6B --rung int8 --rounds 1
+                                                                       the shape of Qwen3-0.6B, 40 minutes on two cores
 """
 
 import argparse
@@ -29,13 +26,12 @@ from statistics import mean, median
 import torch
 
 from Appendixes.demonstration import randomise
-from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
+from Appendixes.QWEN3Model import Qwen3Model
 from CH2.continuous_batching import ContinuousBatching
 from CH2.decoding import DecodingEngine
+from CH2.speed_ladder import RUNGS, SHAPES
 
-TINY = Path(__file__).resolve().parents[2] / "CH2" / "qwen3" / "tiny"
 LONGEST_PROMPT = 80  # tokens
-SHAPES = {"tiny": Qwen3Config.from_json(TINY), "0.6B": Qwen3Config()}
 
 
 @dataclass
@@ -53,7 +49,7 @@ def texts(count: int, mean_length: float, longest: int, seed: int = 0) -> list[T
     return [Text([rng.randrange(600) for _ in range(rng.randint(20, LONGEST_PROMPT))], length) for length in lengths]
 
 
-def fixed_batches(model, work: list[Text], batch: int, rows_leave: bool) -> None:
+def fixed_batches(model, work: list[Text], batch: int, rows_leave: bool = True) -> None:
     """One batch after another."""
     for start in range(0, len(work), batch):
         some, engine = work[start : start + batch], DecodingEngine(model)
@@ -81,9 +77,11 @@ class Watch:
         self.cache_bytes = max(self.cache_bytes, sum(cache.nbytes for cache in caches))
 
 
-def continuous(model, work: list[Text], batch: int, max_cache_bytes: int | None = None) -> Watch:
+def continuous(
+    model, work: list[Text], batch: int, max_cache_bytes: int | None = None, watch: Watch | None = None
+) -> Watch:
     """All in one queue."""
-    watch = Watch()
+    watch = watch or Watch()
     batching = ContinuousBatching(model, max_rows=batch, max_cache_bytes=max_cache_bytes, on_step=watch.step)
     for text in work:
         batching.submit(text.prompt, text.length)
@@ -101,22 +99,24 @@ def seconds(function: Callable[[], object]) -> float:
 
 def compare(model, work: list[Text], batch: int, rounds: int) -> None:
     """Print tokens per second of the three ways."""
+    watch = Watch()
     ways = {
         "fixed batches, to the end of the longest": lambda: fixed_batches(model, work, batch, rows_leave=False),
         "fixed batches, rows leave": lambda: fixed_batches(model, work, batch, rows_leave=True),
-        "continuous batching": lambda: continuous(model, work, batch),
+        "continuous batching": lambda: continuous(model, work, batch, watch=watch),
     }
-    continuous(model, work[:batch], batch)  # warms up
+    for run in (fixed_batches, continuous):  # warms up: all numbers of rows, as they grow and leave
+        run(model, [Text(text.prompt, 2 + place % batch) for place, text in enumerate(work[: 2 * batch])], batch)
     times: dict[str, list[float]] = {way: [] for way in ways}
-    for _ in range(rounds):
+    for turn in range(rounds):
         for way, run in ways.items():
             times[way].append(seconds(run))
+            print(f"round {turn + 1}, {way}: {times[way][-1]:,.1f} s", flush=True)
     tokens, last = sum(text.length for text in work), list(ways)[-1]
     for way in ways:
         ratio = median(before / now for before, now in zip(times[way], times[last], strict=True))
         print(f"{way:42s}{tokens / median(times[way]):9,.1f} tokens/s   continuous batching is {ratio:.2f} x as fast")
-    busy = mean(continuous(model, work, batch).rows_while_waiting)
-    print(f"rows busy until the queue is empty: {busy / batch:.1%} of {batch}")
+    print(f"rows busy until the queue is empty: {mean(watch.rows_while_waiting) / batch:.1%} of {batch}")
 
 
 def measure_memory(model, work: list[Text], batch: int, limit: int) -> None:
@@ -142,6 +142,8 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="tiny", help="of a model with random weights")
+    rungs = {rung.name: rung for rung in RUNGS if not rung.engine}
+    parser.add_argument("--rung", choices=rungs, default="fused attention", help="of the speed ladder")
     parser.add_argument("--prompts", type=int, default=256)
     parser.add_argument("--batch", type=int, default=16, help="rows")
     parser.add_argument("--mean", type=float, default=100.0, help="length of an answer, in tokens")
@@ -150,13 +152,14 @@ def main() -> None:
     parser.add_argument("--max-cache-bytes", type=int, help="measure memory under this limit (Linux), and nothing else")
     arguments = parser.parse_args()
     config = replace(SHAPES[arguments.shape], max_position_embeddings=arguments.longest + LONGEST_PROMPT)
-    model = Qwen3Model(config).eval().requires_grad_(False)
-    randomise(model, torch.Generator().manual_seed(0), std=0.02)
+    plain = Qwen3Model(config).eval().requires_grad_(False)
+    randomise(plain, torch.Generator().manual_seed(0), std=0.02)
+    model = rungs[arguments.rung].prepare(plain.to(torch.float32 if arguments.shape == "tiny" else torch.bfloat16))
     work = texts(arguments.prompts, arguments.mean, arguments.longest)
     lengths = [text.length for text in work]
     print(
-        f"{arguments.shape}, {torch.get_num_threads()} threads: {len(work)} answers of {min(lengths)} to {max(lengths)}"
-        f" tokens, {mean(lengths):.0f} in the mean"
+        f"{arguments.shape}, {arguments.rung}, {torch.get_num_threads()} threads: {len(work)} answers of "
+        f"{min(lengths)} to {max(lengths)} tokens, {mean(lengths):.0f} in the mean"
     )
     if arguments.max_cache_bytes is None:
         compare(model, work, arguments.batch, arguments.rounds)
