@@ -6,6 +6,7 @@ python -m Exercises CH2 4               check one exercise
 python -m Exercises CH2 4 --hint        a hint; each call gives one more
 python -m Exercises CH2 4 --solution    a way to do it
 python -m Exercises CH2 4 --reset       the stub again; what you wrote is kept under build/Exercises/attempts
+python -m Exercises CH2 --reset         all stubs of a chapter again; your file is kept there too
 python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C; also for a chapter
 """
 
@@ -14,22 +15,23 @@ import os
 import sys
 import time
 from io import TextIOWrapper
+from pathlib import Path
 
 from Exercises.cases import PASSED
 from Exercises.chapters import Exercise, chapters, exercises
 from Exercises.checking import CheckProcess, check
 from Exercises.display import clear, command, show_line, show_next, show_progress, show_verdict
 from Exercises.hint_memory import next_hints
-from Exercises.reader_file import reader_file, reset
+from Exercises.reader_file import UnreadableError, reader_file, reset, reset_chapter
 
-PAUSE = 0.2  # seconds between two looks at a file that is watched
+PAUSE = 0.1  # seconds between two looks at a file that is watched
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks for.
 
     Returns:
-        0 if every exercise that was checked is done, else 1.
+        0 if every exercise that was checked is done, else 1; 2 if nothing could be checked; 130 after Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -37,27 +39,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
     chapter, number = options.chapter, options.number
-    if number is None and (options.hint or options.solution or options.reset):
+    if number is None and (options.hint or options.solution):
         parser.error("name one exercise, such as: CH2 4 --hint")
-    if chapter is None and options.watch:
-        parser.error("name a chapter, such as: CH2 --watch")
+    if chapter is None and (options.watch or options.reset):
+        parser.error(f"name a chapter, such as: CH2 --{'watch' if options.watch else 'reset'}")
     if number is not None and not 1 <= number <= len(exercises(chapter)):
         parser.error(f"{chapter} has the exercises 1 to {len(exercises(chapter))}, not {number}")
     try:
         if options.watch:
             return watch(chapter, number)
-        if number is None:
-            return check_chapter(chapter) if chapter else overview()
-        return _one(exercises(chapter)[number - 1], options)
+        if number is not None:
+            return _one(exercises(chapter)[number - 1], options)
+        if options.reset:
+            return _start_anew(chapter)
+        return check_chapter(chapter) if chapter else overview()
     except KeyboardInterrupt:
         print()
         return 130
-    except RuntimeError as error:  # a check that cannot run is not the reader's fault
-        print(error, file=sys.stderr)
-        return 2
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (UnreadableError, RuntimeError, OSError) as error:  # a check that cannot run, a folder that is read-only
+        print(error, file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--hint", action="store_true", help="one hint more than last time")
     action.add_argument("--solution", action="store_true", help="a way to do it")
-    action.add_argument("--reset", action="store_true", help="put the stub back")
+    action.add_argument("--reset", action="store_true", help="put the stub back, or a chapter's; keeps your file")
     action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
     return parser
 
@@ -84,6 +88,12 @@ def _one(exercise: Exercise, options: argparse.Namespace) -> int:
         print(f"the stub of {exercise.name} is back; your file as it was: {reset(exercise)}")
     else:
         return check_one(exercise)
+    return 0
+
+
+def _start_anew(chapter: str) -> int:
+    backup = reset_chapter(chapter)
+    print(f"all stubs of {chapter} are back" + (f"; your file as it was: {backup}" if backup else ""))
     return 0
 
 
@@ -135,24 +145,46 @@ def _finish(results: list) -> int:
 
 def watch(chapter: str, number: int | None) -> int:
     """Check now and whenever the file is saved, until Ctrl-C."""
-    file, seen = reader_file(chapter), None
+    file = reader_file(chapter)
+    before: tuple | None = ()  # what the last look saw
+    checked: tuple | None = ()  # what the last verdict is about
     process = CheckProcess(chapter)  # always one ahead, so that a verdict comes at once
     try:
         while True:
-            now = file.stat().st_mtime_ns if file.exists() else seen  # an editor may be replacing it
-            if now != seen:
-                seen = now
+            now = _look(file)
+            if now == before != checked:  # the same twice: no editor is halfway through saving it
+                checked = now
                 clear()
-                if number:
-                    check_one(exercises(chapter)[number - 1], process)
-                else:
-                    check_chapter(chapter, process)
+                _check_while_watching(chapter, number, process)
                 print(f"\nwatching {file.name}: save it to check again, Ctrl-C ends", flush=True)
                 process.close()
                 process = CheckProcess(chapter)
+            before = now
             time.sleep(PAUSE)
     finally:
         process.close()
+
+
+def _check_while_watching(chapter: str, number: int | None, process: CheckProcess) -> None:
+    """A verdict, or what keeps the file from being read: the next save may mend that."""
+    try:
+        if number:
+            check_one(exercises(chapter)[number - 1], process)
+        else:
+            check_chapter(chapter, process)
+    except UnreadableError as error:
+        print(error)
+
+
+def _look(file: Path) -> tuple[int, bytes] | None:
+    """When a file was saved, and what is in it; None while it cannot be read.
+
+    The time alone misses a second save within one tick of the clock; the text alone, a save that changed nothing.
+    """
+    try:
+        return file.stat().st_mtime_ns, file.read_bytes()
+    except OSError:
+        return None
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from Exercises.cases import FAILED, Verdict, judge, reader_lines
-from Exercises.reader_file import blocks, load
+from Exercises.reader_file import in_force, load
 
 STANDARD_ERROR = 2
 SECOND_WATCHDOG = 1.0  # seconds after the first
@@ -48,7 +48,10 @@ class FirstPart(io.TextIOBase):
 
 
 def main(chapter: str) -> None:
-    """Check what the line on standard input asks for: `{"path": ..., "names": [...], "seconds": ...}`."""
+    """Check what the line on standard input asks for.
+
+    It is `{"path": ..., "source": ..., "names": [...], "seconds": ...}`; the source is what was read from the path.
+    """
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # prints from below Python go nowhere
     faulthandler.enable(STANDARD_ERROR)
@@ -59,18 +62,19 @@ def main(chapter: str) -> None:
 
     request = json.loads(sys.stdin.readline() or '{"names": []}')  # no line: nobody waits any more
     if request["names"]:
-        for verdict in verdicts(Path(request["path"]), checks, request["names"], request["seconds"], report):
+        path = Path(request["path"])
+        for verdict in verdicts(path, request["source"], checks, request["names"], request["seconds"], report):
             report(verdict=verdict.as_dict())
 
 
 def verdicts(
-    path: Path, checks: ModuleType, names: list[str], seconds: float, report: Callable[..., None]
+    path: Path, source: str, checks: ModuleType, names: list[str], seconds: float, report: Callable[..., None]
 ) -> Iterator[Verdict]:
     """A verdict on each of the functions; before, `report(begin=name)`, with None for reading the file."""
     report(begin=None)
     with _limit(seconds):
-        slips = {piece.name: piece.slip for piece in blocks(path.read_text(encoding="utf-8")) if piece.slip}
-        module, reason = _load(path)
+        slips = {piece.name: piece.slip for piece in in_force(source) if piece.slip}
+        module, reason = _load(path, source)
     shared = [
         slip for name, slip in slips.items() if not hasattr(checks, name or "")
     ]  # of imports, the reader's helpers
@@ -89,11 +93,11 @@ def verdicts(
         yield Verdict(name, verdict.state, verdict.message, printed.text)
 
 
-def _load(path: Path) -> tuple[ModuleType | None, str | None]:
+def _load(path: Path, source: str) -> tuple[ModuleType | None, str | None]:
     """The reader's module, or why there is none."""
     try:
         with contextlib.redirect_stdout(FirstPart()):
-            return load(path), None
+            return load(path, source), None
     except (Exception, SystemExit) as error:
         return None, "\n    ".join([f"{type(error).__name__}: {error}", *reader_lines(error, str(path))])
 

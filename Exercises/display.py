@@ -7,7 +7,7 @@ from pathlib import Path
 
 from Exercises.cases import FAILED, NOT_DONE, PASSED, Verdict
 from Exercises.chapters import STAR, Exercise
-from Exercises.reader_file import reader_blocks
+from Exercises.reader_file import in_force, read_source, reader_file
 
 WIDTH = 24  # characters of a progress bar
 MARKS = {PASSED: "✓", NOT_DONE: "·", FAILED: "✗"}
@@ -82,5 +82,6 @@ def show_next(exercise: Exercise, verdict: Verdict) -> None:
 
 
 def _place(exercise: Exercise) -> str:
-    lines = [block.line for block in reader_blocks(exercise.chapter) if block.name == exercise.name]
+    source = read_source(reader_file(exercise.chapter))
+    lines = [block.line for block in in_force(source) if block.name == exercise.name]
     return f"Exercises/{exercise.chapter}.py" + (f", line {lines[0]}" if lines else "")

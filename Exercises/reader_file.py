@@ -2,22 +2,29 @@
 
 It is cut into blocks at its functions. A slip of syntax in one of them spoils that one only, and a stub can be put back
 without touching what stands around it.
+
+The file may be saved at any moment. A check reads it once (`read_source`) and stays with that text to its end.
 """
 
 import ast
 import importlib.util
+import linecache
 import re
 import sys
 from dataclasses import dataclass
 from importlib.abc import InspectLoader
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from Exercises.chapters import FOLDER, NOT_DONE_LINE, STATE, Exercise
+from Exercises.chapters import FOLDER, NOT_DONE_LINE, STATE, Exercise, stub_file
 
 BEGINNING = re.compile(r"(?:async def|def|class)\b|@")  # of a block, at the left edge
 NAME = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
+
+
+class UnreadableError(Exception):
+    """The reader's file is gone, or is no text in UTF-8; says so in one line, with a way out."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,10 @@ class Block:
         """Whether it is a function that has a task and says that it is not done, and nothing else."""
         if self.slip:
             return False
-        functions = [node for node in ast.parse(self.text).body if isinstance(node, ast.FunctionDef)]
-        return bool(functions) and [ast.unparse(node) for node in functions[0].body[1:]] == [NOT_DONE_LINE.strip()]
+        match ast.parse(self.text).body:
+            case [ast.FunctionDef(body=[_, not_done])]:
+                return ast.unparse(not_done) == NOT_DONE_LINE.strip()
+        return False
 
 
 def blocks(source: str) -> list[Block]:
@@ -72,30 +81,58 @@ def blocks(source: str) -> list[Block]:
     return found
 
 
+def in_force(source: str) -> list[Block]:
+    """The blocks that count: of those with the same name the last, as for Python; all that have no name."""
+    pieces = blocks(source)
+    last = {piece.name: piece for piece in pieces}
+    return [piece for piece in pieces if piece.name is None or piece is last[piece.name]]
+
+
 def reader_file(chapter: str) -> Path:
     """Where the reader writes."""
     return FOLDER / f"{chapter}.py"
 
 
-def reader_blocks(chapter: str) -> list[Block]:
-    """The pieces of the reader's file."""
-    return blocks(reader_file(chapter).read_text(encoding="utf-8"))
+def read_source(path: Path) -> str:
+    """The text of a reader's file, without the byte-order mark that editors on Windows may put before it.
+
+    Raises:
+        UnreadableError: there is no such file, or it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        advice = f"put it back, in UTF-8, or write all stubs anew: python -m Exercises {path.stem} --reset"
+        raise UnreadableError(f"Exercises/{path.name} cannot be read: {reason}; {advice}") from error
 
 
-class _ReadableLoader(SourceFileLoader):
+class _ReadableLoader(InspectLoader):
     """Loads the blocks that can be read; lines keep their numbers."""
 
+    def __init__(self, path: Path, source: str):
+        self.path, self.source = path, source
+
+    def get_source(self, fullname: str) -> str:
+        pieces = blocks(self.source)
+        return "".join("\n" * piece.text.count("\n") if piece.slip else piece.text for piece in pieces)
+
     def get_code(self, fullname: str) -> CodeType:
-        pieces = blocks(Path(self.path).read_text(encoding="utf-8"))
-        readable = "".join("\n" * piece.text.count("\n") if piece.slip else piece.text for piece in pieces)
-        return self.source_to_code(readable, self.path)
+        return self.source_to_code(self.get_source(fullname), str(self.path))
 
 
-def load(path: Path) -> ModuleType:
-    """Import a file of exercises, without the functions that have slips of syntax in them."""
-    loader = _ReadableLoader(f"Exercises_{path.stem}", str(path))
-    module = importlib.util.module_from_spec(ModuleSpec(loader.name, loader, origin=str(path)))
-    sys.modules[loader.name] = module
+def load(path: Path, source: str) -> ModuleType:
+    """Import a file of exercises, without the functions that have slips of syntax in them.
+
+    Args:
+        path: of the file, for tracebacks.
+        source: what was read from it.
+    """
+    lines = [f"{line}\n" for line in source.split("\n")]
+    linecache.cache[str(path)] = (len(source), None, lines, str(path))  # None: stays, also when the file is saved again
+    loader = _ReadableLoader(path, source)
+    module = importlib.util.module_from_spec(ModuleSpec(f"Exercises_{path.stem}", loader, origin=str(path)))
+    sys.modules[module.__name__] = module
     loader.exec_module(module)
     return module
 
@@ -105,9 +142,12 @@ def reset(exercise: Exercise) -> Path:
 
     Returns:
         The file that the former text was saved to, all of it.
+
+    Raises:
+        UnreadableError: there is no such file, or it is not UTF-8; `reset_chapter` needs neither.
     """
     path, texts = reader_file(exercise.chapter), []
-    pieces = reader_blocks(exercise.chapter)
+    pieces = blocks(read_source(path))
     backup = _save_attempt(path)
     stub = f"{exercise.stub}\n\n"
     for piece in pieces:
@@ -121,10 +161,24 @@ def reset(exercise: Exercise) -> Path:
     return backup
 
 
+def reset_chapter(chapter: str) -> Path | None:
+    """Write the reader's file anew, all stubs, whatever is there now.
+
+    Returns:
+        The file that the former text was saved to; None if there was no file.
+    """
+    path = reader_file(chapter)
+    backup = _save_attempt(path) if path.exists() else None
+    path.write_text(stub_file(chapter), encoding="utf-8")
+    return backup
+
+
 def _save_attempt(path: Path) -> Path:
     folder = STATE / "attempts"
     folder.mkdir(parents=True, exist_ok=True)
-    number = 1 + len(list(folder.glob(f"{path.stem}_*.py")))
+    kept = (re.fullmatch(rf"{path.stem}_(\d+)", attempt.stem) for attempt in folder.glob("*.py"))
+    number = 1 + max((int(found[1]) for found in kept if found), default=0)  # not the count: some may be deleted
     backup = folder / f"{path.stem}_{number:03d}.py"
-    backup.write_bytes(path.read_bytes())
+    with backup.open("xb") as file:
+        file.write(path.read_bytes())
     return backup

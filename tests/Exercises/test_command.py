@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from Exercises import __main__ as program
 from Exercises.__main__ import main
 from Exercises.chapters import FOLDER
+from Exercises.checking import CheckProcess, run
 
 SOLUTIONS = '''"""Solved."""
 
@@ -63,7 +67,8 @@ def join(rng):
 HINTS = 'HINTS = {"double": ("Twice.", "Use *.", "2 * number"), "countdown": ("Yield.",), "join": ("Join.",)}\n'
 IMPORT = "from CH2 import WORD  # the package, not this file\n"
 STUB = "    raise NotImplementedError\n"
-OUT_OF_TIME = "stopped: not finished after 0.5 seconds (an endless loop?)"
+SHORT = 1.5  # seconds that an exercise may take where one is meant to take too long
+OUT_OF_TIME = f"stopped: not finished after {SHORT} seconds (an endless loop?)"
 
 
 class Copy:
@@ -76,8 +81,6 @@ class Copy:
             (folder / "Exercises" / part / "CH2.py").write_text(text, encoding="utf-8")
         (folder / "CH2").mkdir()
         (folder / "CH2" / "__init__.py").write_text("WORD = 'package'\n")
-        limit = folder / "Exercises" / "checking.py"
-        limit.write_text(re.sub(r"SECONDS = \S+", "SECONDS = 0.5", limit.read_text(encoding="utf-8")), encoding="utf-8")
         print_stubs = "from Exercises.chapters import stub_file; print(stub_file('CH2'), end='')"
         self.stubs = stubs or self.python("-c", print_stubs).stdout
         self.file.write_text(self.stubs, encoding="utf-8")
@@ -88,7 +91,23 @@ class Copy:
         for name, body in bodies.items():
             lines = "".join(f"    {line}\n" for line in body.splitlines())
             pieces = [piece.replace(STUB, lines) if piece.startswith(f"def {name}(") else piece for piece in pieces]
-        self.file.write_text(head + "".join(pieces), encoding="utf-8")
+        self.save(head + "".join(pieces))
+
+    def save(self, text: str, tick: int | None = None) -> None:
+        """Put another file in the place of the reader's, as some editors do; `tick`: its time in nanoseconds."""
+        new = self.file.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        if tick is not None:
+            os.utime(new, ns=(tick, tick))
+        new.replace(self.file)
+
+    def limit(self, seconds: float) -> None:
+        """What each exercise may take."""
+        path = self.folder / "Exercises" / "checking.py"
+        text = path.read_text(encoding="utf-8")
+        limited = re.sub(r"(?m)^SECONDS = \S+", f"SECONDS = {seconds}", text)
+        assert limited != text
+        path.write_text(limited, encoding="utf-8")
 
     def python(self, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -122,7 +141,7 @@ def stubs(tmp_path_factory) -> str:
 
 @pytest.fixture
 def copy(tmp_path, stubs) -> Copy:
-    return Copy(tmp_path, stubs)
+    return Copy(tmp_path / "Zoë", stubs)  # a name as a reader's home may have it
 
 
 def test_at_the_beginning_nothing_is_done_and_the_first_task_is_shown(copy):
@@ -187,17 +206,74 @@ def test_an_exception_shows_the_readers_own_lines_only(copy):
         ("while True:\n    print('again')", OUT_OF_TIME),
         # exponentially many tries, in C code that keeps the interpreter's lock
         ("import re\nre.match('(a+)+$', 'a' * 50 + 'b')", OUT_OF_TIME),
-        ("import ctypes\nctypes.string_at(0)", "the Python interpreter ended: "),
+        ("import faulthandler\nfaulthandler._sigsegv()", "the Python interpreter ended: "),
         ("import os\nos._exit(3)", "the Python interpreter ended: exit status 3"),
     ],
     ids=["loop", "print", "lock", "crash", "exit"],
 )
 def test_nothing_in_an_exercise_harms_the_others(copy, body, reason):
+    copy.limit(SHORT)
     copy.fill(double=body, join="return ' '.join(words)")
     shown = copy.exercises("CH2")
     assert reason in shown
     assert re.search(rf"{re.escape(reason)}.*\n    line \d+:  ", shown) or "exit status" in reason  # where it was
     assert "✓  3  join" in shown
+
+
+def test_the_lines_that_were_running_are_those_of_the_text_that_was_checked(copy):
+    """The reader may save the file while a check runs; here the exercise does it, and loops then."""
+    save = "from pathlib import Path\nPath(double.__code__.co_filename).write_text('\\n' * {lines})\nwhile True: pass"
+    copy.limit(SHORT)
+    for lines in (0, 1000):
+        copy.fill(double=save.format(lines=lines))
+        line = copy.line_of("    while True: pass")
+        assert f"{OUT_OF_TIME}\n    line {line}:  while True: pass\n" in copy.exercises("CH2", "1")
+
+
+def test_a_line_that_is_outside_of_the_file_is_shown_empty(copy):
+    copy.limit(SHORT)
+    far = "exec(compile('\\n' * 4999 + 'while True: pass', double.__code__.co_filename, 'exec'))"
+    copy.fill(double=far)
+    assert f"{OUT_OF_TIME}\n    line {copy.line_of('    ' + far)}:  {far}\n    line 5000:" in copy.exercises("CH2", "1")
+
+
+def test_of_two_functions_with_the_same_name_the_last_is_checked(copy):
+    second = "\n\ndef double(number):\n    return {body}\n"
+    copy.save(copy.stubs + second.format(body="2 * number"))
+    assert "✓ CH2 1  double ★: passed" in copy.exercises("CH2", "1")
+    copy.save(copy.stubs + second.format(body="3 * number"))
+    shown = copy.exercises("CH2", "1")
+    assert "came back: 12" in shown
+    assert f"Exercises/CH2.py, line {copy.line_of('def double(number):')}" in shown
+    copy.save(copy.stubs + second.format(body="(number"))
+    assert "'(' was never closed" in copy.exercises("CH2", "1")
+    copy.save(copy.stubs.replace(STUB, "    return (number\n", 1) + second.format(body="2 * number"))
+    assert "✓ CH2 1  double ★: passed" in copy.exercises("CH2", "1")
+
+
+def test_a_byte_order_mark_does_no_harm(copy):
+    copy.fill(double="return 2 * number")
+    copy.file.write_text(copy.file.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert "✓ CH2 1  double ★: passed" in copy.exercises("CH2", "1")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "No such file"), (b"# tr\xe8s bien\n", "'utf-8' codec can't decode byte 0xe8")]
+)
+def test_a_file_that_cannot_be_read_is_told_in_one_line_and_written_anew(copy, content, reason):
+    copy.file.unlink()
+    if content:
+        copy.file.write_bytes(content)
+    for arguments in ((), ("CH2",), ("CH2", "1"), ("CH2", "1", "--reset")):
+        ran = copy.python("-m", "Exercises", *arguments)
+        assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+        assert ran.stderr.startswith(f"Exercises/CH2.py cannot be read: {reason}")
+        assert "python -m Exercises CH2 --reset" in ran.stderr
+
+    before, _, backup = copy.exercises("CH2", "--reset").rstrip().partition("; your file as it was: ")
+    assert before == "all stubs of CH2 are back"
+    assert backup == "" if content is None else Path(backup).read_bytes() == content
+    assert copy.file.read_text(encoding="utf-8") == copy.stubs
 
 
 def test_a_slip_of_syntax_spoils_its_own_exercise_only(copy):
@@ -259,6 +335,7 @@ def test_the_file_as_a_script_checks_itself(copy):
         (["CH2", "0"], "CH2 has the exercises 1 to"),
         (["CH2", "--hint"], "name one exercise, such as: CH2 4 --hint"),
         (["--watch"], "name a chapter, such as: CH2 --watch"),
+        (["--reset"], "name a chapter, such as: CH2 --reset"),
         (["CH7"], "invalid choice"),
     ],
 )
@@ -284,6 +361,28 @@ def test_a_broken_check_is_not_blamed_on_the_reader(copy):
     assert ran.returncode == 2
 
 
+def test_a_process_that_died_while_it_waited_is_replaced(copy):
+    copy.fill(double="return 2 * number")
+    asked = """if True:
+        from Exercises.chapters import exercises
+        from Exercises.checking import CheckProcess, check
+        process = CheckProcess("CH2")
+        process.close()
+        print([verdict.state for verdict in check("CH2", exercises("CH2")[:1], process=process)])
+        """
+    ran = copy.python("-c", asked)
+    assert (ran.stdout, ran.stderr) == ("['passed']\n", "")
+
+
+def test_a_process_that_dies_as_it_is_asked_ends_in_its_last_words(monkeypatch, tmp_path):
+    process = CheckProcess("CH0")  # there are no checks of this name
+    while process.status is None:
+        time.sleep(0.01)
+    monkeypatch.setattr(CheckProcess, "status", None)  # what was seen just before
+    with pytest.raises(RuntimeError, match="(?s)^the check of CH0 does not run:.*Exercises.checks.CH0"):
+        list(run(tmp_path / "CH0.py", "", "CH0", ["double"], process=process))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_watch_checks_again_when_the_file_is_saved(copy):
     watching = subprocess.Popen(
@@ -294,20 +393,46 @@ def test_watch_checks_again_when_the_file_is_saved(copy):
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
-    stop = threading.Timer(30, watching.kill)
+    stop = threading.Timer(60, watching.kill)
     stop.start()
     try:
         assert "not done" in _until_watching(watching)
         copy.fill(double="return number")
         assert "came back: 4" in _until_watching(watching)
-        copy.fill(double="return number * 2")
+        tick = copy.file.stat().st_mtime_ns
+        copy.save(copy.file.read_text(encoding="utf-8").replace("return number", "return number * 2"), tick)
         assert "passed" in _until_watching(watching)
+        copy.save(copy.file.read_text(encoding="utf-8"), tick + 1_000_000_000)
+        assert "passed" in _until_watching(watching)  # saved, though nothing has changed
+        copy.file.unlink()
+        assert "Exercises/CH2.py cannot be read: No such file" in _until_watching(watching)
+        copy.fill(double="return number * 3")
+        assert "came back: 12" in _until_watching(watching)
         watching.send_signal(signal.SIGINT)
         _, errors = watching.communicate()
         assert (watching.returncode, errors) == (130, "")
     finally:
         stop.cancel()
         watching.kill()
+
+
+def test_watch_waits_until_a_save_is_complete(monkeypatch):
+    begun, empty, whole, replaced = (1, b"begun"), (2, b""), (2, b"whole"), (3, b"replaced")
+    looks = [begun, begun, begun, empty, whole, whole, None, replaced, replaced]
+    seen, checked = [], []
+
+    def look(file: Path) -> tuple[int, bytes] | None:
+        if len(seen) == len(looks):
+            raise KeyboardInterrupt
+        seen.append(looks[len(seen)])
+        return seen[-1]
+
+    monkeypatch.setattr(program, "PAUSE", 0)
+    monkeypatch.setattr(program, "_look", look)
+    monkeypatch.setattr(program, "CheckProcess", lambda chapter: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(program, "check_one", lambda exercise, process: checked.append(seen[-1]))
+    assert main(["CH2", "1", "--watch"]) == 130
+    assert checked == [begun, whole, replaced]
 
 
 def _until_watching(process: subprocess.Popen) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from Exercises import hint_memory, reader_file
+from Exercises.cases import reader_lines
 from Exercises.chapters import Exercise, exercises, stub_file
-from Exercises.reader_file import blocks, load, reset
+from Exercises.reader_file import UnreadableError, blocks, in_force, load, read_source, reset, reset_chapter
 
 STUB = "    raise NotImplementedError\n"
 
@@ -58,7 +59,7 @@ def test_a_slip_of_syntax_is_found_in_its_own_function_and_the_others_load(file,
         line = int(re.match(r"line (\d+): ", spoilt[0].slip)[1])
         first = 1 + text[: text.index(f"def {second.name}(")].count("\n")
         assert first <= line <= first + spoilt[0].text.count("\n")
-    module = load(file)
+    module = load(file, text)
     assert all(hasattr(module, exercise.name) for exercise in exercises("CH2") if exercise != second)
 
 
@@ -97,8 +98,80 @@ def test_reset_brings_back_what_is_gone_and_drops_what_is_there_twice(file, seco
         assert sorted(names[1:]) == sorted(exercise.name for exercise in exercises("CH2"))
 
 
+def test_of_functions_with_the_same_name_the_last_counts(file, second):
+    text = file.read_text(encoding="utf-8")
+    spoilt = "def broken(:\n    pass\n\n\n"
+    found = in_force(f"{spoilt}{text}\n\ndef {second.name}(x):\n    return x\n")
+    [block] = [block for block in found if block.name == second.name]
+    assert not block.untouched
+    assert block.line > text.count("\n")
+    assert len(found) == 2 + len(exercises("CH2"))
+
+
+def test_blocks_without_a_name_all_count():
+    source = "import (\n\n\nclass:\n    pass\n\n\n@\n\n\ndef one():\n    pass\n"
+    assert [(block.name, bool(block.slip)) for block in in_force(source)] == [
+        (None, True),
+        (None, True),
+        (None, True),
+        ("one", False),
+    ]
+
+
+def test_a_stub_with_more_below_it_may_be_done_there(file, second):
+    text = fill(file, second, f"{STUB}\n\n{second.name} = print\n")
+    assert second.name not in [block.name for block in in_force(text) if block.untouched]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(file, second):
+    file.write_text(stub_file("CH2"), encoding="utf-8-sig")
+    assert read_source(file) == stub_file("CH2")
+    reset(second)
+    assert file.read_text(encoding="utf-8") == stub_file("CH2")
+
+
+def test_a_file_that_cannot_be_read_says_why_and_what_to_do(file, second):
+    file.write_bytes(b"# tr\xe8s bien\n")
+    with pytest.raises(UnreadableError, match="Exercises/CH2.py cannot be read: 'utf-8' codec.*; .*CH2 --reset"):
+        reset(second)
+    file.unlink()
+    with pytest.raises(UnreadableError, match="Exercises/CH2.py cannot be read: No such file.*; .*CH2 --reset"):
+        reset(second)
+
+
+def test_lines_of_an_exception_are_those_that_ran(file, second):
+    module = load(file, fill(file, second, "    return 1 / 0\n"))
+    file.write_text("saved again\n" * 1000, encoding="utf-8")
+    with pytest.raises(ZeroDivisionError) as caught:
+        getattr(module, second.name)(*[None] * getattr(module, second.name).__code__.co_argcount)
+    [line] = reader_lines(caught.value, str(file))
+    assert line.endswith("return 1 / 0")
+
+
 def test_every_attempt_is_kept(file, second):
     assert len({reset(second) for _ in range(3)}) == 3
+
+
+def test_an_attempt_takes_no_number_that_is_in_use(file, second):
+    kept = [reset(second) for _ in range(3)]
+    kept[0].unlink()
+    file.write_text(stub_file("CH2") + "\n# later\n", encoding="utf-8")
+    assert "# later" in reset(second).read_text(encoding="utf-8")
+    assert "# later" not in kept[2].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("content", [b"def own(): pass\n", b"# tr\xe8s bien\n", b""])
+def test_a_chapter_is_reset_whatever_is_in_the_file(file, content):
+    file.write_bytes(content)
+    backup = reset_chapter("CH2")
+    assert backup.read_bytes() == content
+    assert file.read_text(encoding="utf-8") == stub_file("CH2")
+
+
+def test_a_chapter_is_reset_when_its_file_is_gone(file):
+    file.unlink()
+    assert reset_chapter("CH2") is None
+    assert file.read_text(encoding="utf-8") == stub_file("CH2")
 
 
 def test_hints_grow_with_each_call(file, second):
