@@ -3,10 +3,11 @@
 # make lab      open the notebooks in JupyterLab
 # make book     the notebooks, parts and modules as a site to read: build/book/index.html
 # make browser  the site and JupyterLab, tried in Chromium; some minutes
+# make badges  README's badges, for REPOSITORY=owner/name on GitHub
 # Each makes .venv by itself when it is missing or the requirements changed.
 
 .DEFAULT_GOAL := run
-.PHONY: run test lab book browser clean
+.PHONY: run test lab book browser badges clean
 
 ifeq ($(OS),Windows_NT)  # in a shell such as Git Bash
 PYTHON ?= python
@@ -33,6 +34,9 @@ book: .venv/installed-book
 
 browser: .venv/installed-dev .venv/installed-book .venv/installed-browser
 	$(BIN)/python -m pytest -m browser
+
+badges:
+	$(PYTHON) tests/write_badges.py '$(REPOSITORY)'
 
 clean:
 	rm -rf build .venv

@@ -31,14 +31,16 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Read the command line; a picture that could not be saved ends the program before it starts."""
+    """Read the command line; a picture or JSON that could not be saved ends the program before it starts."""
     arguments = parser.parse_args()
-    path = arguments.plot
-    if path is not None:
-        if path.suffix.lower() not in PICTURE_FORMATS:
+    for name in ("plot", "json"):
+        path = getattr(arguments, name, None)
+        if path is None:
+            continue
+        if name == "plot" and path.suffix.lower() not in PICTURE_FORMATS:
             refuse(f"--plot {path}: the name must end in one of {', '.join(PICTURE_FORMATS)}")
         if not path.parent.is_dir():
-            refuse(f"--plot {path}: there is no folder {path.parent}; make it first")
+            refuse(f"--{name} {path}: there is no folder {path.parent}; make it first")
     return arguments
 
 
@@ -46,6 +48,12 @@ def refuse(message: str) -> NoReturn:
     """End the program with code 2 and one line that says what cannot be done."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, cut to its first line; "no details" where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else "no details"
 
 
 def save_figure(figure: Figure, path: Path) -> None:

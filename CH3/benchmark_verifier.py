@@ -26,6 +26,7 @@ from typing import NamedTuple
 from sympy.core.cache import clear_cache
 from tqdm import tqdm
 
+from Appendixes.demonstration import parse
 from CH3.answer_variants import plain_notation, real_looking_answers
 from CH3.hostile_answers import hostile_answers
 from CH3.math_verifier import extract_answer, grade_answer
@@ -333,7 +334,7 @@ def main() -> None:
     parser.add_argument("--skip-hostile", action="store_true", help="leave the hostile answers out")
     parser.add_argument("--show", action="store_true", help="print the misses and the pairs called equal as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results, case by case, to FILE")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     if "fork" not in multiprocessing.get_all_start_methods():
         parser.error("the benchmark needs fork(), which this system does not have; it runs on Linux and macOS")
 

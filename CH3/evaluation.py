@@ -9,6 +9,11 @@ The real models, on a GPU; both are downloaded on first use:
     python -m CH3.evaluation --model Qwen/Qwen3-0.6B-Base --data math500
     python -m CH3.evaluation --model Qwen/Qwen3-0.6B --data math500 --chat thinking --max-new-tokens 8192 --batch 16
 
+Or on a processor, with chapter 2's speed; weights of fewer bits give other answers here and there:
+
+    python -m CH3.evaluation --model Qwen/Qwen3-0.6B-Base --data math500 --limit 50 --batch 16 --rung compiled
+    python -m CH3.evaluation --model Qwen/Qwen3-0.6B-Base --data math500 --limit 50 --batch 16 --rung int8
+
 Several processes share the problems, on one machine or many; and a serving engine can answer in the model's place:
 
     torchrun --nproc-per-node 4 -m CH3.evaluation --model Qwen/Qwen3-0.6B-Base --data math500
@@ -17,8 +22,7 @@ Several processes share the problems, on one machine or many; and a serving engi
 
 Each answer is written to a file the moment it is graded. A run that was stopped, by Ctrl-C, kill or a crash, goes on
 where it was when the same command is given again; what was answered is not asked twice. Only the number of processes,
---batch, --max-cache-bytes, --device and --compile may change in between, as answers do not depend on them but for
-rounding.
+--batch, --max-cache-bytes and --device may change in between, as answers do not depend on them but for rounding.
 """
 
 import argparse
@@ -32,10 +36,10 @@ from typing import Any
 
 import torch
 
-from Appendixes.demonstration import argument_parser, parse, refuse, save_figure
+from Appendixes.demonstration import argument_parser, first_line, parse, refuse, save_figure
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.cache_budget import CacheLimitError
-from CH2.compilation import compile_model
+from CH2.speed_ladder import RUNGS
 from CH3.answers import Answer, AnswerFunction, model_answers, model_settings
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
@@ -50,11 +54,16 @@ from CH3.workers import Workers, device_of_this_process, handed_out, joined_work
 BUILD = Path(__file__).resolve().parents[1] / "build"
 PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT, "few-shot": few_shot(CHAIN_OF_THOUGHT)}
 THINKING = {"thinking": True, "no-thinking": False}
+PREPARED = {rung.name: rung for rung in RUNGS if rung.name in ("packed weights", "compiled", "int8", "int4")}
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
 class UnansweredError(RuntimeError):
-    """Problems were left without an answer; the file keeps the other results."""
+    """Problems were left without an answer; the file keeps the other results, which are in `results`, too."""
+
+    def __init__(self, message: str, results: list[dict]):
+        super().__init__(message)
+        self.results = results
 
 
 def evaluate(
@@ -103,10 +112,11 @@ def evaluate(
                 progress.answered(result)
             progress.wait_for_all(workers.size)
         results = file.gather()
-    missing = len(problems) - len(results)
-    if missing:
-        raise UnansweredError(f"{missing} of {len(problems)} problems were not answered; {out} keeps the others")
-    return [results[unique_id] for unique_id in unique_ids]
+    in_order = [results[unique_id] for unique_id in unique_ids if unique_id in results]
+    if missing := len(problems) - len(in_order):
+        message = f"{missing} of {len(problems)} problems were not answered; {out} keeps the others"
+        raise UnansweredError(message, in_order)
+    return in_order
 
 
 def graded(answer: Answer) -> dict:
@@ -132,16 +142,19 @@ def graded(answer: Answer) -> dict:
 def main() -> None:
     """Evaluate as the command line says, and report."""
     arguments = parse(_parser())
-    if arguments.json is not None and not arguments.json.parent.is_dir():
-        refuse(f"--json {arguments.json}: there is no folder {arguments.json.parent}; make it first")
-    problems, model, tokenizer = load(arguments)
-    settings = _settings(arguments, model, tokenizer)
+    problems, model, tokenizer, settings = load(arguments)
+    settings |= {"prompt": PROMPTS[arguments.prompt], "sampling": "greedy"}
     out = arguments.out or _default_out(arguments.prompt, settings, problems)
     with workers_of_command(model, out) as workers:
         progress = Progress()
         batch = min(arguments.batch, workers.fair_share(len(problems)))
         answer_fn = _answer_function(arguments, model, tokenizer, batch, progress)
-        results = evaluate(answer_fn, problems, out, settings=settings, progress=progress, workers=workers)
+        try:
+            results = evaluate(answer_fn, problems, out, settings=settings, progress=progress, workers=workers)
+        except UnansweredError as error:
+            if workers.leads and error.results:
+                print(f"{Report.of(error.results)}\n\nThat is of the {len(error.results)} that were answered.")
+            raise
         if workers.leads:
             _report(Report.of(results), out, settings, arguments)
 
@@ -179,39 +192,43 @@ def _report(report: Report, out: Path, settings: dict, arguments: argparse.Names
 
 
 def load(arguments: argparse.Namespace) -> tuple:
-    """The problems, model and tokenizer of `add_options`; the program ends with code 2 where one cannot be had.
+    """What `add_options` asks for; the program ends with code 2 where it cannot be had.
 
-    With `--endpoint` the model is an `Endpoint`, and the tokenizer, which the server has, None.
+    Returns:
+        The problems; the model, made fast; its tokenizer; and what answers depend on by these options, for a results
+        file. With `--endpoint` the model is an `Endpoint`, and the tokenizer, which the server has, None.
     """
     if arguments.endpoint:
-        for name in ("device", "dtype", "max_cache_bytes", "compile"):
-            if getattr(arguments, name, None):
+        for name in ("device", "dtype", "max_cache_bytes", "rung"):
+            if getattr(arguments, name):
                 refuse(f"--{name.replace('_', '-')}: with --endpoint the server decides that")
         try:
             key = os.environ.get("OPENAI_API_KEY") or None
             endpoint = Endpoint(arguments.endpoint, arguments.model, key, timeout=arguments.timeout)
-            return load_problems(arguments.data, arguments.limit), endpoint, None
+            served = {"model": Path(arguments.model).name, "served": arguments.model}  # a name is all that is known
+            return load_problems(arguments.data, arguments.limit), endpoint, None, served | _settings(arguments)
         except (ValueError, OSError) as error:
             refuse(str(error))
     device = device_of_this_process(arguments.device)
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        refuse(f"--device {device} cannot be used: {str(error).splitlines()[0]}")
+        refuse(f"--device {device} cannot be used: {first_line(error)}")
     try:
         problems = load_problems(arguments.data, arguments.limit)
         dtype = getattr(torch, arguments.dtype) if arguments.dtype else None
-        return problems, *load_qwen3(arguments.model, device=device, dtype=dtype)
+        model, tokenizer = load_qwen3(arguments.model, device=device, dtype=dtype)
+        settings = model_settings(arguments.model, model, tokenizer)
+        if arguments.rung:
+            settings["rung"], model = arguments.rung, PREPARED[arguments.rung].prepare(model)
+        return problems, model, tokenizer, settings | _settings(arguments)
     except (ValueError, OSError) as error:
         refuse(str(error))
 
 
-def settings_of(arguments: argparse.Namespace, model: Any, tokenizer: Any) -> dict:
-    """What answers depend on by the model and the options of `add_options`; for a results file."""
-    chosen = {"data": Path(arguments.data).stem, "chat": arguments.chat, "max_new_tokens": arguments.max_new_tokens}
-    if isinstance(model, Endpoint):
-        return {"model": Path(model.model).name, "served": model.model, **chosen}  # the name is all there is to tell
-    return {**model_settings(arguments.model, model, tokenizer), **chosen}
+def _settings(arguments: argparse.Namespace) -> dict:
+    """What answers depend on besides the model."""
+    return {"data": Path(arguments.data).stem, "chat": arguments.chat, "max_new_tokens": arguments.max_new_tokens}
 
 
 def _answer_function(
@@ -223,7 +240,7 @@ def _answer_function(
     if isinstance(model, Endpoint):
         return served_answers(model, template, concurrency=batch, **options)
     return model_answers(
-        compile_model(model) if arguments.compile else model,
+        model,
         tokenizer,
         template,
         batch=batch,
@@ -247,7 +264,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="FILE", help="the file of answers; default: one in build/ for each set of settings")
     add("--max-new-tokens", type=at_least_one, default=2048, metavar="N", help="an answer's length (default 2048)")
     add("--batch", type=at_least_one, default=64, metavar="N", help="answers that grow at the same time (default 64)")
-    add("--compile", action="store_true", help="compile the model first: pays off in long runs")
     add("--json", type=Path, metavar="FILE", help="also write the report's numbers to this file")
     return parser
 
@@ -261,6 +277,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=at_least_one, metavar="N", help="only the first N problems")
     add("--device", help="such as cpu, cuda or mps; default: cuda if there is one, else cpu")
     add("--dtype", choices=DTYPES, help="of the weights; default: as in the checkpoint")
+    add(
+        "--rung",
+        choices=PREPARED,
+        help="of chapter 2's ladder of speed; takes a minute to prepare, and pays off in long runs; all but 'compiled' "
+        "are for processors; default: the model as it is",
+    )
     add(
         "--max-cache-bytes",
         type=at_least_one,
@@ -281,15 +303,6 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
-
-
-def _settings(arguments: argparse.Namespace, model: Any, tokenizer: Any) -> dict:
-    """What the answers depend on; for a results file, and for its name."""
-    return {
-        **settings_of(arguments, model, tokenizer),
-        "prompt": PROMPTS[arguments.prompt],
-        "sampling": "greedy",
-    }
 
 
 def _default_out(prompt: str, settings: dict, problems: list[dict]) -> Path:

@@ -12,6 +12,8 @@ from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download
 
+from Appendixes.demonstration import first_line
+
 FOLDER = Path(__file__).resolve().parent
 ARITHMETIC500_FILE = FOLDER / "arithmetic500_test.json"
 MATH500_FILE = FOLDER / "math500_test.json"
@@ -75,11 +77,10 @@ def _download_math500() -> None:
         HfApi().dataset_info(MATH500_HUB_NAME, timeout=HUB_TIMEOUT)  # asks once, where a download asks again and again
         downloaded = hf_hub_download(MATH500_HUB_NAME, MATH500_HUB_FILE, repo_type="dataset")
     except Exception as error:  # the library lets through what its HTTP client raises, which differs by version
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no details"
         raise ConnectionError(
-            f"MATH-500 could not be downloaded from the Hub ({type(error).__name__}: {reason}). Connect to a network "
-            f"and try again, or get {MATH500_HUB_FILE} of the dataset {MATH500_HUB_NAME} by other means and set the "
-            "environment variable MATH500_JSON to its path"
+            f"MATH-500 could not be downloaded from the Hub ({type(error).__name__}: {first_line(error)}). Connect to "
+            f"a network and try again, or get {MATH500_HUB_FILE} of the dataset {MATH500_HUB_NAME} by other means and "
+            "set the environment variable MATH500_JSON to its path"
         ) from None
     problems = read_problems(Path(downloaded))
     if len(problems) != MATH500_SIZE:

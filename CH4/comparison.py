@@ -104,12 +104,17 @@ class Row:
     @property
     def samples_saved(self) -> Estimate | None:
         """The part of the full vote's samples that stopping early saves; None without a stopping rule."""
-        return saved(self.samples, self.baseline.samples) if self.baseline and self.method in RULES else None
+        return self._saved(lambda row: row.samples)
 
     @property
     def tokens_saved(self) -> Estimate | None:
-        """The part of the full vote's tokens that stopping early saves; None without a stopping rule."""
-        return saved(self.tokens, self.baseline.tokens) if self.baseline and self.method in RULES else None
+        """... and of its tokens; None also where a server did not count them."""
+        return self._saved(lambda row: row.tokens)
+
+    def _saved(self, used: Callable[["Row"], tuple[float, ...]]) -> Estimate | None:
+        if self.baseline is None or self.method not in RULES or not sum(used(self.baseline)):
+            return None
+        return saved(used(self), used(self.baseline))
 
     def numbers(self) -> dict:
         """As JSON can hold it; shares and differences between 0 and 1, each with its interval."""

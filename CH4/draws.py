@@ -64,10 +64,7 @@ def voted_answers(
     def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
         votes = self_consistency_many(model, tokenizer, prompts(problems), num_samples, **options)
         for (problem, ids, started), consensus in votes:
-            text = consensus.groups[0].samples[0].text if consensus.groups else ""
-            samples = [asdict(sample) for sample in consensus.samples]
-            seconds = time.perf_counter() - started
-            yield Answer(problem, tokenizer.decode(ids), text, consensus.tokens, seconds, samples)
+            yield _answer(problem, tokenizer.decode(ids), consensus.samples, consensus.tokens, started)
 
     return answer_fn
 
@@ -158,10 +155,15 @@ class ServedVote:
 
     def answer(self) -> Answer:
         """The outcome, when all samples are there."""
-        groups = majority_vote(self.drawn).groups
-        text, tokens = groups[0].samples[0].text if groups else "", sum(sample.tokens for sample in self.drawn)
-        seconds, samples = time.perf_counter() - self.started, [asdict(sample) for sample in self.drawn]
-        return Answer(self.problem, self.prompt, text, tokens, seconds, samples)
+        tokens = sum(sample.tokens for sample in self.drawn)
+        return _answer(self.problem, self.prompt, self.drawn, tokens, self.started)
+
+
+def _answer(problem: dict, prompt: str, samples: Sequence[Sample], tokens: int, started: float) -> Answer:
+    """The answer that won the vote of these samples; `started` by `time.perf_counter`."""
+    groups = majority_vote(samples).groups
+    text = groups[0].samples[0].text if groups else ""
+    return Answer(problem, prompt, text, tokens, time.perf_counter() - started, [asdict(one) for one in samples])
 
 
 def draw(

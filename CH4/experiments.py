@@ -46,7 +46,6 @@ from CH3.evaluation import (
     at_least_one,
     evaluate,
     load,
-    settings_of,
     workers_of_command,
 )
 from CH3.progress import Progress
@@ -74,9 +73,9 @@ def main() -> None:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         refuse(str(error))
-    problems, model, tokenizer = load(arguments)
+    problems, model, tokenizer, settings = load(arguments)
     with workers_of_command(model, arguments.out) as workers:
-        experiments = Experiments.of(arguments, problems, model, tokenizer, workers)
+        experiments = Experiments.of(arguments, problems, model, tokenizer, settings, workers)
         started = time.perf_counter()
         rows = experiments.rows(fresh=arguments.fresh)
         minutes = (time.perf_counter() - started) / 60
@@ -112,7 +111,13 @@ class Experiments:
 
     @classmethod
     def of(
-        cls, arguments: argparse.Namespace, problems: list[dict], model: Any, tokenizer: Any, workers: Workers
+        cls,
+        arguments: argparse.Namespace,
+        problems: list[dict],
+        model: Any,
+        tokenizer: Any,
+        settings: dict,
+        workers: Workers,
     ) -> "Experiments":
         """What the command line asks for; the program ends with code 2 where it cannot be had."""
         experiments = cls(
@@ -122,7 +127,7 @@ class Experiments:
             arguments.samples,
             arguments.batch,
             arguments.max_cache_bytes,
-            settings=settings_of(arguments, model, tokenizer),
+            settings=settings,
             sampling={"temperature": arguments.temperature, "top_p": arguments.top_p, "seed": arguments.seed},
             folder=arguments.out / "answers",
             workers=workers,
@@ -142,15 +147,15 @@ class Experiments:
         return THINKING.get(self.settings["chat"])
 
     def check_room(self) -> None:
-        """End the program with code 2 if a prompt and its solution may exceed the model's context."""
-        context, new = self.model.config.max_position_embeddings, self.settings["max_new_tokens"]
+        """End the program with code 2 if a prompt leaves no room for a solution in the model's context."""
+        context = self.model.config.max_position_embeddings
         for template in PROMPTS.values():
             for problem in self.problems:
                 length = len(prompt_ids(self.tokenizer, template, problem, self.thinking))
-                if length + new > context:
+                if length >= context:
                     refuse(
-                        f"problem {problem['unique_id']}: a prompt of {length} tokens and --max-new-tokens {new} "
-                        f"exceed the model's context of {context}"
+                        f"problem {problem['unique_id']}: a prompt of {length} tokens leaves no room in the model's "
+                        f"context of {context}"
                     )
 
     def rows(self, fresh: bool) -> list[Row]:
@@ -216,14 +221,16 @@ def _write(out: Path, experiments: Experiments, rows: list[Row], fresh: bool, mi
     (out / "results.md").write_text(text, encoding="utf-8")
     numbers = {"settings": settings, "run": run, "votes": votes, "rows": [row.numbers() for row in rows]}
     (out / "results.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="ascii")
-    for name, plot in PLOTS.items():
+    plots = PLOTS if all(row.mean_tokens for row in rows) else {BY_SAMPLES: PLOTS[BY_SAMPLES]}  # tokens not counted
+    for name, plot in plots.items():
         plot(rows).savefig(out / name)
-    files = ", ".join(["results.md", "results.json", *PLOTS])
+    files = ", ".join(["results.md", "results.json", *plots])
     print(f"{table}\n\n{votes}\n{NOTES}\n{minutes:.1f} minutes in this run. In {out}: {files}.")
 
 
+BY_SAMPLES = "accuracy_by_samples.png"
 PLOTS = {
-    "accuracy_by_samples.png": plot_by_samples,
+    BY_SAMPLES: plot_by_samples,
     "accuracy_by_tokens.png": plot_by_tokens,
     "savings.png": plot_savings,
 }

@@ -100,8 +100,6 @@ def reference() -> Callable[[str], tuple[dict, dict]]:
 @pytest.fixture(scope="session")
 def tiny_folder() -> Path:
     """The checkpoint that ships with the repository."""
-    if not (TINY / "model.safetensors").is_file():
-        pytest.skip("CH2/qwen3/tiny has no weights yet")
     return TINY
 
 
@@ -142,8 +140,6 @@ def tokenizer_folder(request) -> Path:
         return request.getfixturevalue("byte_tokenizer_folder")
     if request.param == "real":
         return request.getfixturevalue("real_tokenizer_folder")
-    if not (TINY / "tokenizer.json").is_file():
-        pytest.skip("CH2/qwen3/tiny has no tokenizer yet")
     return TINY
 
 

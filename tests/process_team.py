@@ -5,14 +5,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import torch.distributed as dist
 
 # For each line of JSON: forks a process for each environment, prints their ids, waits for all, prints how they ended.
+# KILLED_AFTER in an environment: the process kills itself right after writing so many results.
 FORK = """
-import importlib, json, os, sys
+import importlib, itertools, json, os, signal, sys
+from CH3.results import ResultsFile
+
+def kill_after(count):
+    append, written = ResultsFile.append, itertools.count(1)
+
+    def append_and_die(file, result):
+        append(file, result)
+        if next(written) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    ResultsFile.append = append_and_die
+
 for line in sys.stdin:
     module, arguments, environments = json.loads(line)
     main = importlib.import_module(module).main
@@ -20,6 +35,8 @@ for line in sys.stdin:
         child = os.fork()
         if child == 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            if "KILLED_AFTER" in environment:
+                kill_after(int(environment["KILLED_AFTER"]))
             os.environ.update(environment)
             machine = environment.get("MACHINE", "")
             sys.argv = [module, *(argument.replace("{machine}", machine) for argument in arguments)]
@@ -54,7 +71,7 @@ class ForkServer:
         """End what a test that failed has left running."""
         if self.last is not None and not self.last.ended:
             for pid in self.last.pids:
-                os.kill(pid, signal.SIGKILL)
+                _send(pid, signal.SIGKILL)
             self.last.statuses()
 
 
@@ -63,7 +80,8 @@ class Processes:
 
     Args:
         server: forks them.
-        environments: what each process has in its environment besides.
+        environments: what each process has in its environment besides; `KILLED_AFTER`: it kills itself right after
+            writing so many results.
     """
 
     def __init__(self, server: ForkServer, module: str, *arguments, environments: Sequence[dict] = ({},)):
@@ -75,10 +93,10 @@ class Processes:
         self.pids = [int(server.process.stdout.readline()) for _ in environments]
 
     def kill(self, number: int = 0) -> None:
-        """Kill one, and then, as torchrun does, end the others."""
-        os.kill(self.pids[number], signal.SIGKILL)
+        """Kill one, and then, as torchrun does, end the others; `statuses` tells which had ended by themselves."""
+        _send(self.pids[number], signal.SIGKILL)
         for pid in self.pids:
-            os.kill(pid, signal.SIGTERM)
+            _send(pid, signal.SIGTERM)
 
     def statuses(self) -> list[int]:
         """Wait for all; 0 for each that ended well, the signal's number for each that one ended."""
@@ -103,3 +121,17 @@ class Team(Processes):
             for rank, machine in enumerate(machines)
         ]
         super().__init__(server, module, *arguments, environments=[{**common, **one} for one in own])
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process, if there is one still."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return as soon as something is so, such as so many lines in a file; fail after two minutes."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "what a test waits for did not come within two minutes"
+        time.sleep(0.002)

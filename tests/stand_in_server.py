@@ -17,7 +17,8 @@ CONTENTS = {  # of answers with status 200 that are none
     "infinite": b'{"choices": [{"text": "?"}], "usage": {"completion_tokens": 1e999}}',
     "broken off": b'{"choices": [{"text": "half of", "finish_reason": "abort"}]}',
 }
-FAULTS = ("500", "503", "429", "408", "drop", "half", "late", "trickle", *CONTENTS)
+FAULTS = ("500", "503", "429", "408", "drop", "half", *CONTENTS)  # that come at random, and at once
+SLOW_FAULTS = ("late", "trickle")  # only a time limit ends them
 
 
 class StandIn(ThreadingHTTPServer):
@@ -27,12 +28,15 @@ class StandIn(ThreadingHTTPServer):
         certificate: files of a certificate and its key, for HTTPS.
 
     Attributes:
-        fault_rate: how often something goes wrong, at random.
-        fault_of: faults of certain problems, by `unique_id`, that come each time.
-        delay: seconds that an answer takes; late: that one which is late takes, or one that trickles.
+        fault_rate: how often one of FAULTS happens, at random.
+        fault_of: faults of certain problems, by `unique_id`, that come each time: also those of SLOW_FAULTS, a status,
+            or "wait " and what `Retry-After` is to say.
+        late: seconds that an answer takes which is late, or trickles.
+        counts_tokens: whether answers say how many tokens they have.
+        gate: where requests wait for each other before they are answered; None: they do not.
         bodies: the JSON of all requests, in the order of arrival; keys: their `Authorization`; paths; times.
         asked: how often each problem was asked.
-        most_at_once: requests under way at the same time.
+        most_at_once: requests that were at the gate at the same time.
     """
 
     daemon_threads = True
@@ -47,7 +51,9 @@ class StandIn(ThreadingHTTPServer):
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.problems, self.fault_rate, self.rng = problems, fault_rate, random.Random(seed)
         self.fault_of: dict[str, str] = {}
-        self.delay, self.late = 0.0, 1.5
+        self.late = 60.0
+        self.counts_tokens = True
+        self.gate: threading.Barrier | None = None
         self.lock = threading.Lock()
         self.bodies: list[dict] = []
         self.paths: list[str] = []
@@ -92,17 +98,22 @@ class Handler(BaseHTTPRequestHandler):
             server.keys.append(self.headers.get("Authorization"))
             server.times.append(time.monotonic())
             server.asked[problem["unique_id"]] += 1
-            server.at_once += 1
-            server.most_at_once = max(server.most_at_once, server.at_once)
             fault = server.rng.choice(FAULTS) if server.rng.random() < server.fault_rate else None
             fault = server.fault_of.get(problem["unique_id"], fault)
             server.faults[fault] += 1
-        try:
-            time.sleep(server.delay)
-            self._misbehave(fault) if fault else self._reply(200, self._answer(problem, body))
-        finally:
-            with server.lock:
-                server.at_once -= 1
+        if server.gate is not None:
+            self._wait_at_gate()
+        self._misbehave(fault) if fault else self._reply(200, self._answer(problem, body))
+
+    def _wait_at_gate(self) -> None:
+        """Be counted, and leave before the answer: the client may send its next request before this thread ends."""
+        server: StandIn = self.server
+        with server.lock:
+            server.at_once += 1
+            server.most_at_once = max(server.most_at_once, server.at_once)
+        server.gate.wait()
+        with server.lock:
+            server.at_once -= 1
 
     def _answer(self, problem: dict, body: dict) -> bytes:
         right = body.get("seed", 0) % 10 != 7
@@ -116,7 +127,8 @@ class Handler(BaseHTTPRequestHandler):
             choice = {"message": {"role": "assistant", "content": text}}
             if body.get("logprobs"):
                 choice["logprobs"] = {"content": [{"logprob": logprob} for logprob in logprobs]}
-        return json.dumps({"choices": [choice], "usage": {"completion_tokens": 11}}).encode()
+        usage = {"usage": {"completion_tokens": 11}} if self.server.counts_tokens else {}
+        return json.dumps({"choices": [choice], **usage}).encode()
 
     def _misbehave(self, fault: str) -> None:
         if fault.isdecimal():

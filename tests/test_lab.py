@@ -3,16 +3,16 @@
 `make browser` runs these tests; a notebook takes one to three minutes.
 """
 
+import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import quote
 
 import nbformat
@@ -45,45 +45,30 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def lab(folder, tmp_path_factory) -> Iterator[str]:
     """The address of a JupyterLab that runs, with settings of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {f"JUPYTER_{name}_DIR": str(tmp_path_factory.mktemp(name)) for name in ("CONFIG", "DATA", "RUNTIME")}
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--LabApp.expose_app_in_browser=True",
-    ]
-    command += [
-        f"--port={port}",
-        "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=",
-        f"--ServerApp.root_dir={folder}",
-    ]
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    settings = {f"JUPYTER_{name}_DIR": str(path) for name, path in folders.items()}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}"]
+    command += ["--LabApp.expose_app_in_browser=True", "--IdentityProvider.token="]
     server = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(address, server)
-        yield address
+        yield _address(folders["RUNTIME"], server)
     finally:
         server.terminate()  # which ends its kernels too
         server.wait(timeout=30)
 
 
-def _wait_for(address: str, server: subprocess.Popen) -> None:
+def _address(runtime: Path, server: subprocess.Popen) -> str:
+    """Where a server listens: it takes a port that is free, writes that to a file, and answers a moment later."""
     deadline = time.monotonic() + START_SECONDS
     while True:
-        try:
-            urllib.request.urlopen(f"{address}/api").close()
-        except URLError:
-            assert server.poll() is None, f"JupyterLab ended with {server.returncode}"
-            assert time.monotonic() < deadline, f"JupyterLab did not answer within {START_SECONDS} s"
-            time.sleep(0.2)
-        else:
-            return
+        for file in runtime.glob("jpserver-*.json"):
+            with suppress(ValueError, OSError):  # the file is not whole yet; nobody listens yet
+                address = json.loads(file.read_text())["url"].rstrip("/")
+                urllib.request.urlopen(f"{address}/api").close()
+                return address
+        assert server.poll() is None, f"JupyterLab ended with {server.returncode}"
+        assert time.monotonic() < deadline, f"JupyterLab did not answer within {START_SECONDS} s"
+        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)

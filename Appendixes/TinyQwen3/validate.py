@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from Appendixes.demonstration import parse
 from Appendixes.QWEN3Model import Qwen3Model, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.problems import test_set
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny", help="'tiny', or a folder such as build/tiny")
     parser.add_argument("--limit", type=int, default=500, help="how many of the test problems")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     model, tokenizer = load_qwen3(arguments.model)
     problems = test_set()[: arguments.limit]
     results = {}

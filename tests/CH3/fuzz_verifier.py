@@ -23,7 +23,7 @@ from pathlib import Path
 from CH3 import math_verifier
 
 TABLE = Path(math_verifier.__file__).with_name("graded_pairs.json")
-SLOW = 0.1  # seconds of CPU time for one call
+SLOW = 0.1  # seconds of CPU time for one call, of two that are slow the faster
 LEVELS = 5  # of the grammar
 RAISED = object()  # what a call gives that raised
 
@@ -106,6 +106,13 @@ def strings(count: int, seed: int) -> Iterator[str]:
         yield kinds[number % len(kinds)](rng)
 
 
+def timed(function: Callable, *texts: str) -> tuple[object, float]:
+    """What a call gives, and the CPU seconds it takes."""
+    start = time.process_time()
+    result = function(*texts)
+    return result, time.process_time() - start
+
+
 @dataclass
 class Finding:
     """Something that should not have happened."""
@@ -138,15 +145,15 @@ class Fuzzer:
     def call(self, name: str, *texts: str):
         """Call a function of the verifier by its name; `RAISED` if it did."""
         function: Callable = getattr(self.verifier, name)
-        start = time.process_time()
         try:
-            result = function(*texts)
+            result, seconds = timed(function, *texts)
+            if seconds > SLOW:  # or was the machine busy? Once more
+                seconds = min(seconds, timed(function, *texts)[1])
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__} in {Path(frame.filename).name}, {frame.name}, line {frame.lineno}"
             self.findings.append(Finding("exception", what, texts))
             return RAISED
-        seconds = time.process_time() - start
         self.slowest = max(self.slowest, (seconds, name, texts))
         if seconds > SLOW:
             self.findings.append(Finding("slow", name, texts))

@@ -9,10 +9,11 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
-from process_team import Processes
+from process_team import Processes, wait_until
 
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.generation import generate
+from CH2.packed_weights import Int8Linear
 from CH3 import evaluation
 from CH3.answers import Answer, model_answers, model_settings
 from CH3.evaluation import evaluate, graded
@@ -246,12 +247,29 @@ def test_the_command_reports_draws_and_goes_on(command, tmp_path, tiny_folder):
 
 def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, tiny_folder):
     monkeypatch.setattr(evaluation, "BUILD", tmp_path)
-    runs = [(), ("--max-new-tokens", 9), ("--limit", 3), ("--prompt", "chain-of-thought"), ("--chat", "thinking"), ()]
+    runs = [
+        (),
+        ("--max-new-tokens", 9),
+        ("--limit", 3),
+        ("--prompt", "chain-of-thought"),
+        ("--chat", "thinking"),
+        ("--rung", "int8"),
+        (),
+    ]
     for changes in runs:
         assert command(*QUICK, *changes)[0] == 0
     files = list((tmp_path / "evaluation").iterdir())
     assert len(files) == len(set(runs))
     assert all(file.name.startswith("tiny-arithmetic500-") for file in files)
+
+
+@pytest.mark.parametrize("rung", [None, "int8"])
+def test_a_rung_of_the_ladder_prepares_the_model_and_is_told(rung, tiny_folder):
+    chosen = () if rung is None else ("--rung", rung)
+    _, model, _, settings = evaluation.load(evaluation._parser().parse_args([*map(str, QUICK), *chosen]))
+    expected = {None: torch.nn.Linear, "int8": Int8Linear}[rung]
+    assert type(model.layers[0].mlp.down_proj) is expected
+    assert settings.get("rung") == rung
 
 
 def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
@@ -274,6 +292,7 @@ def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
         (("--max-new-tokens", 0), "--max-new-tokens"),
         (("--prompt", "rude"), "invalid choice: 'rude'"),
         (("--dtype", "int8"), "invalid choice: 'int8'"),
+        (("--rung", "top"), "invalid choice: 'top'"),
         (("--data", "nowhere.json"), "no file nowhere.json"),
         (("--model", "nowhere"), "no checkpoint 'nowhere'"),
         (("--device", "abacus"), "--device abacus cannot be used"),
@@ -338,7 +357,8 @@ def lines_of(path: Path) -> bytes:
 
 
 def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice(forking, tmp_path, tiny_folder):
-    command = ["CH3.evaluation", "--limit", 100, "--prompt", "direct", "--max-new-tokens", 16]
+    count = 250  # many more than are answered between two looks at the file
+    command = ["CH3.evaluation", "--limit", count, "--prompt", "direct", "--max-new-tokens", 16]
     command += ["--device", "cpu", "--dtype", "float64"]  # where a text does not depend on its neighbours at all
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
     assert Processes(forking, *command, "--out", whole).statuses() == [0]
@@ -351,22 +371,21 @@ def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice
         if rng.random() < 0.2:  # while it loads, or writes the first line
             time.sleep(rng.uniform(0, 0.3))
         else:
-            wanted, deadline = kept.count(b"\n") + rng.randint(1, 5), time.monotonic() + 30
-            while lines_of(killed).count(b"\n") < wanted and time.monotonic() < deadline:
-                time.sleep(0.001)
+            wanted = kept.count(b"\n") + rng.randint(1, 5)
+            wait_until(lambda wanted=wanted: lines_of(killed).count(b"\n") >= wanted)
             time.sleep(rng.uniform(0, 0.03))
         run.kill()
         assert run.statuses() == [signal.SIGKILL]
         assert lines_of(killed).startswith(kept)  # what was finished stays, as it was
         kept = lines_of(killed)
-    assert 1 < kept.count(b"\n") < 101
+    assert 1 < kept.count(b"\n") < 1 + count
     assert Processes(forking, *command, "--out", killed).statuses() == [0]
 
     assert killed.read_bytes().startswith(kept)
     header, *results = map(json.loads, killed.read_bytes().splitlines())
     wanted_header, *wanted_results = map(json.loads, whole.read_bytes().splitlines())
     assert header == wanted_header
-    assert len(results) == len(wanted_results) == 100
+    assert len(results) == len(wanted_results) == count
     for result in results + wanted_results:
         del result["seconds"]
     assert sorted(results, key=lambda one: one["unique_id"]) == sorted(wanted_results, key=lambda one: one["unique_id"])

@@ -4,20 +4,22 @@ import json
 import math
 import shutil
 import subprocess
+import threading
 import time
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
 
 import pytest
-from stand_in_server import FAULTS, stand_in
+from process_team import wait_until
+from stand_in_server import FAULTS, SLOW_FAULTS, stand_in
 
 from CH3.evaluation import UnansweredError, evaluate
 from CH3.problems import load_problems
 from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3.serving import Endpoint, EndpointError, EndpointRefusedError, Requests, _seconds, served_answers
 
-QUICK = {"timeout": 1.0, "first_wait": 0.001}
+QUICK = {"first_wait": 0.001}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_whatever_goes_wrong_each_problem_has_one_answer_in_the_end(problems, tm
     assert {result["tokens"] for result in results} == {11}
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1 + 500
     assert set(server.faults) == {*FAULTS, None}
-    assert 500 <= server.faults[None] < 510  # what was answered is not asked again, if this machine does not dawdle
+    assert server.faults[None] == 500  # what was answered is not asked again
 
 
 def test_what_stays_unanswered_is_asked_by_the_next_run_and_nothing_else(problems, tmp_path, capsys):
@@ -65,15 +67,15 @@ def test_what_stays_unanswered_is_asked_by_the_next_run_and_nothing_else(problem
     assert [result["unique_id"] for result in results] == [one["unique_id"] for one in some]
 
 
-@pytest.mark.parametrize("fault", ["late", "trickle"])
+@pytest.mark.parametrize("fault", SLOW_FAULTS)
 def test_a_request_has_a_time_limit_even_if_the_server_is_never_silent(fault, problems):
     with stand_in(problems[:1]) as server:
-        server.fault_of, server.late = {problems[0]["unique_id"]: fault}, 3.0
+        server.fault_of = {problems[0]["unique_id"]: fault}
         endpoint = Endpoint(server.url, "m", attempts=1, timeout=0.2)
         started = time.monotonic()
         with pytest.raises(EndpointError, match="no answer in 1 attempts"):
             endpoint.complete(problems[0]["problem"], max_tokens=5)
-        assert 0.15 < time.monotonic() - started < 2.5
+        assert 0.15 < time.monotonic() - started < server.late / 2
 
 
 def test_retry_after_is_honoured(problems):
@@ -83,7 +85,7 @@ def test_retry_after_is_honoured(problems):
             Endpoint(server.url, "m", attempts=2, first_wait=0.001).complete(problems[0]["problem"], max_tokens=5)
         first, second = server.times
         assert second - first >= 1
-    assert 5 < _seconds(formatdate(time.time() + 7, usegmt=True)) <= 7
+    assert 40 < _seconds(formatdate(time.time() + 70, usegmt=True)) <= 70
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,13 @@ def test_any_retry_after_is_a_number_of_seconds(header, seconds):
     assert _seconds(header) == seconds
 
 
-def test_waits_grow_and_are_random():
+def test_waits_grow_and_are_random(monkeypatch):
+    def refuse(*request):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(Endpoint, "_exchange", refuse)
     waits = []
-    endpoint = Endpoint("http://127.0.0.1:9", "m", attempts=11, first_wait=2.0, timeout=0.2)  # nobody listens there
+    endpoint = Endpoint("http://127.0.0.1:9", "m", attempts=11, first_wait=2.0)
     for _ in range(10):
         with pytest.raises(EndpointError, match="no answer in 11 attempts; at last: ConnectionRefusedError"):
             endpoint.complete("?", pause=waits.append)
@@ -130,15 +136,12 @@ def test_a_long_wait_that_the_server_asks_for_has_a_limit_and_stays_random(probl
 def test_at_the_end_of_the_block_no_request_is_sent_again(problems):
     with stand_in(problems[:1]) as server:
         server.fault_of = {problems[0]["unique_id"]: "500"}
-        with Requests(Endpoint(server.url, "m", attempts=1000, first_wait=0.05), 2) as requests:
+        with Requests(Endpoint(server.url, "m", attempts=9, first_wait=0.1), 2) as requests:
             requests.submit("first", problems[0]["problem"])
-            while not server.asked:
-                time.sleep(0.01)
+            wait_until(lambda: server.asked)
         key, outcome = requests.next_outcome()
         assert (key, type(outcome)) == ("first", EndpointError)
-        asked = server.asked.total()
-        time.sleep(0.2)
-        assert server.asked.total() == asked
+        assert server.asked.total() < 9
 
 
 def test_a_server_that_refuses_everything_ends_the_run(problems, tmp_path):
@@ -176,8 +179,10 @@ def test_requests_say_what_is_wanted_and_carry_the_key(problems):
 
 def test_as_many_requests_as_allowed_are_under_way(problems):
     with stand_in(problems[:24]) as server:
-        server.delay = 0.05
-        list(served_answers(Endpoint(server.url, "m"), concurrency=6)(iter(problems[:24])))
+        pause = partial(time.sleep, 0.05)  # with six at the gate, a seventh would come meanwhile
+        server.gate = threading.Barrier(6, pause, timeout=30)
+        answers = list(served_answers(Endpoint(server.url, "m", attempts=1), concurrency=6)(iter(problems[:24])))
+        assert len(answers) == 24  # six came together, each time
         assert server.most_at_once == 6
 
 
@@ -240,17 +245,19 @@ def certificate(tmp_path) -> tuple[Path, Path]:
 
 def test_https_asks_no_server_it_does_not_know_and_has_a_time_limit_too(certificate, problems, tmp_path, monkeypatch):
     with stand_in(problems[:8], certificate=certificate) as server:
-        endpoint = Endpoint(server.url, "m", attempts=2, timeout=0.5, first_wait=0.001)
+        endpoint = Endpoint(server.url, "m", attempts=1, timeout=3)
         with pytest.raises(EndpointRefusedError, match="cannot be asked: .*certificate"):
             evaluated(endpoint, problems[:8], tmp_path / "out.jsonl")
         assert not server.asked
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
         server.fault_of = {problems[0]["unique_id"]: "trickle", problems[1]["unique_id"]: "late"}
+        started = time.monotonic()
         with pytest.raises(UnansweredError, match="2 of 8"):
             evaluated(endpoint, problems[:8], tmp_path / "out.jsonl")
+        assert time.monotonic() - started < server.late / 2
         server.fault_of.clear()
         assert all(result["correct"] for result in evaluated(endpoint, problems[:8], tmp_path / "out.jsonl"))
-        assert server.asked == {one["unique_id"]: 3 if one in problems[:2] else 1 for one in problems[:8]}
+        assert server.asked == {one["unique_id"]: 2 if one in problems[:2] else 1 for one in problems[:8]}
 
 
 def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, command):
@@ -263,6 +270,7 @@ def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, command):
         code, shown, said = command("--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3)
         assert "1 of 10 problems were not answered" in code and "asks for the rest" in code
         assert "left for the next run" in said
+        assert "9 of 9" in shown and "That is of the 9 that were answered." in shown
         server.fault_of.clear()
         code, shown, _ = command("--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3)
         assert code == 0
@@ -274,7 +282,7 @@ def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, command):
             code, _, said = command("--endpoint", server.url, "--model", other)
             assert (code, "was made with other settings" in said) == (2, True)
     assert command("--endpoint", "nowhere")[0] == 2
-    for options in (["--device", "cpu"], ["--dtype", "float32"], ["--max-cache-bytes", 9], ["--compile"]):
+    for options in (["--device", "cpu"], ["--dtype", "float32"], ["--max-cache-bytes", 9], ["--rung", "int8"]):
         code, _, said = command("--endpoint", "http://127.0.0.1:9", *options)
         assert (code, f"{options[0]}: with --endpoint the server decides that" in said) == (2, True)
     code, _, said = command("--endpoint", "http://127.0.0.1:9", "--timeout", 0)

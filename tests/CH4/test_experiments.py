@@ -7,7 +7,6 @@ import math
 import random
 import signal
 import sys
-import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -287,14 +286,10 @@ def test_two_processes_give_the_same_table(forking, easy, whole, tmp_path):
 
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_table(forking, easy, whole, tmp_path):
-    process = Processes(forking, "CH4.experiments", *easy, "--batch", 12, "--out", tmp_path)
-    deadline = time.monotonic() + 120
-    while len(kept_lines(tmp_path)) < 12 and time.monotonic() < deadline:  # both greedy rows, and some samples
-        time.sleep(0.002)
-    process.kill()
-    assert process.statuses() == [signal.SIGKILL]
+    command = ["CH4.experiments", *easy, "--batch", 12, "--out", tmp_path]
+    assert Processes(forking, *command, environments=[{"KILLED_AFTER": 9}]).statuses() == [signal.SIGKILL]
     kept = kept_lines(tmp_path)
-    assert 12 <= len(kept) < 4 * (1 + 4)
+    assert len(kept) == (1 + 4) + (1 + 4) + (1 + 1)  # both greedy rows, and the samples of one problem
     assert run(*easy, "--out", tmp_path)[0] == 0
     assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
     ended = kept_lines(tmp_path)
@@ -312,7 +307,6 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_table(forking, easy, whole, t
         (("--top-p", 0), "top_p is 0.0"),
         (("--seed", "x"), "invalid int value: 'x'"),
         (("--limit", 0), "'0' is not a whole number from 1 on"),
-        (("--max-new-tokens", 1000), "exceed the model's context of 1024"),
         (("--data", "nowhere.json"), "no file nowhere.json"),
         (("--model", "nowhere"), "no checkpoint 'nowhere'"),
         (("--prompt", "direct"), "unrecognized arguments: --prompt"),
@@ -326,6 +320,17 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, words, tmp_path, tin
     assert words in error.splitlines()[-1]
     assert "Traceback" not in error
     assert not (tmp_path / "out" / "answers").exists()
+
+
+def test_a_prompt_that_leaves_no_room_is_refused(tmp_path, tiny_folder):
+    [problem] = load_problems("arithmetic500", limit=1)
+    data, out = tmp_path / "long.json", tmp_path / "out"
+    data.write_text(json.dumps([{**problem, "problem": "7" * 1024}]))
+    code, shown, error = run(*QUICK, "--data", data, "--out", out)
+    assert (code, shown) == (2, "")
+    assert f"problem {problem['unique_id']}: a prompt of " in error.splitlines()[-1]
+    assert "leaves no room in the model's context of 1024" in error.splitlines()[-1]
+    assert not (out / "answers").exists()
 
 
 def test_help_explains_and_gives_examples():

@@ -13,7 +13,7 @@ from CH3.serving import Endpoint
 from CH4 import experiments
 from CH4.draws import draws_of, served_votes
 
-QUICK = {"timeout": 0.5, "first_wait": 0.001}
+QUICK = {"first_wait": 0.001}
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,19 @@ def test_the_experiments_ask_an_endpoint(problems, tmp_path, monkeypatch, capsys
     assert numbers["settings"]["model"] == "model"
     greedy = [row for row in numbers["rows"] if row["name"] == "greedy"]
     assert [row["accuracy"]["value"] for row in greedy] == [1, 1]
+
+
+def test_a_server_that_counts_no_tokens_gives_the_table_without_them(problems, tmp_path, monkeypatch, capsys):
+    data, out = tmp_path / "some.json", tmp_path / "out"
+    data.write_text(json.dumps(problems[:6]))
+    with stand_in(problems[:6]) as server:
+        server.counts_tokens = False
+        arguments = ["--endpoint", server.url, "--model", "some/model", "--data", data, "--samples", 6, "--out", out]
+        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
+        experiments.main()
+    assert "majority of 6, decided" in capsys.readouterr().out
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    assert {row["tokens"] for row in rows} == {0}
+    assert all(row["tokens_saved"] is None for row in rows)
+    assert any(row["samples_saved"] for row in rows)
+    assert [path.name for path in out.glob("*.png")] == ["accuracy_by_samples.png"]  # the others are about tokens
