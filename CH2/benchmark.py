@@ -32,8 +32,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from Appendixes.demonstration import argument_parser, parse, refuse, save_figure
-from CH2.benchmark_peers import TRANSFORMERS, half_weight_bytes, installed_peers
+from Appendixes.demonstration import argument_parser, first_line, parse, refuse, save_figure
+from CH2.benchmark_peers import TRANSFORMERS, installed_peers
 from CH2.benchmark_report import GB, LINEARS, PRINTERS, draw_decode
 from CH2.benchmark_runs import (
     UNCACHED_TOKENS,
@@ -45,12 +45,12 @@ from CH2.benchmark_runs import (
     measure_growth,
     measure_lengths,
     measure_run,
-    plain_config,
+    plain_weight_bytes,
     random_checkpoint,
     uses_cache,
 )
-from CH2.benchmark_workers import Contestant, ContestantError, Setting, Workers
-from CH2.speed_ladder import RUNGS
+from CH2.benchmark_workers import Contestant, ContestantError, Contestants, Setting
+from CH2.speed_ladder import RUNGS, SHAPES, shape_config
 
 MEMORY = Contestant("memory", "memory", MemoryReader)
 CHECKPOINT = Contestant("checkpoint", "checkpoint", random_checkpoint)
@@ -106,7 +106,7 @@ class Benchmark:
     """The tasks, each as jobs that take turns, and what they gave.
 
     Args:
-        workers: the processes.
+        contestants: their processes.
         arguments: of the command line.
         peers: who else takes part.
 
@@ -114,8 +114,8 @@ class Benchmark:
         results: what `--json` writes; the tables and the picture are made from it.
     """
 
-    def __init__(self, workers: Workers, arguments: argparse.Namespace, peers: list[Contestant]):
-        self.workers, self.arguments, self.peers = workers, arguments, peers
+    def __init__(self, contestants: Contestants, arguments: argparse.Namespace, peers: list[Contestant]):
+        self.contestants, self.arguments, self.peers = contestants, arguments, peers
         self.rungs = ladder()
         self.best = [rung for rung in self.rungs if rung.weights == "half"][-1]
         settings = ("shape", "dtype", "prompt_tokens", "new_tokens", "context", "batch", "rounds")
@@ -124,7 +124,7 @@ class Benchmark:
             "machine": describe_machine(arguments.device, arguments.threads),
             "versions": installed_versions(),
             "settings": {name: getattr(arguments, name) for name in settings},
-            "bandwidth": workers.ask(MEMORY, measure_bandwidth),
+            "bandwidth": contestants.ask(MEMORY, measure_bandwidth),
             "contestants": {},
             "failed": {},
         }
@@ -148,7 +148,7 @@ class Benchmark:
 
     def decode(self) -> Jobs:
         """One text at a time; and the memory again, so that the limit is that of the same minutes."""
-        jobs: Jobs = {MEMORY.name: lambda warming: self.workers.ask(MEMORY, measure_bandwidth)}
+        jobs: Jobs = {MEMORY.name: lambda warming: self.contestants.ask(MEMORY, measure_bandwidth)}
         for contestant in (BARE_LINEARS, *self.rungs, *self.peers):
             tokens = min(self.arguments.new_tokens, contestant.new_tokens_at_most or self.arguments.new_tokens)
             jobs[contestant.name] = self.job(contestant, measure_run, (self.arguments.prompt_tokens, tokens), WARM_UP)
@@ -175,7 +175,7 @@ class Benchmark:
 
     def growth(self) -> Jobs:
         """A text that becomes long, with the best rung that gives the model's own tokens."""
-        longest = plain_config(self.arguments.shape).max_position_embeddings - AFTER_CONTEXT
+        longest = shape_config(self.arguments.shape).max_position_embeddings - AFTER_CONTEXT
         lengths = [length for length in LENGTHS if length <= longest]
         growing = (lengths, AFTER_CONTEXT - 1)
         return {self.best.name: self.job(self.best, measure_growth, growing, growing)}
@@ -194,7 +194,7 @@ class Benchmark:
         Raises:
             ContestantError: the process failed.
         """
-        folder = self.workers.ask(CHECKPOINT, str)  # written the first time
+        folder = self.contestants.ask(CHECKPOINT, str)  # written the first time
         command = [sys.executable, "-m", "CH2.benchmark_loading", *way, folder, "--device", self.arguments.device]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.arguments.threads)}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -206,14 +206,14 @@ class Benchmark:
         """A measurement by a contestant's process."""
 
         def measure(warming: bool) -> Any:
-            if warming or not self.workers.is_open(contestant):  # its process may have ended to make room for another
-                self.workers.ask(contestant, question, *(arguments if contestant.compiles else warm_up))
+            if warming or not self.contestants.is_open(contestant):  # it may have had to make room for another
+                self.contestants.ask(contestant, question, *(arguments if contestant.compiles else warm_up))
             if not warming:
-                return self.workers.ask(contestant, question, *arguments)
+                return self.contestants.ask(contestant, question, *arguments)
             self.results["contestants"][contestant.name] = {
                 "rung": contestant in self.rungs,
                 "weights": contestant.weights,
-                **self.workers.ask(contestant, bytes_of),
+                **self.contestants.ask(contestant, bytes_of),
             }
             return None
 
@@ -262,10 +262,9 @@ def command_line() -> argparse.Namespace:
     """Read and check the command line."""
     parser = argument_parser(__doc__)
     add = parser.add_argument
-    add("--shape", choices=("tiny", "0.6B", "1.7B", "4B"), default="0.6B", help="of the model (default: 0.6B)")
+    add("--shape", choices=SHAPES, default="0.6B", help="of the model (default: 0.6B)")
     add("--peers", action="store_true", help="compare with those packages that are installed")
     add("--only", nargs="+", choices=PRINTERS, metavar="TASK", help=f"of {', '.join(PRINTERS)} (default: not growth)")
-    add("--growth", action="store_true", help="the text that becomes long as well")
     add("--prompt-tokens", type=int, default=32, metavar="N")
     add("--new-tokens", type=int, default=48, metavar="N")
     add("--context", type=int, default=2048, metavar="N", help="tokens of the long prompt (default: 2048)")
@@ -292,11 +291,13 @@ def check(arguments: argparse.Namespace) -> None:
     }.items():
         if getattr(arguments, name) < least:
             refuse(f"--{name.replace('_', '-')} {getattr(arguments, name)}: it must be at least {least}")
+    try:
+        torch.device(arguments.device)
+    except RuntimeError as error:
+        refuse(f"--device {arguments.device}: {first_line(error)}")
     if arguments.device.startswith("cuda") and not torch.cuda.is_available():
         refuse(f"--device {arguments.device}: PyTorch finds no GPU here")
-    if arguments.json and not arguments.json.parent.is_dir():
-        refuse(f"--json {arguments.json}: there is no folder {arguments.json.parent}; make it first")
-    room = plain_config(arguments.shape).max_position_embeddings
+    room = shape_config(arguments.shape).max_position_embeddings
     if arguments.prompt_tokens + arguments.new_tokens > room:
         refuse(f"{arguments.prompt_tokens} + {arguments.new_tokens} tokens exceed the shape's context of {room}")
     if arguments.context + AFTER_CONTEXT > room:
@@ -309,13 +310,12 @@ def main() -> None:
     arguments = command_line()
     setting = Setting(arguments.shape, arguments.dtype, arguments.device, arguments.threads)
     peers = installed_peers() if arguments.peers else []
-    itemsize = getattr(torch, arguments.dtype).itemsize
-    with Workers(setting, memory_needed=3 * half_weight_bytes(plain_config(arguments.shape), itemsize)) as workers:
-        benchmark = Benchmark(workers, arguments, peers)
+    with Contestants(setting, memory_needed=3 * plain_weight_bytes(setting)) as contestants:
+        benchmark = Benchmark(contestants, arguments, peers)
         print_machine(benchmark.results)
         tasks = arguments.only or [task for task in PRINTERS if task != "growth"]
         for task in PRINTERS:
-            if task in tasks or (task == "growth" and arguments.growth):
+            if task in tasks:
                 benchmark.run(task)
                 if arguments.json:  # after each task, so that a run that is stopped leaves what it measured
                     arguments.json.write_text(json.dumps(benchmark.results, indent=1) + "\n", encoding="utf-8")

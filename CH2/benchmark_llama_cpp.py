@@ -14,8 +14,9 @@ from typing import Any
 
 from Appendixes.QWEN3Model import Qwen3Config
 from CH2.benchmark_gguf import write_gguf
-from CH2.benchmark_runs import cache_bytes_per_token, random_checkpoint
+from CH2.benchmark_runs import random_checkpoint
 from CH2.benchmark_workers import Setting
+from CH2.cache_budget import cache_bytes_per_token
 
 CACHE_ITEMSIZE = 2  # bytes: llama.cpp keeps keys and values in float16
 LAST = -1  # index of the last logits

@@ -24,12 +24,12 @@ def first_token_ours(folder: str, device: str, rung: str | None = None) -> tuple
     from CH2.generation import generate
 
     if rung is not None:
-        from CH2.speed_ladder import RUNGS
+        from CH2.speed_ladder import find_rung
 
     began = time.perf_counter()
     model, _ = load_qwen3(folder, device=device)
     if rung is not None:
-        model = next(known for known in RUNGS if known.name == rung).prepare(model)
+        model = find_rung(rung).prepare(model)
     return began, next(generate(model, torch.tensor([PROMPT]), 1))
 
 

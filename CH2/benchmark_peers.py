@@ -13,10 +13,11 @@ from dataclasses import asdict
 
 import torch
 
-from Appendixes.QWEN3Model import Qwen3Config
 from CH2.benchmark_llama_cpp import LlamaCpp
-from CH2.benchmark_runs import UNCACHED_TOKENS, cache_bytes_per_token, plain_config
+from CH2.benchmark_runs import UNCACHED_TOKENS, plain_weight_bytes
 from CH2.benchmark_workers import Contestant, Setting
+from CH2.cache_budget import cache_bytes_per_token
+from CH2.speed_ladder import shape_config
 
 
 class Transformers:
@@ -30,11 +31,11 @@ class Transformers:
         import transformers
 
         transformers.logging.set_verbosity_error()
-        self.device, self.config = setting.device, plain_config(setting.shape)
+        self.device, self.config = setting.device, shape_config(setting.shape)
         config = transformers.Qwen3Config(**{**asdict(self.config), "dtype": setting.dtype})
         model = transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, setting.dtype))
         self.model = model.to(self.device).eval()
-        self.weight_bytes = half_weight_bytes(self.config, model.dtype.itemsize)
+        self.weight_bytes = plain_weight_bytes(setting)
         self.cache_bytes = cache_bytes_per_token(self.config, model.dtype.itemsize)
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
@@ -70,7 +71,7 @@ def book_model(setting: Setting) -> torch.nn.Module:
     """The book's model of the shape, one for both of its generators."""
     from reasoning_from_scratch.qwen3 import Qwen3Model
 
-    config = plain_config(setting.shape)
+    config = shape_config(setting.shape)
     settings = {
         "vocab_size": config.vocab_size,
         "context_length": config.max_position_embeddings,
@@ -98,10 +99,10 @@ class Book:
     def __init__(self, cached: bool, setting: Setting):
         from reasoning_from_scratch import ch02
 
-        self.device, self.config, self.model = setting.device, plain_config(setting.shape), book_model(setting)
+        self.device, self.config, self.model = setting.device, shape_config(setting.shape), book_model(setting)
         self.stream = ch02.generate_text_basic_stream_cache if cached else ch02.generate_text_basic_stream
+        self.weight_bytes = plain_weight_bytes(setting)
         itemsize = getattr(torch, setting.dtype).itemsize
-        self.weight_bytes = half_weight_bytes(self.config, itemsize)
         self.cache_bytes = cache_bytes_per_token(self.config, itemsize) if cached else 0
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
@@ -110,14 +111,6 @@ class Book:
         tick()
         for _ in self.stream(self.model, input_ids, new_tokens):
             tick()
-
-
-def half_weight_bytes(config: Qwen3Config, itemsize: int) -> int:
-    """Bytes that one step of an unquantised model reads: all matrices and the output layer, not the embedding."""
-    heads = config.num_attention_heads + config.num_key_value_heads
-    attention = 2 * config.hidden_size * heads * config.head_dim
-    feed_forward = 3 * config.hidden_size * config.intermediate_size
-    return (config.num_hidden_layers * (attention + feed_forward) + config.vocab_size * config.hidden_size) * itemsize
 
 
 TRANSFORMERS, BOOK, BOOK_UNCACHED = "transformers", "book", "book, no cache"

@@ -19,9 +19,10 @@ from torch import nn
 
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, save_qwen3
 from CH2.benchmark_workers import Setting
+from CH2.cache_budget import cache_bytes_per_token
 from CH2.decoding import DecodingEngine, Prompt
 from CH2.packed_weights import weight_bytes
-from CH2.speed_ladder import RUNGS, Rung, random_model
+from CH2.speed_ladder import Rung, find_rung, random_model
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "benchmark"  # random checkpoints, made once
 UNCACHED_TOKENS = 12  # written without a cache, which takes so long that nobody wants to wait for more
@@ -89,18 +90,9 @@ def random_prompt(vocab_size: int, length: int) -> list[int]:
     return random.Random(0).choices(range(vocab_size), k=length)
 
 
-def cache_bytes_per_token(config: Qwen3Config, itemsize: int) -> int:
-    """Bytes of the keys and values of one token in all layers.
-
-    >>> cache_bytes_per_token(Qwen3Config(), itemsize=2)  # Qwen3-0.6B in bfloat16
-    114688
-    """
-    return 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * itemsize
-
-
-def plain_config(shape: str) -> Qwen3Config:
-    """The configuration of a shape."""
-    return random_model(shape, torch.bfloat16, "meta").config
+def plain_weight_bytes(setting: Setting) -> int:
+    """Bytes of weights that one step of an unquantised model reads, counted without making them."""
+    return weight_bytes(random_model(setting.shape, getattr(torch, setting.dtype), "meta"))
 
 
 @functools.cache
@@ -172,11 +164,6 @@ def measure_growth(runner: LadderRunner, lengths: Sequence[int], new_tokens: int
         used = (length + new_tokens) * runner.cache_bytes
         grown[length] = {"seconds": seconds, "bytes_used": used, "bytes_held": held}
     return grown
-
-
-def find_rung(name: str) -> Rung:
-    """The rung of this name."""
-    return next(rung for rung in RUNGS if rung.name == name)
 
 
 def uses_cache(rung: Rung) -> bool:

@@ -57,7 +57,7 @@ class Contestant:
     compiles: bool = False
 
 
-class Workers:
+class Contestants:
     """The processes, one for each home; a context manager that ends them.
 
     Args:
@@ -71,7 +71,7 @@ class Workers:
         self.memory_needed = memory_needed
         self._homes: dict[str, _Home] = {}
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> "Contestants":
         return self
 
     def __exit__(self, *_: object) -> None:

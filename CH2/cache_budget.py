@@ -4,14 +4,14 @@
   use now would mean to throw texts out later, when all have grown (vLLM does that, and computes them again: Kwon et
   al., 2023, https://arxiv.org/abs/2309.06180)
 - the rules of growth are those of `KVCache`: its rows share one capacity, which doubles; so do the places for rows;
-  nothing shrinks while a row is in use
+  nothing shrinks while a row is in use, and the prompts' buffers are given back with the last of them
 - while a buffer grows, its old and its new copy exist; the model's activations are not the cache's and not counted here
 """
 
 from collections.abc import Sequence
 
 from Appendixes.KVcache import KVCache
-from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
 from CH2.decoding import DecodingEngine
 
 PREFILL_POSITIONS = 2048  # prompts are read together up to so many positions, padding included, or one by one
@@ -19,6 +19,15 @@ PREFILL_POSITIONS = 2048  # prompts are read together up to so many positions, p
 
 class CacheLimitError(ValueError):
     """A text that would not fit into `max_cache_bytes` even alone."""
+
+
+def cache_bytes_per_token(config: Qwen3Config, itemsize: int) -> int:
+    """Bytes of the keys and values of one token in all layers.
+
+    >>> cache_bytes_per_token(Qwen3Config(), itemsize=2)  # Qwen3-0.6B in bfloat16
+    114688
+    """
+    return 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * itemsize
 
 
 class CacheBudget:
@@ -35,9 +44,8 @@ class CacheBudget:
     def __init__(self, model: Qwen3Model, limit: int | None):
         if limit is not None and limit < 1:
             raise ValueError(f"max_cache_bytes is {limit}: expected a number of bytes, or None for no limit")
-        config, weight = model.config, next(model.parameters())
-        self.layers = config.num_hidden_layers
-        self.bytes_per_position = 2 * self.layers * config.num_key_value_heads * config.head_dim * weight.element_size()
+        self.layers = model.config.num_hidden_layers
+        self.bytes_per_position = cache_bytes_per_token(model.config, next(model.parameters()).itemsize)
         self.limit = limit
         self.prefill_positions = PREFILL_POSITIONS
         if limit is not None:  # what prompts take while they are read, before they are copied to the others

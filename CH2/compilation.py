@@ -40,7 +40,9 @@ def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
     try:
         torch.compile(_probe, **options)(torch.ones(8, device=device))
     except Exception as error:  # whatever compiler is missing, and however it shows
-        reason = str(error).strip().splitlines()[0]
+        from Appendixes.demonstration import first_line  # here, as it brings matplotlib, which no model needs
+
+        reason = f"{type(error).__name__}: {first_line(error)}"
         print(f"torch.compile does not work on this machine, so the model runs uncompiled ({reason}).")
         print("On a CPU it needs a C++ compiler: g++ on Linux, Xcode's on macOS, Visual Studio's on Windows.")
         return model
@@ -54,6 +56,11 @@ def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
         step = torch.compile(_own_code(Qwen3Model.run_layer), **{**checks, **options})
         compiled.run_layer = _for_single_tokens(step, model.run_layer, 1)  # type: ignore[method-assign]  # its own
     return compiled
+
+
+def is_compiled(model: Qwen3Model) -> bool:
+    """Whether a model is from `compile_model`: it has compiled steps of its own in the place of the class's."""
+    return not vars(model).keys().isdisjoint(("run_layer", "run_layers"))
 
 
 def _arguments_only(checks: Sequence[Any]) -> list[bool]:

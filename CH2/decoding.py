@@ -32,11 +32,6 @@ class Prompt:
     ids: list[int]
     place: int | None  # its row in the cache of prompts; None when it was released
 
-    @property
-    def released(self) -> bool:
-        """Whether its keys and values are gone."""
-        return self.place is None
-
 
 @dataclass(eq=False)
 class Row:
@@ -194,7 +189,7 @@ class DecodingEngine:
             self._finish(row, "cancelled")
 
     def release(self, prompt: Prompt) -> None:
-        """Free a prompt's keys and values.
+        """Forget a prompt; the next one takes its place, and with the last one all prompts' memory is given back.
 
         Raises:
             ValueError: rows still read them, or it is another engine's.
@@ -205,7 +200,9 @@ class DecodingEngine:
             raise ValueError("this prompt belongs to another engine")
         if self.share_prompts and any(row.prompt is prompt for row in self.rows):
             raise ValueError("rows still continue this prompt: cancel them or let them finish first")
-        if self.use_cache:
+        if len(self.prompts) == 1:
+            self.prompt_cache.clear()
+        elif self.use_cache:
             self.prompt_cache.remove_row(prompt.place)
         last = self.prompts.pop()
         if last is not prompt:  # as in the cache, the last one takes the free place

@@ -4,7 +4,7 @@ Writing one token reads every matrix once, so the time of a token is bytes over 
 better; each replaces the linear layers of a model and leaves everything else as it is:
 
 - *joined*: matrices that multiply the same vector become one (query, key and value; gate and up)
-- *packed*: 16 bits a weight, ordered once for the processor's vector units instead of anew at every product. FBGEMM
+- *packed*: weights of 16 bits, ordered once for the processor's vector units instead of anew at every product. FBGEMM
   (Khudia et al., 2021, https://arxiv.org/abs/2101.05615) keeps them as float16, which holds every bfloat16 from
   8e-6 to 65,504 exactly
 - *quantised*: 8 or 4 bits a weight, rounded to nearest, and a scale for each row or group (Dettmers et al., 2022,
@@ -24,6 +24,7 @@ from torch import nn
 from Appendixes.GLUFeedForwardNeuralNetwork import GLUFeedForward
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention
 from Appendixes.QWEN3Model import Qwen3Model
+from CH2.compilation import is_compiled
 
 FORMS = ("half", "int8", "int4")
 GROUP_SIZES = (32, 64, 128, 256)  # weights of four bits that share a scale; what PyTorch's kernel knows
@@ -35,7 +36,13 @@ def join_projections(model: Qwen3Model) -> Qwen3Model:
 
     Returns:
         A model that gives the same numbers but for rounding. The joined matrices are copies, everything else is shared.
+
+    Raises:
+        ValueError: the model is joined, packed or compiled already.
     """
+    _refuse_unless_plain(model)
+    if any(isinstance(module, GroupedQueryAttention) and module.qkv_proj is not None for module in model.modules()):
+        raise ValueError("this model's projections are joined already: join the model as it was loaded")
     model = shallow_copy(model)
     for module in list(model.modules()):
         if isinstance(module, GroupedQueryAttention):
@@ -61,10 +68,11 @@ def pack_weights(model: Qwen3Model, form: str = "half", group_size: int = GROUP_
 
     Args:
         model: a `Qwen3Model`, joined or not. It stays as it is; let go of it, and its memory is free.
-        form: "half": 16 bits, packed, on a processor that FBGEMM knows (x86); elsewhere the layers stay as they are,
-            since a GPU reads plain matrices at full speed. "int8": 8 bits, a scale for each output; FBGEMM rounds the
-            inputs of a layer to 8 bits, too, a scale for each token. "int4": 4 bits, a scale and an offset for each
-            group of inputs; the output layer, where errors meet no later layer, gets 8.
+        form: "half": bfloat16 and float16 matrices, packed, on a processor that FBGEMM knows (x86). Wider ones stay
+            as they are, since 16 bits would round them; and all do elsewhere, as a GPU reads plain matrices at full
+            speed. "int8": 8 bits, a scale for each output; FBGEMM rounds the inputs of a layer to 8 bits, too, a scale
+            for each token. "int4": 4 bits, a scale and an offset for each group of inputs; the output layer, where
+            errors meet no later layer, gets 8.
         group_size: weights in a group, for "int4": 32, 64, 128 or 256. A matrix whose inputs it does not divide gets
             the next smaller one that does.
 
@@ -73,18 +81,17 @@ def pack_weights(model: Qwen3Model, form: str = "half", group_size: int = GROUP_
 
     Raises:
         ValueError: the form or the group size is none of these, a matrix has no such groups, or the model is packed
-            already.
+            or compiled already.
     """
     if form not in FORMS:
         raise ValueError(f"form is {form!r}: choose one of {', '.join(FORMS)}")
-    if any(isinstance(module, PackedLinear) for module in model.modules()):
-        raise ValueError("this model's weights are packed already: pack the model as it was loaded")
+    _refuse_unless_plain(model)
     packed = shallow_copy(model)
     for module in list(packed.modules()):
         for name, layer in list(module.named_children()):
             if not isinstance(layer, nn.Linear):
                 continue
-            if form == "half" and can_pack(layer.weight):
+            if form == "half" and layer.weight.itemsize == 2 and can_pack(layer.weight):
                 setattr(module, name, HalfLinear(layer.weight))
             elif form == "int8" or (form == "int4" and layer is packed.lm_head):
                 setattr(module, name, Int8Linear(layer.weight))
@@ -93,8 +100,25 @@ def pack_weights(model: Qwen3Model, form: str = "half", group_size: int = GROUP_
     return packed
 
 
+def _refuse_unless_plain(model: Qwen3Model) -> None:
+    """What joins or packs matrices needs a model that has them, and no compiled code that would run others."""
+    if any(isinstance(module, PackedLinear) for module in model.modules()):
+        raise ValueError("this model's weights are packed already: join and pack the model as it was loaded")
+    _refuse_compiled(model)
+
+
+def _refuse_compiled(model: Qwen3Model) -> None:
+    if is_compiled(model):
+        raise ValueError("this model is compiled for the layers that it has: change the model first, compile it last")
+
+
 def shallow_copy(model: Qwen3Model) -> Qwen3Model:
-    """A model of its own, on the same weights."""
+    """A model of its own, on the same weights; packed layers are shared.
+
+    Raises:
+        ValueError: the model is compiled, so a change of the copy's layers would go unnoticed.
+    """
+    _refuse_compiled(model)
     return copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
 
 
@@ -128,6 +152,8 @@ def weight_error(model: Qwen3Model, packed: Qwen3Model) -> float:
 class PackedLinear(nn.Module, ABC):
     """A linear layer without bias whose weights are not a plain matrix: `(..., in_features) -> (..., out_features)`.
 
+    It never changes, so copies of a model share it.
+
     Attributes:
         nbytes: what one product reads.
     """
@@ -148,13 +174,17 @@ class PackedLinear(nn.Module, ABC):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`x @ weight.T`, in the input's dtype."""
 
+    def __deepcopy__(self, memo: dict) -> "PackedLinear":
+        """The layer itself: what FBGEMM packed is freed with the layer that packed it, whoever else has its number."""
+        return self
+
     def extra_repr(self) -> str:
         """What `print(model)` shows between the brackets."""
         return f"{self.in_features}, {self.out_features}"
 
 
 class HalfLinear(PackedLinear):
-    """16 bits a weight, packed by FBGEMM, which multiplies and adds in float32."""
+    """A bfloat16 or float16 matrix, packed by FBGEMM, which multiplies and adds in float32."""
 
     handle: torch.Tensor
 
@@ -162,7 +192,7 @@ class HalfLinear(PackedLinear):
         super().__init__(weight)
         self.packed = torch.ops.quantized.linear_prepack_fp16(weight.detach().float(), None)
         self.nbytes = 2 * weight.numel()
-        self.register_buffer("handle", _handle_of(self, self.packed))
+        self.register_buffer("handle", _handle_of(self, self.packed), persistent=False)
 
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102 (as in the base class)
@@ -197,7 +227,7 @@ class Int8Linear(PackedLinear):
                 warnings.simplefilter("ignore")
                 quantised = torch._make_per_channel_quantized_tensor(codes, scales.double(), zeros, 0)
             self.packed = torch.ops.quantized.linear_prepack(quantised, None)
-            self.register_buffer("handle", _handle_of(self, self.packed))
+            self.register_buffer("handle", _handle_of(self, self.packed), persistent=False)
         else:
             self.register_buffer("codes", codes)
             self.register_buffer("scales", scales)

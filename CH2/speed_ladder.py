@@ -4,7 +4,8 @@
         model = rung.prepare(plain_model)
         engine = DecodingEngine(model, **rung.engine)
 
-`python -m CH2.benchmark` climbs it with a clock.
+`python -m CH2.benchmark` climbs it with a clock. The rungs of 16 bits are for models of 16 bits: float32 matrices stay
+as they are there, since they would have to be rounded.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,18 +16,13 @@ import torch
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention, causal_mask
 from Appendixes.KVcache import KVCache, Segment
 from Appendixes.KVcache.kv_cache import BLOCK
-from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
+from Appendixes.QWEN3Model import FAMILY, Qwen3Config, Qwen3Model
 from Appendixes.QWEN3Model.checkpoint import CHAPTER_FOLDERS
 from CH2.compilation import compile_model
 from CH2.packed_weights import join_projections, pack_weights, shallow_copy
 
 SPREAD = 6.0  # of a random model's logits: as peaked as a trained model's
-SHAPES = {
-    "tiny": Qwen3Config.from_json(CHAPTER_FOLDERS[0] / "tiny"),  # the shipped model's
-    "0.6B": Qwen3Config(),
-    "1.7B": Qwen3Config(hidden_size=2048, intermediate_size=6144),
-    "4B": Qwen3Config(hidden_size=2560, intermediate_size=9728, num_hidden_layers=36, num_attention_heads=32),
-}
+SHAPES = ("tiny", "0.6B", "1.7B", "4B")  # the shipped model's, and those of the family whose embeddings are tied
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,8 @@ class Rung:
         what: what changes against the rung before.
         prepare: makes the model that is run from a plain one, which stays as it is.
         engine: arguments of `DecodingEngine`.
-        exact: the same tokens as the plain model's but for rounding; False: weights have fewer bits.
+        exact: the same weights, so the same tokens as the plain model's but for the rounding of sums; False: weights
+            have fewer bits.
     """
 
     name: str
@@ -113,16 +110,38 @@ RUNGS = (
 )
 
 
-def random_model(shape: str, dtype: torch.dtype = torch.bfloat16, device: str | torch.device = "cpu") -> Qwen3Model:
-    """A model of one of `SHAPES` with random weights: writes nonsense, at the speed of a trained one.
+def find_rung(name: str) -> Rung:
+    """The rung of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rungs = {rung.name: rung for rung in RUNGS}
+    if name not in rungs:
+        raise ValueError(f"there is no rung {name!r} on the ladder: choose one of {', '.join(rungs)}")
+    return rungs[name]
+
+
+def shape_config(shape: str) -> Qwen3Config:
+    """The configuration of one of `SHAPES`.
 
     Raises:
         ValueError: no such shape.
     """
     if shape not in SHAPES:
         raise ValueError(f"shape is {shape!r}: choose one of {', '.join(SHAPES)}")
+    return Qwen3Config.from_json(CHAPTER_FOLDERS[0] / "tiny") if shape == "tiny" else FAMILY[shape]
+
+
+def random_model(shape: str, dtype: torch.dtype = torch.bfloat16, device: str | torch.device = "cpu") -> Qwen3Model:
+    """A model of one of `SHAPES` with random weights: writes nonsense, at the speed of a trained one.
+
+    Raises:
+        ValueError: no such shape.
+    """
+    config = shape_config(shape)
     with torch.device("meta"):
-        model = Qwen3Model(SHAPES[shape])
+        model = Qwen3Model(config)
     model = model.to(dtype).eval().requires_grad_(False)
     if torch.device(device).type == "meta":  # the shape alone
         return model
@@ -130,6 +149,6 @@ def random_model(shape: str, dtype: torch.dtype = torch.bfloat16, device: str | 
     generator = torch.Generator(device).manual_seed(0)
     for name, parameter in model.named_parameters():
         parameter.fill_(1.0) if "norm" in name else parameter.normal_(std=0.02, generator=generator)
-    model.norm.weight.fill_(SPREAD / (0.02 * model.config.hidden_size**0.5))
+    model.norm.weight.fill_(SPREAD / (0.02 * config.hidden_size**0.5))
     model.lm_head.weight = model.embed_tokens.weight
     return model

@@ -39,7 +39,7 @@ import torch
 from Appendixes.demonstration import argument_parser, first_line, parse, refuse, save_figure
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.cache_budget import CacheLimitError
-from CH2.speed_ladder import RUNGS
+from CH2.speed_ladder import find_rung
 from CH3.answers import Answer, AnswerFunction, model_answers, model_settings
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
@@ -54,7 +54,7 @@ from CH3.workers import Workers, device_of_this_process, handed_out, joined_work
 BUILD = Path(__file__).resolve().parents[1] / "build"
 PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT, "few-shot": few_shot(CHAIN_OF_THOUGHT)}
 THINKING = {"thinking": True, "no-thinking": False}
-PREPARED = {rung.name: rung for rung in RUNGS if rung.name in ("packed weights", "compiled", "int8", "int4")}
+RUNGS = ("packed weights", "compiled", "int8", "int4")  # those of the speed ladder that pay off in an evaluation
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
@@ -220,7 +220,7 @@ def load(arguments: argparse.Namespace) -> tuple:
         model, tokenizer = load_qwen3(arguments.model, device=device, dtype=dtype)
         settings = model_settings(arguments.model, model, tokenizer)
         if arguments.rung:
-            settings["rung"], model = arguments.rung, PREPARED[arguments.rung].prepare(model)
+            settings["rung"], model = arguments.rung, find_rung(arguments.rung).prepare(model)
         return problems, model, tokenizer, settings | _settings(arguments)
     except (ValueError, OSError) as error:
         refuse(str(error))
@@ -279,7 +279,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--dtype", choices=DTYPES, help="of the weights; default: as in the checkpoint")
     add(
         "--rung",
-        choices=PREPARED,
+        choices=RUNGS,
         help="of chapter 2's ladder of speed; takes a minute to prepare, and pays off in long runs; all but 'compiled' "
         "are for processors; default: the model as it is",
     )

@@ -132,7 +132,7 @@ class KVCache:
     def __init__(self, capacity: int = BLOCK, parent: "KVCache | None" = None):
         if capacity < 1:
             raise ValueError(f"capacity is {capacity}: a cache needs room for at least one token")
-        self.capacity = _window(capacity)
+        self.capacity = self.first_capacity = _window(capacity)
         self.parent = parent
         self.forks: weakref.WeakSet[KVCache] = weakref.WeakSet()
         self.parent_rows: list[int] = []
@@ -205,9 +205,15 @@ class KVCache:
         """Copy rows of another cache behind this one's: how a prefilled prompt enters a running batch.
 
         Args:
-            other: a cache without a parent.
+            other: a cache without a parent, as this one must be.
             rows: which of its rows; None: all.
+
+        Raises:
+            ValueError: one of them is a fork, whose rows are not whole without their parent's.
         """
+        if self.parent is not None or other.parent is not None:
+            which = "this cache is" if self.parent is not None else "the other cache is"
+            raise ValueError(f"{which} a fork: rows are copied between caches without a parent only")
         if not self.keys:
             self.keys, self.values = [k[:0] for k in other.keys], [v[:0] for v in other.values]
         chosen: slice | list[int] = slice(0, other.rows) if rows is None else list(rows)
@@ -243,6 +249,18 @@ class KVCache:
             self._set_parents(self.parent, parents[:last])
         for fork in self.forks:
             fork._set_parents(self, [row if parent == last else parent for parent in fork.parent_rows])
+
+    def clear(self) -> None:
+        """Forget all rows and give their memory back: the cache is as it was when it was new.
+
+        Raises:
+            ValueError: rows of a fork continue rows of this one.
+        """
+        if any(fork.rows for fork in self.forks):
+            raise ValueError("rows are still continued by a fork: remove the rows that continue them first")
+        self.capacity, self.rows, self.max_length = self.first_capacity, 0, 0
+        self.lengths, self.parent_rows, self.sharing = self.lengths[:0], [], None
+        self.keys, self.values = [], []
 
     def add_layer(self, like: torch.Tensor) -> None:
         """Make buffers for one more layer, for keys and values like `(rows, kv_heads, seq, head_dim)`."""

@@ -9,6 +9,7 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,29 @@ def save_qwen3(model: Qwen3Model, folder: str | Path, **config_entries: Any) -> 
         model: its weights are stored in their own dtype.
         folder: made if missing; the tokenizer's files are the caller's to put beside.
         config_entries: more entries of `config.json`, such as `eos_token_id`.
+
+    Raises:
+        ValueError: the model has other tensors than its config says: its weights were joined, packed or untied.
     """
     folder = Path(folder)
+    _check_parameters(model)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {_checkpoint_name(name): p.detach().cpu().contiguous() for name, p in model.named_parameters()}
     dtype = str(model.embed_tokens.weight.dtype).removeprefix("torch.")
     save_file(tensors, folder / (SINGLE_FILE + ".part"), metadata={"format": "pt"})
     (folder / (SINGLE_FILE + ".part")).replace(folder / SINGLE_FILE)
     model.config.to_json(folder / "config.json", **{**config_entries, "dtype": dtype})
+
+
+def _check_parameters(model: Qwen3Model) -> None:
+    """Refuse a model whose file nobody could load, before it takes a good one's place."""
+    with torch.device("meta"):
+        expected = dict(Qwen3Model(model.config).named_parameters()).keys()
+    given = dict(model.named_parameters()).keys()
+    lacking = f"lacks {_first(expected - given)}" if expected - given else ""
+    unknown = f"has {_first(given - expected)}, which its config does not know" if given - expected else ""
+    if lacking or unknown:
+        raise ValueError(f"the model {' and '.join(filter(None, (lacking, unknown)))}: save the model as it was loaded")
 
 
 def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = None) -> Path:
@@ -141,15 +157,22 @@ def _link_checkpoint(source: Path, target: Path) -> Path:
     """Give a chapter its own entry for files that another chapter has: hard links, or copies where links fail."""
     target.mkdir(parents=True, exist_ok=True)
     for file in source.iterdir():
-        if not file.is_file() or _same_file(file, target / file.name):
+        entry = target / file.name
+        if not file.is_file() or file.suffix == ".part" or _same_file(file, entry):
             continue
-        part = target / (file.name + ".part")  # put in place when it is whole
+        part = target / f"{file.name}.{os.getpid()}.part"  # several processes may start at once
         part.unlink(missing_ok=True)
         try:
-            os.link(file, part)
-        except OSError:
-            shutil.copy2(file, part)
-        part.replace(target / file.name)
+            with suppress(OSError):
+                os.link(file, part)
+            if not part.exists():
+                shutil.copy2(file, part)
+            part.replace(entry)  # put in place when it is whole
+        except OSError:  # on Windows, when another process was first and reads the entry
+            if not _same_file(file, entry):
+                raise
+        finally:
+            part.unlink(missing_ok=True)  # a link that is put in place of another link to the same file stays
     return target
 
 

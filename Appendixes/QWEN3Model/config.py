@@ -99,6 +99,35 @@ class Qwen3Config:
         part.replace(path)
 
 
+# The dense models of the Qwen3 report (Yang et al., 2025, https://arxiv.org/abs/2505.09388), by their size.
+FAMILY = {
+    "0.6B": Qwen3Config(),
+    "1.7B": Qwen3Config(hidden_size=2048, intermediate_size=6144),
+    "4B": Qwen3Config(hidden_size=2560, intermediate_size=9728, num_hidden_layers=36, num_attention_heads=32),
+    "8B": Qwen3Config(
+        hidden_size=4096,
+        intermediate_size=12_288,
+        num_hidden_layers=36,
+        num_attention_heads=32,
+        tie_word_embeddings=False,
+    ),
+    "14B": Qwen3Config(
+        hidden_size=5120,
+        intermediate_size=17_408,
+        num_hidden_layers=40,
+        num_attention_heads=40,
+        tie_word_embeddings=False,
+    ),
+    "32B": Qwen3Config(
+        hidden_size=5120,
+        intermediate_size=25_600,
+        num_hidden_layers=64,
+        num_attention_heads=64,
+        tie_word_embeddings=False,
+    ),
+}
+
+
 def _rope_settings(raw: dict, path: Path) -> dict:
     """The settings of RoPE that stand in objects of their own; where both forms stand, the older one counts."""
     settings: dict = {}

@@ -21,17 +21,8 @@ from Appendixes.demonstration import (
 )
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, new_picture
 from Appendixes.KVcache import KVCache
-from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, load_qwen3
+from Appendixes.QWEN3Model import FAMILY, Qwen3Config, Qwen3Model, load_qwen3
 
-# Layers, width, query heads, feed-forward width, tied embeddings; the rest is the same in all sizes.
-FAMILY = {
-    "0.6B": (28, 1024, 16, 3072, True),
-    "1.7B": (28, 2048, 16, 6144, True),
-    "4B": (36, 2560, 32, 9728, True),
-    "8B": (36, 4096, 32, 12_288, False),
-    "14B": (40, 5120, 40, 17_408, False),
-    "32B": (64, 5120, 64, 25_600, False),
-}
 SMALL = Qwen3Config(
     vocab_size=100,
     hidden_size=32,
@@ -42,18 +33,6 @@ SMALL = Qwen3Config(
     head_dim=16,
     max_position_embeddings=64,
 )
-
-
-def family_config(size: str) -> Qwen3Config:
-    """The configuration of one of the six dense models."""
-    layers, width, heads, feed_forward, tied = FAMILY[size]
-    return Qwen3Config(
-        num_hidden_layers=layers,
-        hidden_size=width,
-        num_attention_heads=heads,
-        intermediate_size=feed_forward,
-        tie_word_embeddings=tied,
-    )
 
 
 def parameters_by_part(config: Qwen3Config) -> dict[str, int]:
@@ -71,7 +50,7 @@ def parameters_by_part(config: Qwen3Config) -> dict[str, int]:
 
 def show_parameters() -> None:
     """Where the parameters of Qwen3-0.6B are."""
-    config = family_config("0.6B")
+    config = FAMILY["0.6B"]
     parts = parameters_by_part(config)
     total = sum(parts.values())
     print("1. Count the parameters of Qwen3-0.6B by part, without memory for a single one (the meta device).")
@@ -149,7 +128,7 @@ def show_checkpoint() -> None:
 
 def draw_family() -> Figure:
     """Shares of the parts in the six sizes of the family."""
-    parts = {size: parameters_by_part(family_config(size)) for size in FAMILY}
+    parts = {size: parameters_by_part(config) for size, config in FAMILY.items()}
     totals = {size: sum(counts.values()) for size, counts in parts.items()}
     vocabulary = {size: (c["embedding"] + c["output layer"]) / totals[size] for size, c in parts.items()}
     small, *_, large = FAMILY

@@ -21,14 +21,14 @@ from CH2.benchmark_runs import (
     LadderRunner,
     measure_growth,
     measure_run,
-    plain_config,
     plain_model,
+    plain_weight_bytes,
     random_checkpoint,
 )
-from CH2.benchmark_workers import Contestant, ContestantError, Setting, Workers
+from CH2.benchmark_workers import Contestant, ContestantError, Contestants, Setting
 from CH2.generation import generate
 from CH2.packed_weights import weight_bytes
-from CH2.speed_ladder import RUNGS
+from CH2.speed_ladder import RUNGS, shape_config
 
 TINY = Setting("tiny", "float32", "cpu", threads=1)
 EAGER = [rung.name for rung in RUNGS[: [rung.name for rung in RUNGS].index("compiled")]]
@@ -43,7 +43,7 @@ def checkpoint(tmp_path_factory):
 
 
 class InThisProcess:
-    """Stands in for `Workers`: the same questions, without processes."""
+    """Stands in for `Contestants`: the same questions, without processes."""
 
     def __init__(self, setting, memory_needed=0):
         self.setting, self.opened = setting, {}
@@ -91,16 +91,16 @@ def test_a_contestant_that_fails_or_dies_leaves_the_others_alone(tmp_path, monke
     import peer_of_a_test as module
 
     one, other = Contestant("one", "home", module.Peer), Contestant("other", "home", module.Peer)
-    with Workers(TINY) as workers:
-        process, *rest = workers.ask(one, module.threads)
+    with Contestants(TINY) as processes:
+        process, *rest = processes.ask(one, module.threads)
         assert rest == ["tiny", 1]
         with pytest.raises(ContestantError, match="ValueError: no such tensor"):
-            workers.ask(other, module.fail)
-        assert workers.ask(other, module.threads)[0] == process  # one home, one process
+            processes.ask(other, module.fail)
+        assert processes.ask(other, module.threads)[0] == process  # one home, one process
         with pytest.raises(ContestantError, match="exit code 3"):
-            workers.ask(one, module.die)
-        assert workers.ask(one, module.threads)[0] != process
-    assert not workers._homes
+            processes.ask(one, module.die)
+        assert processes.ask(one, module.threads)[0] != process
+    assert not processes._homes
 
 
 def test_when_memory_is_short_all_others_end_before_one_more_opens(monkeypatch):
@@ -119,10 +119,10 @@ def test_when_memory_is_short_all_others_end_before_one_more_opens(monkeypatch):
     monkeypatch.setattr(benchmark_workers, "_Home", Home)
     free = [10, 10, 3]
     monkeypatch.setattr(benchmark_workers, "free_memory", lambda: free.pop(0))
-    workers = Workers(TINY, memory_needed=5)
+    processes = Contestants(TINY, memory_needed=5)
     contestants = [Contestant(name, home, None) for name, home in (("a", "x"), ("b", "y"), ("a", "x"), ("c", "x"))]
     for contestant in contestants:
-        workers.ask(contestant, None)
+        processes.ask(contestant, None)
     assert sorted(closed) == [["a"], ["b"]]
     assert not free
 
@@ -133,7 +133,7 @@ def test_when_memory_is_short_all_others_end_before_one_more_opens(monkeypatch):
 class Counter:
     """A runner that makes as many tokens as it is told."""
 
-    device, config = "cpu", plain_config("tiny")
+    device, config = "cpu", shape_config("tiny")
     weight_bytes = cache_bytes = 0
 
     def __init__(self, made):
@@ -169,7 +169,7 @@ def test_bare_linears_and_formulas_count_the_bytes_that_the_model_counts():
     linears = BareLinears(TINY)
     assert linears.weight_bytes == expected
     assert measure_run(linears, 5, 4, rows=2)["steps"] == 3
-    assert benchmark_peers.half_weight_bytes(plain_config("tiny"), itemsize=4) == expected
+    assert plain_weight_bytes(TINY) == expected
 
 
 def test_growth_reads_each_prompt_once_and_counts_its_memory(monkeypatch):
@@ -224,9 +224,10 @@ def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_t
 @pytest.mark.parametrize("peer", benchmark_peers.PEERS, ids=lambda peer: peer.name)
 def test_every_installed_peer_makes_the_tokens_it_is_timed_for(peer, checkpoint):
     pytest.importorskip(benchmark_peers.PACKAGES[peer.home][0])
-    runner = peer.open(Setting("tiny", "bfloat16", "cpu", threads=1))
+    setting = dataclasses.replace(TINY, dtype="bfloat16")
+    runner = peer.open(setting)
     assert measure_run(runner, 5, 4)["steps"] == 3
-    half = benchmark_peers.half_weight_bytes(plain_config("tiny"), itemsize=2)
+    half = plain_weight_bytes(setting)
     bits = {"half": 16, "int8": 8.5, "int4": 4.5}[peer.weights]
     assert 0.99 * half * bits / 16 <= runner.weight_bytes <= half * (bits / 16 + 0.1)
     if peer.name == benchmark_peers.TRANSFORMERS:
@@ -237,7 +238,7 @@ def test_a_gguf_file_holds_every_tensor_of_the_checkpoint(checkpoint, tmp_path):
     path = tmp_path / "model.gguf"
     write_gguf(checkpoint, path)
     settings, tensors = read_gguf(path)
-    config = plain_config("tiny")
+    config = shape_config("tiny")
     assert settings["general.architecture"] == "qwen3"
     assert settings["qwen3.block_count"] == config.num_hidden_layers
     assert settings["qwen3.rope.freq_base"] == config.rope_theta
@@ -305,7 +306,7 @@ OPTIONS = {
 def short_ladder(monkeypatch, checkpoint):
     """The whole command on the tiny shape, in this process, without rungs that are compiled."""
     monkeypatch.setattr(benchmark, "RUNGS", [rung for rung in RUNGS if rung.name in EAGER])
-    monkeypatch.setattr(benchmark, "Workers", InThisProcess)
+    monkeypatch.setattr(benchmark, "Contestants", InThisProcess)
     monkeypatch.setattr(benchmark_runs, "BANDWIDTH_BYTES", {"cpu": 1 << 20})
     monkeypatch.setattr(benchmark, "LENGTHS", (16, 128, 2048))
     monkeypatch.setattr(benchmark, "AFTER_CONTEXT", 4)
@@ -370,22 +371,22 @@ def test_a_contestant_that_had_to_make_room_warms_up_again_when_it_returns(monke
             return super().ask(contestant, question, *arguments)
 
     monkeypatch.setattr(benchmark_runs, "BANDWIDTH_BYTES", {"cpu": 1 << 20})
-    workers = Recorder(TINY)
-    bench = benchmark.Benchmark(workers, argparse.Namespace(**OPTIONS), peers=[])
+    recorder = Recorder(TINY)
+    bench = benchmark.Benchmark(recorder, argparse.Namespace(**OPTIONS), peers=[])
     lazy = Contestant("counter", "home", lambda setting: Counter(2))
     compiling = dataclasses.replace(lazy, name="compiling", compiles=True)
     for contestant, warm_up in ((lazy, ("measure_run", 1, 2)), (compiling, ("measure_run", 9, 2))):
         measure = bench.job(contestant, measure_run, (9, 2), (1, 2))
-        workers.asked.clear()
+        recorder.asked.clear()
         assert measure(True) is None
-        assert workers.asked == [warm_up, ("bytes_of",)]
-        workers.asked.clear()
+        assert recorder.asked == [warm_up, ("bytes_of",)]
+        recorder.asked.clear()
         assert measure(False)["steps"] == 1
-        assert workers.asked == [("measure_run", 9, 2)]
-        workers.opened.clear()  # as when memory was short
-        workers.asked.clear()
+        assert recorder.asked == [("measure_run", 9, 2)]
+        recorder.opened.clear()  # as when memory was short
+        recorder.asked.clear()
         measure(False)
-        assert workers.asked == [warm_up, ("measure_run", 9, 2)]
+        assert recorder.asked == [warm_up, ("measure_run", 9, 2)]
 
 
 def test_ratios_are_between_contestants_with_as_many_bits_a_weight(capsys):
@@ -427,6 +428,8 @@ def test_ratios_are_between_contestants_with_as_many_bits_a_weight(capsys):
     [
         ({"rounds": 0}, "--rounds 0: it must be at least 1"),
         ({"new_tokens": 1}, "--new-tokens 1: it must be at least 2"),
+        ({"device": "abacus"}, "--device abacus: Expected one of cpu, cuda"),
+        ({"device": "cpu:x"}, "--device cpu:x: Invalid device string"),
         ({"prompt_tokens": 1020}, "exceed the shape's context of 1024"),
     ],
 )
@@ -435,4 +438,5 @@ def test_what_cannot_be_measured_is_refused_at_once(changed, reason, capsys):
     with pytest.raises(SystemExit) as ended:
         benchmark.check(arguments)
     assert ended.value.code == 2
-    assert reason in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert reason in told and told.count("\n") == 1

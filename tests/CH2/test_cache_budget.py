@@ -117,6 +117,21 @@ def test_a_long_text_after_many_short_ones_begins_when_their_buffers_are_gone(mo
     assert long.row.tokens == list(generate(model64, torch.tensor([[7] * 200]), 200))
 
 
+def test_a_long_prompt_that_was_released_takes_nothing_from_later_texts(model64):
+    def busy_after(first: list[int]) -> int:
+        batching = ContinuousBatching(model64, max_rows=20, max_cache_bytes=1500 * POSITION)
+        batching.submit(first, 60)
+        while batching:
+            batching.step()
+        for number in range(20):
+            batching.submit([number, 1, 2], 60)
+        batching.step()
+        assert cache_bytes(batching) <= 1500 * POSITION
+        return batching.rows_busy
+
+    assert busy_after([7] * 250) == busy_after([7] * 2) < 20
+
+
 def test_what_does_not_fit_alone_is_refused_with_the_bytes_it_needs(model64):
     limit = 400 * POSITION
     batching = ContinuousBatching(model64, max_cache_bytes=limit)

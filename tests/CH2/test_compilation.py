@@ -1,11 +1,14 @@
 """`compile_model`: the same tokens, few compilations, and a word where there is no compiler."""
 
 import random
+from dataclasses import replace
 
+import pytest
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from CH2.compilation import compile_model
+from CH2.decoding import DecodingEngine
 from CH2.generation import generate, generate_batch
 
 
@@ -27,13 +30,47 @@ def test_compiled_steps_are_reused_for_longer_texts_other_prompts_and_shrinking_
     assert counter.frame_count < 12 < steps
 
 
-def test_where_nothing_can_be_compiled_the_model_is_given_back_with_a_word(model64, monkeypatch, capsys):
+def test_compiled_steps_are_reused_when_prompts_were_released_and_others_read(model64):
+    """Released prompts give their buffers back; those of the next ones have other sizes."""
+    counter = CompileCounterWithBackend("eager")
+    engine = DecodingEngine(compile_model(model64, backend=counter))
+    rng = random.Random(5)
+    for length in (100, 3, 70, 200, 30, 300, 3, 140, 250, 10, 400):
+        ids = [rng.randrange(50) for _ in range(length)]
+        [prompt] = engine.add_prompts([ids])
+        rows = [engine.admit(prompt, 20) for _ in range(3)]
+        while engine.rows:
+            engine.step()
+        engine.release(prompt)
+        assert rows[0].tokens == rows[2].tokens == list(generate(model64, torch.tensor([ids]), 20))
+    assert counter.frame_count < 6
+
+
+def test_models_of_one_shape_compiled_in_one_process_keep_their_own_settings(small_config, make_model):
+    """Compiled code assumes what is not checked, such as a norm's epsilon: nobody else's may be used for a model."""
+    prompt, told = torch.tensor([[7, 30, 11]]), []
+    for config in (small_config, replace(small_config, rms_norm_eps=0.5), replace(small_config, rope_theta=50.0)):
+        model = make_model(config)
+        told.append(list(generate(model, prompt, 20)))
+        assert list(generate(compile_model(model, backend="eager"), prompt, 20)) == told[-1]
+    assert len({tuple(tokens) for tokens in told}) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("no compiler here\nand much more"), "RuntimeError: no compiler here"),
+        (AssertionError(), "AssertionError: no details"),
+    ],
+)
+def test_where_nothing_can_be_compiled_the_model_is_given_back_with_a_word(error, reason, model64, monkeypatch, capsys):
     def broken(function, **options):
         def call(*arguments):
-            raise RuntimeError("no compiler here")
+            raise error
 
         return call
 
     monkeypatch.setattr(torch, "compile", broken)
     assert compile_model(model64) is model64
-    assert "runs uncompiled (no compiler here)" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"{reason})" in told and "and much more" not in told

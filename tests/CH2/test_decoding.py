@@ -35,7 +35,8 @@ def drain(engine: DecodingEngine) -> None:
         engine.step()
 
 
-def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(model64, prompts):
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(model64, prompts, share_prompts):
     rng = random.Random(1)
     wanted = [(rng.randrange(len(prompts)), seed, rng.randrange(1, 80)) for seed in range(60)]
     alone = [
@@ -51,12 +52,13 @@ def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(mod
         )
         for which, seed, length in wanted
     ]
-    engine, handles, rows, cancelled = DecodingEngine(model64, sampler=inverse_cdf), {}, [], set()
+    engine = DecodingEngine(model64, sampler=inverse_cdf, share_prompts=share_prompts)
+    handles, rows, cancelled = {}, [], set()
     while len(rows) < len(wanted) or engine.rows:
         for _ in range(rng.randrange(4)):
             if len(rows) < len(wanted):
                 which, seed, length = wanted[len(rows)]
-                if which not in handles or handles[which].released:
+                if which not in handles or handles[which].place is None:
                     [handles[which]] = engine.add_prompts([prompts[which]])
                 rows.append(engine.admit(handles[which], length, stop_ids=STOPS, generator=seeded(seed)))
         engine.step()
@@ -65,7 +67,8 @@ def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(mod
             engine.cancel(victim)
             cancelled.add(rows.index(victim))
         for handle in handles.values():
-            if rng.random() < 0.2 and not any(row.prompt is handle for row in engine.rows):
+            read_by_rows = share_prompts and any(row.prompt is handle for row in engine.rows)
+            if rng.random() < 0.2 and not read_by_rows:
                 engine.release(handle)
     assert cancelled
     for index, (row, expected) in enumerate(zip(rows, alone, strict=True)):
@@ -128,8 +131,42 @@ def test_a_released_prompt_gives_its_memory_back_and_takes_no_more_rows(model64,
     drain(engine)
     assert row.tokens == list(generate(model64, torch.tensor([prompts[-1]]), 5))
     assert engine.prompt_cache.rows == 1
+    engine.release(second)
+    assert engine.prompt_cache.nbytes == 0
     with pytest.raises(ValueError, match="released"):
         engine.admit(first, 5)
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_prompts_added_after_all_were_released_are_read_rightly(model64, prompts, share_prompts):
+    engine = DecodingEngine(model64, share_prompts=share_prompts)
+    first_capacity = engine.prompt_cache.capacity
+    for batch in (prompts[-3:], prompts[:1], prompts[2:4], prompts[-2:]):  # long ones, then one of a single token, ...
+        added = engine.add_prompts(batch)
+        rows = [engine.admit(prompt, 6) for prompt in added for _ in range(2)]
+        drain(engine)
+        alone = [list(generate(model64, torch.tensor([prompt]), 6)) for prompt in batch for _ in range(2)]
+        assert [row.tokens for row in rows] == alone
+        for prompt in added:
+            engine.release(prompt)
+        assert engine.prompt_cache.nbytes == engine.prompt_cache.rows == 0
+        assert engine.prompt_cache.capacity == first_capacity
+
+
+def test_rows_with_their_own_copies_go_on_when_all_prompts_were_released(model64, prompts):
+    engine = DecodingEngine(model64, share_prompts=False)
+    [early] = engine.add_prompts(prompts[-1:])
+    rows = [engine.admit(early, 8)]
+    engine.release(early)
+    engine.step()
+    [late] = engine.add_prompts(prompts[4:5])
+    rows.append(engine.admit(late, 8))
+    engine.release(late)
+    assert engine.prompt_cache.nbytes == 0
+    drain(engine)
+    assert [row.tokens for row in rows] == [
+        list(generate(model64, torch.tensor([prompt]), 8)) for prompt in (prompts[-1], prompts[4])
+    ]
 
 
 def test_a_prompt_of_another_engine_is_refused(model64, prompts):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from Appendixes.QWEN3Model import find_checkpoint, load_qwen3
+from CH2.decoding import DecodingEngine
 from CH2.generation import generate, generate_batch
 from CH3.prompts import CHAIN_OF_THOUGHT, render
 
@@ -50,6 +51,21 @@ def test_tokens_are_handed_out_as_they_are_made(small_config, make_model):
     after_one = len(calls)
     next(stream)
     assert (after_one, len(calls)) == (2, 3)  # prefill and one step, then one more
+
+
+def test_a_prompt_is_not_held_beside_the_row_that_copied_it(model64, monkeypatch):
+    engines = []
+
+    def kept(*arguments, **options):
+        engines.append(DecodingEngine(*arguments, **options))
+        return engines[-1]
+
+    monkeypatch.setattr("CH2.generation.DecodingEngine", kept)
+    stream = generate(model64, torch.tensor([[1] * 400]), 5)
+    next(stream)
+    [engine] = engines
+    assert engine.prompt_cache.nbytes == 0
+    assert engine.row_cache.max_length == 400
 
 
 def test_generation_ends_after_max_new_tokens(model64, prompts):

@@ -15,9 +15,11 @@ from CH2.packed_weights import (
     HalfLinear,
     Int4Linear,
     Int8Linear,
+    PackedLinear,
     can_pack,
     join_projections,
     pack_weights,
+    shallow_copy,
     weight_bytes,
     weight_error,
 )
@@ -29,6 +31,23 @@ PROMPTS = [[5, 9, 3], [7] * 40, [1, 2, 3, 4, 5, 6, 7]]
 @pytest.fixture(scope="module")
 def tiny():
     return load_qwen3("tiny", device="cpu")[0]
+
+
+def tiny16():
+    """The shipped model with weights of 16 bits. A new one each time: `.float()` changes a model in its place."""
+    return load_qwen3("tiny", device="cpu", dtype=torch.bfloat16)[0]
+
+
+def packed_in_float32(model16, form):
+    """Packed from 16 bits where these are enough; the rest in float32: no text depends on where bfloat16 rounds."""
+    if form == "half":
+        return pack_weights(model16, form).float()
+    return pack_weights(model16.float(), form)
+
+
+def small_model():
+    torch.manual_seed(0)
+    return Qwen3Model(Qwen3Config(128, 64, 96, 2, 4, 2, 32, 256)).eval().requires_grad_(False)
 
 
 def random_weight(out_features=48, in_features=96, seed=0):
@@ -54,12 +73,29 @@ def test_packed_half_precision_holds_bfloat16_weights_exactly():
 
 
 @fbgemm
-def test_packed_half_precision_writes_the_same_tokens_as_the_same_weights_in_float32(tiny):
-    as_bfloat16 = tiny.bfloat16().float()
-    packed = pack_weights(join_projections(as_bfloat16), "half")
-    assert weight_error(join_projections(as_bfloat16), packed) < 1e-6
-    assert generate_batch(packed, PROMPTS, 60) == generate_batch(as_bfloat16, PROMPTS, 60)
-    assert weight_bytes(packed) * 2 == weight_bytes(as_bfloat16)
+def test_packed_half_precision_writes_the_same_tokens_as_the_same_weights_in_float32():
+    model = tiny16()
+    packed = pack_weights(join_projections(model), "half")
+    assert weight_error(join_projections(model), packed) < 1e-6
+    assert weight_bytes(packed) == weight_bytes(model)
+    packed.float(), model.float()  # what lies between the matrices
+    assert generate_batch(packed, PROMPTS, 60) == generate_batch(model, PROMPTS, 60)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_half_leaves_wider_weights_as_they_are(dtype):
+    model = small_model().to(dtype)
+    packed = pack_weights(model, "half")
+    assert not any(isinstance(module, PackedLinear) for module in packed.modules())
+    assert all(torch.equal(weight, model.get_parameter(name)) for name, weight in packed.named_parameters())
+
+
+@fbgemm
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_packs_every_matrix_of_sixteen_bits(dtype):
+    packed = pack_weights(small_model().to(dtype), "half")
+    assert isinstance(packed.lm_head, HalfLinear)
+    assert not any(isinstance(module, torch.nn.Linear) for module in packed.modules())
 
 
 @pytest.mark.parametrize("shape", [(48, 96), (16, 256)])
@@ -106,9 +142,9 @@ def test_where_the_kernels_are_not_plain_operations_give_the_same(form, monkeypa
     assert plain.nbytes <= kernel.nbytes
 
 
-def test_a_text_in_a_batch_is_the_text_alone_with_every_form(tiny):
+def test_a_text_in_a_batch_is_the_text_alone_with_every_form():
     for form in FORMS:
-        packed = pack_weights(tiny, form)
+        packed = packed_in_float32(tiny16(), form)
         alone = [list(generate(packed, torch.tensor([prompt]), 25)) for prompt in PROMPTS]
         assert generate_batch(packed, PROMPTS, 25) == alone, form
 
@@ -126,9 +162,7 @@ def test_quantised_models_stay_close(tiny):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_packed_models_compile_and_give_the_same_logits(form):
-    torch.manual_seed(0)
-    model = Qwen3Model(Qwen3Config(128, 64, 96, 2, 4, 2, 32, 256)).eval().requires_grad_(False)
-    packed = pack_weights(join_projections(model), form)
+    packed = packed_in_float32(join_projections(small_model().bfloat16()), form)
     compiled = compile_model(packed, backend="aot_eager")  # traced with shapes only, then run
     assert generate_batch(compiled, PROMPTS, 10) == generate_batch(packed, PROMPTS, 10)
 
@@ -144,12 +178,50 @@ def test_packed_matrices_are_freed_with_their_model(tiny):
     assert len(packed_weights._packed) == before
 
 
+@fbgemm
+@pytest.mark.parametrize("form", ["half", "int8"])
+@pytest.mark.parametrize("make", [shallow_copy, lambda model: compile_model(model, backend="eager")])
+def test_a_copy_of_a_packed_model_outlives_it(make, form):
+    packed = pack_weights(small_model().bfloat16(), form)
+    expected, copy = generate_batch(packed, PROMPTS, 10), make(packed)
+    del packed
+    gc.collect()
+    assert generate_batch(copy, PROMPTS, 10) == expected
+
+
+@fbgemm
+def test_the_numbers_of_packed_matrices_are_not_saved():
+    """They are this process's: read by another, they would name other matrices."""
+    assert not any("handle" in name for name in pack_weights(small_model().bfloat16(), "half").state_dict())
+
+
+@pytest.mark.parametrize("change", [join_projections, pack_weights, lambda model: pack_weights(model, "int8")])
+def test_packed_models_are_not_joined_or_packed_again(change):
+    model = small_model().bfloat16()
+    with pytest.raises(ValueError, match="packed already: join and pack the model as it was loaded"):
+        change(pack_weights(model, "int8"))
+
+
+@pytest.mark.parametrize(
+    "change", [join_projections, pack_weights, lambda model: pack_weights(model, "int8"), shallow_copy]
+)
+def test_what_is_compiled_is_not_changed_any_more(change):
+    model = small_model()
+    compiled = compile_model(model, backend="eager")
+    assert compiled is not model
+    with pytest.raises(ValueError, match="is compiled .* compile it last"):
+        change(compiled)
+
+
+def test_projections_are_joined_once(model64):
+    with pytest.raises(ValueError, match="joined already"):
+        join_projections(join_projections(model64))
+
+
 def test_bad_input_is_refused(tiny):
     with pytest.raises(ValueError, match="choose one of half, int8, int4"):
         pack_weights(tiny, "int2")
     with pytest.raises(ValueError, match="group_size is 48"):
         pack_weights(tiny, "int4", group_size=48)
-    with pytest.raises(ValueError, match="packed already"):
-        pack_weights(pack_weights(tiny, "int8"), "int8")
     with pytest.raises(ValueError, match="use int8"):
         Int4Linear(random_weight(48, 40), 32)

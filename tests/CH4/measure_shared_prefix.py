@@ -15,7 +15,7 @@ import torch
 
 from Appendixes.QWEN3Model import Qwen3Model
 from CH2.packed_weights import join_projections, pack_weights
-from CH2.speed_ladder import SHAPES, random_model
+from CH2.speed_ladder import SHAPES, random_model, shape_config
 from CH4.inference_scaling import self_consistency
 
 TEMPERATURE, TOP_P = 0.8, 0.9
@@ -47,7 +47,7 @@ def book_model(shape: str, dtype: torch.dtype):
     from reasoning_from_scratch.ch04 import generate_text_top_p_stream_cache
     from reasoning_from_scratch.qwen3 import Qwen3Model as BookModel
 
-    config = SHAPES[shape]
+    config = shape_config(shape)
     settings = {
         "vocab_size": config.vocab_size, "context_length": config.max_position_embeddings, "dtype": dtype,
         "emb_dim": config.hidden_size, "hidden_dim": config.intermediate_size, "n_layers": config.num_hidden_layers,

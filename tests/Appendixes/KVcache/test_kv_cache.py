@@ -205,6 +205,45 @@ def test_appended_rows_are_copies(model64):
     assert torch.allclose(logits, expected_logits(model64, [[1, 2, 3, 7], [4, 5, 8]]), atol=1e-11)
 
 
+def test_a_cleared_cache_holds_no_memory_and_is_as_new(model64):
+    cache = read(model64, [1] * 200, [2] * 200)
+    cache.clear()
+    assert (cache.rows, cache.max_length, cache.nbytes, cache.capacity) == (0, 0, 0, KVCache().capacity)
+    logits = model64(torch.tensor([[7, 8], [9, 3]]), cache=cache)[:, -1]
+    assert torch.allclose(logits, expected_logits(model64, [[7, 8], [9, 3]]))
+
+
+def test_a_fork_continues_what_its_parent_holds_after_it_was_cleared(model64):
+    parent = read(model64, [1, 2, 3], [4, 5, 6])
+    fork = parent.fork()
+    fork.continue_rows([1])
+    model64(torch.tensor([[7]]), cache=fork)
+    with pytest.raises(ValueError, match="still continued by a fork"):
+        parent.clear()
+    fork.remove_row(0)
+    parent.clear()
+    parent.append_rows_of(read(model64, [8, 9, 10, 11]))
+    fork.continue_rows([0, 0])
+    logits = model64(torch.tensor([[12], [13]]), cache=fork)[:, -1]
+    assert torch.allclose(logits, expected_logits(model64, [[8, 9, 10, 11, 12], [8, 9, 10, 11, 13]]), atol=1e-11)
+    fork.clear()
+    fork.continue_rows([0])
+    logits = model64(torch.tensor([[14]]), cache=fork)[:, -1]
+    assert torch.allclose(logits, expected_logits(model64, [[8, 9, 10, 11, 14]]), atol=1e-11)
+
+
+def test_rows_of_a_fork_are_not_copied_without_their_parents_tokens(model64):
+    parent, plain = read(model64, [1, 2, 3]), read(model64, [4, 5])
+    fork = parent.fork()
+    fork.continue_rows([0])
+    model64(torch.tensor([[6]]), cache=fork)
+    with pytest.raises(ValueError, match="the other cache is a fork"):
+        plain.append_rows_of(fork)
+    with pytest.raises(ValueError, match="this cache is a fork"):
+        fork.append_rows_of(plain)
+    assert plain.rows == fork.rows == 1
+
+
 # --- numbering ---
 
 

@@ -132,6 +132,27 @@ def test_interrupted_save_leaves_the_old_checkpoint(folder, make_model, monkeypa
     assert torch.equal(some_logits(load(folder)[0]), before)
 
 
+@pytest.mark.parametrize("change", ["joined", "packed", "untied"])
+def test_a_model_whose_tensors_are_not_its_configs_is_not_saved_over_a_good_one(change, folder, make_model):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    model = make_model(CONFIG, torch.float32, seed=1)
+    mlp = model.layers[0].mlp
+    if change == "joined":
+        mlp.gate_up_proj, mlp.up_proj, mlp.gate_proj = torch.nn.Linear(16, 48, bias=False), None, None
+        told = r"lacks tensor layers.0.mlp.gate_proj.weight and 1 more and has tensor layers.0.mlp.gate_up_proj.weight"
+    elif change == "packed":
+        mlp.down_proj = torch.nn.Identity()
+        told = r"lacks tensor layers.0.mlp.down_proj.weight"
+    else:
+        model.lm_head.weight = torch.nn.Parameter(model.embed_tokens.weight + 1)
+        told = r"has tensor lm_head.weight, which its config does not know"
+    with pytest.raises(ValueError, match=told + ".*save the model as it was loaded"):
+        save_qwen3(model, folder)
+    with pytest.raises(ValueError, match=told):
+        save_qwen3(model, folder / "new")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 # --- configs that are refused ---
 
 
@@ -385,6 +406,38 @@ def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, folder, monkey
             find_checkpoint("tiny", local_dir=chapters[1])
     again = find_checkpoint("tiny", local_dir=chapters[1])
     assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("rival_comes", ["before our link", "after our link"])
+def test_another_process_may_link_the_same_checkpoint_at_the_same_time(rival_comes, chapters, folder, monkeypatch):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    link, own, rivals = os.link, os.getpid(), []
+
+    def link_beside_a_rival(source, target):
+        if rivals:
+            return link(source, target)
+        if rival_comes == "after our link":
+            link(source, target)
+        rivals.append(own + 1)
+        monkeypatch.setattr(os, "getpid", lambda: own + 1)
+        find_checkpoint("tiny", local_dir=chapters[1])
+        monkeypatch.setattr(os, "getpid", lambda: own)
+        if rival_comes == "before our link":
+            link(source, target)
+        return None
+
+    monkeypatch.setattr(os, "link", link_beside_a_rival)
+    linked = find_checkpoint("tiny", local_dir=chapters[1])
+    assert rivals
+    assert {path.name for path in linked.iterdir()} == {path.name for path in folder.iterdir()}
+    assert all(path.samefile(chapters[0] / "tiny" / path.name) for path in linked.iterdir())
+
+
+def test_unfinished_files_of_another_process_are_not_linked(chapters, folder):
+    shutil.copytree(folder, chapters[0] / "tiny")
+    (chapters[0] / "tiny" / f"{WEIGHTS}.part").write_bytes(b"half a file")
+    linked = find_checkpoint("tiny", local_dir=chapters[1])
+    assert {path.name for path in linked.iterdir()} == {path.name for path in folder.iterdir()}
 
 
 def test_saving_into_a_linked_folder_leaves_the_other_chapter_alone(chapters, folder, make_model):
