@@ -392,6 +392,7 @@ def test_watch_checks_again_when_the_file_is_saved(copy):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which background jobs ignore
     )
     stop = threading.Timer(60, watching.kill)
     stop.start()
