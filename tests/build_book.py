@@ -125,7 +125,9 @@ def _write_source(path: PurePosixPath) -> set[PurePosixPath]:
                 cell.source = _with_addresses(cell.source, path.parent, linked)
         text = nbformat.writes(notebook)
     else:
-        shutil.copyfile(original, source)
+        for target in {source, SOURCE / "_extra" / path}:  # a picture may be shown on one page, and linked from another
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(original, target)
         return linked
     if path == README:
         text += _table_of_contents()
