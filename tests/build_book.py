@@ -34,7 +34,8 @@ PARTS = sorted(PurePosixPath(path.parent.relative_to(REPOSITORY)) for path in RE
 CODE = [*(path.parent for path in NOTEBOOKS), PurePosixPath("Exercises")]
 
 LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")  # the target in [text](target)
-STYLE = ".bd-article { overflow-wrap: anywhere; }\n"  # the addresses among the references are wider than a phone
+# The addresses among the references are wider than a phone; narrow columns of tables should break no word, though.
+STYLE = ".bd-article { overflow-wrap: anywhere; }\n.bd-article :is(td, th) { overflow-wrap: break-word; }\n"
 ELSEWHERE = re.compile(r"#|[a-z]+:")  # on the same page, or on another site
 
 SETTINGS = {
