@@ -168,6 +168,8 @@ class Interpretation:
     def readings(self) -> dict[str, Key]:
         """Other ways to take it: what each is called, and its key."""
         found: dict[str, Key] = {}
+        if len(self.text) > MAX_LENGTH:  # even to look through it would take too long
+            return found
         if LETTERS.fullmatch(self.text.strip()):
             found["a word"] = "word", self.text.strip().casefold()
         if measured := MEASURED.fullmatch(self.text.strip()):

@@ -205,6 +205,13 @@ def test_leniency_is_towards_a_reference_and_not_between_votes():
     assert not same_answer("50", r"50\%")
 
 
+def test_a_text_that_is_too_long_to_read_is_compared_as_it_stands():
+    long = "Evelyn" * 200
+    assert grade_answer("Evelyn", "evelyn")
+    assert grade_answer(long, long)
+    assert not grade_answer(long, long.lower())
+
+
 def test_a_tree_holds_numbers_symbols_and_nodes_alone():
     def check(tree):
         assert isinstance(tree, (Fraction, str, Node, tuple))
