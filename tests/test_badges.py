@@ -21,11 +21,6 @@ def test_each_notebook_and_the_workflow_are_where_the_badges_say():
     assert "%cd name.py" in text
 
 
-def test_binder_installs_the_same_torch_without_cuda():
-    [pinned] = re.findall(r"^torch==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    assert f"{pinned}+cpu" in (ROOT / ".binder" / "requirements.txt").read_text()
-
-
 def test_badges_are_written_in_their_place_and_only_once():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     once = with_badges(readme, "owner/name")

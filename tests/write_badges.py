@@ -1,7 +1,7 @@
 """README's badges: `make badges REPOSITORY=owner/name` writes them, once it is known where the repository lives.
 
-Binder starts a machine with the whole repository, by `.binder/`. Colab opens one notebook alone, so a line says what to
-run in its first cell.
+Binder starts a machine with the whole repository and what `requirements.txt` names. Colab opens one notebook alone, so
+a line says what to run in its first cell.
 """
 
 import re

@@ -101,30 +101,21 @@ class Qwen3Config:
 
 # The dense models of the Qwen3 report (Yang et al., 2025, https://arxiv.org/abs/2505.09388), by their size.
 FAMILY = {
-    "0.6B": Qwen3Config(),
-    "1.7B": Qwen3Config(hidden_size=2048, intermediate_size=6144),
-    "4B": Qwen3Config(hidden_size=2560, intermediate_size=9728, num_hidden_layers=36, num_attention_heads=32),
-    "8B": Qwen3Config(
-        hidden_size=4096,
-        intermediate_size=12_288,
-        num_hidden_layers=36,
-        num_attention_heads=32,
-        tie_word_embeddings=False,
-    ),
-    "14B": Qwen3Config(
-        hidden_size=5120,
-        intermediate_size=17_408,
-        num_hidden_layers=40,
-        num_attention_heads=40,
-        tie_word_embeddings=False,
-    ),
-    "32B": Qwen3Config(
-        hidden_size=5120,
-        intermediate_size=25_600,
-        num_hidden_layers=64,
-        num_attention_heads=64,
-        tie_word_embeddings=False,
-    ),
+    size: Qwen3Config(
+        num_hidden_layers=layers,
+        hidden_size=width,
+        num_attention_heads=heads,
+        intermediate_size=feed_forward,
+        tie_word_embeddings=tied,
+    )
+    for size, layers, width, heads, feed_forward, tied in (
+        ("0.6B", 28, 1024, 16, 3072, True),
+        ("1.7B", 28, 2048, 16, 6144, True),
+        ("4B", 36, 2560, 32, 9728, True),
+        ("8B", 36, 4096, 32, 12_288, False),
+        ("14B", 40, 5120, 40, 17_408, False),
+        ("32B", 64, 5120, 64, 25_600, False),
+    )
 }
 
 
