@@ -18,7 +18,7 @@ BIN := .venv/bin
 endif
 
 run: .venv/installed
-	$(BIN)/python tests/run_notebooks.py
+	$(BIN)/python tests/tools/run_notebooks.py
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -30,13 +30,13 @@ lab: .venv/installed
 	$(BIN)/jupyter lab
 
 book: .venv/installed-book
-	$(BIN)/python tests/build_book.py
+	$(BIN)/python tests/tools/build_book.py
 
 browser: .venv/installed-dev .venv/installed-book .venv/installed-browser
 	$(BIN)/python -m pytest -m browser
 
 badges:
-	$(PYTHON) tests/write_badges.py '$(REPOSITORY)'
+	$(PYTHON) tests/tools/write_badges.py '$(REPOSITORY)'
 
 clean:
 	rm -rf build .venv

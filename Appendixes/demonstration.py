@@ -1,59 +1,17 @@
-"""What the components' demonstrations share: the `--plot` option, checks that can fail, numbers as text.
+"""Helpers of the components' demonstrations: pictures on request, checks that can fail, numbers as text.
 
 - a demonstration exits with code 0, with 1 if a check fails, with 2 if its command line cannot be followed
 - pictures are drawn in the style of `figure_style`, and saved only where `--plot` asks for one
 """
 
-import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-PICTURE_FORMATS = (".png", ".svg", ".pdf")
-
-
-def argument_parser(description: str) -> argparse.ArgumentParser:
-    """A command line with the option `--plot FILE`; a demonstration may add its own.
-
-    Args:
-        description: shown by `--help`; a module's docstring.
-    """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    formats = ", ".join(PICTURE_FORMATS)
-    parser.add_argument("--plot", type=Path, metavar="FILE", help=f"also save a picture to this file ({formats})")
-    return parser
-
-
-def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Read the command line; a picture or JSON that could not be saved ends the program before it starts."""
-    arguments = parser.parse_args()
-    for name in ("plot", "json"):
-        path = getattr(arguments, name, None)
-        if path is None:
-            continue
-        if name == "plot" and path.suffix.lower() not in PICTURE_FORMATS:
-            refuse(f"--plot {path}: the name must end in one of {', '.join(PICTURE_FORMATS)}")
-        if not path.parent.is_dir():
-            refuse(f"--{name} {path}: there is no folder {path.parent}; make it first")
-    return arguments
-
-
-def refuse(message: str) -> NoReturn:
-    """End the program with code 2 and one line that says what cannot be done."""
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, cut to its first line; "no details" where it says nothing."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else "no details"
+from Appendixes.command_line import refuse
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from Appendixes.command_line import first_line
 from Appendixes.QWEN3Model import Qwen3Model
 
 RECOMPILE_LIMIT = 64  # of PyTorch's compiler; its default of 8 is soon reached by batches that shrink and grow
@@ -40,8 +41,6 @@ def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
     try:
         torch.compile(_probe, **options)(torch.ones(8, device=device))
     except Exception as error:  # whatever compiler is missing, and however it shows
-        from Appendixes.demonstration import first_line  # here, as it brings matplotlib, which no model needs
-
         reason = f"{type(error).__name__}: {first_line(error)}"
         print(f"torch.compile does not work on this machine, so the model runs uncompiled ({reason}).")
         print("On a CPU it needs a C++ compiler: g++ on Linux, Xcode's on macOS, Visual Studio's on Windows.")

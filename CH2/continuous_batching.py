@@ -67,7 +67,7 @@ class ContinuousBatching:
         stop_ids: a text ends when one of these is drawn, usually `tokenizer.stop_ids`.
         max_cache_bytes: for the keys and values of prompts and rows; where it is too little for `max_rows` texts, fewer
             grow at the same time. See `CH2.cache_budget` for what is counted. None: no limit.
-        on_step: called with this object after each step; see `CH3.progress` for one.
+        on_step: called with this object after each step; see `CH3.evaluation.progress` for one.
 
     Attributes:
         tokens: how many were drawn so far.

@@ -12,7 +12,7 @@ from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download
 
-from Appendixes.demonstration import first_line
+from Appendixes.command_line import first_line
 
 FOLDER = Path(__file__).resolve().parent
 ARITHMETIC500_FILE = FOLDER / "arithmetic500_test.json"

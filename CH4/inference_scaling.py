@@ -101,7 +101,7 @@ def self_consistency(
         model: compiled or not.
         tokenizer: the model's.
         prompt: the whole prompt, such as `render(CHAIN_OF_THOUGHT, problem)`; or its token ids, which a conversation
-            needs (`CH3.prompts.encode_chat_prompt`): in a text, control tokens are ordinary characters.
+            needs (`CH2.prompts.encode_chat_prompt`): in a text, control tokens are ordinary characters.
         num_samples: how many solutions vote.
         settings: how they are drawn, and when that ends: the keyword arguments of `self_consistency_many`.
 
@@ -150,7 +150,7 @@ def self_consistency_many(
     Yields:
         Pairs of the problem, as it was given, and its `Consensus`, in the order in which they are done. Each is what
         the problem gives alone. A prompt that fills the model's context gets one without any samples, as
-        `CH3.answers.model_answers` gives an empty answer: the votes on other problems go on.
+        `CH3.evaluation.answers.model_answers` gives an empty answer: the votes on other problems go on.
 
     Raises:
         ValueError: `num_samples`, `wave`, `max_rows` or `max_new_tokens` is less than 1, a filter or the rule cannot be

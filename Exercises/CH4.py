@@ -201,7 +201,7 @@ def accuracy_by_prompt(
     r"""★★ Chain of thought on an evaluation: which prompt gets how many problems right?
 
     Put each problem into each template, let the model answer, read the answer from its text and grade it. The
-    repository has the parts: `render(template, problem)` in `CH3.prompts`, `extract_answer(text)` and
+    repository has the parts: `render(template, problem)` in `CH2.prompts`, `extract_answer(text)` and
     `grade_answer(predicted, reference)` in `CH3.math_verifier`. A text without an answer is a wrong one.
 
     Args:

@@ -16,7 +16,7 @@ import torch.distributed as dist
 # KILLED_AFTER in an environment: the process kills itself right after writing so many results.
 FORK = """
 import importlib, itertools, json, os, signal, sys
-from CH3.results import ResultsFile
+from CH3.evaluation.results import ResultsFile
 
 def kill_after(count):
     append, written = ResultsFile.append, itertools.count(1)

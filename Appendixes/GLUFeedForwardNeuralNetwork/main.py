@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
 
+from Appendixes.command_line import argument_parser
 from Appendixes.demonstration import (
-    argument_parser,
     count_parameters,
     largest_difference,
     numbers,
-    parse,
     randomise,
     report_difference,
     save_figure,
@@ -112,7 +111,7 @@ def draw_gates() -> Figure:
 @torch.no_grad()
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     show_by_hand()
     show_size()
     compare_with_pytorch()

@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
+from Appendixes.command_line import argument_parser
 from Appendixes.demonstration import (
-    argument_parser,
     count_parameters,
     largest_difference,
     numbers,
-    parse,
     randomise,
     report_difference,
     save_figure,
@@ -155,7 +154,7 @@ def draw_heads_and_weights(heads: int = 16, kv_heads: int = 8) -> Figure:
 @torch.no_grad()
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     show_by_hand()
     show_sharing()
     show_size()

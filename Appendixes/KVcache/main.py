@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import argument_parser, largest_difference, parse, report_difference, save_figure
+from Appendixes.command_line import argument_parser
+from Appendixes.demonstration import largest_difference, report_difference, save_figure
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.KVcache import KVCache
 
@@ -131,7 +132,7 @@ def draw_memory() -> Figure:
 
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     show_growth()
     show_cost_of_a_token()
     show_rows()

@@ -10,15 +10,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import (
-    argument_parser,
-    count_parameters,
-    largest_difference,
-    parse,
-    randomise,
-    report_difference,
-    save_figure,
-)
+from Appendixes.command_line import argument_parser
+from Appendixes.demonstration import count_parameters, largest_difference, randomise, report_difference, save_figure
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, new_picture
 from Appendixes.KVcache import KVCache
 from Appendixes.QWEN3Model import FAMILY, Qwen3Config, Qwen3Model, load_qwen3
@@ -172,7 +165,7 @@ def draw_family() -> Figure:
 @torch.no_grad()
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     show_parameters()
     show_logits()
     check_causality()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import argument_parser, parse, refuse, report_difference, save_figure
+from Appendixes.command_line import argument_parser, refuse
+from Appendixes.demonstration import report_difference, save_figure
 from Appendixes.figure_style import BLUE, new_picture
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 
@@ -101,7 +102,7 @@ def main() -> None:
     """Print the worked example; draw the picture if asked to."""
     parser = argument_parser(__doc__)
     parser.add_argument("--tokenizer", type=Path, default=TINY, metavar="PATH", help="tokenizer.json or its folder")
-    arguments = parse(parser)
+    arguments = parser.parse_args()
     try:
         tokenizer = Qwen3Tokenizer.from_file(arguments.tokenizer)
     except (FileNotFoundError, ValueError) as error:

@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
+from Appendixes.command_line import argument_parser
 from Appendixes.demonstration import (
-    argument_parser,
     count_parameters,
     largest_difference,
     numbers,
-    parse,
     randomise,
     report_difference,
     save_figure,
@@ -198,7 +197,7 @@ def draw_stream(layers: int = 16) -> Figure:
 @torch.no_grad()
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     show_free_passage()
     show_who_mixes()
     show_stream()

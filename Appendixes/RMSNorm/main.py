@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import argument_parser, largest_difference, numbers, parse, report_difference, save_figure
+from Appendixes.command_line import argument_parser
+from Appendixes.demonstration import largest_difference, numbers, report_difference, save_figure
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.RMSNorm import RMSNorm
 
@@ -83,7 +84,7 @@ def draw_lengths() -> Figure:
 @torch.no_grad()
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     show_by_hand()
     show_scale()
     show_half_precision()

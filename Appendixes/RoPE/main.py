@@ -9,7 +9,8 @@ import math
 import torch
 from matplotlib.figure import Figure
 
-from Appendixes.demonstration import argument_parser, largest_difference, numbers, parse, report_difference, save_figure
+from Appendixes.command_line import argument_parser
+from Appendixes.demonstration import largest_difference, numbers, report_difference, save_figure
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.RoPE import apply_rope, rope_cos_sin
 
@@ -91,7 +92,7 @@ def draw_decay() -> Figure:
 
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     show_one_pair()
     show_speeds()
     show_relative_position()

@@ -11,7 +11,7 @@ import torch
 
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.problems import Problem, sample_problem
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 
 IGNORED = -100  # label of a position whose prediction is not trained
 

@@ -4,7 +4,8 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from Appendixes.demonstration import argument_parser, parse, save_figure
+from Appendixes.command_line import argument_parser
+from Appendixes.demonstration import save_figure
 from Appendixes.figure_style import BLUE, new_picture
 from Appendixes.TinyQwen3.families import FAMILIES
 from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, test_set
@@ -12,7 +13,7 @@ from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, test_set
 
 def main() -> None:
     """Show problems with their solutions, how they grow with the level, and what the test set is made of."""
-    arguments = parse(argument_parser(__doc__))
+    arguments = argument_parser(__doc__).parse_args()
     print(f"{len(FAMILIES)} families of problems; one of them at each level:\n")
     for level in LEVELS:
         sample = sample_problem(Random(level), "train", "arithmetic_sequence", level)

@@ -12,7 +12,7 @@ from random import Random
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from Appendixes.TinyQwen3.problems import sample_problem
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 
 VOCAB_SIZE = 640
 END_OF_TEXT, TURN_END = "<|endoftext|>", "<|im_end|>"

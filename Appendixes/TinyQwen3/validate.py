@@ -12,14 +12,13 @@ from pathlib import Path
 
 import torch
 
-from Appendixes.demonstration import parse
 from Appendixes.QWEN3Model import Qwen3Model, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.problems import test_set
-from CH3.answers import model_answers
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT
+from CH3.evaluation.answers import model_answers
+from CH3.evaluation.report import Share, accuracy_by
 from CH3.math_verifier import last_box
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT
-from CH3.report import Share, accuracy_by
 
 PROMPTS = {"direct": DIRECT, "chain of thought": CHAIN_OF_THOUGHT}
 MAX_NEW_TOKENS = 300
@@ -55,7 +54,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny", help="'tiny', or a folder such as build/tiny")
     parser.add_argument("--limit", type=int, default=500, help="how many of the test problems")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers to this file")
-    arguments = parse(parser)
+    arguments = parser.parse_args()
     model, tokenizer = load_qwen3(arguments.model)
     problems = test_set()[: arguments.limit]
     results = {}

@@ -15,7 +15,7 @@ import torch
 
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.generation import generate
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT
 from CH4.sampling import sampler, temperature, top_p
 from Exercises.cases import Case, Mistake
 

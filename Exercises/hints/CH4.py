@@ -38,7 +38,7 @@ HINTS = {
     ),
     "accuracy_by_prompt": (
         "For one template and one problem: render, complete, extract, grade. The rest is a loop in a loop.",
-        "Import the parts inside the function: `from CH3.prompts import render`.",
+        "Import the parts inside the function: `from CH2.prompts import render`.",
         "`grade_answer(extract_answer(text), problem['answer'])` is False for a text without an answer, without an if.",
     ),
     "steps_or_luck": (

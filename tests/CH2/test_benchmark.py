@@ -14,9 +14,15 @@ import torch
 from safetensors.torch import load_file
 
 from Appendixes.QWEN3Model import load_qwen3
-from CH2 import benchmark, benchmark_loading, benchmark_peers, benchmark_report, benchmark_runs, benchmark_workers
-from CH2.benchmark_gguf import gguf_name, write_gguf
-from CH2.benchmark_runs import (
+from CH2 import benchmark
+from CH2.benchmark import loading as benchmark_loading
+from CH2.benchmark import peers as benchmark_peers
+from CH2.benchmark import processes as benchmark_workers
+from CH2.benchmark import report as benchmark_report
+from CH2.benchmark import runners as benchmark_runs
+from CH2.benchmark.gguf_file import gguf_name, write_gguf
+from CH2.benchmark.processes import Contestant, ContestantError, Contestants, Setting
+from CH2.benchmark.runners import (
     BareLinears,
     LadderRunner,
     measure_growth,
@@ -25,7 +31,6 @@ from CH2.benchmark_runs import (
     plain_weight_bytes,
     random_checkpoint,
 )
-from CH2.benchmark_workers import Contestant, ContestantError, Contestants, Setting
 from CH2.generation import generate
 from CH2.packed_weights import weight_bytes
 from CH2.speed_ladder import RUNGS, shape_config

@@ -18,7 +18,7 @@ from CH2.generation import generate
 POSITION = 2 * 2 * 2 * 8 * 8  # bytes of the small model: keys and values, 2 layers, 2 heads, 8 numbers of 8 bytes
 
 
-MEASURE = Path(__file__).with_name("measure_continuous_batching.py")
+MEASURE = Path(__file__).parents[1] / "measurements" / "measure_continuous_batching.py"
 
 
 def texts(count: int, longest_prompt: int, longest_answer: int) -> list[tuple[list[int], int]]:

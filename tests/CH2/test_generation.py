@@ -8,7 +8,7 @@ import torch
 from Appendixes.QWEN3Model import find_checkpoint, load_qwen3
 from CH2.decoding import DecodingEngine
 from CH2.generation import generate, generate_batch
-from CH3.prompts import CHAIN_OF_THOUGHT, render
+from CH2.prompts import CHAIN_OF_THOUGHT, render
 
 
 @pytest.fixture(scope="module")

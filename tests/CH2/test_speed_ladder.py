@@ -6,9 +6,9 @@ import torch
 from Appendixes.QWEN3Model import Qwen3Config, load_qwen3
 from CH2.decoding import DecodingEngine, pad_right
 from CH2.packed_weights import HalfLinear, can_pack
+from CH2.prompts import CHAIN_OF_THOUGHT, render
 from CH2.speed_ladder import RUNGS, SHAPES, find_rung, random_model, shape_config
 from CH3.problems import load_problems
-from CH3.prompts import CHAIN_OF_THOUGHT, render
 
 # How much less likely the tokens of solutions become, in nats (Kullback-Leibler divergence from the plain model, the
 # mean over tokens). It was 0.00007 with eight bits and 0.0020 with four, and 0.014 with weights rounded to three: what

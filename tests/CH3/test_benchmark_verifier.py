@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from CH3 import benchmark_verifier, supervision
-from CH3.benchmark_verifier import Grader, distinct_pairs, measure_graded_pairs, measure_hostile
-from CH3.supervision import Failure, supervised
+from CH3 import benchmark_verifier
+from CH3.benchmark_verifier import Grader, distinct_pairs, measure_graded_pairs, measure_hostile, supervision
+from CH3.benchmark_verifier.supervision import Failure, supervised
 
 pytestmark = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="the benchmark needs fork()"

@@ -14,12 +14,12 @@ from process_team import Processes, wait_until
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.generation import generate
 from CH2.packed_weights import Int8Linear
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3 import evaluation
-from CH3.answers import Answer, model_answers, model_settings
 from CH3.evaluation import evaluate, graded
+from CH3.evaluation.answers import Answer, model_answers, model_settings
+from CH3.evaluation.results import FIELDS, ResultsFile, ResultsFileError
 from CH3.problems import load_problems
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
-from CH3.results import FIELDS, ResultsFile, ResultsFileError
 
 SETTINGS = {"model": "a table"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from CH3 import math_verifier
 
-FUZZ = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("fuzz_verifier.py"))))
+FUZZ = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "measurements" / "fuzz_verifier.py")))
 
 
 @pytest.mark.parametrize("seed", range(5))

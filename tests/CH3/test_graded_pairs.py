@@ -10,7 +10,7 @@ import pytest
 from CH3 import math_verifier
 from CH3.math_verifier import answer_key, explain_grade, grade_answer, same_answer
 
-TABLE = Path(math_verifier.__file__).with_name("graded_pairs.json")
+TABLE = Path(math_verifier.__file__).parents[1] / "graded_pairs.json"
 PAIRS = json.loads(TABLE.read_text(encoding="utf-8"))
 TEXTS = sorted({pair[side] for pair in PAIRS for side in ("predicted", "reference")})
 

@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import pytest
 
-from CH3.math_evaluation import Arithmetic, UndefinedError
-from CH3.math_lexer import UnreadableError, tokenize
-from CH3.math_parser import Node, parse
-from CH3.math_values import Complex, fingerprint, value_at, values_at_places
 from CH3.math_verifier import answer_key, explain_grade, grade_answer, same_answer
-from CH3.real_sets import Interval, reals
+from CH3.math_verifier.arithmetic import Arithmetic, UndefinedError
+from CH3.math_verifier.lexer import UnreadableError, tokenize
+from CH3.math_verifier.parser import Node, parse
+from CH3.math_verifier.real_sets import Interval, reals
+from CH3.math_verifier.values import Complex, fingerprint, value_at, values_at_places
 
 HALF = Fraction(1, 2)
 

@@ -5,7 +5,7 @@ import json
 import matplotlib.image
 import pytest
 
-from CH3.report import Report, Share, error_bars, plot_report, wilson_interval
+from CH3.evaluation.report import Report, Share, error_bars, plot_report, wilson_interval
 
 # correct, answered, level, subject, tokens
 TABLE = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from CH3.results import FIELDS, ResultsFile, ResultsFileError
+from CH3.evaluation.results import FIELDS, ResultsFile, ResultsFileError
 
 SETTINGS = {"model": "tiny", "stop_ids": (1, 2), "chat": None}
 IDS = ("a", "b", "c", "d")

@@ -14,10 +14,10 @@ import pytest
 from process_team import wait_until
 from stand_in_server import FAULTS, SLOW_FAULTS, stand_in
 
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3.evaluation import UnansweredError, evaluate
+from CH3.evaluation.serving import Endpoint, EndpointError, EndpointRefusedError, Requests, _seconds, served_answers
 from CH3.problems import load_problems
-from CH3.prompts import CHAIN_OF_THOUGHT, DIRECT, render
-from CH3.serving import Endpoint, EndpointError, EndpointRefusedError, Requests, _seconds, served_answers
 
 QUICK = {"first_wait": 0.001}
 

@@ -16,11 +16,11 @@ import torch
 import torch.distributed as dist
 from process_team import Team, wait_until
 
-from CH3.answers import Answer
 from CH3.evaluation import evaluate
+from CH3.evaluation.answers import Answer
+from CH3.evaluation.results import ResultsFile, ResultsFileError
+from CH3.evaluation.workers import Workers, _name_of_this_start, device_of_this_process, handed_out, joined_workers
 from CH3.problems import load_problems
-from CH3.results import ResultsFile, ResultsFileError
-from CH3.workers import Workers, _name_of_this_start, device_of_this_process, handed_out, joined_workers
 
 needs_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="kills processes that it finds in /proc")
 

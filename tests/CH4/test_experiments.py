@@ -17,14 +17,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from process_team import Processes, Team
 
 from Appendixes.QWEN3Model import load_qwen3
+from CH2.prompts import DIRECT
+from CH3.evaluation.results import ResultsFile
 from CH3.problems import load_problems
-from CH3.prompts import DIRECT
-from CH3.results import ResultsFile
-from CH4 import draws as draws_module
 from CH4 import experiments
-from CH4.comparison import Row, compare, mean_estimate, replayed, saved
-from CH4.draws import GradedSample, draw, graded_samples
-from CH4.experiment_report import markdown_table, plot_by_samples, plot_by_tokens, plot_savings
+from CH4.experiments import draws as draws_module
+from CH4.experiments.comparison import Row, compare, mean_estimate, replayed, saved
+from CH4.experiments.draws import GradedSample, draw, graded_samples
+from CH4.experiments.report import markdown_table, plot_by_samples, plot_by_tokens, plot_savings
 from CH4.voting import Sample
 
 PLOTS = (plot_by_samples, plot_by_tokens, plot_savings)

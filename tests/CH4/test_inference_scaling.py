@@ -11,8 +11,8 @@ import torch
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.continuous_batching import ContinuousBatching
 from CH2.generation import generate
+from CH2.prompts import CHAIN_OF_THOUGHT, render
 from CH3.math_verifier import grade_answer
-from CH3.prompts import CHAIN_OF_THOUGHT, render
 from CH4 import inference_scaling
 from CH4.early_stopping import Confident, Decided, StoppingRule, Window, samples_needed
 from CH4.inference_scaling import self_consistency, self_consistency_many

@@ -6,12 +6,12 @@ import sys
 import pytest
 from stand_in_server import stand_in
 
+from CH2.prompts import DIRECT
 from CH3.evaluation import UnansweredError, evaluate
+from CH3.evaluation.serving import Endpoint
 from CH3.problems import load_problems
-from CH3.prompts import DIRECT
-from CH3.serving import Endpoint
 from CH4 import experiments
-from CH4.draws import draws_of, served_votes
+from CH4.experiments.draws import draws_of, served_votes
 
 QUICK = {"first_wait": 0.001}
 

@@ -464,7 +464,7 @@ def test_relative_folder_is_not_replaced_by_a_chapters_checkpoint_of_the_same_na
 def test_loading_holds_the_weights_once():
     if not Path("/proc/self/status").is_file():
         pytest.skip("peak memory is read from /proc/self/status: Linux only")
-    script = ROOT / "tests" / "reference" / "measure_loading.py"
+    script = ROOT / "tests" / "measurements" / "measure_loading.py"
     done = subprocess.run([sys.executable, script, "--shape", "300MB"], capture_output=True, text=True, check=True)
     measured = json.loads(done.stdout)
     assert measured["file_bytes"] > 300e6

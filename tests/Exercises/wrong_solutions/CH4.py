@@ -255,8 +255,8 @@ def accuracy_by_prompt__leaves_double_braces(templates, problems, complete):
 
 
 def accuracy_by_prompt__compares_strings(templates, problems, complete):
+    from CH2.prompts import render
     from CH3.math_verifier import extract_answer
-    from CH3.prompts import render
 
     def right(template, problem):
         return extract_answer(complete(render(template, problem["problem"]))) == problem["answer"]
@@ -265,8 +265,8 @@ def accuracy_by_prompt__compares_strings(templates, problems, complete):
 
 
 def accuracy_by_prompt__leaves_out_texts_without_answer(templates, problems, complete):
+    from CH2.prompts import render
     from CH3.math_verifier import extract_answer, grade_answer
-    from CH3.prompts import render
 
     accuracies = {}
     for name, template in templates.items():
@@ -277,8 +277,8 @@ def accuracy_by_prompt__leaves_out_texts_without_answer(templates, problems, com
 
 
 def accuracy_by_prompt__counts(templates, problems, complete):
+    from CH2.prompts import render
     from CH3.math_verifier import extract_answer, grade_answer
-    from CH3.prompts import render
 
     def right(template, problem):
         return grade_answer(extract_answer(complete(render(template, problem["problem"]))), problem["answer"])

@@ -1,0 +1,147 @@
+"""Command lines, tables and whole files, with the standard library only: importing this takes no time.
+
+- a command exits with code 0, with 1 if a check fails, with 2 if its command line cannot be followed
+- a file that is written appears whole or not at all; a file that is read is checked, and the error names it
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+PICTURE_FORMATS = (".png", ".svg", ".pdf")
+
+
+def argument_parser(description: str, **options: Any) -> argparse.ArgumentParser:
+    """Make a command line with the option `--plot FILE`; the caller may add options of its own.
+
+    Args:
+        description: shown by `--help`; usually a module's docstring.
+        options: for `argparse.ArgumentParser`.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        **options,
+    )
+    formats = ", ".join(PICTURE_FORMATS)
+    parser.add_argument(
+        "--plot",
+        type=output_file(*PICTURE_FORMATS),
+        metavar="FILE",
+        help=f"also save a picture to this file ({formats})",
+    )
+    return parser
+
+
+def output_file(*suffixes: str) -> Callable[[str], Path]:
+    """Make a `type=` for argparse that takes the name of a file to be written.
+
+    A name that could not be written later is refused before the program starts its work.
+
+    Args:
+        suffixes: the endings that are allowed, with their dot; none: any ending.
+    """
+
+    def checked(name: str) -> Path:
+        path = Path(name)
+        if suffixes and path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"{name}: the name must end in one of {', '.join(suffixes)}")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"{name}: there is no folder {path.parent}; make it first")
+        return path
+
+    return checked
+
+
+def refuse(message: str) -> NoReturn:
+    """End the program with code 2 and one line that says what cannot be done; for `main` only."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an exception's message, or "no details" if it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else "no details"
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Format a Markdown table whose columns also line up as plain text.
+
+    The first column is aligned to the left, the others to the right.
+
+    >>> print(table(["rung", "tokens/s"], [["no cache", "1.0"], ["int8", "18.2"]]))
+    | rung     | tokens/s |
+    | :------- | -------: |
+    | no cache |      1.0 |
+    | int8     |     18.2 |
+    """
+    widths = [max(3, *map(len, column)) for column in zip(titles, *rows, strict=True)]
+    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = []
+    for cells in (titles, rule, *rows):
+        first, *others = zip(cells, widths, strict=True)
+        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        lines.append(f"| {' | '.join(padded)} |")
+    return "\n".join(lines)
+
+
+def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
+    """Write a file so that it appears whole or not at all, also if several processes write it.
+
+    Args:
+        path: the file's final name; a file that is there is replaced.
+        write: called with the name of a temporary file beside it, which it must write.
+    """
+    path = Path(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
+    """Write a value as a JSON file, whole or not at all."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
+    write_whole(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: str | Path, kind: type = dict) -> Any:
+    """Read a JSON file that must hold an object (or another `kind`, such as `list`).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not UTF-8 or not JSON, or it holds something else than a `kind`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    value = parse_json(path.read_bytes(), str(path))
+    if not isinstance(value, kind):
+        raise ValueError(f"{path} holds a {type(value).__name__}, expected a {kind.__name__}")
+    return value
+
+
+def parse_json(text: str | bytes, place: str) -> Any:
+    """Parse JSON from a text, or from bytes in UTF-8.
+
+    Args:
+        text: the JSON.
+        place: where the text comes from, for the error.
+
+    Raises:
+        ValueError: the text is not UTF-8 or not JSON, or is nested too deeply.
+    """
+    try:
+        return json.loads(text if isinstance(text, str) else text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place} is not text in UTF-8 ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{place} is not valid JSON ({error})") from None

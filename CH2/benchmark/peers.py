@@ -1,0 +1,140 @@
+"""What a reader would pick instead, on the same shape with random weights: each package called as its users call it.
+
+- Hugging Face `transformers` (https://pypi.org/project/transformers): `generate`, with its own cache and attention
+- the book's package, `reasoning-from-scratch`: its plain and its cached generator, chapter 2
+- llama.cpp through `llama-cpp-python`: in `CH2/benchmark/llama_cpp.py`
+"""
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+
+import torch
+
+from CH2.benchmark.llama_cpp import LlamaCpp
+from CH2.benchmark.processes import Contestant, Setting
+from CH2.benchmark.runners import UNCACHED_TOKENS, plain_weight_bytes
+from CH2.cache_budget import cache_bytes_per_token
+from CH2.speed_ladder import shape_config
+
+
+class Transformers:
+    """`generate` of Hugging Face's model, greedy.
+
+    Args:
+        setting: shape, dtype, device.
+    """
+
+    def __init__(self, setting: Setting):
+        import transformers
+
+        transformers.logging.set_verbosity_error()
+        self.device, self.config = setting.device, shape_config(setting.shape)
+        config = transformers.Qwen3Config(**{**asdict(self.config), "dtype": setting.dtype})
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, setting.dtype))
+        self.model = model.to(self.device).eval()
+        self.weight_bytes = plain_weight_bytes(setting)
+        self.cache_bytes = cache_bytes_per_token(self.config, model.dtype.itemsize)
+
+    def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
+        """As in `Runner`; the rows are a batch of equal prompts."""
+        input_ids = torch.tensor([prompt] * rows, device=self.device)
+        self.model.generate(
+            input_ids,
+            attention_mask=torch.ones_like(input_ids),
+            do_sample=False,
+            use_cache=True,
+            min_new_tokens=new_tokens,
+            max_new_tokens=new_tokens,
+            streamer=Ticker(tick),
+        )
+
+
+class Ticker:
+    """A streamer of `generate`: it is given the prompt first, then each token of all rows."""
+
+    def __init__(self, tick: Callable[[], None]):
+        self.tick = tick
+
+    def put(self, value: object) -> None:
+        """A token was made, or the prompt is about to be read."""
+        self.tick()
+
+    def end(self) -> None:
+        """All is written."""
+
+
+@functools.cache
+def book_model(setting: Setting) -> torch.nn.Module:
+    """The book's model of the shape, one for both of its generators."""
+    from reasoning_from_scratch.qwen3 import Qwen3Model
+
+    config = shape_config(setting.shape)
+    settings = {
+        "vocab_size": config.vocab_size,
+        "context_length": config.max_position_embeddings,
+        "emb_dim": config.hidden_size,
+        "n_heads": config.num_attention_heads,
+        "n_layers": config.num_hidden_layers,
+        "hidden_dim": config.intermediate_size,
+        "head_dim": config.head_dim,
+        "qk_norm": True,
+        "n_kv_groups": config.num_key_value_heads,
+        "rope_base": config.rope_theta,
+        "dtype": getattr(torch, setting.dtype),
+    }
+    return Qwen3Model(settings).to(setting.device).eval()
+
+
+class Book:
+    """The book's model with one of its generators.
+
+    Args:
+        cached: with its key-value cache, or without.
+        setting: shape, dtype, device.
+    """
+
+    def __init__(self, cached: bool, setting: Setting):
+        from reasoning_from_scratch import ch02
+
+        self.device, self.config, self.model = setting.device, shape_config(setting.shape), book_model(setting)
+        self.stream = ch02.generate_text_basic_stream_cache if cached else ch02.generate_text_basic_stream
+        self.weight_bytes = plain_weight_bytes(setting)
+        itemsize = getattr(torch, setting.dtype).itemsize
+        self.cache_bytes = cache_bytes_per_token(self.config, itemsize) if cached else 0
+
+    def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
+        """As in `Runner`; the rows are a batch of equal prompts."""
+        input_ids = torch.tensor([prompt] * rows, device=self.device)
+        tick()
+        for _ in self.stream(self.model, input_ids, new_tokens):
+            tick()
+
+
+TRANSFORMERS, BOOK, BOOK_UNCACHED = "transformers", "book", "book, no cache"
+LLAMA_CPP = {"half": "llama.cpp BF16", "int8": "llama.cpp Q8_0", "int4": "llama.cpp Q4_0"}
+PEERS = (
+    Contestant(TRANSFORMERS, "transformers", Transformers),
+    Contestant(BOOK_UNCACHED, "book", functools.partial(Book, False), new_tokens_at_most=UNCACHED_TOKENS),
+    Contestant(BOOK, "book", functools.partial(Book, True)),
+    *(
+        Contestant(name, "llama.cpp", functools.partial(LlamaCpp, name.split()[-1]), weights)
+        for weights, name in LLAMA_CPP.items()
+    ),
+)
+PACKAGES = {  # home: module, what installs it
+    "transformers": ("transformers", "pip install transformers"),
+    "book": ("reasoning_from_scratch", "pip install reasoning-from-scratch==0.2.0"),
+    "llama.cpp": ("llama_cpp", "pip install llama-cpp-python"),
+}
+
+
+def installed_peers() -> list[Contestant]:
+    """Those whose package is installed; for the others it prints how to install them."""
+    missing = {home for home, (module, _) in PACKAGES.items() if not importlib.util.find_spec(module)}
+    for home in sorted(missing):
+        module, install = PACKAGES[home]
+        print(f"{module} is not installed and left out; to compare with it: {install}", file=sys.stderr)
+    return [peer for peer in PEERS if peer.home not in missing]

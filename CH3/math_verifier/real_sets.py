@@ -1,0 +1,179 @@
+r"""Sets of real numbers: intervals, points, their unions, intersections and differences, and what inequalities say.
+
+A set is a sorted list of intervals that do not touch, so equal sets have equal lists. A point is an interval that
+begins and ends at the same number.
+"""
+
+import math
+from fractions import Fraction
+from typing import NamedTuple, TypeGuard
+
+from CH3.math_verifier.lexer import UnreadableError
+from CH3.math_verifier.parser import Node, Tree
+from CH3.math_verifier.values import constant, nearly_equal, symbols, value_at, values_at_places
+
+INFINITY = math.inf
+INTERVALS = frozenset(["()", "(]", "[)", "[]"])
+BELOW, ABOVE = ("<", "<="), (">", ">=")
+TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}  # for sides that change places
+
+
+class Interval(NamedTuple):
+    """From `low` to `high`; whether the ends belong to it."""
+
+    low: Fraction | float  # infinite ends are floats
+    low_closed: bool
+    high: Fraction | float
+    high_closed: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in it."""
+        return self.low > self.high or (self.low == self.high and not (self.low_closed and self.high_closed))
+
+
+Reals = list[Interval]
+ALL: Reals = [Interval(-INFINITY, False, INFINITY, False)]
+
+
+def reals(tree: Tree) -> Reals:
+    r"""The set that a tree describes.
+
+    Raises:
+        UnreadableError: it describes none.
+    """
+    if not isinstance(tree, Node):
+        raise UnreadableError("a number is no set")
+    if tree.op == "ℝ":
+        return ALL
+    if tree.op in INTERVALS and len(tree.parts) == 2:
+        low, high = map(end, tree.parts)
+        if low >= high:
+            raise UnreadableError("not an interval: its ends are not in order")
+        return merged([Interval(low, tree.op[0] == "[", high, tree.op[1] == "]")])
+    if tree.op == "set":
+        return merged([Interval(point, True, point, True) for point in map(end, tree.parts)])
+    if tree.op in ("∪", "∩", "∖"):
+        first, second = map(reals, tree.parts)
+        return merged(first + second) if tree.op == "∪" else common(first, second if tree.op == "∩" else others(second))
+    if tree.op in ("or", "and", "list"):
+        return joined(tree.op, tree.parts)
+    if tree.op == "relation":
+        return solutions(tree)
+    raise UnreadableError(f"{tree.op} is no set of real numbers")
+
+
+def joined(word: str, parts: tuple[Tree, ...]) -> Reals:
+    """What several inequalities say of one variable, with "or" or "and" between them.
+
+    A mere list says that all of them hold, as `x > 1, x < 3` does; or, where that cannot be, that one does, as
+    `x < 1, x > 3`.
+    """
+    relations = [part for part in parts if isinstance(part, Node) and part.op == "relation"]
+    if len(relations) < len(parts):
+        raise UnreadableError("not inequalities")
+    if len({name for relation in relations for name in symbols(relation.parts[::2])}) > 1:
+        raise UnreadableError("inequalities of several variables")
+    either: Reals = []
+    both = ALL
+    for part in relations:
+        found = reals(part)
+        either, both = either + found, common(both, found)
+    return merged(either) if word == "or" or (word == "list" and not both) else both
+
+
+def end(tree: Tree) -> Fraction | float:
+    """An end of an interval: a real number, or plus or minus infinity."""
+    if tree == Node("∞", ()):
+        return INFINITY
+    if tree == Node("neg", (Node("∞", ()),)):
+        return -INFINITY
+    return constant(tree)
+
+
+def merged(intervals: Reals) -> Reals:
+    """Sorted, without what is empty, and joined where they touch."""
+    found: Reals = []
+    for interval in sorted((one for one in intervals if not one.empty), key=lambda one: (one.low, not one.low_closed)):
+        if found and _touch(found[-1], interval):
+            last = found.pop()
+            high, high_closed = max((last.high, last.high_closed), (interval.high, interval.high_closed))
+            interval = Interval(last.low, last.low_closed, high, high_closed)
+        found.append(interval)
+    return found
+
+
+def _touch(first: Interval, second: Interval) -> bool:
+    return second.low < first.high or (second.low == first.high and (first.high_closed or second.low_closed))
+
+
+def common(first: Reals, second: Reals) -> Reals:
+    """What is in both."""
+    found = []
+    for a in first:
+        for b in second:
+            low, low_open = max((a.low, not a.low_closed), (b.low, not b.low_closed))
+            high, high_closed = min((a.high, a.high_closed), (b.high, b.high_closed))
+            found.append(Interval(low, not low_open, high, high_closed))
+    return merged(found)
+
+
+def others(intervals: Reals) -> Reals:
+    """All real numbers but these."""
+    found = ALL
+    for low, low_closed, high, high_closed in intervals:
+        outside = [Interval(-INFINITY, False, low, not low_closed), Interval(high, not high_closed, INFINITY, False)]
+        found = common(found, outside)
+    return found
+
+
+def solutions(relation: Node) -> Reals:
+    """The solutions of a chain of inequalities in one variable, each linear or of a linear absolute value.
+
+    Raises:
+        UnreadableError: it is none.
+    """
+    operands, signs = relation.parts[::2], relation.parts[1::2]
+    if signs == ("in",) and isinstance(operands[0], str):
+        return reals(operands[1])
+    names = symbols(operands)
+    if len(names) != 1 or not set(signs) <= {*BELOW, *ABOVE, "!="}:
+        raise UnreadableError("not an inequality in one variable")
+    found = ALL
+    for left, sign, right in zip(operands, signs, operands[1:], strict=False):
+        found = common(found, _inequality(left, sign, right, *names))
+    return found
+
+
+def _inequality(left: Tree, sign: str, right: Tree, name: str) -> Reals:
+    """`|a| < b` says that -b < a < b, and `|a| > b` that a > b or a < -b."""
+    if _is_absolute(right) and not _is_absolute(left):
+        left, sign, right = right, TURNED.get(sign, sign), left
+    if sign == "!=" or not _is_absolute(left):
+        return _half_line(Node("-", (left, right)), sign, name)
+    [inside] = left.parts
+    above_zero = _half_line(Node("-", (inside, right)), sign, name)
+    below_zero = _half_line(Node("+", (inside, right)), TURNED[sign], name)
+    return common(above_zero, below_zero) if sign in BELOW else merged(above_zero + below_zero)
+
+
+def _is_absolute(tree: Tree) -> TypeGuard[Node]:
+    return isinstance(tree, Node) and tree.op == "abs"
+
+
+def _half_line(difference: Tree, sign: str, name: str) -> Reals:
+    """Where a linear expression is less than zero, or more."""
+    low, high = (value_at(difference, {name: Fraction(place)}) for place in (0, 1))
+    if not isinstance(low, Fraction) or not isinstance(high, Fraction) or low == high:
+        raise UnreadableError("not linear")
+    line = Node("+", (low, Node("*", (high - low, name))))
+    for value, expected in zip(values_at_places(difference), values_at_places(line), strict=True):
+        if not isinstance(value, Fraction) or not isinstance(expected, Fraction) or not nearly_equal(value, expected):
+            raise UnreadableError("not linear")
+    slope, root = high - low, -low / (high - low)
+    if sign == "!=":
+        return others([Interval(root, True, root, True)])
+    closed = sign.endswith("=")
+    if (sign in BELOW) == (slope > 0):
+        return [Interval(-INFINITY, False, root, closed)]
+    return [Interval(root, closed, INFINITY, False)]

@@ -1,0 +1,158 @@
+"""Execute the chapters' notebooks from fresh kernels: `make run`, or `python tests/tools/run_notebooks.py`.
+
+Executed copies and HTML pages appear under build/; the notebooks themselves stay as they are, unless --in-place asks to
+commit the new outputs. The environment variable QWEN3 names the model, as in the notebooks.
+"""
+
+import argparse
+import html
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from tqdm import tqdm
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted(path for path in REPOSITORY.glob("CH[0-9]/*.ipynb"))
+CELL_TIMEOUT = 900  # seconds
+# nbconvert's own template for JupyterLab's looks leaves out the alternative text that outputs bring along.
+PAGE_TEMPLATE = """
+{%- extends 'lab/index.html.j2' -%}
+{%- block data_png scoped -%}
+{%- set alt = output.metadata.get('image/png', {}).get('alt', '') | escape_html -%}
+{{ super() | replace('<img ', '<img alt="' ~ alt ~ '" ') }}
+{%- endblock data_png -%}
+"""
+LINK = re.compile(r'(?<=href=")(?P<path>[^"#:]+)(?P<anchor>#[^"]*)?(?=")')  # none to another site
+
+
+@dataclass
+class Outcome:
+    """What one execution came to."""
+
+    notebook: Path
+    executed: nbformat.NotebookNode
+    page: Path
+    seconds: float
+
+    @property
+    def figures(self) -> int:
+        """Pictures among the outputs."""
+        return sum("image/png" in output.get("data", {}) for output in self.outputs)
+
+    @property
+    def outputs(self) -> list:
+        """Outputs of all cells, in order."""
+        return [output for cell in self.executed.cells for output in cell.get("outputs", [])]
+
+    @property
+    def results(self) -> list[str]:
+        """What the cells tagged `result` printed: the findings of the chapter."""
+        tagged = [cell for cell in self.executed.cells if "result" in cell.metadata.get("tags", [])]
+        texts = [output["text"] for cell in tagged for output in cell.outputs if output.output_type == "stream"]
+        return "".join(texts).splitlines()
+
+
+def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
+    """Execute one notebook in its own folder, and write the executed copy and a page under `build`.
+
+    Raises:
+        CellExecutionError: a cell failed; the executed copy is written up to there.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    code_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
+    build.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    with tqdm(total=code_cells, desc=path.relative_to(REPOSITORY).as_posix(), unit="cell", disable=not progress) as bar:
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_TIMEOUT,
+            extra_arguments=["--log-level=40"],  # errors only
+            coalesce_streams=True,  # text that was printed piece by piece is one output
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"),
+        )
+        try:
+            client.execute()
+        finally:
+            notebook.metadata.pop("widgets", None)
+            copy_descriptions(notebook)
+            nbformat.write(notebook, build / path.name)
+    page = build / path.with_suffix(".html").name
+    page.write_text(html_page(notebook, path.parent, build), encoding="utf-8")
+    return Outcome(path, notebook, page, time.perf_counter() - started)
+
+
+def copy_descriptions(notebook: nbformat.NotebookNode) -> None:
+    """Say in each cell's metadata what its picture shows: there MyST-NB, which makes the book, looks for it."""
+    for cell in notebook.cells:
+        cell.metadata.pop("mystnb", None)
+        for output in cell.get("outputs", []):
+            if "alt" in output.get("metadata", {}).get("image/png", {}):
+                cell.metadata["mystnb"] = {"image": {"alt": output.metadata["image/png"]["alt"]}}
+
+
+def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str:
+    """A notebook as a page, with its pictures' alternative texts, and links that lead where they lead in Jupyter.
+
+    Args:
+        notebook: executed.
+        folder: where it is kept.
+        build: where its page is written, beside the folders of the other chapters' pages.
+    """
+
+    def from_the_page(link: re.Match) -> str:
+        target = (folder / unquote(html.unescape(link["path"]))).resolve()
+        if target in NOTEBOOKS:
+            target = build.parent / target.parent.name / target.with_suffix(".html").name
+        return quote(Path(os.path.relpath(target, build)).as_posix()) + (link["anchor"] or "")
+
+    page, _ = HTMLExporter(embed_images=True, raw_template=PAGE_TEMPLATE).from_notebook_node(notebook)
+    return LINK.sub(from_the_page, page)
+
+
+def main() -> None:
+    """Run all notebooks, or those whose path contains a given word, and print what came out."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("word", nargs="?", default="", help="only notebooks whose path contains this, such as CH2")
+    parser.add_argument("--in-place", action="store_true", help="write the outputs into the notebooks themselves")
+    arguments = parser.parse_args()
+    chosen = [path for path in NOTEBOOKS if arguments.word in path.relative_to(REPOSITORY).as_posix()]
+    if not chosen:
+        parser.error(f"no notebook's path contains {arguments.word!r}")
+    outcomes = []
+    for path in chosen:
+        build = REPOSITORY / "build" / path.parent.name
+        try:
+            outcomes.append(run_notebook(path, build))
+        except CellExecutionError as error:
+            sys.exit(f"{error}\n{path.name} failed; see {(build / path.name).relative_to(REPOSITORY)}")
+        if arguments.in_place:
+            nbformat.write(_without_times(outcomes[-1].executed), path)
+    print(f"\n{'notebook':46s} {'seconds':>8s} {'figures':>8s}  page")
+    for outcome in outcomes:
+        name = outcome.notebook.relative_to(REPOSITORY).as_posix()
+        print(
+            f"{name:46s} {outcome.seconds:8.0f} {outcome.figures:8d}  {outcome.page.relative_to(REPOSITORY).as_posix()}"
+        )
+    for outcome in outcomes:
+        print("\n" + "\n".join(outcome.results))
+
+
+def _without_times(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Leave out when each cell ran, which changes at every run and tells a reader nothing."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+if __name__ == "__main__":
+    main()
