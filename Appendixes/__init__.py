@@ -1,1 +1,3 @@
-"""The parts of Qwen3, one folder each, every one with a demonstration: `python Appendixes/RoPE/main.py`."""
+"""The parts of Qwen3, one folder each, every one with a demonstration:
+`python Appendixes/RoPE/main.py`.
+"""

@@ -1,7 +1,10 @@
-"""Command lines, tables and whole files, with the standard library only: importing this takes no time.
+"""Command lines, tables and whole files, with the standard library only: importing this takes no
+time.
 
-- a command exits with code 0, with 1 if a check fails, with 2 if its command line cannot be followed
-- a file that is written appears whole or not at all; a file that is read is checked, and the error names it
+- a command exits with code 0, with 1 if a check fails, with 2 if its command line cannot be
+  followed
+- a file that is written appears whole or not at all; a file that is read is checked, and the error
+  names it
 """
 
 import argparse
@@ -50,9 +53,13 @@ def output_file(*suffixes: str) -> Callable[[str], Path]:
     def checked(name: str) -> Path:
         path = Path(name)
         if suffixes and path.suffix.lower() not in suffixes:
-            raise argparse.ArgumentTypeError(f"{name}: the name must end in one of {', '.join(suffixes)}")
+            raise argparse.ArgumentTypeError(
+                f"{name}: the name must end in one of {', '.join(suffixes)}"
+            )
         if not path.parent.is_dir():
-            raise argparse.ArgumentTypeError(f"{name}: there is no folder {path.parent}; make it first")
+            raise argparse.ArgumentTypeError(
+                f"{name}: there is no folder {path.parent}; make it first"
+            )
         return path
 
     return checked

@@ -1,6 +1,8 @@
-"""Helpers of the components' demonstrations: pictures on request, checks that can fail, numbers as text.
+"""Helpers of the components' demonstrations: pictures on request, checks that can fail, numbers as
+text.
 
-- a demonstration exits with code 0, with 1 if a check fails, with 2 if its command line cannot be followed
+- a demonstration exits with code 0, with 1 if a check fails, with 2 if its command line cannot be
+  followed
 - pictures are drawn in the style of `figure_style`, and saved only where `--plot` asks for one
 """
 
@@ -24,8 +26,13 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def report_difference(name: str, difference: float, tolerance: float) -> None:
-    """Print a difference that should be (almost) nothing; the program ends with code 1 if it is larger than allowed."""
-    found, allowed = f"{difference:.1e}" if difference else "0", f"{tolerance:.0e}" if tolerance else "0"
+    """Print a difference that should be (almost) nothing; the program ends with code 1 if it is
+    larger than allowed.
+    """
+    found, allowed = (
+        f"{difference:.1e}" if difference else "0",
+        f"{tolerance:.0e}" if tolerance else "0",
+    )
     print(f"   {name}: largest difference {found} (allowed: {allowed})")
     if not difference <= tolerance:  # "not <=": a NaN fails too
         sys.exit(f"check failed: {name} differ by {difference:.3g}, more than {tolerance:.3g}")
@@ -34,7 +41,9 @@ def report_difference(name: str, difference: float, tolerance: float) -> None:
 def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
     """The largest absolute difference of two tensors of one shape."""
     if first.shape != second.shape:
-        raise ValueError(f"shapes {tuple(first.shape)} and {tuple(second.shape)} cannot be compared")
+        raise ValueError(
+            f"shapes {tuple(first.shape)} and {tuple(second.shape)} cannot be compared"
+        )
     return (first - second).abs().max().item()
 
 
@@ -44,7 +53,9 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def randomise(module: nn.Module, generator: torch.Generator, std: float = 0.1) -> None:
-    """Draw every matrix of a module from a normal distribution; the weights of normalisations stay as they are."""
+    """Draw every matrix of a module from a normal distribution; the weights of normalisations stay
+    as they are.
+    """
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.dim() > 1:

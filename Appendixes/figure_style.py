@@ -1,8 +1,11 @@
-"""One style for every picture of the book: colours, size, and the words that stand for a picture where it is not seen.
+"""One style for every picture of the book: colours, size, and the words that stand for a picture
+where it is not seen.
 
-- six colours that colour-blind readers can tell apart; lines, markers or hatches say the same a second time
+- six colours that colour-blind readers can tell apart; lines, markers or hatches say the same a
+  second time
 - pictures never open a window, so they work on a machine without a screen
-- in a notebook, `show` puts a description beside each picture: pages give it to those who do not see the picture
+- in a notebook, `show` puts a description beside each picture: pages give it to those who do not
+  see the picture
 """
 
 import io
@@ -11,8 +14,16 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), https://jfly.uni-koeln.de/color/: the palette without its yellow, too pale on white, and black.
-BLUE, ORANGE, GREEN, RED, PINK, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+# Okabe and Ito (2008), https://jfly.uni-koeln.de/color/: the palette without its yellow, too pale
+# on white, and black.
+BLUE, ORANGE, GREEN, RED, PINK, SKY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+)
 PALE = "#D3D3D3"  # what something was before, or is compared with
 
 
@@ -43,11 +54,13 @@ def new_picture(
 
 
 def describe(figure: Figure, text: str) -> Figure:
-    """Say in words what a picture shows; the words are kept as its label, which matplotlib draws nowhere.
+    """Say in words what a picture shows; the words are kept as its label, which matplotlib draws
+    nowhere.
 
     Args:
         figure: as it was drawn.
-        text: the kind of picture and what can be read from it, with its numbers; one to three sentences.
+        text: the kind of picture and what can be read from it, with its numbers; one to three
+            sentences.
 
     Returns:
         The same figure.
@@ -64,8 +77,8 @@ def describe(figure: Figure, text: str) -> Figure:
 def show(figure: Figure, text: str = "") -> None:
     """Show a picture in a notebook, with its description as alternative text.
 
-    The description is the metadata `alt` of the picture's output, which nbconvert writes into its pages. It is the
-    output's plain text too, for front ends that show no pictures.
+    The description is the metadata `alt` of the picture's output, which nbconvert writes into its
+    pages. It is the output's plain text too, for front ends that show no pictures.
 
     Args:
         figure: as it was drawn.

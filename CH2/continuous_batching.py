@@ -1,10 +1,13 @@
-"""Continuous batching: a queue before the decoding engine, so that no row of the batch idles while texts are waiting.
+"""Continuous batching: a queue before the decoding engine, so that no row of the batch idles while
+texts are waiting.
 
-- a fixed number of rows; the moment a text ends, the next one takes its row (iteration-level scheduling: Yu et al.,
-  Orca, OSDI 2022), and nothing that was read is read or padded again
+- a fixed number of rows; the moment a text ends, the next one takes its row (iteration-level
+  scheduling: Yu et al., Orca, OSDI 2022), and nothing that was read is read or padded again
 - texts that continue equal prompts share one prefill and one copy of its keys and values
-- memory has a limit if one is given: fewer texts grow at a time, and each that began can be finished
-- each text is what its prompt gives alone: greedy by the engine's promise, sampled because its generator is its own
+- memory has a limit if one is given: fewer texts grow at a time, and each that began can be
+  finished
+- each text is what its prompt gives alone: greedy by the engine's promise, sampled because its
+  generator is its own
 """
 
 from collections import deque
@@ -20,7 +23,9 @@ from CH2.decoding import DecodingEngine, Prompt, Row, Sampler, greedy
 
 @dataclass(eq=False)
 class SharedPrompt:
-    """A prompt and the number of unfinished texts that continue it; `read` holds its keys and values, once needed."""
+    """A prompt and the number of unfinished texts that continue it; `read` holds its keys and
+    values, once needed.
+    """
 
     ids: list[int]
     users: int = 0
@@ -57,16 +62,17 @@ class ContinuousBatching:
             for task in batching.step():
                 print(tokenizer.decode(task.begun.tokens))
 
-    More may be submitted between any two steps: the next sample of a prompt, or the next problem of a long list while
-    there is `has_room`.
+    More may be submitted between any two steps: the next sample of a prompt, or the next problem of
+    a long list while there is `has_room`.
 
     Args:
         model: compiled or not.
         max_rows: how many texts grow at the same time.
         sampler: draws the next tokens; see `CH2.decoding.Sampler`.
         stop_ids: a text ends when one of these is drawn, usually `tokenizer.stop_ids`.
-        max_cache_bytes: for the keys and values of prompts and rows; where it is too little for `max_rows` texts, fewer
-            grow at the same time. See `CH2.cache_budget` for what is counted. None: no limit.
+        max_cache_bytes: for the keys and values of prompts and rows; where it is too little for
+            `max_rows` texts, fewer grow at the same time. See `CH2.cache_budget` for what is
+            counted. None: no limit.
         on_step: called with this object after each step; see `CH3.evaluation.progress` for one.
 
     Attributes:
@@ -100,7 +106,13 @@ class ContinuousBatching:
         self.prompts: dict[tuple[int, ...], SharedPrompt] = {}
         self.unused: list[SharedPrompt] = []  # those that lost their last text since the last step
 
-    def submit(self, prompt: Sequence[int], max_new_tokens: int, *, generator: torch.Generator | None = None) -> Task:
+    def submit(
+        self,
+        prompt: Sequence[int],
+        max_new_tokens: int,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Task:
         """Put one text at the end of the queue.
 
         Args:
@@ -109,8 +121,8 @@ class ContinuousBatching:
             generator: source of its random numbers, on the CPU; None: a new one with seed 0.
 
         Raises:
-            ValueError: the prompt is empty or holds an id that is not in the vocabulary, or the context has no room
-                for it and its answer.
+            ValueError: the prompt is empty or holds an id that is not in the vocabulary, or the
+                context has no room for it and its answer.
             CacheLimitError: (a ValueError) `max_cache_bytes` is too little for this text alone.
         """
         ids = self.engine.checked(prompt, max_new_tokens)
@@ -122,7 +134,9 @@ class ContinuousBatching:
         return task
 
     def cancel(self, task: Task) -> None:
-        """Stop a text that has not ended; what it has so far stays in `task.row`, which is None if it never began."""
+        """Stop a text that has not ended; what it has so far stays in `task.row`, which is None if
+        it never began.
+        """
         if task.row is not None and task.row in self.running:
             self.engine.cancel(task.row)
             del self.running[task.row]
@@ -158,17 +172,23 @@ class ContinuousBatching:
     def _admit(self) -> None:
         """Start waiting texts in the free rows; prompts that are new are read together."""
         starting = self._next_texts()
-        if not starting and not self.running and self.waiting:  # buffers that grew for other texts take the memory
+        # buffers that grew for other texts take the memory
+        if not starting and not self.running and self.waiting:
             self._forget_buffers()
             starting = self._next_texts()
         unread = list(dict.fromkeys(task.prompt for task in starting if task.prompt.read is None))
         read = {task.prompt: task.prompt.read for task in starting if task.prompt.read is not None}
         for group in self.budget.prefill_groups([len(shared.ids) for shared in unread]):
-            for place, prompt in zip(group, self.engine.add_prompts([unread[n].ids for n in group]), strict=True):
+            for place, prompt in zip(
+                group, self.engine.add_prompts([unread[n].ids for n in group]), strict=True
+            ):
                 unread[place].read = read[unread[place]] = prompt
         for task in starting:
             task.row = row = self.engine.admit(
-                read[task.prompt], task.max_new_tokens, stop_ids=self.stop_ids, generator=task.generator
+                read[task.prompt],
+                task.max_new_tokens,
+                stop_ids=self.stop_ids,
+                generator=task.generator,
             )
             self.running[row] = task
 
@@ -185,7 +205,10 @@ class ContinuousBatching:
         """Whether there is memory for these texts, too."""
         leaving = sum(shared.users == 0 and shared.read is not None for shared in set(self.unused))
         unread = dict.fromkeys(task.prompt for task in tasks if task.prompt.read is None)
-        lengths, new_tokens = [len(shared.ids) for shared in unread], [task.max_new_tokens for task in tasks]
+        lengths, new_tokens = (
+            [len(shared.ids) for shared in unread],
+            [task.max_new_tokens for task in tasks],
+        )
         return self.budget.fits(self.engine, leaving, lengths, new_tokens)
 
     def _forget_buffers(self) -> None:
@@ -200,7 +223,9 @@ class ContinuousBatching:
             self.unused.append(task.prompt)
 
     def _release_prompts(self) -> None:
-        """Free the prompts that no text needs; not the moment the last one ends, as the next may be submitted then."""
+        """Free the prompts that no text needs; not the moment the last one ends, as the next may be
+        submitted then.
+        """
         for shared in self.unused:
             if shared.users > 0 or self.prompts.pop(tuple(shared.ids), None) is None:
                 continue

@@ -1,10 +1,12 @@
 """The decoding engine: the one loop that turns logits into text, under everything in the chapters.
 
 - it keeps *rows*: texts that grow by one token each time the model runs once for all of them
-- rows may be admitted between any two steps (iteration-level scheduling: Yu et al., Orca, OSDI 2022), from prompts that
-  were read once; all rows of a prompt share its keys and values, or each has a copy, which is faster for a single row
+- rows may be admitted between any two steps (iteration-level scheduling: Yu et al., Orca, OSDI
+  2022), from prompts that were read once; all rows of a prompt share its keys and values, or each
+  has a copy, which is faster for a single row
 - a row has its own generator, so its random numbers do not depend on its neighbours
-- a prompt is stored without its last token: that token is each row's first input, so every step treats all rows alike
+- a prompt is stored without its last token: that token is each row's first input, so every step
+  treats all rows alike
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -21,7 +23,9 @@ Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def greedy(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """The most likely token of each row: `(rows, vocab) -> (rows,)`. The random numbers are not used."""
+    """The most likely token of each row: `(rows, vocab) -> (rows,)`. The random numbers are not
+    used.
+    """
     return logits.argmax(dim=-1)
 
 
@@ -39,8 +43,8 @@ class Row:
 
     Attributes:
         tokens: what was generated, without the stop token.
-        logprobs: natural log-probability of each drawn token under the model, the stop token's included, before any
-            filter of the sampler.
+        logprobs: natural log-probability of each drawn token under the model, the stop token's
+            included, before any filter of the sampler.
         finish_reason: None while it runs, then "stop", "length" or "cancelled".
     """
 
@@ -83,9 +87,11 @@ class DecodingEngine:
     Args:
         model: a `Qwen3Model`, compiled or not.
         sampler: draws the next tokens; see `Sampler`.
-        use_cache: False recomputes every text from its start at every step: slow, and what a cache is measured against.
-        share_prompts: False gives each row a copy of its prompt's keys and values: more memory if a prompt has many
-            rows; but less work in each step if it has one, whose attention then reads one tensor instead of two.
+        use_cache: False recomputes every text from its start at every step: slow, and what a cache
+            is measured against.
+        share_prompts: False gives each row a copy of its prompt's keys and values: more memory if a
+            prompt has many rows; but less work in each step if it has one, whose attention then
+            reads one tensor instead of two.
         cache_class: of the caches, for comparisons.
     """
 
@@ -113,7 +119,8 @@ class DecodingEngine:
         """Read prompts (prefill), all in one call of the model.
 
         Raises:
-            ValueError: a prompt is empty, too long for the model, or holds an id that is not in the vocabulary.
+            ValueError: a prompt is empty, too long for the model, or holds an id that is not in the
+                vocabulary.
         """
         texts = [self.checked(ids) for ids in prompts]
         if self.use_cache and texts:
@@ -139,8 +146,8 @@ class DecodingEngine:
             generator: source of the row's random numbers, on the CPU; None: a new one with seed 0.
 
         Raises:
-            ValueError: `max_new_tokens` is less than 1, prompt and answer together exceed the context length, or the
-                prompt was released or is another engine's.
+            ValueError: `max_new_tokens` is less than 1, prompt and answer together exceed the
+                context length, or the prompt was released or is another engine's.
         """
         self._check_room(prompt.ids, max_new_tokens)
         if prompt.place is None or not self._holds(prompt):
@@ -164,15 +171,22 @@ class DecodingEngine:
         if not self.rows:
             return []
         logits = self._logits()  # (rows, vocab)
-        uniform = torch.cat([torch.rand(1, generator=row.generator, dtype=torch.float64) for row in self.rows])
+        uniform = torch.cat(
+            [torch.rand(1, generator=row.generator, dtype=torch.float64) for row in self.rows]
+        )
         if self.device.type == "mps":  # Apple's GPUs have no float64
             uniform = uniform.float()
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
         tokens = self.sampler(wide, uniform.to(self.device))
         logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
         if logprobs.isnan().any():
-            raise FloatingPointError("the model's logits are NaN: check the weights, or use a wider dtype")
-        steps = [Step(*drawn) for drawn in zip(self.rows, tokens.tolist(), logprobs.tolist(), strict=True)]
+            raise FloatingPointError(
+                "the model's logits are NaN: check the weights, or use a wider dtype"
+            )
+        steps = [
+            Step(*drawn)
+            for drawn in zip(self.rows, tokens.tolist(), logprobs.tolist(), strict=True)
+        ]
         for row, token, logprob in steps:
             row.logprobs.append(logprob)
             if token in row.stop_ids:
@@ -189,7 +203,8 @@ class DecodingEngine:
             self._finish(row, "cancelled")
 
     def release(self, prompt: Prompt) -> None:
-        """Forget a prompt; the next one takes its place, and with the last one all prompts' memory is given back.
+        """Forget a prompt; the next one takes its place, and with the last one all prompts' memory
+        is given back.
 
         Raises:
             ValueError: rows still read them, or it is another engine's.
@@ -199,7 +214,9 @@ class DecodingEngine:
         if not self._holds(prompt):
             raise ValueError("this prompt belongs to another engine")
         if self.share_prompts and any(row.prompt is prompt for row in self.rows):
-            raise ValueError("rows still continue this prompt: cancel them or let them finish first")
+            raise ValueError(
+                "rows still continue this prompt: cancel them or let them finish first"
+            )
         if len(self.prompts) == 1:
             self.prompt_cache.clear()
         elif self.use_cache:
@@ -211,7 +228,11 @@ class DecodingEngine:
         prompt.place = None
 
     def _holds(self, prompt: Prompt) -> bool:
-        return prompt.place is not None and prompt.place < len(self.prompts) and self.prompts[prompt.place] is prompt
+        return (
+            prompt.place is not None
+            and prompt.place < len(self.prompts)
+            and self.prompts[prompt.place] is prompt
+        )
 
     def _finish(self, row: Row, reason: str) -> None:
         row.finish_reason = reason
@@ -248,21 +269,30 @@ class DecodingEngine:
             ValueError: as `add_prompts` and `admit` do.
         """
         ids = [int(token) for token in ids]
-        vocab_size, context = self.model.config.vocab_size, self.model.config.max_position_embeddings
+        vocab_size, context = (
+            self.model.config.vocab_size,
+            self.model.config.max_position_embeddings,
+        )
         if not ids:
             raise ValueError("the prompt is empty: the model needs at least one token to continue")
         if min(ids) < 0 or max(ids) >= vocab_size:
             wrong = next(token for token in ids if not 0 <= token < vocab_size)
-            raise ValueError(f"token id {wrong} is not in the vocabulary of {vocab_size}: was another tokenizer used?")
+            raise ValueError(
+                f"token id {wrong} is not in the vocabulary of {vocab_size}: was another tokenizer used?"
+            )
         if len(ids) >= context:
-            raise ValueError(f"the prompt has {len(ids)} tokens, and the context of {context} leaves no room to answer")
+            raise ValueError(
+                f"the prompt has {len(ids)} tokens, and the context of {context} leaves no room to answer"
+            )
         self._check_room(ids, max_new_tokens)
         return ids
 
     def _check_room(self, ids: list[int], max_new_tokens: int) -> None:
         context = self.model.config.max_position_embeddings
         if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {max_new_tokens}: a row needs room for at least one token")
+            raise ValueError(
+                f"max_new_tokens is {max_new_tokens}: a row needs room for at least one token"
+            )
         if len(ids) + max_new_tokens > context:
             raise ValueError(
                 f"{len(ids)} prompt tokens and {max_new_tokens} new ones exceed the context of {context}; "
@@ -276,8 +306,8 @@ def pad_right(
     """Lists of ids as one tensor.
 
     Returns:
-        `input_ids (rows, longest)`, zeros behind each text, and the bool `padding_mask`, True for real tokens;
-        `padding_mask` is None if all texts are equally long.
+        `input_ids (rows, longest)`, zeros behind each text, and the bool `padding_mask`, True for
+        real tokens; `padding_mask` is None if all texts are equally long.
 
     >>> pad_right([[5, 6], [7]])
     (tensor([[5, 6],

@@ -1,4 +1,6 @@
-"""Text from a model: one prompt as a stream, or many prompts at once. Both are the decoding engine, used plainly."""
+"""Text from a model: one prompt as a stream, or many prompts at once. Both are the decoding engine,
+used plainly.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -33,7 +35,8 @@ def generate(
         Token ids.
 
     Raises:
-        ValueError: the prompt is empty, not `(1, seq)`, has ids outside the vocabulary, or is too long.
+        ValueError: the prompt is empty, not `(1, seq)`, has ids outside the vocabulary, or is too
+            long.
     """
     if input_ids.dim() != 2 or len(input_ids) != 1:
         raise ValueError(

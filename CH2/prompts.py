@@ -1,9 +1,10 @@
-"""The prompts around a problem: one place for all chapters, and for the training of the shipped checkpoint.
+"""The prompts around a problem: one place for all chapters, and for the training of the shipped
+checkpoint.
 
-Both templates ask for the answer in a box, where a program can find it. The chain-of-thought prompt adds one sentence
-(Kojima et al., 2022, https://arxiv.org/abs/2205.11916), which gives the model room to work before it commits itself.
-Worked examples before the problem show what such work looks like (Wei et al., 2022, https://arxiv.org/abs/2201.11903).
-"""
+Both templates ask for the answer in a box, where a program can find it. The chain-of-thought prompt
+adds one sentence (Kojima et al., 2022, https://arxiv.org/abs/2205.11916), which gives the model
+room to work before it commits itself. Worked examples before the problem show what such work looks
+like (Wei et al., 2022, https://arxiv.org/abs/2201.11903)."""
 
 from collections.abc import Sequence
 
@@ -50,7 +51,8 @@ EXAMPLES = (
 
 
 def few_shot(template: str, examples: Sequence[tuple[str, str]] = EXAMPLES) -> str:
-    r"""A template with problems and their solutions before it, each in the template itself; `render` fills it.
+    r"""A template with problems and their solutions before it, each in the template itself;
+    `render` fills it.
 
     >>> print(render(few_shot("Q: {problem}\nA:\n", [("1 + 1?", r"\boxed{2}")]), "2 + 2?"))
     Q: 1 + 1?
@@ -61,7 +63,9 @@ def few_shot(template: str, examples: Sequence[tuple[str, str]] = EXAMPLES) -> s
     A:
     <BLANKLINE>
     """
-    solved = "".join(f"{render(template, question)}{solution}\n\n" for question, solution in examples)
+    solved = "".join(
+        f"{render(template, question)}{solution}\n\n" for question, solution in examples
+    )
     return solved.replace("{", "{{").replace("}", "}}") + template
 
 
@@ -73,14 +77,15 @@ def encode_chat_prompt(
     examples: Sequence[tuple[str, str]] = (),
     thinking: bool = True,
 ) -> list[int]:
-    """Token ids of a problem in a template as a turn of a conversation, for models that were trained to converse.
+    """Token ids of a problem in a template as a turn of a conversation, for models that were
+    trained to converse.
 
     Args:
         tokenizer: the model's.
         template, problem: as in `render`.
         examples: problems and solutions, which become earlier turns.
-        thinking: whether the model thinks before it answers (Qwen3's thinking mode; Yang et al., 2025,
-            https://arxiv.org/abs/2505.09388). False opens the answer with an empty thought.
+        thinking: whether the model thinks before it answers (Qwen3's thinking mode; Yang et al.,
+            2025, https://arxiv.org/abs/2505.09388). False opens the answer with an empty thought.
     """
     turns = []
     for question, solution in examples:

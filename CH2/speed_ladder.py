@@ -1,12 +1,12 @@
-"""The speed ladder: from the plainest way to write text to the fastest, each rung one change on the one before.
+"""The speed ladder: from the plainest way to write text to the fastest, each rung one change on the
+one before.
 
     for rung in RUNGS:
         model = rung.prepare(plain_model)
         engine = DecodingEngine(model, **rung.engine)
 
-`python -m CH2.benchmark` climbs it with a clock. The rungs of 16 bits are for models of 16 bits: float32 matrices stay
-as they are there, since they would have to be rounded.
-"""
+`python -m CH2.benchmark` climbs it with a clock. The rungs of 16 bits are for models of 16 bits:
+float32 matrices stay as they are there, since they would have to be rounded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,8 @@ from CH2.compilation import compile_model
 from CH2.packed_weights import join_projections, pack_weights, shallow_copy
 
 SPREAD = 6.0  # of a random model's logits: as peaked as a trained model's
-SHAPES = ("tiny", "0.6B", "1.7B", "4B")  # the shipped model's, and those of the family whose embeddings are tied
+# the shipped model's, and those of the family whose embeddings are tied
+SHAPES = ("tiny", "0.6B", "1.7B", "4B")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Rung:
         what: what changes against the rung before.
         prepare: makes the model that is run from a plain one, which stays as it is.
         engine: arguments of `DecodingEngine`.
-        exact: the same weights, so the same tokens as the plain model's but for the rounding of sums; False: weights
-            have fewer bits.
+        exact: the same weights, so the same tokens as the plain model's but for the rounding of
+            sums; False: weights have fewer bits.
     """
 
     name: str
@@ -46,17 +47,23 @@ class Rung:
 
 
 class GrowingCache(KVCache):
-    """A cache that is copied into a larger one for every token, which is what concatenating tensors does."""
+    """A cache that is copied into a larger one for every token, which is what concatenating tensors
+    does.
+    """
 
     def _reserve(self, rows: int, length: int) -> None:
         if length > self.max_length:
-            self.capacity = max(self.capacity, -(-length // BLOCK) * BLOCK)  # buffers are read in whole blocks
-            self.keys, self.values = ([buffer.clone() for buffer in buffers] for buffers in (self.keys, self.values))
+            # buffers are read in whole blocks
+            self.capacity = max(self.capacity, -(-length // BLOCK) * BLOCK)
+            self.keys, self.values = (
+                [buffer.clone() for buffer in buffers] for buffers in (self.keys, self.values)
+            )
         super()._reserve(rows, length)
 
 
 def repeating_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
-    """Grouped-query attention as it is written first: keys and values repeated until every query head has its own.
+    """Grouped-query attention as it is written first: keys and values repeated until every query
+    head has its own.
 
     Arguments and result as `grouped_attention`'s.
     """
@@ -93,16 +100,29 @@ def _compiled(form: str) -> Callable[[Qwen3Model], Qwen3Model]:
 
 
 RUNGS = (
-    Rung("no cache", "every token reads the whole text again", with_repeating_attention, {"use_cache": False}),
+    Rung(
+        "no cache",
+        "every token reads the whole text again",
+        with_repeating_attention,
+        {"use_cache": False},
+    ),
     Rung(
         "growing cache",
         "keys and values are kept, in tensors that are copied for each new token",
         with_repeating_attention,
         {"cache_class": GrowingCache},
     ),
-    Rung("preallocated cache", "buffers have room for more tokens, and double", with_repeating_attention),
+    Rung(
+        "preallocated cache",
+        "buffers have room for more tokens, and double",
+        with_repeating_attention,
+    ),
     Rung("fused attention", "one kernel, and no key or value is repeated", shallow_copy),
-    Rung("joined projections", "one matrix for query, key and value, one for gate and up", join_projections),
+    Rung(
+        "joined projections",
+        "one matrix for query, key and value, one for gate and up",
+        join_projections,
+    ),
     Rung("packed weights", "16-bit matrices in the processor's own order", _packed("half")),
     Rung("compiled", "the small operations between the matrices are fused", _compiled("half")),
     Rung("int8", "eight bits a weight", _compiled("int8"), exact=False),
@@ -118,7 +138,9 @@ def find_rung(name: str) -> Rung:
     """
     rungs = {rung.name: rung for rung in RUNGS}
     if name not in rungs:
-        raise ValueError(f"there is no rung {name!r} on the ladder: choose one of {', '.join(rungs)}")
+        raise ValueError(
+            f"there is no rung {name!r} on the ladder: choose one of {', '.join(rungs)}"
+        )
     return rungs[name]
 
 
@@ -133,8 +155,11 @@ def shape_config(shape: str) -> Qwen3Config:
     return Qwen3Config.from_json(CHAPTER_FOLDERS[0] / "tiny") if shape == "tiny" else FAMILY[shape]
 
 
-def random_model(shape: str, dtype: torch.dtype = torch.bfloat16, device: str | torch.device = "cpu") -> Qwen3Model:
-    """A model of one of `SHAPES` with random weights: writes nonsense, at the speed of a trained one.
+def random_model(
+    shape: str, dtype: torch.dtype = torch.bfloat16, device: str | torch.device = "cpu"
+) -> Qwen3Model:
+    """A model of one of `SHAPES` with random weights: writes nonsense, at the speed of a trained
+    one.
 
     Raises:
         ValueError: no such shape.

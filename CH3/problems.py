@@ -1,8 +1,10 @@
-"""The problems of an evaluation: ours, which ship with the repository, MATH-500, or a file of your own.
+"""The problems of an evaluation: ours, which ship with the repository, MATH-500, or a file of your
+own.
 
 - every file has the fields of MATH-500 (Lightman et al., 2023, https://arxiv.org/abs/2305.20050)
 - MATH-500 is downloaded on first use, as its text is not ours to ship
-- a file is checked before the first problem is answered, not when the last one turns out to lack its answer
+- a file is checked before the first problem is answered, not when the last one turns out to lack
+  its answer
 """
 
 import json
@@ -27,17 +29,20 @@ def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[di
     """Read the problems of an evaluation.
 
     Args:
-        name_or_path: `"arithmetic500"` (ships with the repository), `"math500"`, or the path of a `.json` file that
-            holds a list or a `.jsonl` file with one problem a line. `"math500"` is the file that the environment
-            variable `MATH500_JSON` names; if that is not set, `CH3/math500_test.json`, downloaded when it is not there.
+        name_or_path: `"arithmetic500"` (ships with the repository), `"math500"`, or the path of a
+            `.json` file that holds a list or a `.jsonl` file with one problem a line. `"math500"`
+            is the file that the environment variable `MATH500_JSON` names; if that is not set,
+            `CH3/math500_test.json`, downloaded when it is not there.
         limit: only the first so many; None: all.
 
     Returns:
-        Dictionaries with the texts `problem`, `solution`, `answer`, `subject` and `unique_id`, and the number `level`.
+        Dictionaries with the texts `problem`, `solution`, `answer`, `subject` and `unique_id`, and
+        the number `level`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not JSON or holds no problems; a problem lacks a field, or its `unique_id` is another's.
+        ValueError: the file is not JSON or holds no problems; a problem lacks a field, or its
+            `unique_id` is another's.
         ConnectionError: MATH-500 is not on disk, and the Hub cannot be reached.
     """
     if limit is not None and limit < 1:
@@ -50,12 +55,16 @@ def read_problems(path: Path) -> list[dict]:
     rows = _read_rows(path)
     if not rows:
         raise ValueError(f"{path} holds no problems")
-    problems = [_checked(row, f"{path}, problem {number}") for number, row in enumerate(rows, start=1)]
+    problems = [
+        _checked(row, f"{path}, problem {number}") for number, row in enumerate(rows, start=1)
+    ]
     first_number: dict[str, int] = {}
     for number, problem in enumerate(problems, start=1):
         unique_id = problem["unique_id"]
         if first_number.setdefault(unique_id, number) != number:
-            raise ValueError(f"{path}: problems {first_number[unique_id]} and {number} have one unique_id, {unique_id}")
+            raise ValueError(
+                f"{path}: problems {first_number[unique_id]} and {number} have one unique_id, {unique_id}"
+            )
     return problems
 
 
@@ -74,9 +83,11 @@ def _find(name: str) -> Path:
 def _download_math500() -> None:
     """Fetch MATH-500 from the Hub; `MATH500_FILE` appears at once and whole."""
     try:
-        HfApi().dataset_info(MATH500_HUB_NAME, timeout=HUB_TIMEOUT)  # asks once, where a download asks again and again
+        # asks once, where a download asks again and again
+        HfApi().dataset_info(MATH500_HUB_NAME, timeout=HUB_TIMEOUT)
         downloaded = hf_hub_download(MATH500_HUB_NAME, MATH500_HUB_FILE, repo_type="dataset")
-    except Exception as error:  # the library lets through what its HTTP client raises, which differs by version
+    # the library lets through what its HTTP client raises, which differs by version
+    except Exception as error:
         raise ConnectionError(
             f"MATH-500 could not be downloaded from the Hub ({type(error).__name__}: {first_line(error)}). Connect to "
             f"a network and try again, or get {MATH500_HUB_FILE} of the dataset {MATH500_HUB_NAME} by other means and "
@@ -87,7 +98,8 @@ def _download_math500() -> None:
         raise ValueError(
             f"{downloaded} has {len(problems)} problems, MATH-500 has {MATH500_SIZE}; delete it, try again"
         )
-    part = MATH500_FILE.with_name(f"{MATH500_FILE.name}.{os.getpid()}.part")  # several processes may start at once
+    # several processes may start at once
+    part = MATH500_FILE.with_name(f"{MATH500_FILE.name}.{os.getpid()}.part")
     part.write_text(json.dumps(problems, indent=1) + "\n", encoding="ascii")
     part.replace(MATH500_FILE)
 
@@ -95,7 +107,9 @@ def _download_math500() -> None:
 def _read_rows(path: Path) -> list:
     """The entries of a `.json` or `.jsonl` file, whatever they are."""
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: give 'arithmetic500', 'math500', or a .json or .jsonl file")
+        raise FileNotFoundError(
+            f"no file {path}: give 'arithmetic500', 'math500', or a .json or .jsonl file"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -119,7 +133,9 @@ def _parsed(text: str, place: str) -> Any:
 def _checked(row: Any, place: str) -> dict:
     """The fields of a problem, when all are there and of the right type."""
     if not isinstance(row, dict):
-        raise ValueError(f"{place} is a {type(row).__name__}, expected an object with {', '.join(FIELDS)}")
+        raise ValueError(
+            f"{place} is a {type(row).__name__}, expected an object with {', '.join(FIELDS)}"
+        )
     missing = [name for name in FIELDS if name not in row]
     if missing:
         raise ValueError(f"{place} has no {', '.join(missing)}")

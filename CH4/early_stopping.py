@@ -1,10 +1,9 @@
 """When to stop drawing: rules that end a vote before all of its samples are drawn.
 
-A rule looks at the samples so far, in sample order, so where it stops depends on the samples alone and not on which row
-of a batch ended first. Rows of one prompt grow together, so stopping saves something only if not all are begun at once:
-samples are drawn in *waves*, each the fewest further samples after which the rule could stop. No sample of such a wave
-is ever drawn in vain.
-"""
+A rule looks at the samples so far, in sample order, so where it stops depends on the samples alone
+and not on which row of a batch ended first. Rows of one prompt grow together, so stopping saves
+something only if not all are begun at once: samples are drawn in *waves*, each the fewest further
+samples after which the rule could stop. No sample of such a wave is ever drawn in vain."""
 
 import math
 from collections.abc import Sequence
@@ -21,14 +20,17 @@ class StoppingRule:
         return False
 
     def wave(self, samples: Sequence[Sample], num_samples: int) -> int:
-        """How many samples to begin next; called when all samples of the wave before have been counted.
+        """How many samples to begin next; called when all samples of the wave before have been
+        counted.
 
         The fewest after which the rule could stop: that many, if all agree with the leader.
         """
         left = num_samples - len(samples)
         winner = majority_vote(samples).winner
         agreeing = Sample("0" if winner is None else winner, logprob=0.0, tokens=0)
-        could_stop = (n for n in range(1, left) if self.stops([*samples, *[agreeing] * n], num_samples))
+        could_stop = (
+            n for n in range(1, left) if self.stops([*samples, *[agreeing] * n], num_samples)
+        )
         return next(could_stop, left)
 
 
@@ -36,9 +38,9 @@ class StoppingRule:
 class Decided(StoppingRule):
     """Stop when the leader cannot be caught: the winner is always that of the full vote.
 
-    The leader must win even if all samples left give the same other answer, one seen before or a new one. Where that
-    would make a tie, log-probabilities decide it, and the samples left are given 0, which no log-probability exceeds.
-    """
+    The leader must win even if all samples left give the same other answer, one seen before or a
+    new one. Where that would make a tie, log-probabilities decide it, and the samples left are
+    given 0, which no log-probability exceeds."""
 
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
         """Whether the rest of the samples cannot change the winner."""
@@ -53,7 +55,9 @@ class Decided(StoppingRule):
 
 
 def _at_best(samples: Sequence[Sample], left: int) -> tuple[int, float]:
-    """Votes and mean log-probability of a group of samples, if all those left join it and are certain."""
+    """Votes and mean log-probability of a group of samples, if all those left join it and are
+    certain.
+    """
     votes = len(samples) + left
     return votes, math.fsum(sample.logprob for sample in samples) / votes
 
@@ -63,8 +67,8 @@ class Window(StoppingRule):
     """Stop when a whole window of samples agrees (early-stopping self-consistency: Li et al., 2024,
     https://arxiv.org/abs/2401.10480).
 
-    Windows follow one another without overlap. One in which a sample has no answer does not agree. The vote
-    then counts all samples so far, those of earlier windows included.
+    Windows follow one another without overlap. One in which a sample has no answer does not agree.
+    The vote then counts all samples so far, those of earlier windows included.
 
     Args:
         size: samples in a window.
@@ -77,7 +81,9 @@ class Window(StoppingRule):
 
     def __post_init__(self) -> None:
         if not isinstance(self.size, int) or self.size < 2:
-            raise ValueError(f"the window has {self.size} samples: expected a whole number of at least 2, to agree")
+            raise ValueError(
+                f"the window has {self.size} samples: expected a whole number of at least 2, to agree"
+            )
 
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
         """Whether a window is complete and of one answer."""
@@ -89,7 +95,8 @@ class Window(StoppingRule):
 
 @dataclass(frozen=True)
 class Confident(StoppingRule):
-    """Stop when the leader is probably what many more samples would choose (adaptive-consistency, with its Beta
+    """Stop when the leader is probably what many more samples would choose (adaptive-consistency,
+    with its Beta
     criterion: Aggarwal et al., 2023, https://arxiv.org/abs/2305.11860).
 
     Args:
@@ -103,7 +110,9 @@ class Confident(StoppingRule):
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.threshold < 1:
-            raise ValueError(f"the threshold is {self.threshold}: expected a probability of at least 0.5 and below 1")
+            raise ValueError(
+                f"the threshold is {self.threshold}: expected a probability of at least 0.5 and below 1"
+            )
 
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
         """Whether the leader's lead over the runner-up is safe enough."""
@@ -114,9 +123,10 @@ class Confident(StoppingRule):
 def leading_probability(leader: int, runner_up: int) -> float:
     """Probability that the model prefers the leader to the runner-up, after so many votes for each.
 
-    Let x be the leader's part of all votes that the two would ever get. Before any vote each x is held equally likely;
-    after them, x is distributed as Beta(leader + 1, runner_up + 1). The probability of x > 1/2 is then, for whole
-    numbers, that of at most `leader` heads in leader + runner_up + 1 tosses of a coin: an exact sum.
+    Let x be the leader's part of all votes that the two would ever get. Before any vote each x is
+    held equally likely; after them, x is distributed as Beta(leader + 1, runner_up + 1). The
+    probability of x > 1/2 is then, for whole numbers, that of at most `leader` heads in leader +
+    runner_up + 1 tosses of a coin: an exact sum.
 
     >>> leading_probability(0, 0), leading_probability(3, 0), leading_probability(4, 0)
     (0.5, 0.9375, 0.96875)
@@ -139,12 +149,17 @@ def stopping_rule(rule: str | StoppingRule | None) -> StoppingRule:
     if isinstance(rule, StoppingRule):
         return rule
     if rule not in RULES:
-        raise ValueError(f"no stopping rule {rule!r}: expected {', '.join(RULES)}, a StoppingRule, or None")
+        raise ValueError(
+            f"no stopping rule {rule!r}: expected {', '.join(RULES)}, a StoppingRule, or None"
+        )
     return RULES[rule]()
 
 
-def samples_needed(samples: Sequence[Sample], rule: StoppingRule, num_samples: int | None = None) -> int:
-    """How many of the samples, in order, a rule would have drawn: replays it on samples that are there already.
+def samples_needed(
+    samples: Sequence[Sample], rule: StoppingRule, num_samples: int | None = None
+) -> int:
+    """How many of the samples, in order, a rule would have drawn: replays it on samples that are
+    there already.
 
     Args:
         samples: at least `num_samples`.
@@ -152,9 +167,14 @@ def samples_needed(samples: Sequence[Sample], rule: StoppingRule, num_samples: i
         num_samples: the full vote; None: all samples.
 
     Raises:
-        ValueError: there are fewer than `num_samples`, so nobody can say when the rule would have stopped.
+        ValueError: there are fewer than `num_samples`, so nobody can say when the rule would have
+            stopped.
     """
     num_samples = len(samples) if num_samples is None else num_samples
     if num_samples > len(samples):
-        raise ValueError(f"num_samples is {num_samples}: a rule cannot be replayed on {len(samples)} samples")
-    return next((n for n in range(1, num_samples) if rule.stops(samples[:n], num_samples)), num_samples)
+        raise ValueError(
+            f"num_samples is {num_samples}: a rule cannot be replayed on {len(samples)} samples"
+        )
+    return next(
+        (n for n in range(1, num_samples) if rule.stops(samples[:n], num_samples)), num_samples
+    )

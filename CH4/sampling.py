@@ -1,9 +1,11 @@
-"""From logits to a token: filters that reshape a distribution, and the sampler that draws from what they leave.
+"""From logits to a token: filters that reshape a distribution, and the sampler that draws from what
+they leave.
 
 - a *filter* maps logits `(rows, vocab)` to logits `(rows, vocab)`; what it drops becomes `-inf`
-- filters compose in the order given: `sampler(temperature(0.8), top_p(0.9))` goes wherever CH2 takes a `sampler`
-- every filter keeps each row's likeliest token; of equally likely ones at a border, those with the lowest ids stay. So
-  with `temperature(0)` anywhere in the chain, the sampler is greedy
+- filters compose in the order given: `sampler(temperature(0.8), top_p(0.9))` goes wherever CH2
+  takes a `sampler`
+- every filter keeps each row's likeliest token; of equally likely ones at a border, those with the
+  lowest ids stay. So with `temperature(0)` anywhere in the chain, the sampler is greedy
 - logits of `-inf` are never drawn; rows that are NaN, infinite or `-inf` throughout are refused
 """
 
@@ -21,7 +23,8 @@ LOWEST_TEMPERATURE = 1e-30  # below it, logits divided by it leave the range of 
 
 
 def temperature(value: float) -> Filter:
-    """Divide the logits: below 1 the likely becomes likelier, above 1 the distribution flattens, 0 is greedy.
+    """Divide the logits: below 1 the likely becomes likelier, above 1 the distribution flattens, 0
+    is greedy.
 
     >>> temperature(0.5)(torch.tensor([[1.0, 2.0, 2.0]]))
     tensor([[2., 4., 4.]])
@@ -32,7 +35,9 @@ def temperature(value: float) -> Filter:
         ValueError: `value` is negative, not finite, or too small to divide by.
     """
     if not (value == 0 or LOWEST_TEMPERATURE <= value < math.inf):
-        raise ValueError(f"temperature is {value}: expected 0 (greedy) or a number of at least {LOWEST_TEMPERATURE}")
+        raise ValueError(
+            f"temperature is {value}: expected 0 (greedy) or a number of at least {LOWEST_TEMPERATURE}"
+        )
 
     def reshape(logits: torch.Tensor) -> torch.Tensor:
         largest = _largest(logits)
@@ -51,18 +56,24 @@ def top_k(k: int) -> Filter:
         ValueError: `k` is no whole number of at least 1.
     """
     if not isinstance(k, int) or k < 1:
-        raise ValueError(f"top_k is {k}: expected a whole number of at least 1, as one token must stay")
+        raise ValueError(
+            f"top_k is {k}: expected a whole number of at least 1, as one token must stay"
+        )
 
     def reshape(logits: torch.Tensor) -> torch.Tensor:
         _largest(logits)
-        return logits if k >= logits.shape[-1] else _keep_largest(logits, k, logits.topk(k).values[..., -1:])
+        return (
+            logits
+            if k >= logits.shape[-1]
+            else _keep_largest(logits, k, logits.topk(k).values[..., -1:])
+        )
 
     return reshape
 
 
 def top_p(p: float) -> Filter:
-    """Keep the nucleus: the fewest tokens whose probabilities sum to at least p (Holtzman et al., 2020,
-    https://arxiv.org/abs/1904.09751).
+    """Keep the nucleus: the fewest tokens whose probabilities sum to at least p (Holtzman et al.,
+    2020, https://arxiv.org/abs/1904.09751).
 
     A sum that misses p by no more than the rounding of the logits reaches it; p = 1 drops nothing.
 
@@ -87,9 +98,8 @@ def _nucleus(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """How many tokens each row's nucleus has, and its smallest logit: both `(rows, 1)`.
 
-    Most nuclei are small, so the 128 largest logits are looked at first, then, for the rows that need more, 4096. Only
-    a row whose distribution is really flat is sorted throughout.
-    """
+    Most nuclei are small, so the 128 largest logits are looked at first, then, for the rows that
+    need more, 4096. Only a row whose distribution is really flat is sorted throughout."""
     vocab, exact = logits.shape[-1], _exact_dtype(logits)
     in_order = logits.topk(size).values if size < vocab else logits.sort(descending=True).values
     total = (logits - largest).exp().sum(dim=-1, keepdim=True, dtype=exact)
@@ -100,7 +110,9 @@ def _nucleus(
     open_rows = ~reached[:, -1]
     if size < vocab and open_rows.any():
         more = 4096 if size < 4096 else vocab
-        counts[open_rows], smallest[open_rows] = _nucleus(logits[open_rows], largest[open_rows], p, more)
+        counts[open_rows], smallest[open_rows] = _nucleus(
+            logits[open_rows], largest[open_rows], p, more
+        )
     return counts, smallest
 
 
@@ -124,7 +136,8 @@ def min_p(p: float) -> Filter:
 
 
 def sampler(*filters: Filter) -> Sampler:
-    """A sampler for CH2's `sampler=` argument: apply the filters in order, then draw by inverse CDF.
+    """A sampler for CH2's `sampler=` argument: apply the filters in order, then draw by inverse
+    CDF.
 
     Raises (when it draws):
         FloatingPointError: a row's largest logit is NaN or infinite, or nothing can be drawn.
@@ -139,10 +152,11 @@ def sampler(*filters: Filter) -> Sampler:
 
 
 def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """Lay the tokens' probabilities end to end from 0 to 1; the one that covers a row's random number is drawn.
+    """Lay the tokens' probabilities end to end from 0 to 1; the one that covers a row's random
+    number is drawn.
 
-    Sums are made in float64 (float32 on Apple's GPUs, which have no other). Tokens without probability are never drawn,
-    not even for a number of exactly 0 or one that was rounded to 1.
+    Sums are made in float64 (float32 on Apple's GPUs, which have no other). Tokens without
+    probability are never drawn, not even for a number of exactly 0 or one that was rounded to 1.
 
     Args:
         logits: `(rows, vocab)`, after any filter.
@@ -157,20 +171,24 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     if not len(logits):
         return torch.empty(0, dtype=torch.long, device=logits.device)
     largest = _largest(logits)
-    # Filters leave few tokens. Columns that no row can draw add nothing to any sum, so they need not be looked at.
+    # Filters leave few tokens. Columns that no row can draw add nothing to any sum, so they need
+    # not be looked at.
     columns = (logits > -torch.inf).any(dim=0).nonzero()[:, 0]
     weights = (logits[:, columns].to(_exact_dtype(logits)) - largest).exp()
     ends = weights.cumsum(dim=-1)
     target = uniform.to(ends.dtype)[:, None] * ends[:, -1:]
-    begun = (ends - weights <= target) & (weights > 0)  # the last token to begin at or before the target covers it
+    # the last token to begin at or before the target covers it
+    begun = (ends - weights <= target) & (weights > 0)
     places = torch.where(begun, torch.arange(len(columns), device=logits.device), 0).amax(dim=-1)
     return columns[places]
 
 
 def sample_generator(seed: int, prompt: Sequence[int], sample: int) -> torch.Generator:
-    """The random numbers of one sample: they depend on the seed, the prompt's ids and the sample's number alone.
+    """The random numbers of one sample: they depend on the seed, the prompt's ids and the sample's
+    number alone.
 
-    PyTorch's generator on the CPU takes 32 bits of a seed. Seed and prompt are hashed to a first value, and samples
+    PyTorch's generator on the CPU takes 32 bits of a seed. Seed and prompt are hashed to a first
+    value, and samples
     count on from there: two prompts meet by rare chance, two samples of one prompt never.
     """
     digest = hashlib.sha256(repr((int(seed), [int(token) for token in prompt])).encode()).digest()
@@ -188,8 +206,12 @@ def _largest(logits: torch.Tensor) -> torch.Tensor:
     return largest
 
 
-def _keep_largest(logits: torch.Tensor, counts: torch.Tensor | int, smallest: torch.Tensor) -> torch.Tensor:
-    """Drop all but the `counts` largest logits of each row, the last of which is `smallest`: both `(rows, 1)`."""
+def _keep_largest(
+    logits: torch.Tensor, counts: torch.Tensor | int, smallest: torch.Tensor
+) -> torch.Tensor:
+    """Drop all but the `counts` largest logits of each row, the last of which is `smallest`: both
+    `(rows, 1)`.
+    """
     kept = logits >= smallest
     surplus = kept.sum(dim=-1, keepdim=True) - counts
     if surplus.any():  # of the tokens that equal the smallest, those with the highest ids must go

@@ -1,6 +1,7 @@
 """Votes over samples that were drawn from a model: which answer to give, and how sure to be of it.
 
-Votes are counted on plain data, so a list of samples that was drawn once can be voted on in many ways, without a model.
+Votes are counted on plain data, so a list of samples that was drawn once can be voted on in many
+ways, without a model.
 Answers are grouped by meaning: `1/2` and `0.5` are one answer.
 """
 
@@ -19,7 +20,8 @@ class Sample:
 
     Attributes:
         answer: the answer found in it; None if there is none.
-        logprob: mean natural log-probability of its tokens under the model, the stop token's included.
+        logprob: mean natural log-probability of its tokens under the model, the stop token's
+            included.
         tokens: how many were drawn, the stop token included: each cost one step.
         text: the solution.
     """
@@ -31,7 +33,9 @@ class Sample:
 
     def __post_init__(self) -> None:
         if not self.logprob <= 0:
-            raise ValueError(f"logprob is {self.logprob}: the logarithm of a probability is at most 0")
+            raise ValueError(
+                f"logprob is {self.logprob}: the logarithm of a probability is at most 0"
+            )
 
     @cached_property
     def key(self) -> Hashable:
@@ -81,21 +85,22 @@ class Vote:
 
 
 def majority_vote(samples: Iterable[Sample]) -> Vote:
-    """Each sample has one vote (self-consistency: Wang et al., 2023, https://arxiv.org/abs/2203.11171).
+    """Each sample has one vote (self-consistency: Wang et al., 2023,
+    https://arxiv.org/abs/2203.11171).
 
-    Samples without an answer do not vote. Of groups with equally many votes, the one with the higher mean
-    log-probability wins, and if these are equal too, the one that was drawn first.
-    """
+    Samples without an answer do not vote. Of groups with equally many votes, the one with the
+    higher mean log-probability wins, and if these are equal too, the one that was drawn first."""
     return _vote(samples, lambda sample: 1)
 
 
 def confidence_vote(samples: Iterable[Sample]) -> Vote:
-    """Each sample counts with its probability, so a group's weight is the summed probability of its solutions.
+    """Each sample counts with its probability, so a group's weight is the summed probability of its
+    solutions.
 
-    The probability is normalised by length, exp(mean log-probability per token): that of a whole text falls by orders
-    of magnitude with each line, so the shortest solution alone would decide. Both are compared by Wang et al. (2023,
-    section 2 of https://arxiv.org/abs/2203.11171). Ties are decided as in `majority_vote`.
-    """
+    The probability is normalised by length, exp(mean log-probability per token): that of a whole
+    text falls by orders of magnitude with each line, so the shortest solution alone would decide.
+    Both are compared by Wang et al. (2023, section 2 of https://arxiv.org/abs/2203.11171). Ties are
+    decided as in `majority_vote`."""
     return _vote(samples, lambda sample: math.exp(sample.logprob))
 
 
@@ -107,16 +112,19 @@ def _vote(samples: Iterable[Sample], weigh: Callable[[Sample], float]) -> Vote:
     weights = [math.fsum(map(weigh, group)) for group in members.values()]
     total = math.fsum(weights) or 1.0  # probabilities can be too small for a float
     groups = [
-        Group(tuple(group), weight, weight / total) for group, weight in zip(members.values(), weights, strict=True)
+        Group(tuple(group), weight, weight / total)
+        for group, weight in zip(members.values(), weights, strict=True)
     ]
-    return Vote(tuple(sorted(groups, key=lambda group: (-group.weight, -group.logprob))))  # stable: the first is first
+    # stable: the first is first
+    return Vote(tuple(sorted(groups, key=lambda group: (-group.weight, -group.logprob))))
 
 
 def pass_at_n(drawn: int, correct: int, n: int) -> float:
-    """Probability that at least one of n samples is right, estimated from more: what a perfect chooser would reach.
+    """Probability that at least one of n samples is right, estimated from more: what a perfect
+    chooser would reach.
 
-    Of all ways to choose n of the drawn samples, the part that holds a right one is
-    1 - C(drawn - correct, n) / C(drawn, n): unbiased, other than 1 - (1 - correct / drawn)^n (Chen et al., 2021,
+    Of all ways to choose n of the drawn samples, the part that holds a right one is 1 - C(drawn -
+    correct, n) / C(drawn, n): unbiased, other than 1 - (1 - correct / drawn)^n (Chen et al., 2021,
     https://arxiv.org/abs/2107.03374).
 
     >>> pass_at_n(drawn=3, correct=1, n=2)   # of the pairs AB, AC and BC, two hold the right sample A

@@ -9,7 +9,8 @@ if __name__ == "__main__":  # python Exercises/CH2.py
     import sys
     from pathlib import Path
 
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # not this folder: CH2.py hides CH2/
+    # not this folder: CH2.py hides CH2/
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from Exercises.__main__ import main
 
     sys.exit(main(["CH2", *sys.argv[1:]]))
@@ -25,12 +26,13 @@ def word_pieces(tokenizer, text: str) -> list[str]:
     Cut a text into tokens, and give the text of each token by itself.
 
     Args:
-        tokenizer: has `encode(text) -> ids` and `decode(ids) -> text`, such as the tokenizer of `load_qwen3("tiny")`.
+        tokenizer: has `encode(text) -> ids` and `decode(ids) -> text`, such as the tokenizer of
+            `load_qwen3("tiny")`.
         text: any text, such as "Ardwarklethyrx".
 
     Returns:
-        One string a token. With the tokenizer of "tiny", "dwarf" becomes ["d", "w", "ar", "f"]. A token that is only a
-        part of a character gives "\ufffd", the sign for what cannot be shown.
+        One string a token. With the tokenizer of "tiny", "dwarf" becomes ["d", "w", "ar", "f"]. A
+        token that is only a part of a character gives "\ufffd", the sign for what cannot be shown.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "2. Text becomes numbers"
     """
@@ -64,8 +66,8 @@ def next_token_probabilities(logits: torch.Tensor) -> torch.Tensor:
     The softmax of the scores behind the last token: p_i = exp(z_i) / sum over j of exp(z_j).
 
     Args:
-        logits: `(batch, seq, vocab)`, what a model returns. They may be large: exp(1000) is infinite, and yet the
-            probabilities are ordinary numbers.
+        logits: `(batch, seq, vocab)`, what a model returns. They may be large: exp(1000) is
+            infinite, and yet the probabilities are ordinary numbers.
 
     Returns:
         `(batch, vocab)`; each row sums to 1.
@@ -81,8 +83,8 @@ def next_token_probabilities(logits: torch.Tensor) -> torch.Tensor:
 def input_for(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
     """★ A prompt where the model is: on the processor, on a GPU, or elsewhere.
 
-    A model on a GPU cannot read a tensor that lies in the processor's memory. Make the prompt's tensor on the model's
-    own device, whichever that is; then the same code runs everywhere.
+    A model on a GPU cannot read a tensor that lies in the processor's memory. Make the prompt's
+    tensor on the model's own device, whichever that is; then the same code runs everywhere.
 
     Args:
         model: any model with parameters; all of them are on one device.
@@ -104,8 +106,8 @@ def input_for(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
 def until_stop(tokens: Iterator[int], stop_ids: tuple[int, ...]) -> Iterator[int]:
     """★ Hand out tokens until one of them ends the text.
 
-    A generator (`yield`): each token is handed out before the next one is asked for. The stop token is not handed out,
-    and nothing is read after it.
+    A generator (`yield`): each token is handed out before the next one is asked for. The stop token
+    is not handed out, and nothing is read after it.
 
     Args:
         tokens: an iterator that may never end by itself.
@@ -119,7 +121,9 @@ def until_stop(tokens: Iterator[int], stop_ids: tuple[int, ...]) -> Iterator[int
     raise NotImplementedError
 
 
-def generate_by_hand(model, input_ids: torch.Tensor, max_new_tokens: int, stop_ids: tuple[int, ...]) -> list[int]:
+def generate_by_hand(
+    model, input_ids: torch.Tensor, max_new_tokens: int, stop_ids: tuple[int, ...]
+) -> list[int]:
     """★★ Greedy generation: the most likely token, again and again.
 
     Args:
@@ -143,14 +147,16 @@ def generate_by_hand(model, input_ids: torch.Tensor, max_new_tokens: int, stop_i
 def complete_characters(pieces: Iterator[bytes]) -> Iterator[str]:
     """★★ Streaming generation: show text as it comes, but no half characters.
 
-    A token may hold only some of the bytes of a character (in UTF-8, "é" has two, "🙂" four). Hand out text as soon as
-    it is complete, and hold the rest back until the bytes that are missing arrive.
+    A token may hold only some of the bytes of a character (in UTF-8, "é" has two, "🙂" four). Hand
+    out text as soon as it is complete, and hold the rest back until the bytes that are missing
+    arrive.
 
     Args:
         pieces: the bytes of one token after another. Together they are valid UTF-8.
 
     Yields:
-        After each piece: the characters that are complete now and were not handed out yet; nothing if there are none.
+        After each piece: the characters that are complete now and were not handed out yet; nothing
+            if there are none.
 
     >>> list(complete_characters(iter([b"caf", b"\\xc3", b"\\xa9!"])))
     ['caf', 'é!']
@@ -163,8 +169,9 @@ def complete_characters(pieces: Iterator[bytes]) -> Iterator[str]:
 def positions_read(prompt: int, new: int, cached: bool) -> int:
     """★ How much a model reads to write an answer.
 
-    Without a cache, each step reads all that is there: the prompt and every new token so far. With a cache, the first
-    step reads the prompt, and each later step the newest token only. The last token that is written is never read.
+    Without a cache, each step reads all that is there: the prompt and every new token so far. With
+    a cache, the first step reads the prompt, and each later step the newest token only. The last
+    token that is written is never read.
 
     Args:
         prompt: tokens of the prompt.
@@ -187,15 +194,16 @@ def positions_read(prompt: int, new: int, cached: bool) -> int:
 def tokens_per_second(tokens: Iterator[int], clock: Callable[[], float]) -> float:
     """★★ The speed of a stream of tokens.
 
-    Before the first token, the model reads the prompt, which takes a time of its own. So let the clock start when the
-    first token arrives, and count the tokens that come after it.
+    Before the first token, the model reads the prompt, which takes a time of its own. So let the
+    clock start when the first token arrives, and count the tokens that come after it.
 
     Args:
         tokens: a stream of at least two tokens, such as `generate(...)`; they arrive one by one.
         clock: gives the time in seconds, such as `time.perf_counter`.
 
     Returns:
-        Tokens per second. Five tokens that arrive at 3.0, 3.5, 4.0, 4.5 and 5.0 seconds: 4 tokens in 2 seconds, so 2.0.
+        Tokens per second. Five tokens that arrive at 3.0, 3.5, 4.0, 4.5 and 5.0 seconds: 4 tokens
+        in 2 seconds, so 2.0.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "5. Why it is slow"
     """
@@ -205,8 +213,8 @@ def tokens_per_second(tokens: Iterator[int], clock: Callable[[], float]) -> floa
 def rotate(x: torch.Tensor, position: int, theta: float) -> torch.Tensor:
     """★★ RoPE for one vector: turn pairs of its coordinates by angles that grow with the position.
 
-    Coordinate i of the first half and coordinate i of the second half are a point in the plane. It is turned by
-    angle = position * theta ** (-2 * i / head_dim):
+    Coordinate i of the first half and coordinate i of the second half are a point in the plane. It
+    is turned by angle = position * theta ** (-2 * i / head_dim):
 
         first  * cos(angle) - second * sin(angle)   in the first half
         second * cos(angle) + first  * sin(angle)   in the second half
@@ -230,9 +238,10 @@ def rotate(x: torch.Tensor, position: int, theta: float) -> torch.Tensor:
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """★★★ Grouped-query attention by loops over heads and positions.
 
-    Query head h uses key-value head h // group, with group = heads / kv_heads: neighbours share. The query at position
-    n looks at the keys at positions 0 ... n, no later ones. The weights are the softmax of q · k / sqrt(head_dim); the
-    output is the sum of the values, each times its weight.
+    Query head h uses key-value head h // group, with group = heads / kv_heads: neighbours share.
+    The query at position n looks at the keys at positions 0 ... n, no later ones. The weights are
+    the softmax of q · k / sqrt(head_dim); the output is the sum of the values, each times its
+    weight.
 
     Args:
         q: `(heads, seq, head_dim)`.
@@ -251,21 +260,26 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     raise NotImplementedError
 
 
-def append_to_buffer(buffer: torch.Tensor, length: int, new: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """★★ A cache that grows: write into the room that is left, and double the buffer when it is full.
+def append_to_buffer(
+    buffer: torch.Tensor, length: int, new: torch.Tensor
+) -> tuple[torch.Tensor, int]:
+    """★★ A cache that grows: write into the room that is left, and double the buffer when it is
+    full.
 
-    `torch.cat` at every step copies everything at every step. A buffer with room for more is written to in place. Only
-    when the new tokens do not fit is a larger one made, of twice the capacity (or four times, eight times, ... if
-    that is what they need), and the old tokens are copied.
+    `torch.cat` at every step copies everything at every step. A buffer with room for more is
+    written to in place. Only when the new tokens do not fit is a larger one made, of twice the
+    capacity (or four times, eight times, ... if that is what they need), and the old tokens are
+    copied.
 
     Args:
-        buffer: `(kv_heads, capacity, head_dim)`; its first `length` positions hold keys, the others nothing of meaning.
+        buffer: `(kv_heads, capacity, head_dim)`; its first `length` positions hold keys, the others
+            nothing of meaning.
         length: tokens held so far.
         new: keys of the next tokens, `(kv_heads, seq, head_dim)`.
 
     Returns:
-        The buffer, the same one if there was room, and the tokens that it holds now. Capacity 4 with 3 tokens: one more
-        fits exactly; two more need a buffer for 8, six more one for 16.
+        The buffer, the same one if there was room, and the tokens that it holds now. Capacity 4
+        with 3 tokens: one more fits exactly; two more need a buffer for 8, six more one for 16.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
     """
@@ -277,20 +291,21 @@ def stream_with_cache(
 ) -> Iterator[int]:
     """★★★ Streaming with the cache: each token the moment it is made, and nothing read twice.
 
-    A generator. The first call of the model reads the prompt, each later one the newest token alone; the cache keeps
-    the rest. A token is handed out before the model is called again, and after the last one it is not called again.
+    A generator. The first call of the model reads the prompt, each later one the newest token
+    alone; the cache keeps the rest. A token is handed out before the model is called again, and
+    after the last one it is not called again.
 
     Args:
-        model: `model(ids (1, seq), cache) -> logits (1, seq, vocab)`. The ids continue what the cache holds, and are
-            added to it.
+        model: `model(ids (1, seq), cache) -> logits (1, seq, vocab)`. The ids continue what the
+            cache holds, and are added to it.
         cache: an empty `KVCache`; give it to the model at each call.
         input_ids: the prompt, `(1, seq)`.
         max_new_tokens: end after so many.
         stop_ids: end, too, when the model chooses one of these, which is not handed out.
 
     Yields:
-        The most likely token of each step, an int. With a prompt of 5 tokens and 3 new ones, the calls read 5, 1 and 1
-        positions.
+        The most likely token of each step, an int. With a prompt of 5 tokens and 3 new ones, the
+        calls read 5, 1 and 1 positions.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
     """
@@ -301,30 +316,36 @@ def cache_bytes(config, tokens: int, bytes_per_number: int) -> int:
     """★ What a cache costs: the bytes that keys and values take.
 
     Args:
-        config: the shape of a model; has `num_hidden_layers`, `num_attention_heads`, `num_key_value_heads`, `head_dim`
-            and `hidden_size`, among others.
+        config: the shape of a model; has `num_hidden_layers`, `num_attention_heads`,
+            `num_key_value_heads`, `head_dim` and `hidden_size`, among others.
         tokens: that the cache holds.
         bytes_per_number: 2 for bfloat16, 4 for float32.
 
     Returns:
-        Bytes. Qwen3-0.6B (28 layers, 16 heads on 8 key-value heads of size 128) in bfloat16: 114,688 for one token.
+        Bytes. Qwen3-0.6B (28 layers, 16 heads on 8 key-value heads of size 128) in bfloat16:
+        114,688 for one token.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "7. What a cache costs"
     """
     raise NotImplementedError
 
 
-def left_pad(prompts: list[list[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """★★ Prompts of different lengths as one batch, padded on the left so that all of them end at the same place.
+def left_pad(
+    prompts: list[list[int]], pad_id: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """★★ Prompts of different lengths as one batch, padded on the left so that all of them end at
+    the same place.
 
     Args:
-        prompts: token ids of each, at least one token each. A prompt may contain `pad_id`, as an ordinary token.
+        prompts: token ids of each, at least one token each. A prompt may contain `pad_id`, as an
+            ordinary token.
         pad_id: fills up the shorter ones.
 
     Returns:
         ids: int64 `(batch, longest)`.
         mask: bool `(batch, longest)`, True for real tokens.
-        positions: int64 `(batch, longest)`: 0 for a row's first real token, 1 for the next, and so on; 0 for padding.
+        positions: int64 `(batch, longest)`: 0 for a row's first real token, 1 for the next, and so
+            on; 0 for padding.
 
     >>> ids, mask, positions = left_pad([[5, 6, 7], [8]], pad_id=0)
     >>> ids
@@ -345,12 +366,14 @@ def left_pad(prompts: list[list[int]], pad_id: int) -> tuple[torch.Tensor, torch
 def merge_pairs(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
     """★★★ How a tokenizer finds its pieces: byte-pair encoding (Sennrich et al., 2016).
 
-    Begin with single characters. Of all pairs of neighbours, merge the one with the lowest rank into one piece; if it
-    occurs several times, the leftmost first. Repeat until no pair of neighbours has a rank.
+    Begin with single characters. Of all pairs of neighbours, merge the one with the lowest rank
+    into one piece; if it occurs several times, the leftmost first. Repeat until no pair of
+    neighbours has a rank.
 
     Args:
         word: one or more characters.
-        ranks: the pairs that can be merged, and their ranks: the order in which the tokenizer learned them.
+        ranks: the pairs that can be merged, and their ranks: the order in which the tokenizer
+            learned them.
 
     Returns:
         The pieces; joined they are the word.

@@ -9,7 +9,8 @@ if __name__ == "__main__":  # python Exercises/CH3.py
     import sys
     from pathlib import Path
 
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # not this folder: CH3.py hides CH3/
+    # not this folder: CH3.py hides CH3/
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from Exercises.__main__ import main
 
     sys.exit(main(["CH3", *sys.argv[1:]]))
@@ -22,8 +23,10 @@ from pathlib import Path
 def fill_template(template: str, problem: str) -> str:
     r"""★ Put a problem into a prompt template.
 
-    `{problem}` in the template stands for the problem. As in Python's format strings, `{{` and `}}` stand for single
-    braces: a prompt that asks for `\boxed{}` has to say so. Braces in the problem are the problem's own.
+    `{problem}` in the template stands for the problem. As in Python's format strings, `{{` and `}}`
+    stand for single
+    braces: a prompt that asks for `\boxed{}` has to say so. Braces in the problem are the problem's
+        own.
 
     Args:
         template: has `{problem}` once or more often.
@@ -43,8 +46,9 @@ def fill_template(template: str, problem: str) -> str:
 def last_number(text: str) -> str | None:
     """★ The last number of a text, as it is written there: what is left when nobody drew a box.
 
-    A number is digits, perhaps with commas between groups of three, perhaps with a point and more digits. A full stop
-    behind a number is not part of it, and "1, 2" are two numbers. A minus sign directly before it is, unless a digit
+    A number is digits, perhaps with commas between groups of three, perhaps with a point and more
+    digits. A full stop behind a number is not part of it, and "1, 2" are two numbers. A minus sign
+    directly before it is, unless a digit
     stands before the minus: "3-5" ends in 5.
 
     Args:
@@ -64,9 +68,11 @@ def last_number(text: str) -> str | None:
 def last_box(text: str) -> str | None:
     r"""★★ What stands in the last box that is complete.
 
-    A box begins with `\boxed{` and ends with the brace that closes it; braces nest. A box that is never closed, as in a
-    text that was cut off, does not count: take one before it. An escaped brace, `\{` or `\}`, is a sign like others: it
-    opens and closes nothing, and need not have a partner. Of boxes within boxes, take the one that begins last.
+    A box begins with `\boxed{` and ends with the brace that closes it; braces nest. A box that is
+    never closed, as in a
+    text that was cut off, does not count: take one before it. An escaped brace, `\{` or `\}`, is a
+    sign like others: it opens and closes nothing, and need not have a partner. Of boxes within
+    boxes, take the one that begins last.
 
     Args:
         text: what a model wrote.
@@ -85,7 +91,8 @@ def last_box(text: str) -> str | None:
 def number_value(text: str) -> Fraction | None:
     r"""★★ The exact value of a number, however it is written.
 
-    - commas between groups of three digits: `1,000`. With other groups, as in `12,5`, it is not a number
+    - commas between groups of three digits: `1,000`. With other groups, as in `12,5`, it is not a
+      number
     - a decimal point, with or without digits before it: `0.5`, `.5`
     - a minus sign in front: `-`, or the typographic `−` (U+2212)
     - per cent, `%` or LaTeX's `\%`, perhaps behind a space: `50\%` is one half
@@ -108,11 +115,12 @@ def number_value(text: str) -> Fraction | None:
 def mixed_number(text: str) -> Fraction | None:
     r"""★★ The value of a whole number, a fraction, or both together.
 
-    In `3\frac{1}{2}` nothing is multiplied: it is three *and* a half. The minus sign of `-3\frac{1}{2}` counts for all
-    of it.
+    In `3\frac{1}{2}` nothing is multiplied: it is three *and* a half. The minus sign of
+    `-3\frac{1}{2}` counts for all of it.
 
     Args:
-        text: such as `5`, `-7/2`, `3 1/2`, `\frac{7}{2}`, `-3\frac{1}{2}` or `3 \dfrac{1}{2}`; no sign but in front.
+        text: such as `5`, `-7/2`, `3 1/2`, `\frac{7}{2}`, `-3\frac{1}{2}` or `3 \dfrac{1}{2}`; no
+            sign but in front.
 
     Returns:
         The value; None for anything else, and where the denominator is 0.
@@ -129,7 +137,8 @@ def calculate(text: str) -> Fraction:
     """★★★ A calculator, without `eval`: read an expression and compute it exactly.
 
     - numbers, whole or decimal; `+`, `-`, `*`, `/`, `^` and round brackets; spaces do not matter
-    - products before sums, powers before products; from left to right, but powers from the right: 2^3^2 is 2^9
+    - products before sums, powers before products; from left to right, but powers from the right:
+      2^3^2 is 2^9
     - a minus sign may stand before an operand: `2*-3`. It binds less than a power: -2^2 is -4
     - exponents are whole numbers from -1000 to 1000, which keeps `9^9^9^9` from filling the memory
 
@@ -140,7 +149,8 @@ def calculate(text: str) -> Fraction:
         The value.
 
     Raises:
-        ValueError: the text is no such expression, an exponent is not allowed, or something is divided by zero.
+        ValueError: the text is no such expression, an exponent is not allowed, or something is
+            divided by zero.
 
     >>> calculate("1 + 2*3^2"), calculate("8 - 4 - 2"), calculate("1/3 + 0.5")
     (Fraction(19, 1), Fraction(2, 1), Fraction(5, 6))
@@ -153,8 +163,8 @@ def calculate(text: str) -> Fraction:
 def same_fraction(first: tuple[int, int], second: tuple[int, int]) -> bool:
     """★ Are two fractions equal, exactly?
 
-    Without floats: they have 16 digits, and a wrong answer may differ in the 20th. And what is divided by zero is no
-    number, so it is equal to nothing.
+    Without floats: they have 16 digits, and a wrong answer may differ in the 20th. And what is
+    divided by zero is no number, so it is equal to nothing.
 
     Args:
         first, second: numerator and denominator of each; any integers, of any size and sign.
@@ -168,18 +178,23 @@ def same_fraction(first: tuple[int, int], second: tuple[int, int]) -> bool:
 
 
 def same_function(
-    first: Callable[[Fraction], Fraction], second: Callable[[Fraction], Fraction], points: list[Fraction]
+    first: Callable[[Fraction], Fraction],
+    second: Callable[[Fraction], Fraction],
+    points: list[Fraction],
 ) -> bool | None:
     """★★ Two expressions are the same if they have the same values wherever both are defined.
 
-    Compare them at the points given. (x² - 1)/(x - 1) has no value at 1, where x + 1 has one: that point says nothing.
+    Compare them at the points given. (x² - 1)/(x - 1) has no value at 1, where x + 1 has one: that
+    point says nothing.
 
     Args:
-        first, second: give the value at a point, exactly; raise ZeroDivisionError where they have none.
+        first, second: give the value at a point, exactly; raise ZeroDivisionError where they have
+            none.
         points: where to compare.
 
     Returns:
-        True: equal at each point where both have a value. False: different at one. None: no point told anything.
+        True: equal at each point where both have a value. False: different at one. None: no point
+            told anything.
 
     >>> points = [Fraction(1), Fraction(2), Fraction(3)]
     >>> same_function(lambda x: (x * x - 1) / (x - 1), lambda x: x + 1, points)
@@ -195,13 +210,14 @@ def same_function(
 def same_interval(first: str, second: str) -> bool:
     r"""★★ Do two intervals hold the same numbers?
 
-    A round bracket leaves its end out, a square one takes it in. Ends are exact. And an interval without any number in
-    it is the empty set, which there is only one of: `(3, 3)`, `[5, 3]` and `(5, 3)` are the same; `[3, 3]` is not
-    empty, it holds 3.
+    A round bracket leaves its end out, a square one takes it in. Ends are exact. And an interval
+    without any number in it is the empty set, which there is only one of: `(3, 3)`, `[5, 3]` and
+    `(5, 3)` are the same; `[3, 3]` is not empty, it holds 3.
 
     Args:
-        first, second: such as `(0, 1]`, `[1/2, 0.75)`, `(-\infty, 0)` or `\left[ 2, \infty \right)`. Ends are whole
-            numbers, decimals or fractions with `/`, or infinite, which never stand at a square bracket.
+        first, second: such as `(0, 1]`, `[1/2, 0.75)`, `(-\infty, 0)` or
+            `\left[ 2, \infty \right)`. Ends are whole numbers, decimals or fractions with `/`, or
+            infinite, which never stand at a square bracket.
 
     >>> same_interval("[0.5, 2)", "[1/2,2)"), same_interval(r"(-\infty, 0]", r"(-\infty, 0)")
     (True, False)
@@ -216,12 +232,12 @@ def same_list(first: str, second: str) -> bool:
 
     - `(3, -1)` is a point, and not the point `(-1, 3)`
     - `\{3, -1\}` is a set: no order, and saying an element twice changes nothing
-    - `3, -1`, without brackets around it all, is a list of solutions: the same as the set with these elements.
-      `(1, 2), (3, 4)` is a list of two points, and `5` alone is a list too
+    - `3, -1`, without brackets around it all, is a list of solutions: the same as the set with
+      these elements. `(1, 2), (3, 4)` is a list of two points, and `5` alone is a list too
 
     Args:
-        first, second: points, sets or lists. Their elements are points, sets, or texts without commas (such as
-            `\frac{1}{2}`), which are the same if they are equal but for spaces.
+        first, second: points, sets or lists. Their elements are points, sets, or texts without
+            commas (such as `\frac{1}{2}`), which are the same if they are equal but for spaces.
 
     >>> same_list("(1, 2), (3, 4)", r"\{(3,4), (1,2)\}"), same_list("(1, 2), (3, 4)", "(2, 1), (3, 4)")
     (True, False)
@@ -238,15 +254,17 @@ def broken_rule(same: Callable[[str, str], bool], answers: list[str]) -> tuple[s
     - if a is the same as b, then b is the same as a
     - if a is the same as b, and b the same as c, then a is the same as c
 
-    Voting counts groups of equal answers, and without these rules there are none. Find answers that break one.
+    Voting counts groups of equal answers, and without these rules there are none. Find answers that
+    break one.
 
     Args:
         same: compares two answers.
         answers: to try; all pairs and triples of them.
 
     Returns:
-        `(a,)` if a is not the same as itself; `(a, b)` if `same(a, b)` and `same(b, a)` differ; `(a, b, c)` if a is the
-        same as b and b as c, but a not as c. Any one that there is, or None.
+        `(a,)` if a is not the same as itself; `(a, b)` if `same(a, b)` and `same(b, a)` differ;
+        `(a, b, c)` if a is the same as b and b as c, but a not as c. Any one that there is, or
+        None.
 
     >>> broken_rule(lambda a, b: abs(float(a) - float(b)) < 0.1, ["0.30", "0.38", "0.46"])  # "nearly equal"
     ('0.30', '0.38', '0.46')
@@ -259,8 +277,9 @@ def broken_rule(same: Callable[[str, str], bool], answers: list[str]) -> tuple[s
 def bounded_power(base: int, exponent: int, max_digits: int) -> int | None:
     """★★ Know the price before you pay: a power, if it is not too long.
 
-    9 ** 387420489 has 370 million digits. Who computes it first and counts its digits afterwards waits for a very long
-    time; so look at base and exponent, and compute only what is not much longer than allowed.
+    9 ** 387420489 has 370 million digits. Who computes it first and counts its digits afterwards
+    waits for a very long time; so look at base and exponent, and compute only what is not much
+    longer than allowed.
 
     Args:
         base: any integer.
@@ -278,11 +297,14 @@ def bounded_power(base: int, exponent: int, max_digits: int) -> int | None:
     raise NotImplementedError
 
 
-def count_mistakes(judge: Callable[[str, str], bool], pairs: list[tuple[str, str, bool]]) -> tuple[int, int]:
+def count_mistakes(
+    judge: Callable[[str, str], bool], pairs: list[tuple[str, str, bool]]
+) -> tuple[int, int]:
     """★ Two ways to be wrong: a judge that accepts wrong answers, and one that rejects right ones.
 
-    Training and voting believe the judge. One that accepts too much teaches nonsense; one that rejects too much makes a
-    good model look bad. So count the two apart. A judge that raises an exception has not said "the same".
+    Training and voting believe the judge. One that accepts too much teaches nonsense; one that
+    rejects too much makes a good model look bad. So count the two apart. A judge that raises an
+    exception has not said "the same".
 
     Args:
         judge: says whether an answer is the same as a reference.
@@ -305,16 +327,18 @@ def count_mistakes(judge: Callable[[str, str], bool], pairs: list[tuple[str, str
 def find_mistake(judge: Callable[[str, str], bool]) -> tuple[str, str, bool] | None:
     r"""★★ Write test cases that find out a bad judge.
 
-    You are given judges, one after another, and most have a fault: one compares strings; one rounds to two decimals;
-    one forgets minus signs, or the order in a point, or whether the ends of an interval belong to it; one does not know
-    thousands commas, or per cent, or LaTeX's fractions; one says the same to everything. Make a list of pairs whose
-    verdict you know, try them on the judge, and hand in one that it gets wrong.
+    You are given judges, one after another, and most have a fault: one compares strings; one rounds
+    to two decimals; one forgets minus signs, or the order in a point, or whether the ends of an
+    interval belong to it; one does not know thousands commas, or per cent, or LaTeX's fractions;
+    one says the same to everything. Make a list of pairs whose verdict you know, try them on the
+    judge, and hand in one that it gets wrong.
 
     Args:
         judge: takes an answer and a reference, says whether they are the same. It raises nothing.
 
     Returns:
-        An answer, a reference, and whether they are the same in truth, where the judge says otherwise. None if the
+        An answer, a reference, and whether they are the same in truth, where the judge says
+        otherwise. None if the
         judge was right about all your pairs: the one without a fault must get through.
 
     >>> find_mistake(lambda answer, reference: answer == reference)  # for example
@@ -355,8 +379,8 @@ def problems_needed(share: float, width: float) -> int:
 
         2z · sqrt(p(1 - p)/n + z²/(4n²)) / (1 + z²/n)
 
-    It gets narrower with each further problem. Find the smallest n for which it is at most as wide as wanted. That may
-    be millions, so do not try one after another.
+    It gets narrower with each further problem. Find the smallest n for which it is at most as wide
+    as wanted. That may be millions, so do not try one after another.
 
     Args:
         share: the accuracy that is expected, between 0 and 1.
@@ -377,12 +401,12 @@ def accuracy_by_level(results: list[dict]) -> list[tuple]:
     """★ A table of accuracies: a row for each level, and one for all.
 
     Args:
-        results: one dictionary a problem, in any order, with at least `level` (an int) and `correct` (a bool). There is
-            at least one.
+        results: one dictionary a problem, in any order, with at least `level` (an int) and
+            `correct` (a bool). There is at least one.
 
     Returns:
-        Rows `(level, right, total, share)` in the order of the levels, and at the end `("all", right, total, share)`,
-        the share of all problems.
+        Rows `(level, right, total, share)` in the order of the levels, and at the end
+        `("all", right, total, share)`, the share of all problems.
 
     >>> results = [{"level": level, "correct": correct} for level, correct in ((2, False), (1, True), (2, True))]
     >>> accuracy_by_level(results)[:2]
@@ -396,15 +420,16 @@ def accuracy_by_level(results: list[dict]) -> list[tuple]:
 def lengths_by_subject(results: list[dict]) -> dict[str, tuple[float | None, float | None]]:
     """★★ How long are the answers, the right ones and the wrong ones, subject by subject?
 
-    Wrong answers are longer on the whole: because the model rambles, or because hard subjects have long solutions?
-    Within one subject the comparison is fairer.
+    Wrong answers are longer on the whole: because the model rambles, or because hard subjects have
+    long solutions? Within one subject the comparison is fairer.
 
     Args:
-        results: one dictionary a problem, in any order, with at least `subject`, `correct` and `tokens`.
+        results: one dictionary a problem, in any order, with at least `subject`, `correct` and
+            `tokens`.
 
     Returns:
-        For each subject the mean number of tokens of its right answers and that of its wrong ones; None for a mean of
-        no answers.
+        For each subject the mean number of tokens of its right answers and that of its wrong ones;
+        None for a mean of no answers.
 
     >>> results = [
     ...     {"subject": "Algebra", "correct": True, "tokens": 60},
@@ -428,14 +453,15 @@ def compare_templates(
     """★★ Which prompt works best? Ask every problem with every template.
 
     Args:
-        templates: by name. Each is a format string with `{problem}`, in which `{{` and `}}` stand for braces.
+        templates: by name. Each is a format string with `{problem}`, in which `{{` and `}}` stand
+            for braces.
         problems: dictionaries with `problem` and `answer`, the reference; at least one.
         ask: gives what a model writes when it reads a prompt.
         grade: says whether what was written agrees with a reference.
 
     Returns:
-        `(name, share of problems answered rightly)` for each template, the best first; of equally good ones, the one
-        that stands first in `templates`.
+        `(name, share of problems answered rightly)` for each template, the best first; of equally
+        good ones, the one that stands first in `templates`.
 
     >>> problems = [{"problem": "1 + 1", "answer": "2"}, {"problem": "2 + 3", "answer": "5"}]
     >>> knows_one = lambda prompt: "2" if prompt == "What is 1 + 1?" else "no idea"
@@ -450,9 +476,10 @@ def compare_templates(
 def still_open(content: bytes, unique_ids: list[str]) -> list[str]:
     """★★ An evaluation was killed. Which problems does it still have to ask?
 
-    Its file holds one JSON object a line: first the settings, then one result a line, in any order. Each line ends in a
-    line break, and was written in one go; but the last one may be cut anywhere, even in the middle of a character. A
-    line without its line break does not count, whatever it looks like.
+    Its file holds one JSON object a line: first the settings, then one result a line, in any order.
+    Each line ends in a line break, and was written in one go; but the last one may be cut anywhere,
+    even in the middle of a character. A line without its line break does not count, whatever it
+    looks like.
 
     Args:
         content: of the file; empty if it did not come to writing.
@@ -473,19 +500,22 @@ def still_open(content: bytes, unique_ids: list[str]) -> list[str]:
 def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list[str]:
     """★★★ An evaluation that can be killed at any moment, and loses nothing.
 
-    Ask the problems in their order. Write each answer to the file before you ask for the next, so that it is there
-    whatever happens then. When the file exists already, ask only what is missing. Its last line may have been cut, as
-    in the exercise before: remove what is left of it, so that the next line is not written behind it.
+    Ask the problems in their order. Write each answer to the file before you ask for the next, so
+    that it is there whatever happens then. When the file exists already, ask only what is missing.
+    Its last line may have been cut, as
+    in the exercise before: remove what is left of it, so that the next line is not written behind
+        it.
 
     Args:
-        path: of the file, which may not exist yet. One line a problem, JSON with `unique_id` and `text`, and a line
-            break. (No settings here.)
+        path: of the file, which may not exist yet. One line a problem, JSON with `unique_id` and
+            `text`, and a line break. (No settings here.)
         problems: dictionaries with `unique_id` and `problem`.
         ask: gives the answer to a problem's text. It may raise an exception: let it through.
 
     Returns:
-        The answers' texts, in the order of the problems. Killed in the middle of writing line 3 of 5 and called again,
-        it asks three problems and returns five texts; called once more, it asks none.
+        The answers' texts, in the order of the problems. Killed in the middle of writing line 3 of
+        5 and called again, it asks three problems and returns five texts; called once more, it asks
+        none.
 
     Read: CH3/2_math_verifier.ipynb, section "10. Killed, and nothing is lost"
     """
@@ -493,26 +523,28 @@ def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list
 
 
 def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
-    r"""★★ A data set of your own: from questions as GSM8K has them (Cobbe et al., 2021) to problems for `evaluate`.
+    r"""★★ A data set of your own: from questions as GSM8K has them (Cobbe et al., 2021) to problems
+    for `evaluate`.
 
-    A solution in GSM8K has one step a line, calculations in double angle brackets, and the answer on a last line behind
-    `####`. Our problems have these fields:
+    A solution in GSM8K has one step a line, calculations in double angle brackets, and the answer
+    on a last line behind `####`. Our problems have these fields:
 
     - `problem`: the question; `answer`: what stands behind `####`, without spaces around it
-    - `solution`: the lines before that, without what is in double angle brackets (and without these); no line break at
-      the end
+    - `solution`: the lines before that, without what is in double angle brackets (and without
+      these); no line break at the end
     - `subject`: as given; `level`: the number of steps, but at most 5
     - `unique_id`: subject and number, from 1: `shopping/1`
 
-    A question that occurs a second time would count twice: leave it out, and do not count its number.
+    A question that occurs a second time would count twice: leave it out, and do not count its
+    number.
 
     Args:
         questions: question and solution of each; at least one step in each solution.
         subject: of all of them.
 
     Returns:
-        One dictionary a problem. Write them to a `.json` file with `json.dump`, and the model is asked by
-        `python -m CH3.evaluation --data FILE`.
+        One dictionary a problem. Write them to a `.json` file with `json.dump`, and the model is
+        asked by `python -m CH3.evaluation --data FILE`.
 
     >>> worked = "Half is 48/2 = <<48/2=24>>24.\n24 + 3 = 27.\n#### 27"
     >>> problem = own_problems([("Half of 48, plus 3?", worked)], "sums")[0]

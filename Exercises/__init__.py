@@ -1,1 +1,3 @@
-"""Exercises: a stub to fill in, a hint on request, a verdict at once. `python -m Exercises` says where you are."""
+"""Exercises: a stub to fill in, a hint on request, a verdict at once. `python -m Exercises` says
+where you are.
+"""

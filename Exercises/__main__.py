@@ -1,14 +1,12 @@
 """Exercises: stubs to fill in, checked at once.
 
-python -m Exercises                     where you are, and the next open exercise
-python -m Exercises CH2                 check a chapter
-python -m Exercises CH2 4               check one exercise
-python -m Exercises CH2 4 --hint        a hint; each call gives one more
-python -m Exercises CH2 4 --solution    a way to do it
-python -m Exercises CH2 4 --reset       the stub again; what you wrote is kept under build/Exercises/attempts
-python -m Exercises CH2 --reset         all stubs of a chapter again; your file is kept there too
-python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C; also for a chapter
-"""
+python -m Exercises                     where you are, and the next open exercise python -m
+Exercises CH2                 check a chapter python -m Exercises CH2 4               check one
+exercise python -m Exercises CH2 4 --hint        a hint; each call gives one more python -m
+Exercises CH2 4 --solution    a way to do it python -m Exercises CH2 4 --reset       the stub again;
+what you wrote is kept under build/Exercises/attempts python -m Exercises CH2 --reset         all
+stubs of a chapter again; your file is kept there too python -m Exercises CH2 4 --watch       check
+whenever the file is saved, until Ctrl-C; also for a chapter"""
 
 import argparse
 import os
@@ -31,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line asks for.
 
     Returns:
-        0 if every exercise that was checked is done, else 1; 2 if nothing could be checked; 130 after Ctrl-C.
+        0 if every exercise that was checked is done, else 1; 2 if nothing could be checked; 130
+        after Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -59,21 +58,28 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (UnreadableError, RuntimeError, OSError) as error:  # a check that cannot run, a folder that is read-only
+    # a check that cannot run, a folder that is read-only
+    except (UnreadableError, RuntimeError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m Exercises", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m Exercises",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("chapter", nargs="?", choices=chapters(), type=str.upper, help="such as CH2")
+    parser.add_argument(
+        "chapter", nargs="?", choices=chapters(), type=str.upper, help="such as CH2"
+    )
     parser.add_argument("number", nargs="?", type=int, help="of an exercise of the chapter")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--hint", action="store_true", help="one hint more than last time")
     action.add_argument("--solution", action="store_true", help="a way to do it")
-    action.add_argument("--reset", action="store_true", help="put the stub back, or a chapter's; keeps your file")
+    action.add_argument(
+        "--reset", action="store_true", help="put the stub back, or a chapter's; keeps your file"
+    )
     action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
     return parser
 
@@ -93,7 +99,9 @@ def _one(exercise: Exercise, options: argparse.Namespace) -> int:
 
 def _start_anew(chapter: str) -> int:
     backup = reset_chapter(chapter)
-    print(f"all stubs of {chapter} are back" + (f"; your file as it was: {backup}" if backup else ""))
+    print(
+        f"all stubs of {chapter} are back" + (f"; your file as it was: {backup}" if backup else "")
+    )
     return 0
 
 
@@ -131,7 +139,9 @@ def overview() -> int:
 
 
 def _finish(results: list) -> int:
-    """Show the next open exercise: one that was begun and fails, if there is one, else the first that is not done."""
+    """Show the next open exercise: one that was begun and fails, if there is one, else the first
+    that is not done.
+    """
     still_open = [result for result in results if result[1].state != PASSED]
     if not still_open:
         print("\nAll done.")
@@ -179,8 +189,8 @@ def _check_while_watching(chapter: str, number: int | None, process: CheckProces
 def _look(file: Path) -> tuple[int, bytes] | None:
     """When a file was saved, and what is in it; None while it cannot be read.
 
-    The time alone misses a second save within one tick of the clock; the text alone, a save that changed nothing.
-    """
+    The time alone misses a second save within one tick of the clock; the text alone, a save that
+    changed nothing."""
     try:
         return file.stat().st_mtime_ns, file.read_bytes()
     except OSError:

@@ -1,8 +1,7 @@
 """How an exercise is judged: call the reader's function case by case, and compare what comes back.
 
-A check (`Exercises/checks`) yields cases. A case is the arguments of one call and what should come back, which the
-check has worked out by itself.
-"""
+A check (`Exercises/checks`) yields cases. A case is the arguments of one call and what should come
+back, which the check has worked out by itself."""
 
 import inspect
 import math
@@ -63,9 +62,12 @@ class Case:
     """One call and what should come back.
 
     Attributes:
-        args, kwargs: of the reader's function, which gets copies of tensors, lists and dictionaries.
-        expected: a value, or `Where`. Floats and tensors may differ by `tolerance`, relative or absolute.
-        run: `run(function, *args, **kwargs)` gives the value that is compared; a generator, say, must be run through.
+        args, kwargs: of the reader's function, which gets copies of tensors, lists and
+            dictionaries.
+        expected: a value, or `Where`. Floats and tensors may differ by `tolerance`, relative or
+            absolute.
+        run: `run(function, *args, **kwargs)` gives the value that is compared; a generator, say,
+            must be run through.
         note: what is special here, shown when the case fails.
         shown: the call as the reader should see it; None: the function's name and its arguments.
     """
@@ -99,11 +101,17 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
         except (Exception, SystemExit) as error:
             if _says_not_done(error, path):
                 return Verdict(name, NOT_DONE)
-            lines = [f"called:    {called}", f"raised:    {_shown_error(error)}", *reader_lines(error, path)]
+            lines = [
+                f"called:    {called}",
+                f"raised:    {_shown_error(error)}",
+                *reader_lines(error, path),
+            ]
             return Verdict(name, FAILED, "\n".join(lines))
         wrong = difference(got, case.expected, case.tolerance)
         if wrong is not None:
-            message = f"called:    {called}\ncame back: {shown(got)}\nexpected:  {shown(case.expected)}"
+            message = (
+                f"called:    {called}\ncame back: {shown(got)}\nexpected:  {shown(case.expected)}"
+            )
             return Verdict(name, FAILED, message + (f"\n           {wrong}" if wrong else ""))
     return Verdict(name, PASSED)
 
@@ -121,13 +129,18 @@ def fresh(value: Any) -> Any:
 
 def reader_lines(error: BaseException, path: str) -> list[str]:
     """Where in the reader's file an exception passed, the last three places."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
-    places = dict.fromkeys(f"line {frame.lineno}:  {frame.line}" for frame in frames)  # a comprehension is two frames
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path
+    ]
+    # a comprehension is two frames
+    places = dict.fromkeys(f"line {frame.lineno}:  {frame.line}" for frame in frames)
     return list(places)[-3:]
 
 
 def _says_not_done(error: BaseException, path: str) -> bool:
-    """Whether it is a stub's `raise NotImplementedError`; PyTorch raises the same for what a device cannot do."""
+    """Whether it is a stub's `raise NotImplementedError`; PyTorch raises the same for what a device
+    cannot do.
+    """
     last_place = traceback.extract_tb(error.__traceback__)[-1]
     return isinstance(error, NotImplementedError) and not error.args and last_place.filename == path
 
@@ -150,7 +163,10 @@ def _shown_call(name: str, function: Callable, case: Case) -> str:
     except (TypeError, ValueError):
         names = []
     names += [None] * len(case.args)
-    parts = [f"{key}={shown(value)}" if key else shown(value) for key, value in zip(names, case.args, strict=False)]
+    parts = [
+        f"{key}={shown(value)}" if key else shown(value)
+        for key, value in zip(names, case.args, strict=False)
+    ]
     parts += [f"{key}={shown(value)}" for key, value in case.kwargs.items()]
     return f"{name}({', '.join(parts)})"
 
@@ -175,11 +191,15 @@ def _shown_tensor(tensor: Any) -> str:
     about = f"shape {tuple(tensor.shape)}, {kind}"
     if tensor.device.type != "cpu":
         return f"tensor of {about}, on {tensor.device}"
-    flat = [round(x, 4) if isinstance(x, float) else x for x in tensor.detach().flatten().tolist()[:13]]
+    flat = [
+        round(x, 4) if isinstance(x, float) else x for x in tensor.detach().flatten().tolist()[:13]
+    ]
     if tensor.numel() > len(flat) or tensor.numel() > 12:
         return f"tensor of {about}: {', '.join(map(str, flat[:6]))}, ..."
     values = _nested(iter(flat), list(tensor.shape))
-    return f"tensor({values})" if kind in ("float32", "int64", "bool") else f"tensor({values}, {kind})"
+    return (
+        f"tensor({values})" if kind in ("float32", "int64", "bool") else f"tensor({values}, {kind})"
+    )
 
 
 def _nested(flat: Iterator, shape: list[int]) -> Any:
@@ -215,8 +235,14 @@ def _sequence_difference(got: Any, expected: Any, tolerance: float) -> str | Non
     for index, (one, other) in enumerate(zip(got, expected, strict=False)):
         wrong = difference(one, other, tolerance)
         if wrong is not None:
-            return f"at [{index}]: {wrong or f'{shown(one)} came back, {shown(other)} was expected'}"
-    return None if len(got) == len(expected) else f"length {len(got)} came back, {len(expected)} was expected"
+            return (
+                f"at [{index}]: {wrong or f'{shown(one)} came back, {shown(other)} was expected'}"
+            )
+    return (
+        None
+        if len(got) == len(expected)
+        else f"length {len(got)} came back, {len(expected)} was expected"
+    )
 
 
 def _dictionary_difference(got: Any, expected: dict, tolerance: float) -> str | None:
@@ -226,7 +252,11 @@ def _dictionary_difference(got: Any, expected: dict, tolerance: float) -> str | 
         wrong = difference(got[key], expected[key], tolerance) if key in got else "missing"
         if wrong is not None:
             return f"at [{key!r}]: {wrong or f'{shown(got[key])} came back, {shown(expected[key])} was expected'}"
-    return None if len(got) == len(expected) else f"{sorted(set(got) - set(expected), key=str)} should not be there"
+    return (
+        None
+        if len(got) == len(expected)
+        else f"{sorted(set(got) - set(expected), key=str)} should not be there"
+    )
 
 
 def _tensor_difference(got: Any, expected: Any, tolerance: float) -> str | None:
@@ -250,4 +280,5 @@ def _plain(value: Any) -> str:
 
 
 def _is_tensor(value: Any) -> bool:
-    return type(value).__module__ == "torch" and hasattr(value, "isclose")  # without importing torch, which is slow
+    # without importing torch, which is slow
+    return type(value).__module__ == "torch" and hasattr(value, "isclose")

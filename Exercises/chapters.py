@@ -13,7 +13,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
-STATE = ROOT / "build" / "Exercises"  # what is remembered from call to call, and attempts that were reset
+# what is remembered from call to call, and attempts that were reset
+STATE = ROOT / "build" / "Exercises"
 STAR = "★"
 NOT_DONE_LINE = "    raise NotImplementedError\n"
 SECTION = re.compile(r'Read: (?P<notebook>\S+\.ipynb), section "(?P<heading>[^"]+)"')
@@ -62,7 +63,9 @@ class Exercise:
         """The notebook, and the heading in it, that explain the idea."""
         found = SECTION.search(self.task)
         if found is None:
-            raise ValueError(f"the task of {self.name} does not say which section of a notebook it belongs to")
+            raise ValueError(
+                f"the task of {self.name} does not say which section of a notebook it belongs to"
+            )
         return found["notebook"], found["heading"]
 
     @property
@@ -99,7 +102,9 @@ def _exercise(chapter: str, number: int, function: ast.FunctionDef, source: str)
 
 
 def stub_file(chapter: str) -> str:
-    """What the reader's file looked like at the beginning: the solutions file with another head and without bodies."""
+    """What the reader's file looked like at the beginning: the solutions file with another head and
+    without bodies.
+    """
     source = (FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8")
     for exercise in exercises(chapter):
         source = source.replace(exercise.solution, exercise.stub)

@@ -1,4 +1,6 @@
-"""Checking the reader's code from outside: in a process of its own, so that nothing it does can harm this one."""
+"""Checking the reader's code from outside: in a process of its own, so that nothing it does can
+harm this one.
+"""
 
 import contextlib
 import json
@@ -18,7 +20,8 @@ SECONDS = 5.0  # that one exercise may take
 
 
 class CheckProcess:
-    """A process that has a chapter's checks imported, and waits for what to check; it is asked once.
+    """A process that has a chapter's checks imported, and waits for what to check; it is asked
+    once.
 
     Args:
         chapter: such as "CH2".
@@ -35,11 +38,18 @@ class CheckProcess:
             stderr=self._errors,
             encoding="utf-8",
         )
-        self._process, self._input, self._output = process, cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+        self._process, self._input, self._output = (
+            process,
+            cast(IO[str], process.stdin),
+            cast(IO[str], process.stdout),
+        )
 
     def messages(self, **request: Any) -> Iterator[dict]:
-        """What it has to say, message by message, until it ends; nothing if it has died before it could be asked."""
-        with contextlib.suppress(OSError), self._input:  # BrokenPipeError; on Windows OSError: invalid argument
+        """What it has to say, message by message, until it ends; nothing if it has died before it
+        could be asked.
+        """
+        # BrokenPipeError; on Windows OSError: invalid argument
+        with contextlib.suppress(OSError), self._input:
             self._input.write(json.dumps(request) + "\n")
         for line in self._output:
             yield json.loads(line)
@@ -65,7 +75,10 @@ class CheckProcess:
 
 
 def check(
-    chapter: str, wanted: list[Exercise], seconds: float = SECONDS, process: CheckProcess | None = None
+    chapter: str,
+    wanted: list[Exercise],
+    seconds: float = SECONDS,
+    process: CheckProcess | None = None,
 ) -> Iterator[Verdict]:
     """Verdicts on exercises of a chapter, in their order, each as soon as it is known.
 
@@ -98,10 +111,12 @@ def run(
     seconds: float = SECONDS,
     process: CheckProcess | None = None,
 ) -> Iterator[Verdict]:
-    """Verdicts on functions of a file, in their order; a process that an exercise ends is followed by another.
+    """Verdicts on functions of a file, in their order; a process that an exercise ends is followed
+    by another.
 
     Args:
-        path, source: the file, and what was read from it, which is what runs whatever becomes of the file.
+        path, source: the file, and what was read from it, which is what runs whatever becomes of
+            the file.
         chapter, seconds, process: as for `check`.
         names: of the functions.
 
@@ -110,11 +125,14 @@ def run(
     """
     left = list(names)
     while left:
-        if process is None or process.status is not None:  # one that has waited for hours may have died
+        # one that has waited for hours may have died
+        if process is None or process.status is not None:
             process = CheckProcess(chapter)
         begun = ""  # what the process was at; None: reading the file
         try:
-            for message in process.messages(path=str(path), source=source, names=left, seconds=seconds):
+            for message in process.messages(
+                path=str(path), source=source, names=left, seconds=seconds
+            ):
                 if "verdict" in message:
                     left = left[1:]
                     yield Verdict(**message["verdict"])
@@ -134,7 +152,9 @@ def run(
 
 
 def _why_it_ended(process: CheckProcess, path: Path, source: str, seconds: float) -> str | None:
-    """Out of time, or a crash, and the reader's lines that were running; None: an error that cannot be the reader's."""
+    """Out of time, or a crash, and the reader's lines that were running; None: an error that cannot
+    be the reader's.
+    """
     trace = process.last_words()
     if "Timeout (" in trace:
         reason = f"stopped: not finished after {seconds:g} seconds (an endless loop?)"
@@ -145,5 +165,9 @@ def _why_it_ended(process: CheckProcess, path: Path, source: str, seconds: float
         reason = f"the Python interpreter ended: {fatal[1] if fatal else f'exit status {process.status}'}"
     lines = dict(enumerate(source.split("\n"), 1))
     written = str(path).encode("ascii", "backslashreplace").decode()  # as `faulthandler` writes it
-    numbers = [int(number) for number in re.findall(rf'File "{re.escape(written)}", line (\d+)', trace)[:3]]
-    return "\n".join([reason, *(f"line {number}:  {lines.get(number, '').strip()}" for number in numbers[::-1])])
+    numbers = [
+        int(number) for number in re.findall(rf'File "{re.escape(written)}", line (\d+)', trace)[:3]
+    ]
+    return "\n".join(
+        [reason, *(f"line {number}:  {lines.get(number, '').strip()}" for number in numbers[::-1])]
+    )

@@ -15,7 +15,9 @@ COLOURS = {PASSED: "32", NOT_DONE: "2", FAILED: "31"}  # green, faint, red
 
 
 def coloured(text: str, state: str) -> str:
-    """In the state's colour, where the output is a terminal that wants colours (https://no-color.org)."""
+    """In the state's colour, where the output is a terminal that wants colours
+    (https://no-color.org).
+    """
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return text
     return f"\033[{COLOURS[state]}m{text}\033[0m"
@@ -59,7 +61,10 @@ def show_line(exercise: Exercise, verdict: Verdict) -> None:
 
 def show_progress(chapter: str, results: list[tuple[Exercise, Verdict]]) -> None:
     """How much of a chapter is done."""
-    print(f"{chapter}  {bar(sum(verdict.state == PASSED for _, verdict in results), len(results))}", flush=True)
+    print(
+        f"{chapter}  {bar(sum(verdict.state == PASSED for _, verdict in results), len(results))}",
+        flush=True,
+    )
 
 
 def show_verdict(exercise: Exercise, verdict: Verdict) -> None:
@@ -74,7 +79,9 @@ def show_verdict(exercise: Exercise, verdict: Verdict) -> None:
 
 
 def show_next(exercise: Exercise, verdict: Verdict) -> None:
-    """The task of an exercise that was not begun; for any that is open, where to write and what to type."""
+    """The task of an exercise that was not begun; for any that is open, where to write and what to
+    type.
+    """
     if verdict.state == NOT_DONE:
         print(f"\n{indented(exercise.task.lstrip(STAR + ' '))}")
     print(f"\n  write in {_place(exercise)}")

@@ -1,10 +1,11 @@
-"""The file that the reader fills in, such as `Exercises/CH2.py`: read piece by piece, imported, reset.
+"""The file that the reader fills in, such as `Exercises/CH2.py`: read piece by piece, imported,
+reset.
 
-It is cut into blocks at its functions. A slip of syntax in one of them spoils that one only, and a stub can be put back
-without touching what stands around it.
+It is cut into blocks at its functions. A slip of syntax in one of them spoils that one only, and a
+stub can be put back without touching what stands around it.
 
-The file may be saved at any moment. A check reads it once (`read_source`) and stays with that text to its end.
-"""
+The file may be saved at any moment. A check reads it once (`read_source`) and stays with that text
+to its end."""
 
 import ast
 import importlib.util
@@ -43,13 +44,17 @@ class Block:
 
     @property
     def slip(self) -> str | None:
-        """What keeps Python from reading it: `line 40: expected ':'` and that line; None if it can be read."""
+        """What keeps Python from reading it: `line 40: expected ':'` and that line; None if it can
+        be read.
+        """
         try:
             InspectLoader.source_to_code(self.text)
         except (SyntaxError, ValueError) as error:  # ValueError: a null byte
             line = self.line + (getattr(error, "lineno", None) or 1) - 1
             text = (getattr(error, "text", None) or "").strip()
-            return f"line {line}: {getattr(error, 'msg', error)}" + (f"\n    {text}" if text else "")
+            return f"line {line}: {getattr(error, 'msg', error)}" + (
+                f"\n    {text}" if text else ""
+            )
         return None
 
     @property
@@ -64,7 +69,9 @@ class Block:
 
 
 def blocks(source: str) -> list[Block]:
-    """Cut a file at the functions and classes at its left edge; decorators go with what they decorate."""
+    """Cut a file at the functions and classes at its left edge; decorators go with what they
+    decorate.
+    """
     pieces: list[list[str]] = [[]]
     before = ""
     for line in source.splitlines(keepends=True):
@@ -82,7 +89,9 @@ def blocks(source: str) -> list[Block]:
 
 
 def in_force(source: str) -> list[Block]:
-    """The blocks that count: of those with the same name the last, as for Python; all that have no name."""
+    """The blocks that count: of those with the same name the last, as for Python; all that have no
+    name.
+    """
     pieces = blocks(source)
     last = {piece.name: piece for piece in pieces}
     return [piece for piece in pieces if piece.name is None or piece is last[piece.name]]
@@ -94,7 +103,8 @@ def reader_file(chapter: str) -> Path:
 
 
 def read_source(path: Path) -> str:
-    """The text of a reader's file, without the byte-order mark that editors on Windows may put before it.
+    """The text of a reader's file, without the byte-order mark that editors on Windows may put
+    before it.
 
     Raises:
         UnreadableError: there is no such file, or it is not UTF-8.
@@ -104,7 +114,9 @@ def read_source(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         advice = f"put it back, in UTF-8, or write all stubs anew: python -m Exercises {path.stem} --reset"
-        raise UnreadableError(f"Exercises/{path.name} cannot be read: {reason}; {advice}") from error
+        raise UnreadableError(
+            f"Exercises/{path.name} cannot be read: {reason}; {advice}"
+        ) from error
 
 
 class _ReadableLoader(InspectLoader):
@@ -115,7 +127,9 @@ class _ReadableLoader(InspectLoader):
 
     def get_source(self, fullname: str) -> str:
         pieces = blocks(self.source)
-        return "".join("\n" * piece.text.count("\n") if piece.slip else piece.text for piece in pieces)
+        return "".join(
+            "\n" * piece.text.count("\n") if piece.slip else piece.text for piece in pieces
+        )
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_source(fullname), str(self.path))
@@ -129,9 +143,12 @@ def load(path: Path, source: str) -> ModuleType:
         source: what was read from it.
     """
     lines = [f"{line}\n" for line in source.split("\n")]
-    linecache.cache[str(path)] = (len(source), None, lines, str(path))  # None: stays, also when the file is saved again
+    # None: stays, also when the file is saved again
+    linecache.cache[str(path)] = (len(source), None, lines, str(path))
     loader = _ReadableLoader(path, source)
-    module = importlib.util.module_from_spec(ModuleSpec(f"Exercises_{path.stem}", loader, origin=str(path)))
+    module = importlib.util.module_from_spec(
+        ModuleSpec(f"Exercises_{path.stem}", loader, origin=str(path))
+    )
     sys.modules[module.__name__] = module
     loader.exec_module(module)
     return module
@@ -177,7 +194,8 @@ def _save_attempt(path: Path) -> Path:
     folder = STATE / "attempts"
     folder.mkdir(parents=True, exist_ok=True)
     kept = (re.fullmatch(rf"{path.stem}_(\d+)", attempt.stem) for attempt in folder.glob("*.py"))
-    number = 1 + max((int(found[1]) for found in kept if found), default=0)  # not the count: some may be deleted
+    # not the count: some may be deleted
+    number = 1 + max((int(found[1]) for found in kept if found), default=0)
     backup = folder / f"{path.stem}_{number:03d}.py"
     with backup.open("xb") as file:
         file.write(path.read_bytes())

@@ -1,4 +1,6 @@
-"""Fixtures that several tests share: the device, small models with lively weights, reference files, tokenizers."""
+"""Fixtures that several tests share: the device, small models with lively weights, reference files,
+tokenizers.
+"""
 
 import json
 import os
@@ -62,7 +64,9 @@ def small_config() -> Qwen3Config:
 
 @pytest.fixture(scope="session")
 def make_model() -> Callable[..., Qwen3Model]:
-    """`make_model(config, dtype=..., seed=...)`: random weights that make attention peaked and logits spread."""
+    """`make_model(config, dtype=..., seed=...)`: random weights that make attention peaked and
+    logits spread.
+    """
 
     def make(config: Qwen3Config, dtype: torch.dtype = torch.float64, seed: int = 0) -> Qwen3Model:
         model, generator = (
@@ -71,7 +75,11 @@ def make_model() -> Callable[..., Qwen3Model]:
         )
         for parameter in model.parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-            scaled = 1.5 + 0.3 * noise if parameter.dim() == 1 else noise * 1.6 / parameter.shape[1] ** 0.5
+            scaled = (
+                1.5 + 0.3 * noise
+                if parameter.dim() == 1
+                else noise * 1.6 / parameter.shape[1] ** 0.5
+            )
             parameter.copy_(scaled)
         return model
 
@@ -114,7 +122,9 @@ def real_tokenizer_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def byte_tokenizer_folder(tmp_path_factory) -> Path:
-    """A tokenizer whose tokens are single bytes, a few words and control tokens: characters come in pieces."""
+    """A tokenizer whose tokens are single bytes, a few words and control tokens: characters come in
+    pieces.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("t", "h"), ("th", "e"), ("a", "n"), ("an", "d"), ("Ġ", "the"), ("Ġ", "and")]
     vocab = {token: index for index, token in enumerate(alphabet + [a + b for a, b in merges])}
@@ -123,19 +133,27 @@ def byte_tokenizer_folder(tmp_path_factory) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in control]
+    )
     tags = ["<think>", "</think>", "<tool_response>", "</tool_response>"]
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in tags])
     folder = tmp_path_factory.mktemp("byte_tokenizer")
     tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return folder
 
 
 @pytest.fixture(scope="session", params=["bytes", "tiny", "real"])
 def tokenizer_folder(request) -> Path:
-    """Three tokenizers in turn: single bytes, the shipped one, and the real one if QWEN3_TOKENIZER_DIR is set."""
+    """Three tokenizers in turn: single bytes, the shipped one, and the real one if
+    QWEN3_TOKENIZER_DIR is set.
+    """
     if request.param == "bytes":
         return request.getfixturevalue("byte_tokenizer_folder")
     if request.param == "real":
@@ -145,8 +163,12 @@ def tokenizer_folder(request) -> Path:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator:
-    """A headless Chromium that asks the network for nothing of its own accord, as a Playwright browser."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs `pip install -e '.[browser]'`")
+    """A headless Chromium that asks the network for nothing of its own accord, as a Playwright
+    browser.
+    """
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="needs `pip install -e '.[browser]'`"
+    )
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:

@@ -1,4 +1,6 @@
-"""Processes at a command line: forked after PyTorch was imported once, and killed; alone or as torchrun's."""
+"""Processes at a command line: forked after PyTorch was imported once, and killed; alone or as
+torchrun's.
+"""
 
 import json
 import os
@@ -12,7 +14,8 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
-# For each line of JSON: forks a process for each environment, prints their ids, waits for all, prints how they ended.
+# For each line of JSON: forks a process for each environment, prints their ids, waits for all,
+#     prints how they ended.
 # KILLED_AFTER in an environment: the process kills itself right after writing so many results.
 FORK = """
 import importlib, itertools, json, os, signal, sys
@@ -53,10 +56,13 @@ for line in sys.stdin:
 
 
 class ForkServer:
-    """The process that forks others; it imports each module once, and each process it forks has one thread."""
+    """The process that forks others; it imports each module once, and each process it forks has one
+    thread.
+    """
 
     def __init__(self):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # counts only if it is there when PyTorch is imported
+        # counts only if it is there when PyTorch is imported
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-c", FORK]
         self.process = subprocess.Popen(
             command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -80,20 +86,26 @@ class Processes:
 
     Args:
         server: forks them.
-        environments: what each process has in its environment besides; `KILLED_AFTER`: it kills itself right after
-            writing so many results.
+        environments: what each process has in its environment besides; `KILLED_AFTER`: it kills
+            itself right after writing so many results.
     """
 
-    def __init__(self, server: ForkServer, module: str, *arguments, environments: Sequence[dict] = ({},)):
+    def __init__(
+        self, server: ForkServer, module: str, *arguments, environments: Sequence[dict] = ({},)
+    ):
         self.server, self.ended = server, False
         server.last = self
         texts = [{name: str(value) for name, value in one.items()} for one in environments]
-        server.process.stdin.write(json.dumps([module, [str(argument) for argument in arguments], texts]) + "\n")
+        server.process.stdin.write(
+            json.dumps([module, [str(argument) for argument in arguments], texts]) + "\n"
+        )
         server.process.stdin.flush()
         self.pids = [int(server.process.stdout.readline()) for _ in environments]
 
     def kill(self, number: int = 0) -> None:
-        """Kill one, and then, as torchrun does, end the others; `statuses` tells which had ended by themselves."""
+        """Kill one, and then, as torchrun does, end the others; `statuses` tells which had ended by
+        themselves.
+        """
         _send(self.pids[number], signal.SIGKILL)
         for pid in self.pids:
             _send(pid, signal.SIGTERM)
@@ -106,21 +118,30 @@ class Processes:
 
 
 class Team(Processes):
-    """Processes that share the work, as torchrun would start them. This process has their store, as torchrun has.
+    """Processes that share the work, as torchrun would start them. This process has their store, as
+    torchrun has.
 
     Args:
         machines: where each process runs, by rank; the name replaces "{machine}" in the arguments.
     """
 
     def __init__(self, server: ForkServer, machines: str, module: str, *arguments):
-        self.store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=1))
-        common = {"WORLD_SIZE": len(machines), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": self.store.port}
+        self.store = dist.TCPStore(
+            "127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=1)
+        )
+        common = {
+            "WORLD_SIZE": len(machines),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": self.store.port,
+        }
         common |= {"TORCHELASTIC_USE_AGENT_STORE": True, "TORCHELASTIC_RUN_ID": "team"}
         own = [
             {"RANK": rank, "LOCAL_RANK": machines[:rank].count(machine), "MACHINE": machine}
             for rank, machine in enumerate(machines)
         ]
-        super().__init__(server, module, *arguments, environments=[{**common, **one} for one in own])
+        super().__init__(
+            server, module, *arguments, environments=[{**common, **one} for one in own]
+        )
 
 
 def _send(pid: int, number: signal.Signals) -> None:

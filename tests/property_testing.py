@@ -1,4 +1,6 @@
-"""Hypothesis, where it is installed (`pip install -e ".[dev]"`); elsewhere property tests are skipped and say so."""
+"""Hypothesis, where it is installed (`pip install -e ".[dev]"`); elsewhere property tests are
+skipped and say so.
+"""
 
 import pytest
 
@@ -6,8 +8,8 @@ try:
     from hypothesis import HealthCheck, example, given, settings
     from hypothesis import strategies as st
 
-    # The first example pays for imports and caches, so a deadline would fail at random; derandomised, a failure
-    # comes back.
+    # The first example pays for imports and caches, so a deadline would fail at random;
+    # derandomised, a failure comes back.
     settings.register_profile(
         "repository",
         deadline=None,

@@ -1,4 +1,6 @@
-"""A server with OpenAI's interface on 127.0.0.1 that knows the answers, and misbehaves when it is told to."""
+"""A server with OpenAI's interface on 127.0.0.1 that knows the answers, and misbehaves when it is
+told to.
+"""
 
 import json
 import random
@@ -22,19 +24,21 @@ SLOW_FAULTS = ("late", "trickle")  # only a time limit ends them
 
 
 class StandIn(ThreadingHTTPServer):
-    """Answers each of some problems with its reference in a box, or wrongly for seeds that end in 7.
+    """Answers each of some problems with its reference in a box, or wrongly for seeds that end in
+    7.
 
     Args:
         certificate: files of a certificate and its key, for HTTPS.
 
     Attributes:
         fault_rate: how often one of FAULTS happens, at random.
-        fault_of: faults of certain problems, by `unique_id`, that come each time: also those of SLOW_FAULTS, a status,
-            or "wait " and what `Retry-After` is to say.
+        fault_of: faults of certain problems, by `unique_id`, that come each time: also those of
+            SLOW_FAULTS, a status, or "wait " and what `Retry-After` is to say.
         late: seconds that an answer takes which is late, or trickles.
         counts_tokens: whether answers say how many tokens they have.
         gate: where requests wait for each other before they are answered; None: they do not.
-        bodies: the JSON of all requests, in the order of arrival; keys: their `Authorization`; paths; times.
+        bodies: the JSON of all requests, in the order of arrival; keys: their `Authorization`;
+            paths; times.
         asked: how often each problem was asked.
         most_at_once: requests that were at the gate at the same time.
     """
@@ -42,13 +46,21 @@ class StandIn(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, problems: list[dict], fault_rate: float, seed: int, certificate: tuple[Path, Path] | None):
+    def __init__(
+        self,
+        problems: list[dict],
+        fault_rate: float,
+        seed: int,
+        certificate: tuple[Path, Path] | None,
+    ):
         super().__init__(("127.0.0.1", 0), Handler)
         self.certificate = certificate
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
-            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.problems, self.fault_rate, self.rng = problems, fault_rate, random.Random(seed)
         self.fault_of: dict[str, str] = {}
         self.late = 60.0
@@ -73,10 +85,15 @@ class StandIn(ThreadingHTTPServer):
 
 @contextmanager
 def stand_in(
-    problems: list[dict], fault_rate: float = 0.0, seed: int = 0, certificate: tuple[Path, Path] | None = None
+    problems: list[dict],
+    fault_rate: float = 0.0,
+    seed: int = 0,
+    certificate: tuple[Path, Path] | None = None,
 ):
     server = StandIn(problems, fault_rate, seed, certificate)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield server
@@ -91,7 +108,10 @@ class Handler(BaseHTTPRequestHandler):
         server: StandIn = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body["prompt"] if "prompt" in body else body["messages"][0]["content"]
-        problem = max((one for one in server.problems if one["problem"] in prompt), key=lambda one: len(one["problem"]))
+        problem = max(
+            (one for one in server.problems if one["problem"] in prompt),
+            key=lambda one: len(one["problem"]),
+        )
         with server.lock:
             server.bodies.append(body)
             server.paths.append(self.path)
@@ -106,7 +126,9 @@ class Handler(BaseHTTPRequestHandler):
         self._misbehave(fault) if fault else self._reply(200, self._answer(problem, body))
 
     def _wait_at_gate(self) -> None:
-        """Be counted, and leave before the answer: the client may send its next request before this thread ends."""
+        """Be counted, and leave before the answer: the client may send its next request before this
+        thread ends.
+        """
         server: StandIn = self.server
         with server.lock:
             server.at_once += 1

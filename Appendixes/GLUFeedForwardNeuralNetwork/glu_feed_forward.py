@@ -1,7 +1,9 @@
 """Gated linear units as feed-forward layer (Shazeer, 2020, https://arxiv.org/abs/2002.05202).
 
-- two projections instead of one: the first, through an activation, decides how much of the second passes
-- one class is the whole family of the paper: only the activation differs; Qwen3 uses SwiGLU (`"silu"`)
+- two projections instead of one: the first, through an activation, decides how much of the second
+  passes
+- one class is the whole family of the paper: only the activation differs; Qwen3 uses SwiGLU
+  (`"silu"`)
 - no biases, and the names of Qwen3 checkpoints: `gate_proj`, `up_proj`, `down_proj`
 """
 
@@ -11,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Config name of the activation -> the function on the gate, with the paper's name of the unit it makes.
+# Config name of the activation -> the function on the gate, with the paper's name of the unit it
+# makes.
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": torch.sigmoid,  # GLU
     "relu": F.relu,  # ReGLU
@@ -27,7 +30,8 @@ class GLUFeedForward(nn.Module):
     Args:
         dim: width of the model.
         hidden_dim: width inside; three matrices of `dim * hidden_dim` weights each.
-        activation: one of `sigmoid` (GLU), `relu` (ReGLU), `gelu` (GEGLU), `silu` (SwiGLU), `identity` (bilinear).
+        activation: one of `sigmoid` (GLU), `relu` (ReGLU), `gelu` (GEGLU), `silu` (SwiGLU),
+            `identity` (bilinear).
 
     Shapes: `(..., dim) -> (..., dim)`.
 
@@ -42,12 +46,15 @@ class GLUFeedForward(nn.Module):
     def __init__(self, dim: int, hidden_dim: int, activation: str = "silu"):
         super().__init__()
         if activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}")
+            raise ValueError(
+                f"unknown activation {activation!r}; choose one of {', '.join(ACTIVATIONS)}"
+            )
         self.activation = activation
         self.gate_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.up_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.down_proj = nn.Linear(hidden_dim, dim, bias=False)
-        self.gate_up_proj: nn.Module | None = None  # one layer in the place of both: see CH2's `join_projections`
+        # one layer in the place of both: see CH2's `join_projections`
+        self.gate_up_proj: nn.Module | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Gate, multiply, project back."""

@@ -1,8 +1,8 @@
-"""The gated feed-forward layer at work: two by two weights by hand, five gates, and what a third matrix costs.
+"""The gated feed-forward layer at work: two by two weights by hand, five gates, and what a third
+matrix costs.
 
-python Appendixes/GLUFeedForwardNeuralNetwork/main.py
-python Appendixes/GLUFeedForwardNeuralNetwork/main.py --plot glu.png      the curves of the five gates
-"""
+python Appendixes/GLUFeedForwardNeuralNetwork/main.py python
+Appendixes/GLUFeedForwardNeuralNetwork/main.py --plot glu.png      the curves of the five gates"""
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,13 @@ from Appendixes.demonstration import (
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, RED, new_picture
 from Appendixes.GLUFeedForwardNeuralNetwork import ACTIVATIONS, GLUFeedForward
 
-UNIT_NAMES = {"sigmoid": "GLU", "relu": "ReGLU", "gelu": "GEGLU", "silu": "SwiGLU", "identity": "bilinear"}
+UNIT_NAMES = {
+    "sigmoid": "GLU",
+    "relu": "ReGLU",
+    "gelu": "GEGLU",
+    "silu": "SwiGLU",
+    "identity": "bilinear",
+}
 
 
 def small_layer(activation: str) -> GLUFeedForward:
@@ -38,7 +44,9 @@ def show_by_hand() -> None:
     x = torch.tensor([1.0, 2.0])
     layer = small_layer("relu")
     gate, up = layer.gate_proj(x), layer.up_proj(x)
-    print("1. One projection makes gates, another makes values; the third mixes the values that pass (ReGLU).")
+    print(
+        "1. One projection makes gates, another makes values; the third mixes the values that pass (ReGLU)."
+    )
     for name in ("gate_proj", "up_proj", "down_proj"):
         print(f"   {name:<22} {getattr(layer, name).weight.tolist()}")
     print(f"   x                      {numbers(x)}")
@@ -60,21 +68,34 @@ def show_size(dim: int = 1024, hidden_dim: int = 3072) -> None:
     """Parameters of Qwen3-0.6B's layer, beside a layer without gates."""
     with torch.device("meta"):  # shapes without memory
         gated = GLUFeedForward(dim, hidden_dim)
-        plain = nn.Sequential(nn.Linear(dim, 4 * dim, bias=False), nn.GELU(), nn.Linear(4 * dim, dim, bias=False))
-    print(f"\n3. Three matrices instead of two: the layer of Qwen3-0.6B, {dim} -> {hidden_dim} -> {dim}.")
-    print(f"   GLUFeedForward          3 x {dim} x {hidden_dim} = {count_parameters(gated):>10,} parameters")
-    print(f"   without gates, 4 x dim  2 x {dim} x {4 * dim} = {count_parameters(plain):>10,} parameters")
+        plain = nn.Sequential(
+            nn.Linear(dim, 4 * dim, bias=False), nn.GELU(), nn.Linear(4 * dim, dim, bias=False)
+        )
+    print(
+        f"\n3. Three matrices instead of two: the layer of Qwen3-0.6B, {dim} -> {hidden_dim} -> {dim}."
+    )
+    print(
+        f"   GLUFeedForward          3 x {dim} x {hidden_dim} = {count_parameters(gated):>10,} parameters"
+    )
+    print(
+        f"   without gates, 4 x dim  2 x {dim} x {4 * dim} = {count_parameters(plain):>10,} parameters"
+    )
 
 
 def compare_with_pytorch() -> None:
     """The component against PyTorch's functions, for the sigmoid and for Qwen3's SiLU."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(3, 5, 64, generator=generator)
-    print(f"\n4. The same from PyTorch's functions: random input {tuple(x.shape)}, hidden size 192.")
+    print(
+        f"\n4. The same from PyTorch's functions: random input {tuple(x.shape)}, hidden size 192."
+    )
     layer = GLUFeedForward(64, 192, "sigmoid")
     randomise(layer, generator)
-    halves = torch.cat((layer.up_proj(x), layer.gate_proj(x)), dim=-1)  # F.glu: first half * sigmoid(second half)
-    report_difference("GLU and F.glu", largest_difference(layer(x), layer.down_proj(F.glu(halves))), 1e-6)
+    # F.glu: first half * sigmoid(second half)
+    halves = torch.cat((layer.up_proj(x), layer.gate_proj(x)), dim=-1)
+    report_difference(
+        "GLU and F.glu", largest_difference(layer(x), layer.down_proj(F.glu(halves))), 1e-6
+    )
     layer.activation = "silu"
     gate_weight, up_weight, down_weight = layer.parameters()
     reference = (F.silu(x @ gate_weight.T) * (x @ up_weight.T)) @ down_weight.T
@@ -100,7 +121,15 @@ def draw_gates() -> Figure:
         zip(ACTIVATIONS.items(), styles, strict=True)
     ):
         label = f"{UNIT_NAMES[activation]} ({activation})"
-        axes.plot(x, function(x), color=color, linestyle=style, marker=marker, markevery=(4 * place, 20), label=label)
+        axes.plot(
+            x,
+            function(x),
+            color=color,
+            linestyle=style,
+            marker=marker,
+            markevery=(4 * place, 20),
+            label=label,
+        )
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.axvline(0, color="grey", linewidth=0.8)
     axes.set_ylim(-2.2, 4.2)

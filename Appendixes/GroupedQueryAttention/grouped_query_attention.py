@@ -1,9 +1,14 @@
-"""Grouped-query attention (Ainslie et al., 2023, https://arxiv.org/abs/2305.13245) as Qwen3 uses it.
+"""Grouped-query attention (Ainslie et al., 2023, https://arxiv.org/abs/2305.13245) as Qwen3 uses
+it.
 
-- several query heads share one key-value head: the cache shrinks by that factor, and no key is ever repeated in memory
-- queries and keys are normalised per head, then turned by RoPE (QK-norm: Henry et al., 2020, arXiv 2010.04245)
-- `head_dim` is free: heads * head_dim need not be the model's width (Qwen3-0.6B: 16 * 128 = 2048 at width 1024)
-- many queries at once (prefill) run on PyTorch's fused kernel; one query a row (decode) attends to a list of segments
+- several query heads share one key-value head: the cache shrinks by that factor, and no key is ever
+  repeated in memory
+- queries and keys are normalised per head, then turned by RoPE (QK-norm: Henry et al., 2020, arXiv
+  2010.04245)
+- `head_dim` is free: heads * head_dim need not be the model's width (Qwen3-0.6B: 16 * 128 = 2048 at
+  width 1024)
+- many queries at once (prefill) run on PyTorch's fused kernel; one query a row (decode) attends to
+  a list of segments
 """
 
 from functools import reduce
@@ -19,10 +24,12 @@ from Appendixes.RoPE import apply_rope
 
 
 class GroupedQueryAttention(nn.Module):
-    """Causal self-attention with `num_attention_heads` query heads on `num_key_value_heads` key-value heads.
+    """Causal self-attention with `num_attention_heads` query heads on `num_key_value_heads`
+    key-value heads.
 
     Args:
-        config: anything with `hidden_size, num_attention_heads, num_key_value_heads, head_dim, rms_norm_eps`.
+        config: anything with
+            `hidden_size, num_attention_heads, num_key_value_heads, head_dim, rms_norm_eps`.
 
     Raises:
         ValueError: the key-value heads do not divide the query heads.
@@ -44,7 +51,8 @@ class GroupedQueryAttention(nn.Module):
         self.k_proj = nn.Linear(config.hidden_size, key_width, bias=False)
         self.v_proj = nn.Linear(config.hidden_size, key_width, bias=False)
         self.o_proj = nn.Linear(query_width, config.hidden_size, bias=False)
-        self.qkv_proj: nn.Module | None = None  # one layer in the place of three: see CH2's `join_projections`
+        # one layer in the place of three: see CH2's `join_projections`
+        self.qkv_proj: nn.Module | None = None
         self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
@@ -60,9 +68,12 @@ class GroupedQueryAttention(nn.Module):
 
         Args:
             x: `(batch, seq, hidden_size)`.
-            cos, sin: `(batch or 1, seq, head_dim / 2)`, from `rope_cos_sin` at the tokens' positions.
-            mask: bool `(batch, seq, seq)`, True where a query may look; None: causal. Without a cache only.
-            extension: this layer's part of the cache, made ready for these tokens (`KVCache.extend`), if there is one.
+            cos, sin: `(batch or 1, seq, head_dim / 2)`, from `rope_cos_sin` at the tokens'
+                positions.
+            mask: bool `(batch, seq, seq)`, True where a query may look; None: causal. Without a
+                cache only.
+            extension: this layer's part of the cache, made ready for these tokens
+                (`KVCache.extend`), if there is one.
 
         Returns:
             `(batch, seq, hidden_size)`.
@@ -85,10 +96,12 @@ class GroupedQueryAttention(nn.Module):
 
 
 def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
-    """Softmax attention over all segments together, each group of query heads on its own key-value head.
+    """Softmax attention over all segments together, each group of query heads on its own key-value
+    head.
 
     Args:
-        q: `(batch, heads, seq, head_dim)`; query heads `i * group ... (i + 1) * group - 1` use key-value head `i`.
+        q: `(batch, heads, seq, head_dim)`; query heads `i * group ... (i + 1) * group - 1` use
+            key-value head `i`.
         segments: the keys and values, in any number of pieces.
 
     Returns:
@@ -99,7 +112,9 @@ def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
         keys, values, mask = segments[0].keys, segments[0].values, segments[0].mask
         if mask is not None:
             mask = mask[:, None]  # the same for all heads
-        return F.scaled_dot_product_attention(q, keys, values, mask, is_causal=mask is None, enable_gqa=True)
+        return F.scaled_dot_product_attention(
+            q, keys, values, mask, is_causal=mask is None, enable_gqa=True
+        )
 
     kv_heads = segments[0].keys.shape[1]
     group = heads // kv_heads
@@ -109,26 +124,32 @@ def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
     grouped = grouped * head_dim**-0.5
     scores = []
     for segment in segments:
-        score = segment.scores(grouped).unflatten(2, (group, seq))  # (batch, kv_heads, group, seq, length)
+        # (batch, kv_heads, group, seq, length)
+        score = segment.scores(grouped).unflatten(2, (group, seq))
         mask = causal_mask(seq, q.device) if segment.mask is None else segment.mask
         scores.append(score.masked_fill(~mask[:, None, None], float("-inf")))
     wide = torch.promote_types(q.dtype, torch.float32)
     weights = torch.cat(scores, dim=-1).softmax(dim=-1, dtype=wide).to(q.dtype).flatten(2, 3)
     pieces = weights.split([score.shape[-1] for score in scores], dim=-1)
-    out = reduce(torch.add, (segment.mix(piece) for segment, piece in zip(segments, pieces, strict=True)))
+    out = reduce(
+        torch.add, (segment.mix(piece) for segment, piece in zip(segments, pieces, strict=True))
+    )
     return out.reshape(batch, heads, seq, head_dim)
 
 
 def merge(attended: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-    """Attention to several segments from attention to each: a mean of the outputs, weighted by exp(log-sum-exp).
+    """Attention to several segments from attention to each: a mean of the outputs, weighted by
+    exp(log-sum-exp).
 
     Args:
-        attended: outputs `(batch, kv_heads, n, head_dim)` and log-sum-exp `(batch, kv_heads, n)` of each segment.
+        attended: outputs `(batch, kv_heads, n, head_dim)` and log-sum-exp `(batch, kv_heads, n)` of
+            each segment.
     """
     if len(attended) == 1:
         return attended[0][0]
     outputs, lse = (torch.stack(parts) for parts in zip(*attended, strict=True))
-    weights = lse.softmax(dim=0)[..., None]  # (segments, batch, kv_heads, n, 1), in float32 or wider
+    # (segments, batch, kv_heads, n, 1), in float32 or wider
+    weights = lse.softmax(dim=0)[..., None]
     return (weights * outputs).sum(dim=0).to(outputs.dtype)
 
 

@@ -1,8 +1,8 @@
-"""Grouped-query attention at work: a softmax by hand, who shares whose keys, what it saves, and PyTorch's attention.
+"""Grouped-query attention at work: a softmax by hand, who shares whose keys, what it saves, and
+PyTorch's attention.
 
-python Appendixes/GroupedQueryAttention/main.py
-python Appendixes/GroupedQueryAttention/main.py --plot gqa.png      heads that share, and weights under the mask
-"""
+python Appendixes/GroupedQueryAttention/main.py python Appendixes/GroupedQueryAttention/main.py
+--plot gqa.png      heads that share, and weights under the mask"""
 
 from types import SimpleNamespace
 
@@ -44,42 +44,60 @@ def show_by_hand() -> None:
     out = grouped_attention(queries, [Segment(keys, values)])
     print("1. Each query averages the values up to its own, with weights as exp(query x key).")
     print(f"   queries                  {numbers(queries.flatten())}")
-    print(f"   keys                     {numbers(keys.flatten())} = log 1, log 2, log 3: weights as 1 : 2 : 3")
+    print(
+        f"   keys                     {numbers(keys.flatten())} = log 1, log 2, log 3: weights as 1 : 2 : 3"
+    )
     print(f"   values                   {numbers(values.flatten())}")
     print(f"   output                   {numbers(out.flatten())}")
-    print(f"   by hand                  1/1 = {1 / 1:.4f}, (1 + 4)/3 = {5 / 3:.4f}, (1 + 4 + 9)/6 = {14 / 6:.4f}")
+    print(
+        f"   by hand                  1/1 = {1 / 1:.4f}, (1 + 4)/3 = {5 / 3:.4f}, (1 + 4 + 9)/6 = {14 / 6:.4f}"
+    )
     print(f"   causal mask              {causal_mask(3)[0].int().tolist()}")
 
 
 def kv_head_of_each_head(heads: int, kv_heads: int) -> list[int]:
-    """Found by trial: the values of key-value head i are all i, so a head's output names the one it reads."""
+    """Found by trial: the values of key-value head i are all i, so a head's output names the one it
+    reads.
+    """
     values = torch.arange(float(kv_heads)).view(1, kv_heads, 1, 1)
-    out = grouped_attention(torch.zeros(1, heads, 1, 1), [Segment(torch.zeros_like(values), values)])
+    out = grouped_attention(
+        torch.zeros(1, heads, 1, 1), [Segment(torch.zeros_like(values), values)]
+    )
     return out.flatten().int().tolist()
 
 
 def show_sharing() -> None:
     """Which query heads read which key-value head, in three sizes of groups."""
-    print("\n2. Query heads share key-value heads in order (kv head i holds value i, so outputs name it).")
+    print(
+        "\n2. Query heads share key-value heads in order (kv head i holds value i, so outputs name it)."
+    )
     for name, kv_heads in (("MHA", 4), ("GQA", 2), ("MQA", 1)):
         readers = kv_head_of_each_head(4, kv_heads)
-        print(f"   {name}: 4 heads on {kv_heads} kv head{'s' if kv_heads > 1 else ' '}   reads kv head {readers}")
+        print(
+            f"   {name}: 4 heads on {kv_heads} kv head{'s' if kv_heads > 1 else ' '}   reads kv head {readers}"
+        )
 
 
 def show_size() -> None:
     """Parameters and cache of one layer of Qwen3-0.6B, with groups of one, two and sixteen."""
-    print("\n3. Fewer key-value heads make smaller projections and a smaller cache (width 1024, 16 heads of 128).")
+    print(
+        "\n3. Fewer key-value heads make smaller projections and a smaller cache (width 1024, 16 heads of 128)."
+    )
     print("   kv heads   k_proj and v_proj     parameters of the layer   cache (numbers a token)")
     for kv_heads in (16, 8, 1):
         with torch.device("meta"):  # shapes without memory
             layer = GroupedQueryAttention(shape(1024, 16, kv_heads, 128))
         matrices = f"2 x {tuple(layer.k_proj.weight.shape)}"
         note = "   Qwen3-0.6B" if kv_heads == 8 else ""
-        print(f"   {kv_heads:<10} {matrices:<21} {count_parameters(layer):<25,} {2 * kv_heads * 128:,}{note}")
+        print(
+            f"   {kv_heads:<10} {matrices:<21} {count_parameters(layer):<25,} {2 * kv_heads * 128:,}{note}"
+        )
 
 
 def compare_with_pytorch() -> None:
-    """Two segments (a shared prompt and the row's own tokens) against PyTorch's attention on both joined."""
+    """Two segments (a shared prompt and the row's own tokens) against PyTorch's attention on both
+    joined.
+    """
     generator = torch.Generator().manual_seed(0)
     q = torch.randn(2, 16, 5, 64, generator=generator)
     keys, values = torch.randn(2, 2, 8, 12, 64, generator=generator)
@@ -88,7 +106,9 @@ def compare_with_pytorch() -> None:
     own = Segment(keys[:, :, 7:], values[:, :, 7:])
     mask = torch.cat((prompt_seen.expand(2, 5, 7), causal_mask(5).expand(2, 5, 5)), dim=-1)[:, None]
     reference = F.scaled_dot_product_attention(q, keys, values, mask, enable_gqa=True)
-    print("\n4. PyTorch's attention gives the same: 2 rows, 16 heads on 8 kv heads, 5 queries, 7 + 5 keys.")
+    print(
+        "\n4. PyTorch's attention gives the same: 2 rows, 16 heads on 8 kv heads, 5 queries, 7 + 5 keys."
+    )
     difference = largest_difference(grouped_attention(q, [prompt, own]), reference)
     report_difference("grouped_attention and F.scaled_dot_product_attention", difference, 1e-5)
 
@@ -110,11 +130,15 @@ def compare_cached() -> None:
     print(
         f"\n5. One token at a time with a cache gives what all at once give: {tuple(x.shape)} -> {tuple(whole.shape)}."
     )
-    report_difference("cached and recomputed layer", largest_difference(torch.cat(outputs, 1), whole), 1e-5)
+    report_difference(
+        "cached and recomputed layer", largest_difference(torch.cat(outputs, 1), whole), 1e-5
+    )
 
 
 def attention_weights(seq: int = 10) -> torch.Tensor:
-    """Weights `(seq, seq)` of one random head: with the unit matrix as values, the output is the weights."""
+    """Weights `(seq, seq)` of one random head: with the unit matrix as values, the output is the
+    weights.
+    """
     generator = torch.Generator().manual_seed(3)
     q, k = torch.randn(2, 1, 1, seq, seq, generator=generator)
     return grouped_attention(q, [Segment(k, torch.eye(seq)[None, None])])[0, 0]
@@ -143,7 +167,9 @@ def draw_heads_and_weights(heads: int = 16, kv_heads: int = 8) -> Figure:
 
     weights = attention_weights()
     hidden = causal_mask(len(weights))[0].logical_not()
-    image = heat.imshow(weights.masked_fill(hidden, float("nan")).numpy(), cmap="cividis", vmin=0, vmax=1)
+    image = heat.imshow(
+        weights.masked_fill(hidden, float("nan")).numpy(), cmap="cividis", vmin=0, vmax=1
+    )
     heat.set_title("No query sees a later key;\neach row of weights sums to 1", fontsize=11)
     heat.set_xlabel("key position (tokens)")
     heat.set_ylabel("query position (tokens)")

@@ -1,8 +1,8 @@
-"""The KV cache at work: how it grows, what a token costs, texts that share a prompt, and cached against recomputed.
+"""The KV cache at work: how it grows, what a token costs, texts that share a prompt, and cached
+against recomputed.
 
-python Appendixes/KVcache/main.py
-python Appendixes/KVcache/main.py --plot kvcache.png      memory against context length, for MHA, GQA and MQA
-"""
+python Appendixes/KVcache/main.py python Appendixes/KVcache/main.py --plot kvcache.png      memory
+against context length, for MHA, GQA and MQA"""
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,9 @@ CONTEXT = 40_960  # tokens
 
 
 def feed(cache: KVCache, keys: torch.Tensor, layers: int = 1) -> None:
-    """Put the same keys `(rows, kv_heads, seq, head_dim)`, and as many values, into every layer of a cache."""
+    """Put the same keys `(rows, kv_heads, seq, head_dim)`, and as many values, into every layer of
+    a cache.
+    """
     extension = cache.extend(rows=len(keys), seq=keys.shape[2], device=keys.device)
     for layer in range(layers):
         extension.layer(layer).append(keys, keys)
@@ -42,15 +44,23 @@ def show_cost_of_a_token() -> None:
     cache = KVCache()
     feed(cache, torch.zeros(1, KV_HEADS, 1, HEAD_DIM, dtype=torch.bfloat16), layers=LAYERS)
     measured = cache.nbytes / cache.capacity
-    print("\n2. A token of Qwen3-0.6B costs, in bfloat16: keys and values x layers x kv heads x head_dim x bytes.")
+    print(
+        "\n2. A token of Qwen3-0.6B costs, in bfloat16: keys and values x layers x kv heads x head_dim x bytes."
+    )
     print(f"   by formula     2 x {LAYERS} x {KV_HEADS} x {HEAD_DIM} x {BYTES} = {formula:,} bytes")
-    print(f"   by nbytes      {cache.nbytes:,} bytes / room for {cache.capacity} tokens = {measured:,.0f} bytes")
-    print(f"   full context   {CONTEXT:,} tokens x {formula:,} bytes = {CONTEXT * formula / 2**30:.3f} GiB")
+    print(
+        f"   by nbytes      {cache.nbytes:,} bytes / room for {cache.capacity} tokens = {measured:,.0f} bytes"
+    )
+    print(
+        f"   full context   {CONTEXT:,} tokens x {formula:,} bytes = {CONTEXT * formula / 2**30:.3f} GiB"
+    )
     report_difference("bytes by formula and by nbytes", abs(formula - measured), 0)
 
 
 def bytes_per_token(kv_heads: int) -> int:
-    """Bytes that one token takes in all layers of Qwen3-0.6B, if it had this number of key-value heads."""
+    """Bytes that one token takes in all layers of Qwen3-0.6B, if it had this number of key-value
+    heads.
+    """
     return 2 * LAYERS * kv_heads * HEAD_DIM * BYTES
 
 
@@ -63,7 +73,9 @@ def show_rows() -> None:
     extension.commit()
     print("\n3. Every row has a length of its own, so padding is not kept (0 marks padding).")
     print(f"   padding mask   {padding_mask.int().tolist()}")
-    print(f"   positions      {extension.positions.tolist()}   padding counts as later than all real tokens")
+    print(
+        f"   positions      {extension.positions.tolist()}   padding counts as later than all real tokens"
+    )
     print(f"   lengths        {cache.lengths.tolist()}")
 
 
@@ -88,7 +100,8 @@ def show_shared_prompt(prompt: int = 448, answer: int = 64, samples: int = 8) ->
 def compare_with_recomputation(seq: int = 32) -> None:
     """Attention of each new token on the cache, against PyTorch's attention on the whole text."""
     generator = torch.Generator().manual_seed(0)
-    queries, keys, values = torch.randn(3, 1, 4, seq, 16, generator=generator)  # each (1, heads, seq, head_dim)
+    # each (1, heads, seq, head_dim)
+    queries, keys, values = torch.randn(3, 1, 4, seq, 16, generator=generator)
     cache, outputs = KVCache(), []
     for token in range(seq):
         now = slice(token, token + 1)
@@ -104,12 +117,20 @@ def compare_with_recomputation(seq: int = 32) -> None:
     print(f"\n5. Cached equals recomputed: attention on {seq} tokens, one at a time.")
     print(f"   keys computed with the cache      {seq:>4}   one per token")
     print(f"   keys computed without a cache     {again:>4}   1 + 2 + ... + {seq}")
-    report_difference("cached and recomputed attention", largest_difference(torch.cat(outputs, 2), reference), 1e-5)
+    report_difference(
+        "cached and recomputed attention",
+        largest_difference(torch.cat(outputs, 2), reference),
+        1e-5,
+    )
 
 
 def draw_memory() -> Figure:
-    """GiB against context length, if Qwen3-0.6B had as many kv heads as query heads, its own number, or one."""
-    gigabytes = {kv_heads: CONTEXT * bytes_per_token(kv_heads) / 2**30 for kv_heads in (HEADS, KV_HEADS, 1)}
+    """GiB against context length, if Qwen3-0.6B had as many kv heads as query heads, its own
+    number, or one.
+    """
+    gigabytes = {
+        kv_heads: CONTEXT * bytes_per_token(kv_heads) / 2**30 for kv_heads in (HEADS, KV_HEADS, 1)
+    }
     figure, axes = new_picture(
         f"At {CONTEXT:,} tokens: {gigabytes[KV_HEADS]:.1f} GiB with Qwen3-0.6B's GQA, {gigabytes[HEADS]:.1f} with MHA",
         "context length (tokens)",

@@ -1,9 +1,10 @@
 """Checkpoints: where they lie, how they get there, and how their tensors reach the model.
 
-- a checkpoint is a Hugging Face folder: `config.json`, `tokenizer.json`, `model.safetensors` or shards with an index
+- a checkpoint is a Hugging Face folder: `config.json`, `tokenizer.json`, `model.safetensors` or
+  shards with an index
 - safetensors only: a pickle can run code when it is opened
-- the model is built without memory, and each tensor of the file becomes a parameter as it is, so loading holds the
-  weights once; nothing is loaded before all names and shapes were checked
+- the model is built without memory, and each tensor of the file becomes a parameter as it is, so
+  loading holds the weights once; nothing is loaded before all names and shapes were checked
 """
 
 import json
@@ -26,7 +27,13 @@ from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTER_FOLDERS = [REPOSITORY / chapter / "qwen3" for chapter in ("CH2", "CH3", "CH4")]
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
-FILES_NEEDED = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", SINGLE_FILE]
+FILES_NEEDED = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    SINGLE_FILE,
+]
 SHARD_FILES = [INDEX_FILE, "model-*-of-*.safetensors"]
 SOURCE_NOTE = ".hub_name"  # in a downloaded folder: the name it was downloaded under
 PREFIX = "model."  # checkpoints put all but the output layer under this name
@@ -42,20 +49,24 @@ def load_qwen3(
     """Load a dense Qwen3 checkpoint with its tokenizer, ready for inference.
 
     Args:
-        name_or_path: `"tiny"` (ships with the repository), a folder, or a name on the Hugging Face Hub such as
-            `"Qwen/Qwen3-0.6B-Base"`, which is downloaded once and found on disk from then on.
+        name_or_path: `"tiny"` (ships with the repository), a folder, or a name on the Hugging Face
+            Hub such as `"Qwen/Qwen3-0.6B-Base"`, which is downloaded once and found on disk from
+            then on.
         device: where the weights go; None: `cuda` if there is one, else `cpu`.
         dtype: of the weights; None: as stored in the checkpoint.
-        local_dir: the folder that holds checkpoints as sub-folders. A checkpoint that lies in another chapter's folder
-            is linked from there instead of downloaded again. None: the repository's `CH2/qwen3`.
+        local_dir: the folder that holds checkpoints as sub-folders. A checkpoint that lies in
+            another chapter's folder is linked from there instead of downloaded again. None: the
+            repository's `CH2/qwen3`.
 
     Returns:
         The model, in evaluation mode, and its tokenizer.
 
     Raises:
         FileNotFoundError: no such folder, or a file is missing from the checkpoint.
-        ValueError: a file is damaged, a tensor is missing or has the wrong shape, or the model is of another kind.
-        ConnectionError: the checkpoint is not on disk, and the Hub does not know it or cannot be reached.
+        ValueError: a file is damaged, a tensor is missing or has the wrong shape, or the model is
+            of another kind.
+        ConnectionError: the checkpoint is not on disk, and the Hub does not know it or cannot be
+            reached.
     """
     folder = find_checkpoint(name_or_path, local_dir)
     config = Qwen3Config.from_json(folder)
@@ -72,7 +83,8 @@ def load_qwen3(
 
 
 def save_qwen3(model: Qwen3Model, folder: str | Path, **config_entries: Any) -> None:
-    """Write `config.json` and `model.safetensors` so that `load_qwen3` and `transformers` open the folder.
+    """Write `config.json` and `model.safetensors` so that `load_qwen3` and `transformers` open the
+    folder.
 
     The weights file appears at once and whole: an interruption leaves the old one.
 
@@ -82,12 +94,16 @@ def save_qwen3(model: Qwen3Model, folder: str | Path, **config_entries: Any) -> 
         config_entries: more entries of `config.json`, such as `eos_token_id`.
 
     Raises:
-        ValueError: the model has other tensors than its config says: its weights were joined, packed or untied.
+        ValueError: the model has other tensors than its config says: its weights were joined,
+            packed or untied.
     """
     folder = Path(folder)
     _check_parameters(model)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {_checkpoint_name(name): p.detach().cpu().contiguous() for name, p in model.named_parameters()}
+    tensors = {
+        _checkpoint_name(name): p.detach().cpu().contiguous()
+        for name, p in model.named_parameters()
+    }
     dtype = str(model.embed_tokens.weight.dtype).removeprefix("torch.")
     save_file(tensors, folder / (SINGLE_FILE + ".part"), metadata={"format": "pt"})
     (folder / (SINGLE_FILE + ".part")).replace(folder / SINGLE_FILE)
@@ -100,23 +116,38 @@ def _check_parameters(model: Qwen3Model) -> None:
         expected = dict(Qwen3Model(model.config).named_parameters()).keys()
     given = dict(model.named_parameters()).keys()
     lacking = f"lacks {_first(expected - given)}" if expected - given else ""
-    unknown = f"has {_first(given - expected)}, which its config does not know" if given - expected else ""
+    unknown = (
+        f"has {_first(given - expected)}, which its config does not know"
+        if given - expected
+        else ""
+    )
     if lacking or unknown:
-        raise ValueError(f"the model {' and '.join(filter(None, (lacking, unknown)))}: save the model as it was loaded")
+        raise ValueError(
+            f"the model {' and '.join(filter(None, (lacking, unknown)))}: save the model as it was loaded"
+        )
 
 
 def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = None) -> Path:
-    """The folder of a checkpoint, linked from another chapter or downloaded if need be; see `load_qwen3`."""
+    """The folder of a checkpoint, linked from another chapter or downloaded if need be; see
+    `load_qwen3`.
+    """
     name = str(name_or_path)
     home = Path(local_dir) if local_dir is not None else CHAPTER_FOLDERS[0]
     own = home / name.rstrip("/").split("/")[-1]
     folder = Path(name).expanduser()
-    is_hub_name = name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+    is_hub_name = (
+        name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+    )
     if "/" not in name or (is_hub_name and not folder.is_dir()):
         shipped = CHAPTER_FOLDERS[0] / "tiny"
-        others = [chapter / own.name for chapter in CHAPTER_FOLDERS if (chapter / own.name).resolve() != own.resolve()]
+        others = [
+            chapter / own.name
+            for chapter in CHAPTER_FOLDERS
+            if (chapter / own.name).resolve() != own.resolve()
+        ]
         if name == "tiny" and shipped in others and not missing_files(shipped):
-            return _link_checkpoint(shipped, own)  # each time, as a new version of the repository may bring new weights
+            # each time, as a new version of the repository may bring new weights
+            return _link_checkpoint(shipped, own)
         for candidate in (own, *others):
             if not missing_files(candidate):
                 _check_source(candidate, name)
@@ -124,10 +155,14 @@ def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = Non
     if folder.is_dir():
         missing = missing_files(folder)
         if missing:
-            raise FileNotFoundError(f"{folder} is not a complete checkpoint: {', '.join(missing)} missing")
+            raise FileNotFoundError(
+                f"{folder} is not a complete checkpoint: {', '.join(missing)} missing"
+            )
         return folder
     if own.is_dir() and "/" not in name:
-        raise FileNotFoundError(f"{own} is not a complete checkpoint: {', '.join(missing_files(own))} missing")
+        raise FileNotFoundError(
+            f"{own} is not a complete checkpoint: {', '.join(missing_files(own))} missing"
+        )
     if is_hub_name:
         return _download(name, own)
     raise FileNotFoundError(
@@ -137,7 +172,9 @@ def find_checkpoint(name_or_path: str | Path, local_dir: str | Path | None = Non
 
 
 def _check_source(folder: Path, name: str) -> None:
-    """A Hub name means a folder that was downloaded under it, not any folder that happens to end in the same word."""
+    """A Hub name means a folder that was downloaded under it, not any folder that happens to end in
+    the same word.
+    """
     note = folder / SOURCE_NOTE
     source = note.read_text(encoding="utf-8").strip() if note.is_file() else None
     if "/" in name and source != name:
@@ -154,7 +191,9 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def _link_checkpoint(source: Path, target: Path) -> Path:
-    """Give a chapter its own entry for files that another chapter has: hard links, or copies where links fail."""
+    """Give a chapter its own entry for files that another chapter has: hard links, or copies where
+    links fail.
+    """
     target.mkdir(parents=True, exist_ok=True)
     for file in source.iterdir():
         entry = target / file.name
@@ -172,7 +211,8 @@ def _link_checkpoint(source: Path, target: Path) -> Path:
             if not _same_file(file, entry):
                 raise
         finally:
-            part.unlink(missing_ok=True)  # a link that is put in place of another link to the same file stays
+            # a link that is put in place of another link to the same file stays
+            part.unlink(missing_ok=True)
     return target
 
 
@@ -181,16 +221,22 @@ def _same_file(source: Path, target: Path) -> bool:
     if not target.is_file():
         return False
     one, other = source.stat(), target.stat()
-    return source.samefile(target) or (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return source.samefile(target) or (one.st_size, one.st_mtime_ns) == (
+        other.st_size,
+        other.st_mtime_ns,
+    )
 
 
 def _download(name: str, target: Path) -> Path:
-    """Fetch the files that are needed. A connection that breaks is resumed; files that arrived whole are kept."""
+    """Fetch the files that are needed. A connection that breaks is resumed; files that arrived
+    whole are kept.
+    """
     wanted = [*FILES_NEEDED, *SHARD_FILES]
     try:
         snapshot_download(name, allow_patterns=wanted, local_dir=target)
         reason = "the Hub was not reached, or has no such file under this name"
-    except Exception as error:  # the library lets through what its HTTP client raises, which differs by version
+    # the library lets through what its HTTP client raises, which differs by version
+    except Exception as error:
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}"
     if not missing_files(target):
         (target / SOURCE_NOTE).write_text(name + "\n", encoding="utf-8")
@@ -208,7 +254,9 @@ def _download(name: str, target: Path) -> Path:
 
 
 def _weight_files(folder: Path) -> list[str]:
-    """Names of the files with the weights: one, or, where there is only an index of shards, those it names."""
+    """Names of the files with the weights: one, or, where there is only an index of shards, those
+    it names.
+    """
     path = folder / INDEX_FILE
     if (folder / SINGLE_FILE).is_file() or not path.is_file():
         return [SINGLE_FILE]
@@ -228,13 +276,17 @@ def _open(path: Path, device: str = "cpu") -> safe_open:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} is missing; download it again") from None
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is damaged or incomplete ({error}); delete it and download it again") from None
+        raise ValueError(
+            f"{path} is damaged or incomplete ({error}); delete it and download it again"
+        ) from None
 
 
 def _stored_dtype(config: Qwen3Config, folder: Path) -> torch.dtype:
     dtype = getattr(torch, config.dtype, None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise ValueError(f"{folder / 'config.json'}: dtype {config.dtype!r} is not a floating-point type of PyTorch")
+        raise ValueError(
+            f"{folder / 'config.json'}: dtype {config.dtype!r} is not a floating-point type of PyTorch"
+        )
     return dtype
 
 
@@ -243,10 +295,14 @@ def _checkpoint_name(name: str) -> str:
     return name if name.startswith("lm_head.") else PREFIX + name
 
 
-def _load_weights(model: Qwen3Model, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
+def _load_weights(
+    model: Qwen3Model, folder: Path, device: torch.device, dtype: torch.dtype
+) -> None:
     """Replace the empty parameters by the checkpoint's tensors."""
     files = _weight_files(folder)
-    expected = {_checkpoint_name(name): parameter.shape for name, parameter in model.named_parameters()}
+    expected = {
+        _checkpoint_name(name): parameter.shape for name, parameter in model.named_parameters()
+    }
     where: dict[str, str] = {}
     for file in files:
         with _open(folder / file) as tensors:
@@ -262,7 +318,9 @@ def _load_weights(model: Qwen3Model, folder: Path, device: torch.device, dtype: 
     if missing:
         raise ValueError(f"{folder}: {_first(missing)} missing from {', '.join(files)}")
     if unknown:
-        raise ValueError(f"{folder}: {_first(unknown)} in the file, but a dense Qwen3 has no such tensor")
+        raise ValueError(
+            f"{folder}: {_first(unknown)} in the file, but a dense Qwen3 has no such tensor"
+        )
 
     parameters = {}
     for file in files:

@@ -8,7 +8,8 @@ from typing import Any, get_type_hints
 
 @dataclass(frozen=True)
 class Qwen3Config:
-    """Shape of a dense Qwen3 model, under the names that `config.json` uses. The defaults are Qwen3-0.6B's.
+    """Shape of a dense Qwen3 model, under the names that `config.json` uses. The defaults are
+    Qwen3-0.6B's.
 
     Raises:
         ValueError: a size is not a positive whole number, or sizes do not fit together.
@@ -41,18 +42,22 @@ class Qwen3Config:
                 f"num_key_value_heads ({self.num_key_value_heads})"
             )
         if self.head_dim % 2:
-            raise ValueError(f"head_dim is {self.head_dim}: RoPE turns pairs of coordinates, so it must be even")
+            raise ValueError(
+                f"head_dim is {self.head_dim}: RoPE turns pairs of coordinates, so it must be even"
+            )
 
     @classmethod
     def from_json(cls, path: str | Path) -> "Qwen3Config":
         """Read a Hugging Face `config.json` (the file, or the folder that holds it).
 
-        Both forms in use are understood: `rope_theta` at the top level, and inside `rope_parameters`.
+        Both forms in use are understood: `rope_theta` at the top level, and inside
+            `rope_parameters`.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is not a JSON object, lacks a size, or describes a model this code cannot run
-                (another architecture, mixture of experts, sliding window, scaled RoPE, biases, another activation).
+            ValueError: the file is not a JSON object, lacks a size, or describes a model this code
+                cannot run (another architecture, mixture of experts, sliding window, scaled RoPE,
+                biases, another activation).
         """
         path = Path(path)
         if path.is_dir():
@@ -74,7 +79,12 @@ class Qwen3Config:
         for name, kind in get_type_hints(cls).items():
             value = values.get(name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            fits = {int: type(value) is int, float: number, bool: type(value) is bool, str: type(value) is str}
+            fits = {
+                int: type(value) is int,
+                float: number,
+                bool: type(value) is bool,
+                str: type(value) is str,
+            }
             if not fits[kind]:
                 raise ValueError(f"{path}: {name} is {value!r}, expected {kind.__name__}")
             settings[name] = kind(value)
@@ -84,7 +94,9 @@ class Qwen3Config:
             raise ValueError(f"{path}: {error}") from None
 
     def to_json(self, path: str | Path, **more: Any) -> None:
-        """Write a `config.json` that `from_json` and `transformers` read; `more` adds entries (`eos_token_id=...`)."""
+        """Write a `config.json` that `from_json` and `transformers` read; `more` adds entries
+        (`eos_token_id=...`).
+        """
         raw = {
             "architectures": ["Qwen3ForCausalLM"],
             "model_type": "qwen3",
@@ -94,12 +106,14 @@ class Qwen3Config:
             "rope_parameters": {"rope_theta": self.rope_theta, "rope_type": "default"},
             **more,
         }
-        part = Path(f"{path}.part")  # written beside and then put in place, so nobody ever sees half a file
+        # written beside and then put in place, so nobody ever sees half a file
+        part = Path(f"{path}.part")
         part.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
         part.replace(path)
 
 
-# The dense models of the Qwen3 report (Yang et al., 2025, https://arxiv.org/abs/2505.09388), by their size.
+# The dense models of the Qwen3 report (Yang et al., 2025, https://arxiv.org/abs/2505.09388), by
+# their size.
 FAMILY = {
     size: Qwen3Config(
         num_hidden_layers=layers,
@@ -120,12 +134,17 @@ FAMILY = {
 
 
 def _rope_settings(raw: dict, path: Path) -> dict:
-    """The settings of RoPE that stand in objects of their own; where both forms stand, the older one counts."""
+    """The settings of RoPE that stand in objects of their own; where both forms stand, the older
+    one counts.
+    """
     settings: dict = {}
     for name in ("rope_parameters", "rope_scaling"):
         if not isinstance(raw.get(name) or {}, dict):
             raise ValueError(f"{path}: {name} is {raw[name]!r}, expected an object")
-        settings |= {"rope_type" if key == "type" else key: value for key, value in (raw.get(name) or {}).items()}
+        settings |= {
+            "rope_type" if key == "type" else key: value
+            for key, value in (raw.get(name) or {}).items()
+        }
     return settings
 
 
@@ -137,15 +156,20 @@ def _refuse_unsupported(raw: dict, rope: dict, path: Path) -> None:
     layer_types = set(raw.get("layer_types") or ["full_attention"])
     experts = [name for name in ("num_experts", "num_local_experts") if raw.get(name)]
     problems = {
-        f"model_type {raw.get('model_type')!r} (only dense 'qwen3')": raw.get("model_type") != "qwen3",
+        f"model_type {raw.get('model_type')!r} (only dense 'qwen3')": raw.get("model_type")
+        != "qwen3",
         f"mixture of experts ({', '.join(experts)})": bool(experts),
         "sliding window attention (use_sliding_window)": bool(raw.get("use_sliding_window")),
-        f"layer types {sorted(layer_types - {'full_attention'})}": layer_types != {"full_attention"},
+        f"layer types {sorted(layer_types - {'full_attention'})}": layer_types
+        != {"full_attention"},
         f"rope type {rope_type!r} (only 'default')": rope_type != "default",
         "partial rotary embedding": rope.get("partial_rotary_factor", 1.0) != 1.0,
         "attention bias (attention_bias)": bool(raw.get("attention_bias")),
-        f"activation {raw.get('hidden_act')!r} (only 'silu')": raw.get("hidden_act", "silu") != "silu",
+        f"activation {raw.get('hidden_act')!r} (only 'silu')": raw.get("hidden_act", "silu")
+        != "silu",
     }
     refused = [what for what, present in problems.items() if present]
     if refused:
-        raise ValueError(f"{path} asks for what this model does not implement: {'; '.join(refused)}")
+        raise ValueError(
+            f"{path} asks for what this model does not implement: {'; '.join(refused)}"
+        )

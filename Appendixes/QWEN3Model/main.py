@@ -1,8 +1,8 @@
-"""The whole model at work: where its parameters are, ids to logits, causality, the cache, and a trained checkpoint.
+"""The whole model at work: where its parameters are, ids to logits, causality, the cache, and a
+trained checkpoint.
 
-python Appendixes/QWEN3Model/main.py
-python Appendixes/QWEN3Model/main.py --plot model.png      parameters by part, for the six sizes of the family
-"""
+python Appendixes/QWEN3Model/main.py python Appendixes/QWEN3Model/main.py --plot model.png
+parameters by part, for the six sizes of the family"""
 
 import math
 
@@ -11,7 +11,13 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 
 from Appendixes.command_line import argument_parser
-from Appendixes.demonstration import count_parameters, largest_difference, randomise, report_difference, save_figure
+from Appendixes.demonstration import (
+    count_parameters,
+    largest_difference,
+    randomise,
+    report_difference,
+    save_figure,
+)
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, new_picture
 from Appendixes.KVcache import KVCache
 from Appendixes.QWEN3Model import FAMILY, Qwen3Config, Qwen3Model, load_qwen3
@@ -37,7 +43,8 @@ def parameters_by_part(config: Qwen3Config) -> dict[str, int]:
         parts["attention"] += count_parameters(layer.get_submodule("self_attn"))
         parts["feed-forward"] += count_parameters(layer.get_submodule("mlp"))
     parts["output layer"] = 0 if config.tie_word_embeddings else count_parameters(model.lm_head)
-    parts["normalisation"] = count_parameters(model) - sum(parts.values())  # of the stream; q_norm, k_norm: attention
+    # of the stream; q_norm, k_norm: attention
+    parts["normalisation"] = count_parameters(model) - sum(parts.values())
     return parts
 
 
@@ -46,7 +53,9 @@ def show_parameters() -> None:
     config = FAMILY["0.6B"]
     parts = parameters_by_part(config)
     total = sum(parts.values())
-    print("1. Count the parameters of Qwen3-0.6B by part, without memory for a single one (the meta device).")
+    print(
+        "1. Count the parameters of Qwen3-0.6B by part, without memory for a single one (the meta device)."
+    )
     for name, size in parts.items():
         note = "   (is the embedding: tied)" if name == "output layer" else ""
         print(f"   {name:<20} {size:>13,}   {size / total:>6.1%}{note}")
@@ -75,7 +84,9 @@ def show_logits() -> None:
     print(f"   logits                        {tuple(logits.shape)}   (batch, seq, vocab)")
     print(f"   with last_position_only       {tuple(model(ids, last_position_only=True).shape)}")
     expected = math.log(SMALL.vocab_size)
-    print(f"   loss on these random ids      {loss(model, ids):.3f}   log({SMALL.vocab_size}) = {expected:.3f}")
+    print(
+        f"   loss on these random ids      {loss(model, ids):.3f}   log({SMALL.vocab_size}) = {expected:.3f}"
+    )
 
 
 def loss(model: Qwen3Model, ids: torch.Tensor) -> float:
@@ -90,7 +101,9 @@ def check_causality() -> None:
     changed = ids.clone()
     changed[:, 5] = (ids[:, 5] + 1) % SMALL.vocab_size
     moved = (model(changed) - model(ids)).abs().amax(dim=(0, 2))  # (seq,)
-    print("\n3. No position sees the future: change the id at position 5, and look where logits move.")
+    print(
+        "\n3. No position sees the future: change the id at position 5, and look where logits move."
+    )
     print("   position         " + "".join(f"{position:>9}" for position in range(len(moved))))
     print("   largest change   " + "".join(f"{change:>9.4f}" for change in moved.tolist()))
     report_difference("logits before the changed id", moved[:5].max().item(), 1e-12)
@@ -101,8 +114,14 @@ def check_cache() -> None:
     model, ids = small_model()
     cache = KVCache()
     pieces = [model(ids[:, :5], cache)] + [model(ids[:, at : at + 1], cache) for at in range(5, 8)]
-    print("\n4. With a cache the model reads only what is new: 5 ids, then 1, 1 and 1, give the logits of all 8.")
-    report_difference("cached and recomputed logits", largest_difference(torch.cat(pieces, dim=1), model(ids)), 1e-12)
+    print(
+        "\n4. With a cache the model reads only what is new: 5 ids, then 1, 1 and 1, give the logits of all 8."
+    )
+    report_difference(
+        "cached and recomputed logits",
+        largest_difference(torch.cat(pieces, dim=1), model(ids)),
+        1e-12,
+    )
 
 
 def show_checkpoint() -> None:
@@ -112,10 +131,14 @@ def show_checkpoint() -> None:
     ids = torch.tensor([tokenizer.encode(text)])
     untrained = Qwen3Model(model.config)
     randomise(untrained, torch.Generator().manual_seed(0), std=0.02)
-    print(f"\n5. Training makes a calculation likely: the checkpoint 'tiny', {count_parameters(model):,} parameters.")
+    print(
+        f"\n5. Training makes a calculation likely: the checkpoint 'tiny', {count_parameters(model):,} parameters."
+    )
     print(f"   calculation                   {text!r}, {ids.shape[1]} tokens")
     vocab = model.config.vocab_size
-    print(f"   loss before training          {loss(untrained, ids):.3f}   log({vocab}) = {math.log(vocab):.3f}")
+    print(
+        f"   loss before training          {loss(untrained, ids):.3f}   log({vocab}) = {math.log(vocab):.3f}"
+    )
     print(f"   loss of the checkpoint        {loss(model, ids):.3f}")
 
 
@@ -123,7 +146,9 @@ def draw_family() -> Figure:
     """Shares of the parts in the six sizes of the family."""
     parts = {size: parameters_by_part(config) for size, config in FAMILY.items()}
     totals = {size: sum(counts.values()) for size, counts in parts.items()}
-    vocabulary = {size: (c["embedding"] + c["output layer"]) / totals[size] for size, c in parts.items()}
+    vocabulary = {
+        size: (c["embedding"] + c["output layer"]) / totals[size] for size, c in parts.items()
+    }
     small, *_, large = FAMILY
     figure, axes = new_picture(
         f"The vocabulary takes {vocabulary[small]:.0%} of Qwen3-{small}, but {vocabulary[large]:.0%} of Qwen3-{large}",
@@ -155,7 +180,9 @@ def draw_family() -> Figure:
             if text.get_text():
                 text.set_bbox(background)
         left = {size: left[size] + shares[size] for size in FAMILY}
-    axes.set_yticks(range(len(FAMILY)), [f"{size}\n{total / 1e9:.2f} bn" for size, total in totals.items()])
+    axes.set_yticks(
+        range(len(FAMILY)), [f"{size}\n{total / 1e9:.2f} bn" for size, total in totals.items()]
+    )
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     figure.legend(loc="outside lower center", ncols=4)

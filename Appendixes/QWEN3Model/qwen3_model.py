@@ -1,6 +1,7 @@
 """Qwen3 (Yang et al., 2025, https://arxiv.org/abs/2505.09388), dense, from token ids to logits.
 
-- embedding, a stack of identical blocks, a last normalisation, a linear layer to the vocabulary: nothing else
+- embedding, a stack of identical blocks, a last normalisation, a linear layer to the vocabulary:
+  nothing else
 - attribute names are the checkpoint's tensor names, so loading needs no table
 - no hidden state: where a text stands is the cache's business, which is an argument
 """
@@ -29,7 +30,9 @@ class Qwen3Model(nn.Module):
         self.config = config
         table = torch.empty(config.vocab_size, config.hidden_size)
         self.embed_tokens = nn.Embedding.from_pretrained(table, freeze=False)  # filled below, once
-        self.layers = nn.ModuleList(TransformerBlock(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(
+            TransformerBlock(config) for _ in range(config.num_hidden_layers)
+        )
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.apply(_initialise)
@@ -46,17 +49,21 @@ class Qwen3Model(nn.Module):
         """Logits of the next token at every position.
 
         Args:
-            input_ids: `(batch, seq)`. With a cache: the new tokens only, which continue what it holds.
+            input_ids: `(batch, seq)`. With a cache: the new tokens only, which continue what it
+                holds.
             cache: read and extended by `seq` tokens a row.
-            last_position_only: compute the output layer, the widest one, for each row's last real token alone.
-            padding_mask: bool `(batch, seq)`, True for real tokens; None: all are real. The logits of a
-                row without any mean nothing.
+            last_position_only: compute the output layer, the widest one, for each row's last real
+                token alone.
+            padding_mask: bool `(batch, seq)`, True for real tokens; None: all are real. The logits
+                of a row without any mean nothing.
 
         Returns:
-            `(batch, seq, vocab)`, or `(batch, 1, vocab)` with `last_position_only`. Logits at padding mean nothing.
+            `(batch, seq, vocab)`, or `(batch, 1, vocab)` with `last_position_only`. Logits at
+            padding mean nothing.
 
         Raises:
-            ValueError: the ids are not `(batch, seq)` with at least one token, or the cache is for another batch size.
+            ValueError: the ids are not `(batch, seq)` with at least one token, or the cache is for
+                another batch size.
         """
         if input_ids.dim() != 2 or input_ids.numel() == 0:
             raise ValueError(
@@ -65,13 +72,16 @@ class Qwen3Model(nn.Module):
         (batch, seq), device = input_ids.shape, input_ids.device
         if cache is not None:
             extension = cache.extend(batch, seq, device, padding_mask)
-            logits = self.run_layers(input_ids, extension.positions, None, extension, last_position_only, padding_mask)
+            logits = self.run_layers(
+                input_ids, extension.positions, None, extension, last_position_only, padding_mask
+            )
             extension.commit()
             return logits
         if padding_mask is None:
             positions, mask = torch.arange(seq, device=device)[None], None
         else:
-            positions = token_offsets(padding_mask)  # padding counts as later than every real token: nobody sees it
+            # padding counts as later than every real token: nobody sees it
+            positions = token_offsets(padding_mask)
             mask = positions[:, None, :] <= positions[:, :, None]  # (batch, query, key)
         return self.run_layers(input_ids, positions, mask, None, last_position_only, padding_mask)
 
@@ -84,18 +94,22 @@ class Qwen3Model(nn.Module):
         last_position_only: bool = False,
         padding_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """From ids to logits, when it is settled where each token stands: the part of `forward` worth compiling.
+        """From ids to logits, when it is settled where each token stands: the part of `forward`
+        worth compiling.
 
         Args:
             positions: `(batch or 1, seq)`, each token's place in its text.
-            mask: bool `(batch, seq, seq)`, True where a token may look; None: causal. Without a cache only.
+            mask: bool `(batch, seq, seq)`, True where a token may look; None: causal. Without a
+                cache only.
             extension: the cache, made ready for these tokens.
             input_ids, last_position_only, padding_mask: as in `forward`.
         """
         x = self.embed_tokens(input_ids)  # (batch, seq, hidden_size)
         cos, sin = rope_cos_sin(positions, self.config.head_dim, self.config.rope_theta)
         for index, layer in enumerate(self.layers):
-            x = self.run_layer(layer, x, cos, sin, mask, None if extension is None else extension.layer(index))
+            x = self.run_layer(
+                layer, x, cos, sin, mask, None if extension is None else extension.layer(index)
+            )
         if last_position_only:
             x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
         return self.lm_head(self.norm(x))
@@ -116,7 +130,7 @@ def last_real(x: torch.Tensor, padding_mask: torch.Tensor) -> torch.Tensor:
 def _initialise(module: nn.Module) -> None:
     """Weights from a normal distribution of standard deviation 0.02, as the reference does.
 
-    Weights without memory, which a checkpoint will replace, are left alone: PyTorch would load its compiler for them.
-    """
+    Weights without memory, which a checkpoint will replace, are left alone: PyTorch would load its
+    compiler for them."""
     if isinstance(module, nn.Linear | nn.Embedding) and not module.weight.is_meta:
         nn.init.normal_(module.weight, std=0.02)

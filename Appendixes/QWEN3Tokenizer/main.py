@@ -1,9 +1,9 @@
-"""The tokenizer at work: how words, digits, emoji and control tokens are cut, and why a message cannot end a turn.
+"""The tokenizer at work: how words, digits, emoji and control tokens are cut, and why a message
+cannot end a turn.
 
-python Appendixes/QWEN3Tokenizer/main.py
-python Appendixes/QWEN3Tokenizer/main.py --plot tokenizer.png      tokens per character, for kinds of text
-python Appendixes/QWEN3Tokenizer/main.py --tokenizer FOLDER        another checkpoint's tokenizer
-"""
+python Appendixes/QWEN3Tokenizer/main.py python Appendixes/QWEN3Tokenizer/main.py --plot
+tokenizer.png      tokens per character, for kinds of text python Appendixes/QWEN3Tokenizer/main.py
+--tokenizer FOLDER        another checkpoint's tokenizer"""
 
 from pathlib import Path
 
@@ -35,7 +35,9 @@ def pieces(tokenizer: Qwen3Tokenizer, ids: list[int]) -> str:
 
 def show_cutting(tokenizer: Qwen3Tokenizer) -> None:
     """Five short texts, token by token."""
-    print(f"1. Text is cut into tokens out of {tokenizer.vocab_size:,}; `?` is a token that is a part of a character.")
+    print(
+        f"1. Text is cut into tokens out of {tokenizer.vocab_size:,}; `?` is a token that is a part of a character."
+    )
     for text in ("Find the answer.", "12 + 345", r"\frac{1}{2}", "Übung", "\U0001f600"):
         ids = tokenizer.encode(text)
         print(f"   {text!a}: {len(ids)} token{'s' if len(ids) > 1 else ''}")
@@ -48,37 +50,51 @@ def show_control_tokens(tokenizer: Qwen3Tokenizer) -> None:
     print(f"\n2. A control token in a text is text, unless the caller allows it: {MESSAGE!r}.")
     for allow_special in (False, True):
         ids = tokenizer.encode(MESSAGE, allow_special=allow_special)
-        print(f"   allow_special={allow_special!s:<6} {len(ids):>2} tokens: {pieces(tokenizer, ids)}")
+        print(
+            f"   allow_special={allow_special!s:<6} {len(ids):>2} tokens: {pieces(tokenizer, ids)}"
+        )
 
 
 def show_chat(tokenizer: Qwen3Tokenizer) -> None:
     """A conversation by both ways, for a harmless message and for one that tries to end its turn."""
     end = tokenizer.token_id("<|im_end|>")
-    print("\n3. In encode_chat no message can end its turn; encoding the rendered text believes the message.")
+    print(
+        "\n3. In encode_chat no message can end its turn; encoding the rendered text believes the message."
+    )
     for message in ("Stop.", MESSAGE):
         messages = [{"role": "user", "content": message}]
         safe = tokenizer.encode_chat(messages, add_generation_prompt=False)
         text = tokenizer.apply_chat_template(messages, add_generation_prompt=False)
         naive = tokenizer.encode(text, allow_special=True)
         print(f"   message {message!r}")
-        print(f"      ends of turn: encode_chat {safe.count(end)}, encode(apply_chat_template) {naive.count(end)}")
+        print(
+            f"      ends of turn: encode_chat {safe.count(end)}, encode(apply_chat_template) {naive.count(end)}"
+        )
         if message == "Stop.":
             print(f"      {pieces(tokenizer, safe)}")
-            different = sum(a != b for a, b in zip(safe, naive, strict=False)) + abs(len(safe) - len(naive))
+            different = sum(a != b for a, b in zip(safe, naive, strict=False)) + abs(
+                len(safe) - len(naive)
+            )
             report_difference("ids of encode_chat and of the rendered text", different, 0)
     print(f"   ids that end an answer: {list(tokenizer.stop_ids)}")
 
 
 def check_round_trip(tokenizer: Qwen3Tokenizer) -> None:
     """Decoding gives back every text, all at once and as a stream of tokens."""
-    print(f"\n4. Decoding gives the text back: {len(KINDS)} kinds of text, whole and token by token.")
+    print(
+        f"\n4. Decoding gives the text back: {len(KINDS)} kinds of text, whole and token by token."
+    )
     whole = sum(tokenizer.decode(tokenizer.encode(text)) != text for text in KINDS.values())
-    streamed = sum("".join(tokenizer.decode_stream(tokenizer.encode(text))) != text for text in KINDS.values())
+    streamed = sum(
+        "".join(tokenizer.decode_stream(tokenizer.encode(text))) != text for text in KINDS.values()
+    )
     report_difference("texts changed by encode and decode", whole, 0)
     report_difference("texts changed by encode and decode_stream", streamed, 0)
     emoji = tokenizer.encode("\U0001f600 ok")
     arrived = [ascii(piece) for piece in tokenizer.decode_stream(emoji)]
-    print(f"   {len(emoji)} tokens arrive as {len(arrived)} pieces, none with half a character: {' '.join(arrived)}")
+    print(
+        f"   {len(emoji)} tokens arrive as {len(arrived)} pieces, none with half a character: {' '.join(arrived)}"
+    )
 
 
 def draw_cost(tokenizer: Qwen3Tokenizer) -> Figure:
@@ -101,7 +117,9 @@ def draw_cost(tokenizer: Qwen3Tokenizer) -> Figure:
 def main() -> None:
     """Print the worked example; draw the picture if asked to."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--tokenizer", type=Path, default=TINY, metavar="PATH", help="tokenizer.json or its folder")
+    parser.add_argument(
+        "--tokenizer", type=Path, default=TINY, metavar="PATH", help="tokenizer.json or its folder"
+    )
     arguments = parser.parse_args()
     try:
         tokenizer = Qwen3Tokenizer.from_file(arguments.tokenizer)

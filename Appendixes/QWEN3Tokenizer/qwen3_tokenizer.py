@@ -1,7 +1,10 @@
-"""The Qwen3 tokenizer: byte-level byte-pair encoding (Sennrich et al., 2016; Radford et al., 2019) and chat turns.
+"""The Qwen3 tokenizer: byte-level byte-pair encoding (Sennrich et al., 2016; Radford et al., 2019)
+and chat turns.
 
-- built on the `tokenizers` library and a checkpoint's own `tokenizer.json`, so ids are those of Hugging Face
-- text is data: unless the caller allows it, `<|im_end|>` in a user's message is spelled out in ordinary tokens
+- built on the `tokenizers` library and a checkpoint's own `tokenizer.json`, so ids are those of
+  Hugging Face
+- text is data: unless the caller allows it, `<|im_end|>` in a user's message is spelled out in
+  ordinary tokens
 - which ids end an answer comes from the checkpoint's own files
 """
 
@@ -17,13 +20,18 @@ ROLES = ("system", "user", "assistant")
 
 
 def _byte_characters() -> dict[str, int]:
-    """Byte-level BPE writes each byte as one printable character (Radford et al., 2019): which stands for which.
+    """Byte-level BPE writes each byte as one printable character (Radford et al., 2019): which
+    stands for which.
 
-    Printable characters of Latin-1 stand for themselves, the other bytes for characters from U+0100 on, in order.
-    """
-    printable = [byte for byte in range(256) if 33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174]
+    Printable characters of Latin-1 stand for themselves, the other bytes for characters from U+0100
+    on, in order."""
+    printable = [
+        byte for byte in range(256) if 33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174
+    ]
     others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+    return {chr(byte): byte for byte in printable} | {
+        chr(256 + n): byte for n, byte in enumerate(others)
+    }
 
 
 BYTE_OF_CHARACTER = _byte_characters()
@@ -44,7 +52,9 @@ class Qwen3Tokenizer:
         vocab_size: one more than the largest id.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop_ids: tuple[int, ...] = (), pad_id: int | None = None):
+    def __init__(
+        self, tokenizer: Tokenizer, stop_ids: tuple[int, ...] = (), pad_id: int | None = None
+    ):
         self._tokenizer = tokenizer
         self.stop_ids = stop_ids
         self.pad_id = pad_id
@@ -55,8 +65,8 @@ class Qwen3Tokenizer:
         """Read a checkpoint's tokenizer.
 
         Args:
-            path: a `tokenizer.json`, or the folder that holds one. `generation_config.json`, `config.json` and
-                `tokenizer_config.json` beside it say which tokens end an answer.
+            path: a `tokenizer.json`, or the folder that holds one. `generation_config.json`,
+                `config.json` and `tokenizer_config.json` beside it say which tokens end an answer.
 
         Raises:
             FileNotFoundError: there is no tokenizer.
@@ -66,7 +76,9 @@ class Qwen3Tokenizer:
         if path.is_dir():
             path = path / "tokenizer.json"
         if not path.is_file():
-            raise FileNotFoundError(f"no tokenizer at {path}: a checkpoint folder needs a tokenizer.json")
+            raise FileNotFoundError(
+                f"no tokenizer at {path}: a checkpoint folder needs a tokenizer.json"
+            )
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception, whatever is wrong
@@ -80,8 +92,8 @@ class Qwen3Tokenizer:
 
         Args:
             text: any string.
-            allow_special: read `<|im_start|>` and its like as the control tokens they name. Leave it False for text
-                that comes from a user or a model.
+            allow_special: read `<|im_start|>` and its like as the control tokens they name. Leave
+                it False for text that comes from a user or a model.
 
         Raises:
             TypeError: `text` is not a string.
@@ -92,7 +104,9 @@ class Qwen3Tokenizer:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"the text is not valid Unicode at character {error.start}: {error.reason}") from None
+            raise ValueError(
+                f"the text is not valid Unicode at character {error.start}: {error.reason}"
+            ) from None
         self._tokenizer.encode_special_tokens = not allow_special
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
@@ -100,7 +114,8 @@ class Qwen3Tokenizer:
         """Ids to text. Bytes that are no valid UTF-8 (half a character) become U+FFFD.
 
         Args:
-            ids: token ids; ids past the vocabulary, which padded embeddings allow, decode to nothing.
+            ids: token ids; ids past the vocabulary, which padded embeddings allow, decode to
+                nothing.
             skip_special: leave control tokens out.
         """
         return self._tokenizer.decode(list(ids), skip_special_tokens=skip_special)
@@ -114,7 +129,8 @@ class Qwen3Tokenizer:
         Yields:
             Strings; joined they equal `decode` of all ids.
         """
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")  # holds back half a character
+        # holds back half a character
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         for token in ids:
             text = decoder.decode(self._token_bytes(int(token)))
             if text:
@@ -131,15 +147,21 @@ class Qwen3Tokenizer:
         return token.encode()  # an added token with characters of its own
 
     def apply_chat_template(
-        self, messages: list[dict[str, str]], add_generation_prompt: bool = True, enable_thinking: bool = True
+        self,
+        messages: list[dict[str, str]],
+        add_generation_prompt: bool = True,
+        enable_thinking: bool = True,
     ) -> str:
-        """The text of a conversation in Qwen3's own format; as ids, take `encode_chat`, which no message can break.
+        """The text of a conversation in Qwen3's own format; as ids, take `encode_chat`, which no
+        message can break.
 
         Args:
-            messages: `{"role": "system" | "user" | "assistant", "content": text}`, in order. An assistant's thoughts
-                may stand in `<think>` tags or under `"reasoning_content"`; only those after the last question are kept.
+            messages: `{"role": "system" | "user" | "assistant", "content": text}`, in order. An
+                assistant's thoughts may stand in `<think>` tags or under `"reasoning_content"`;
+                only those after the last question are kept.
             add_generation_prompt: end with the opening of the assistant's next turn.
-            enable_thinking: False: that turn opens with an empty thought, so that the answer comes at once.
+            enable_thinking: False: that turn opens with an empty thought, so that the answer comes
+                at once.
 
         Raises:
             ValueError: no messages, an unknown role, or a content that is not text.
@@ -147,13 +169,15 @@ class Qwen3Tokenizer:
         return "".join(_chat_pieces(messages, add_generation_prompt, enable_thinking))
 
     def encode_chat(
-        self, messages: list[dict[str, str]], add_generation_prompt: bool = True, enable_thinking: bool = True
+        self,
+        messages: list[dict[str, str]],
+        add_generation_prompt: bool = True,
+        enable_thinking: bool = True,
     ) -> list[int]:
         """Ids of a conversation, built turn by turn: only the turns themselves make control tokens.
 
-        Arguments and errors as in `apply_chat_template`. For messages without control tokens in them, this equals
-        `encode(apply_chat_template(...), allow_special=True)`.
-        """
+        Arguments and errors as in `apply_chat_template`. For messages without control tokens in
+        them, this equals `encode(apply_chat_template(...), allow_special=True)`."""
         ids = []
         for piece in _chat_pieces(messages, add_generation_prompt, enable_thinking):
             if isinstance(piece, Control):
@@ -178,7 +202,9 @@ class Control(str):
     """A control token in a rendered conversation, to tell it from the same characters in a message."""
 
 
-def _chat_pieces(messages: list[dict[str, str]], add_generation_prompt: bool, enable_thinking: bool) -> list[str]:
+def _chat_pieces(
+    messages: list[dict[str, str]], add_generation_prompt: bool, enable_thinking: bool
+) -> list[str]:
     """A conversation as control tokens and the text between them."""
     _check_messages(messages)
     last_question = _last_question(messages)
@@ -226,7 +252,9 @@ def _check_messages(messages: list[dict[str, str]]) -> None:
         if role not in ROLES:
             raise ValueError(f"message {number} has role {role!r}; known roles: {', '.join(ROLES)}")
         if not isinstance(message.get("content"), str):
-            raise ValueError(f"message {number}: content is {type(message.get('content')).__name__}, expected text")
+            raise ValueError(
+                f"message {number}: content is {type(message.get('content')).__name__}, expected text"
+            )
         if not isinstance(message.get("reasoning_content", ""), str | None):
             raise ValueError(f"message {number}: reasoning_content must be text")
 
@@ -257,7 +285,9 @@ def _stop_ids(tokenizer: Tokenizer, folder: Path, settings: dict) -> tuple[int, 
         if eos is not None:
             stop_ids = eos if isinstance(eos, list) else [eos]
             if not all(type(stop) is int for stop in stop_ids):
-                raise ValueError(f"{folder / name}: eos_token_id is {eos!r}, expected a number or a list of numbers")
+                raise ValueError(
+                    f"{folder / name}: eos_token_id is {eos!r}, expected a number or a list of numbers"
+                )
             return tuple(stop_ids)
     eos = _token_id(tokenizer, settings.get("eos_token"))
     return () if eos is None else (eos,)

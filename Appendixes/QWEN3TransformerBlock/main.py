@@ -1,8 +1,8 @@
-"""The transformer block at work: what the residual stream keeps, who adds what, and the block from PyTorch's functions.
+"""The transformer block at work: what the residual stream keeps, who adds what, and the block from
+PyTorch's functions.
 
-python Appendixes/QWEN3TransformerBlock/main.py
-python Appendixes/QWEN3TransformerBlock/main.py --plot block.png      the residual stream layer by layer
-"""
+python Appendixes/QWEN3TransformerBlock/main.py python Appendixes/QWEN3TransformerBlock/main.py
+--plot block.png      the residual stream layer by layer"""
 
 from types import SimpleNamespace
 
@@ -62,7 +62,9 @@ def show_free_passage() -> None:
     block.self_attn.o_proj.weight.zero_()
     block.mlp.down_proj.weight.zero_()
     y = block(x, *angles())
-    print("1. Both branches only add to the stream: if they add nothing, it passes unchanged, to the last bit.")
+    print(
+        "1. Both branches only add to the stream: if they add nothing, it passes unchanged, to the last bit."
+    )
     print(f"   x, first three numbers          {numbers(x[0, 0, :3])}")
     print(f"   block(x) with branches at zero  {numbers(y[0, 0, :3])}")
     report_difference("block(x) and x", largest_difference(y, x), 0)
@@ -77,7 +79,9 @@ def show_who_mixes() -> None:
     cos, sin = angles()
     attention = block.self_attn(changed, cos, sin) - block.self_attn(x, cos, sin)
     feed_forward = block.mlp(changed) - block.mlp(x)
-    print("\n2. Attention carries information to later positions; the feed-forward layer works on each by itself.")
+    print(
+        "\n2. Attention carries information to later positions; the feed-forward layer works on each by itself."
+    )
     print(f"   changed position                {[5]} of 0 ... {SEQ - 1}")
     print(f"   attention changes               {positions_that_differ(attention)}")
     print(f"   feed-forward layer changes      {positions_that_differ(feed_forward)}")
@@ -89,20 +93,26 @@ def positions_that_differ(difference: torch.Tensor) -> list[int]:
 
 
 def trace(blocks: list[TransformerBlock]) -> list[tuple[float, float, float]]:
-    """For each block the mean length, over positions, of three vectors: both branches' additions, the stream after."""
+    """For each block the mean length, over positions, of three vectors: both branches' additions,
+    the stream after.
+    """
     x, lengths = random_stream(), []
     for block in blocks:
         attention = block.self_attn(block.input_layernorm(x), *angles())
         x = x + attention
         feed_forward = block.mlp(block.post_attention_layernorm(x))
         x = x + feed_forward
-        lengths.append(tuple(part.norm(dim=-1).mean().item() for part in (attention, feed_forward, x)))
+        lengths.append(
+            tuple(part.norm(dim=-1).mean().item() for part in (attention, feed_forward, x))
+        )
     return lengths
 
 
 def show_stream() -> None:
     """Lengths of the stream and of both branches through six random blocks."""
-    print("\n3. The stream collects what every branch adds (mean length of the vectors; random weights).")
+    print(
+        "\n3. The stream collects what every branch adds (mean length of the vectors; random weights)."
+    )
     print("   block   attention adds   feed-forward adds   stream after")
     print(f"   {'-':<7} {'-':>14}   {'-':>17}   {random_stream().norm(dim=-1).mean():>12.3f}")
     for number, (attention, feed_forward, stream) in enumerate(trace(random_stack(6)), start=1):
@@ -123,7 +133,9 @@ def show_size() -> None:
         block = TransformerBlock(shape)
     print("\n4. Most of a block is its feed-forward layer (the shape of Qwen3-0.6B).")
     for name, part in block.named_children():
-        print(f"   {name:<26} {count_parameters(part):>12,}   {count_parameters(part) / count_parameters(block):>6.1%}")
+        print(
+            f"   {name:<26} {count_parameters(part):>12,}   {count_parameters(part) / count_parameters(block):>6.1%}"
+        )
     print(f"   {'one block':<26} {count_parameters(block):>12,}")
 
 
@@ -135,10 +147,16 @@ def block_from_functions(block: TransformerBlock, x: torch.Tensor) -> torch.Tens
     turns = torch.complex(cos, sin)[:, None]  # (1, 1, seq, head_dim / 2)
 
     def heads(name: str, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, weight[f"self_attn.{name}_proj.weight"]).unflatten(-1, (-1, head_dim)).transpose(1, 2)
+        return (
+            F.linear(x, weight[f"self_attn.{name}_proj.weight"])
+            .unflatten(-1, (-1, head_dim))
+            .transpose(1, 2)
+        )
 
     def normed_and_turned(name: str, x: torch.Tensor) -> torch.Tensor:
-        normed = F.rms_norm(heads(name, x), (head_dim,), weight[f"self_attn.{name}_norm.weight"], eps)
+        normed = F.rms_norm(
+            heads(name, x), (head_dim,), weight[f"self_attn.{name}_norm.weight"], eps
+        )
         turned = torch.complex(*normed.chunk(2, dim=-1)) * turns
         return torch.cat((turned.real, turned.imag), dim=-1)
 
@@ -147,7 +165,10 @@ def block_from_functions(block: TransformerBlock, x: torch.Tensor) -> torch.Tens
     out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     x = x + F.linear(out.transpose(1, 2).flatten(2), weight["self_attn.o_proj.weight"])
     h = F.rms_norm(x, (dim,), weight["post_attention_layernorm.weight"], eps)
-    gate, up = F.linear(h, weight["mlp.gate_proj.weight"]), F.linear(h, weight["mlp.up_proj.weight"])
+    gate, up = (
+        F.linear(h, weight["mlp.gate_proj.weight"]),
+        F.linear(h, weight["mlp.up_proj.weight"]),
+    )
     return x + F.linear(F.silu(gate) * up, weight["mlp.down_proj.weight"])
 
 
@@ -161,7 +182,9 @@ def compare() -> None:
         f"\n5. PyTorch's functions give the same block, and so does a cache: {tuple(x.shape)} -> {tuple(whole.shape)}."
     )
     report_difference(
-        "the block and PyTorch's functions", largest_difference(whole, block_from_functions(block, x)), 1e-5
+        "the block and PyTorch's functions",
+        largest_difference(whole, block_from_functions(block, x)),
+        1e-5,
     )
     cache, outputs = KVCache(), []
     for token in range(SEQ):
@@ -169,7 +192,9 @@ def compare() -> None:
         extension = cache.extend(rows=1, seq=1, device="cpu")
         outputs.append(block(x[:, now], cos[:, now], sin[:, now], extension=extension.layer(0)))
         extension.commit()
-    report_difference("cached and recomputed block", largest_difference(torch.cat(outputs, 1), whole), 1e-5)
+    report_difference(
+        "cached and recomputed block", largest_difference(torch.cat(outputs, 1), whole), 1e-5
+    )
 
 
 def draw_stream(layers: int = 16) -> Figure:
@@ -183,10 +208,29 @@ def draw_stream(layers: int = 16) -> Figure:
         grid="y",
     )
     numbered = torch.arange(1, layers + 1)
-    axes.bar(numbered - 0.2, attention, 0.4, color=BLUE, hatch="//", edgecolor="white", label="attention adds")
-    axes.bar(numbered + 0.2, feed_forward, 0.4, color=ORANGE, edgecolor="white", label="feed-forward adds")
+    axes.bar(
+        numbered - 0.2,
+        attention,
+        0.4,
+        color=BLUE,
+        hatch="//",
+        edgecolor="white",
+        label="attention adds",
+    )
+    axes.bar(
+        numbered + 0.2,
+        feed_forward,
+        0.4,
+        color=ORANGE,
+        edgecolor="white",
+        label="feed-forward adds",
+    )
     axes.plot(
-        range(layers + 1), (start, *stream), color=GREEN, marker="o", label="stream after the block (0: before all)"
+        range(layers + 1),
+        (start, *stream),
+        color=GREEN,
+        marker="o",
+        label="stream after the block (0: before all)",
     )
     axes.set_xticks(range(0, layers + 1, 2))
     axes.set_ylim(bottom=0)

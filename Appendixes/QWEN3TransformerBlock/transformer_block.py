@@ -1,7 +1,8 @@
-"""The block that Qwen3 stacks: attention mixes positions, the feed-forward layer works on each by itself.
+"""The block that Qwen3 stacks: attention mixes positions, the feed-forward layer works on each by
+itself.
 
-- pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745): each sub-layer reads a normalised copy, and its
-  output is added to the untouched stream, so a signal can pass all blocks unchanged
+- pre-norm (Xiong et al., 2020, https://arxiv.org/abs/2002.04745): each sub-layer reads a normalised
+  copy, and its output is added to the untouched stream, so a signal can pass all blocks unchanged
 - two lines: x = x + attention(norm(x)); x = x + feed_forward(norm(x))
 """
 

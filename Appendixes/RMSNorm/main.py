@@ -1,4 +1,5 @@
-"""RMSNorm at work: the vector (3, 4) by hand, what scaling and half precision do, and PyTorch's own function.
+"""RMSNorm at work: the vector (3, 4) by hand, what scaling and half precision do, and PyTorch's own
+function.
 
 python Appendixes/RMSNorm/main.py
 python Appendixes/RMSNorm/main.py --plot rmsnorm.png      lengths of vectors before and after
@@ -23,7 +24,9 @@ def show_by_hand() -> None:
     print(f"   x                        {numbers(x)}")
     print(f"   mean of the squares      ({x[0]:.0f}^2 + {x[1]:.0f}^2) / 2 = {mean_square:.4f}")
     print(f"   root mean square         {mean_square.sqrt():.4f}")
-    print(f"   RMSNorm(x)               {numbers(norm(x))}   mean square {norm(x).square().mean():.4f}")
+    print(
+        f"   RMSNorm(x)               {numbers(norm(x))}   mean square {norm(x).square().mean():.4f}"
+    )
 
     norm.weight.copy_(torch.tensor([2.0, 0.5]))
     print("\n2. A learned weight then scales each coordinate by itself.")
@@ -34,7 +37,9 @@ def show_by_hand() -> None:
 def show_scale() -> None:
     """The length of the input does not matter, unless it is next to nothing."""
     norm = RMSNorm(2)
-    print("\n3. The length of the input is forgotten; eps only matters to a vector that is almost zero.")
+    print(
+        "\n3. The length of the input is forgotten; eps only matters to a vector that is almost zero."
+    )
     for scale in (1000.0, 1.0, 1e-3, 0.0):
         x = scale * torch.tensor([3.0, 4.0])
         print(f"   {numbers(x):<26} -> {numbers(norm(x))}")
@@ -70,11 +75,17 @@ def draw_lengths() -> Figure:
         "length after (log scale)",
     )
     before = torch.logspace(-5, 3, 81)
-    for dim, color, style, marker in ((16, BLUE, "-", "o"), (64, ORANGE, "--", "s"), (256, GREEN, ":", "^")):
+    for dim, color, style, marker in (
+        (16, BLUE, "-", "o"),
+        (64, ORANGE, "--", "s"),
+        (256, GREEN, ":", "^"),
+    ):
         direction = torch.randn(dim, generator=torch.Generator().manual_seed(dim))
         after = RMSNorm(dim)(before[:, None] * direction / direction.norm()).norm(dim=-1)
         label = f"dim = {dim}, sqrt(dim) = {dim**0.5:.0f}"
-        axes.loglog(before, after, color=color, linestyle=style, marker=marker, markevery=8, label=label)
+        axes.loglog(
+            before, after, color=color, linestyle=style, marker=marker, markevery=8, label=label
+        )
     axes.loglog(before, before, color="grey", linewidth=1, linestyle="-.", label="length unchanged")
     axes.set_ylim(1e-3, 1e2)
     axes.legend(loc="lower right")

@@ -1,7 +1,9 @@
-"""Root mean square layer normalisation (Zhang and Sennrich, 2019, https://arxiv.org/abs/1910.07467).
+"""Root mean square layer normalisation (Zhang and Sennrich, 2019,
+https://arxiv.org/abs/1910.07467).
 
 - no mean is subtracted and no bias is added: only the length of the vector is set
-- squares are summed in float32 even when the model runs in bfloat16, as eight bits of mantissa lose small terms
+- squares are summed in float32 even when the model runs in bfloat16, as eight bits of mantissa lose
+  small terms
 - the result returns to the input's dtype *before* it meets the weight, as the Qwen3 reference does
 """
 
@@ -10,7 +12,8 @@ from torch import nn
 
 
 class RMSNorm(nn.Module):
-    """Scale each vector to a root mean square of one, then each of its coordinates by a learned weight.
+    """Scale each vector to a root mean square of one, then each of its coordinates by a learned
+    weight.
 
     y = x / sqrt(mean(x^2) + eps) * weight
 
@@ -35,7 +38,9 @@ class RMSNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise the last dimension."""
         if x.shape[-1] != len(self.weight):
-            raise ValueError(f"RMSNorm({len(self.weight)}) was given shape {tuple(x.shape)}: the last size must match")
+            raise ValueError(
+                f"RMSNorm({len(self.weight)}) was given shape {tuple(x.shape)}: the last size must match"
+            )
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # float64 stays float64
         normalised = wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + self.eps)
         return self.weight * normalised.to(x.dtype)

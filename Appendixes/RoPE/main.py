@@ -1,8 +1,8 @@
-"""RoPE at work: the vector (1, 0) turning with its position, slow and fast pairs, and what attention sees of it.
+"""RoPE at work: the vector (1, 0) turning with its position, slow and fast pairs, and what
+attention sees of it.
 
-python Appendixes/RoPE/main.py
-python Appendixes/RoPE/main.py --plot rope.png      dot product against distance, for three values of theta
-"""
+python Appendixes/RoPE/main.py python Appendixes/RoPE/main.py --plot rope.png      dot product
+against distance, for three values of theta"""
 
 import math
 
@@ -17,22 +17,34 @@ from Appendixes.RoPE import apply_rope, rope_cos_sin
 
 def show_one_pair() -> None:
     """(1, 0) at positions 0 to 4: the angle of the first pair is the position, in radians."""
-    print("1. A pair of coordinates turns by an angle proportional to its position; its length stays the same.")
+    print(
+        "1. A pair of coordinates turns by an angle proportional to its position; its length stays the same."
+    )
     print("   position   angle in degrees   (1, 0) becomes       length")
     for position in range(5):
-        turned = apply_rope(torch.tensor([1.0, 0.0]), *rope_cos_sin(torch.tensor(position), head_dim=2, theta=10_000.0))
+        turned = apply_rope(
+            torch.tensor([1.0, 0.0]),
+            *rope_cos_sin(torch.tensor(position), head_dim=2, theta=10_000.0),
+        )
         degrees = math.degrees(position)
-        print(f"   {position:<10} {degrees:>8.1f}           {numbers(turned):<20} {turned.norm():.4f}")
+        print(
+            f"   {position:<10} {degrees:>8.1f}           {numbers(turned):<20} {turned.norm():.4f}"
+        )
 
 
 def show_speeds(head_dim: int = 8, theta: float = 10_000.0) -> None:
     """Each pair has a speed of its own."""
-    print(f"\n2. Each pair has its own speed, theta ** (-2 j / head_dim): head_dim {head_dim}, theta {theta:,.0f}.")
+    print(
+        f"\n2. Each pair has its own speed, theta ** (-2 j / head_dim): head_dim {head_dim}, theta {theta:,.0f}."
+    )
     print("   pair j   coordinates   radians a position   positions for a full turn")
-    cos, sin = rope_cos_sin(torch.tensor(1), head_dim, theta)  # at position 1 the angle is the speed
+    # at position 1 the angle is the speed
+    cos, sin = rope_cos_sin(torch.tensor(1), head_dim, theta)
     for pair, speed in enumerate(torch.atan2(sin, cos).tolist()):
         coordinates = f"{pair} and {pair + head_dim // 2}"
-        print(f"   {pair:<8} {coordinates:<13} {speed:>10.4f}           {2 * math.pi / speed:>10,.0f}")
+        print(
+            f"   {pair:<8} {coordinates:<13} {speed:>10.4f}           {2 * math.pi / speed:>10,.0f}"
+        )
 
 
 def show_relative_position() -> None:
@@ -56,19 +68,30 @@ def compare_with_complex_numbers() -> None:
     """Turning a pair is a product with a complex number of length one."""
     head_dim, theta = 128, 1_000_000.0  # Qwen3's
     positions = torch.arange(4096, dtype=torch.float64)
-    x = torch.randn(len(positions), head_dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randn(
+        len(positions), head_dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     ours = apply_rope(x, *rope_cos_sin(positions, head_dim, theta))
 
-    speeds = torch.tensor([theta ** (-2 * pair / head_dim) for pair in range(head_dim // 2)], dtype=torch.float64)
-    turns = torch.polar(torch.ones_like(speeds), torch.outer(positions, speeds))  # (positions, pairs), complex
+    speeds = torch.tensor(
+        [theta ** (-2 * pair / head_dim) for pair in range(head_dim // 2)], dtype=torch.float64
+    )
+    # (positions, pairs), complex
+    turns = torch.polar(torch.ones_like(speeds), torch.outer(positions, speeds))
     pairs = torch.view_as_complex(torch.stack(x.chunk(2, dim=-1), dim=-1))
     reference = torch.view_as_real(pairs * turns).mT.flatten(1)  # split halves again
-    print(f"\n4. The same with complex numbers: vectors {tuple(x.shape)} in float64, theta {theta:,.0f}.")
-    report_difference("apply_rope and torch.view_as_complex", largest_difference(ours, reference), 1e-10)
+    print(
+        f"\n4. The same with complex numbers: vectors {tuple(x.shape)} in float64, theta {theta:,.0f}."
+    )
+    report_difference(
+        "apply_rope and torch.view_as_complex", largest_difference(ours, reference), 1e-10
+    )
 
 
 def draw_decay() -> Figure:
-    """Dot product of two equal vectors against their distance, averaged over distances up to 20 % apart."""
+    """Dot product of two equal vectors against their distance, averaged over distances up to 20 %
+    apart.
+    """
     figure, axes = new_picture(
         "The larger theta is, the farther two equal vectors still match",
         "distance between query and key (tokens, log scale; mean over -10 % to +10 %)",
@@ -79,12 +102,18 @@ def draw_decay() -> Figure:
     ones = torch.full((head_dim,), head_dim**-0.5)
     shown = torch.logspace(0, 5, 61).round().long().unique()
     first, last = (0.9 * shown).ceil().long(), (1.1 * shown).floor().long()
-    for theta, color, style, marker in ((1e2, BLUE, "-", "o"), (1e4, ORANGE, "--", "s"), (1e6, GREEN, "-.", "^")):
+    for theta, color, style, marker in (
+        (1e2, BLUE, "-", "o"),
+        (1e4, ORANGE, "--", "s"),
+        (1e6, GREEN, "-.", "^"),
+    ):
         cos, sin = rope_cos_sin(distances, head_dim, theta)
         products = apply_rope(ones, cos, sin) @ ones
         means = [products[i : j + 1].mean() for i, j in zip(first, last, strict=True)]
         label = f"theta = {theta:,.0f}" + (" (Qwen3)" if theta == 1e6 else "")
-        axes.semilogx(shown, means, color=color, linestyle=style, marker=marker, markevery=6, label=label)
+        axes.semilogx(
+            shown, means, color=color, linestyle=style, marker=marker, markevery=6, label=label
+        )
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.legend()
     return figure

@@ -1,19 +1,25 @@
 """Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864).
 
-- a query or key is cut into pairs of coordinates, and each pair is turned by an angle proportional to its position
+- a query or key is cut into pairs of coordinates, and each pair is turned by an angle proportional
+  to its position
 - the dot product of two turned vectors depends on their positions only through the difference
-- pair `j` is made of coordinates `j` and `j + head_dim / 2` ("split halves", the layout of Qwen3 checkpoints), not of
-  neighbours as in the paper: a permutation of the rows of the projections, with the same mathematics
+- pair `j` is made of coordinates `j` and `j + head_dim / 2` ("split halves", the layout of Qwen3
+  checkpoints), not of neighbours as in the paper: a permutation of the rows of the projections,
+  with the same mathematics
 """
 
 import torch
 
 
-def rope_cos_sin(positions: torch.Tensor, head_dim: int, theta: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines of the angles `position * theta ** (-2 j / head_dim)` for pairs `j = 0 .. head_dim / 2 - 1`.
+def rope_cos_sin(
+    positions: torch.Tensor, head_dim: int, theta: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines of the angles `position * theta ** (-2 j / head_dim)` for pairs
+    `j = 0 .. head_dim / 2 - 1`.
 
     Args:
-        positions: `(...)`, any numbers. Angles are computed in float32, or in float64 if `positions` are float64.
+        positions: `(...)`, any numbers. Angles are computed in float32, or in float64 if
+            `positions` are float64.
         head_dim: size of one query or key vector; even.
         theta: the base; the slowest pair needs about `2 pi theta` positions for one full turn.
 
@@ -24,7 +30,9 @@ def rope_cos_sin(positions: torch.Tensor, head_dim: int, theta: float) -> tuple[
         ValueError: `head_dim` is not a positive even number.
     """
     if head_dim < 2 or head_dim % 2:
-        raise ValueError(f"head_dim is {head_dim}: RoPE turns pairs of coordinates, so it must be even and positive")
+        raise ValueError(
+            f"head_dim is {head_dim}: RoPE turns pairs of coordinates, so it must be even and positive"
+        )
     dtype = torch.float64 if positions.dtype == torch.float64 else torch.float32
     exponents = torch.arange(0, head_dim, 2, device=positions.device).to(dtype) / head_dim
     angles = positions.to(dtype)[..., None] * (1.0 / theta**exponents)
@@ -32,7 +40,8 @@ def rope_cos_sin(positions: torch.Tensor, head_dim: int, theta: float) -> tuple[
 
 
 def apply_rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Turn the pairs `(x[j], x[j + head_dim / 2])` by the given angles: (a, b) -> (a cos - b sin, b cos + a sin).
+    """Turn the pairs `(x[j], x[j + head_dim / 2])` by the given angles: (a, b) -> (a cos - b sin, b
+    cos + a sin).
 
     Args:
         x: `(..., head_dim)`.
@@ -50,7 +59,10 @@ def apply_rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
             [0.5403, 0.8415]])
     """
     if cos.shape[-1] * 2 != x.shape[-1]:
-        raise ValueError(f"cos covers {cos.shape[-1]} pairs, but x {tuple(x.shape)} has {x.shape[-1] / 2:g}")
+        raise ValueError(
+            f"cos covers {cos.shape[-1]} pairs, but x {tuple(x.shape)} has {x.shape[-1] / 2:g}"
+        )
     cos, sin = cos.to(x.dtype), sin.to(x.dtype)
-    first, second = x.chunk(2, dim=-1)  # split halves: the partner of coordinate j is j + head_dim / 2
+    # split halves: the partner of coordinate j is j + head_dim / 2
+    first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)

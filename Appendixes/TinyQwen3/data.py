@@ -1,8 +1,7 @@
 """Training batches: problems in their prompts, whole documents packed into rows of one length.
 
-Batch number k depends on the seed and k alone, so a training that was interrupted goes on with the very batches that
-it would have seen.
-"""
+Batch number k depends on the seed and k alone, so a training that was interrupted goes on with the
+very batches that it would have seen."""
 
 from random import Random
 from typing import NamedTuple
@@ -16,7 +15,9 @@ from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 IGNORED = -100  # label of a position whose prediction is not trained
 
 
-def document(problem: Problem, worked: bool, tokenizer: Qwen3Tokenizer) -> tuple[list[int], list[int]]:
+def document(
+    problem: Problem, worked: bool, tokenizer: Qwen3Tokenizer
+) -> tuple[list[int], list[int]]:
     """A problem as (prompt ids, ids to learn): the worked solution, or the boxed answer alone."""
     prompt = render(CHAIN_OF_THOUGHT if worked else DIRECT, problem.problem)
     answer = problem.solution if worked else f"\\boxed{{{problem.answer}}}"
@@ -32,19 +33,27 @@ class Batch(NamedTuple):
     positions: torch.Tensor  # the token's place in its document
 
     def mask(self) -> torch.Tensor:
-        """Bool `(rows, length, length)`: a token looks back within its own document, as it will when it is used."""
+        """Bool `(rows, length, length)`: a token looks back within its own document, as it will
+        when it is used.
+        """
         same = self.documents[:, :, None] == self.documents[:, None, :]
         return same & (self.positions[:, None, :] <= self.positions[:, :, None])
 
 
 def training_batch(
-    seed: int, number: int, rows: int, length: int, tokenizer: Qwen3Tokenizer, direct_share: float = 0.5
+    seed: int,
+    number: int,
+    rows: int,
+    length: int,
+    tokenizer: Qwen3Tokenizer,
+    direct_share: float = 0.5,
 ) -> Batch:
     """One batch of documents.
 
     Args:
         seed, number: which batch; the same two give the same one.
-        rows, length: its size; a document that fits no row any more ends the batch, one longer than a row is left out.
+        rows, length: its size; a document that fits no row any more ends the batch, one longer than
+            a row is left out.
         tokenizer: makes the ids.
         direct_share: share of problems shown with their answer alone, without steps.
     """
@@ -65,7 +74,9 @@ def training_batch(
     return Batch(
         *(
             torch.tensor(part)
-            for part in zip(*(_row(row, length, tokenizer.pad_id or 0) for row in packed), strict=True)
+            for part in zip(
+                *(_row(row, length, tokenizer.pad_id or 0) for row in packed), strict=True
+            )
         )
     )
 

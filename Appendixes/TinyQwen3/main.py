@@ -1,4 +1,6 @@
-"""A look into the workshop: what the shipped checkpoint was trained on. `python Appendixes/TinyQwen3/main.py`."""
+"""A look into the workshop: what the shipped checkpoint was trained on.
+`python Appendixes/TinyQwen3/main.py`.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -12,12 +14,18 @@ from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, test_set
 
 
 def main() -> None:
-    """Show problems with their solutions, how they grow with the level, and what the test set is made of."""
+    """Show problems with their solutions, how they grow with the level, and what the test set is
+    made of.
+    """
     arguments = argument_parser(__doc__).parse_args()
     print(f"{len(FAMILIES)} families of problems; one of them at each level:\n")
     for level in LEVELS:
         sample = sample_problem(Random(level), "train", "arithmetic_sequence", level)
-        print(f"level {level}: {sample.problem}\n    " + sample.solution.replace("\n", "\n    ") + "\n")
+        print(
+            f"level {level}: {sample.problem}\n    "
+            + sample.solution.replace("\n", "\n    ")
+            + "\n"
+        )
     subjects = Counter(problem["subject"] for problem in test_set())
     print("The test set, none of whose problems is ever trained on, in any wording:")
     for subject, count in sorted(subjects.items()):
@@ -29,9 +37,16 @@ def main() -> None:
 def plot_lengths(path: Path) -> None:
     """Save a picture of how long solutions are at each level."""
     rng = Random(0)
-    lengths = [[len(sample_problem(rng, "train", None, level).solution) for _ in range(1000)] for level in LEVELS]
-    figure, axes = new_picture("Harder levels need longer solutions", "level", "characters of a solution", grid="y")
-    boxes = axes.boxplot(lengths, showfliers=False, patch_artist=True, medianprops={"color": "black"})
+    lengths = [
+        [len(sample_problem(rng, "train", None, level).solution) for _ in range(1000)]
+        for level in LEVELS
+    ]
+    figure, axes = new_picture(
+        "Harder levels need longer solutions", "level", "characters of a solution", grid="y"
+    )
+    boxes = axes.boxplot(
+        lengths, showfliers=False, patch_artist=True, medianprops={"color": "black"}
+    )
     for box in boxes["boxes"]:
         box.set_facecolor(BLUE)
     save_figure(figure, path)

@@ -1,10 +1,13 @@
-"""Deterministic mathematics problems with worked solutions, for training and testing the tiny model.
+"""Deterministic mathematics problems with worked solutions, for training and testing the tiny
+model.
 
-Training and test problems are disjoint by construction: every problem has a key, made of its family and
-parameters and not of its wording or method, and a hash of the key alone decides which side it is on.
+Training and test problems are disjoint by construction: every problem has a key, made of its family
+and parameters and not of its wording or method, and a hash of the key alone decides which side it
+is on.
 
-    python -m Appendixes.TinyQwen3.problems                                     one sample a family and level
-    python -m Appendixes.TinyQwen3.problems --write CH3/arithmetic500_test.json   the test set
+    python -m Appendixes.TinyQwen3.problems                                     one sample a family
+    and level python -m Appendixes.TinyQwen3.problems --write CH3/arithmetic500_test.json   the test
+    set
 """
 
 import argparse
@@ -41,7 +44,9 @@ def split_of(key: str) -> str:
     return "test" if int.from_bytes(digest, "big") % TEST_SHARE == 0 else "train"
 
 
-def sample_problem(rng: Random, split: str, family: str | None = None, level: int | None = None) -> Problem:
+def sample_problem(
+    rng: Random, split: str, family: str | None = None, level: int | None = None
+) -> Problem:
     """Draw a problem of one split; family and level are drawn evenly unless they are given.
 
     Raises ValueError if the split, family or level does not exist.
@@ -64,7 +69,9 @@ def sample_problem(rng: Random, split: str, family: str | None = None, level: in
 
 
 def test_set(size: int = 500, seed: int = TEST_SEED) -> list[dict]:
-    """A list of distinct test problems in MATH-500's schema, levels and families as even as possible."""
+    """A list of distinct test problems in MATH-500's schema, levels and families as even as
+    possible.
+    """
     rng, seen, rows = Random(seed), set(), []
     for i in range(size):
         level, name = LEVELS[i % 5], _NAMES[i // 5 % len(_NAMES)]
@@ -92,7 +99,9 @@ test_set.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test, d
 def main() -> None:
     """Write the test set, or print one sample of every family and level."""
     parser = argparse.ArgumentParser(description="Mathematics problems with worked solutions.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the test set to this JSON file")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="write the test set to this JSON file"
+    )
     path = parser.parse_args().write
     if path is not None:
         path.write_text(json.dumps(test_set(), indent=1) + "\n", encoding="ascii")
@@ -101,7 +110,9 @@ def main() -> None:
     for name in _NAMES:
         for level in LEVELS:
             sample = sample_problem(rng, "train", name, level)
-            print(f"--- {sample.subject}: {name}, level {level}\n{sample.problem}\n{sample.solution}\n")
+            print(
+                f"--- {sample.subject}: {name}, level {level}\n{sample.problem}\n{sample.solution}\n"
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The tiny checkpoint's own tokenizer: byte-level BPE of some hundreds of tokens, with Qwen3's control tokens.
+"""The tiny checkpoint's own tokenizer: byte-level BPE of some hundreds of tokens, with Qwen3's
+control tokens.
 
-Every number is cut into single digits, as Qwen3's own tokenizer does: carrying is learnt digit by digit.
-"""
+Every number is cut into single digits, as Qwen3's own tokenizer does: carrying is learnt digit by
+digit."""
 
 import json
 from collections.abc import Iterator
@@ -9,14 +10,24 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from Appendixes.TinyQwen3.problems import sample_problem
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 
 VOCAB_SIZE = 640
 END_OF_TEXT, TURN_END = "<|endoftext|>", "<|im_end|>"
-# The 26 added tokens of Qwen3's tokenizer, in its order: control tokens first, then tags that are ordinary text.
+# The 26 added tokens of Qwen3's tokenizer, in its order: control tokens first, then tags that are
+# ordinary text.
 CONTROL_TOKENS = [END_OF_TEXT, "<|im_start|>", TURN_END] + [
     f"<|{name}|>"
     for name in [
@@ -34,15 +45,19 @@ CONTROL_TOKENS = [END_OF_TEXT, "<|im_start|>", TURN_END] + [
     ]
 ]
 TAG_TOKENS = ["<tool_call>", "</tool_call>"] + [
-    f"<|{name}|>" for name in ["fim_prefix", "fim_middle", "fim_suffix", "fim_pad", "repo_name", "file_sep"]
+    f"<|{name}|>"
+    for name in ["fim_prefix", "fim_middle", "fim_suffix", "fim_pad", "repo_name", "file_sep"]
 ]
 TAG_TOKENS += ["<tool_response>", "</tool_response>", "<think>", "</think>"]
-# A word with the space before it; one digit; signs with the spaces around them (" + "); other white space.
+# A word with the space before it; one digit; signs with the spaces around them (" + "); other white
+# space.
 PIECES = Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+ ?|\s+")
 
 
 def train_tokenizer(samples: int = 20_000, seed: int = 0) -> Tokenizer:
-    """Learn the merges from generated problems in their prompts: the same seed gives the same tokenizer."""
+    """Learn the merges from generated problems in their prompts: the same seed gives the same
+    tokenizer.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -58,7 +73,9 @@ def train_tokenizer(samples: int = 20_000, seed: int = 0) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(islice(_texts(Random(seed)), samples), trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS]
+    )
     tokenizer.add_tokens([AddedToken(token, normalized=False) for token in TAG_TOKENS])
     return tokenizer
 
@@ -71,7 +88,9 @@ def _texts(rng: Random) -> Iterator[str]:
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the files that make it a Hugging Face tokenizer: the tokens, and which of them end an answer."""
+    """Write the files that make it a Hugging Face tokenizer: the tokens, and which of them end an
+    answer.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {
@@ -83,5 +102,8 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     }
     stop_ids = [tokenizer.token_to_id(END_OF_TEXT), tokenizer.token_to_id(TURN_END)]
     generation = {"eos_token_id": stop_ids, "pad_token_id": stop_ids[0], "do_sample": False}
-    for name, content in (("tokenizer_config.json", settings), ("generation_config.json", generation)):
+    for name, content in (
+        ("tokenizer_config.json", settings),
+        ("generation_config.json", generation),
+    ):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,13 +1,16 @@
-"""Train the tiny checkpoint: one command, on a CPU or a GPU; interrupted, it goes on where it stopped.
+"""Train the tiny checkpoint: one command, on a CPU or a GPU; interrupted, it goes on where it
+stopped.
 
     python -m Appendixes.TinyQwen3.train                     what made the shipped weights
     python -m Appendixes.TinyQwen3.train --steps 300         a quick look
 
 - the loss is on solutions only, never on questions
-- matrices are trained by Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/), the embedding and the
-  norms by AdamW (Loshchilov and Hutter, 2019); the learning rate warms up, stays, and falls linearly to zero
-- every batch depends on the seed and its number alone, and the state is saved whole: the same weights come out of one
-  sitting or of many, on one kind of processor and with as many threads (sums are ordered by them)
+- matrices are trained by Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/),
+  the embedding and the norms by AdamW (Loshchilov and Hutter, 2019); the learning rate warms up,
+  stays, and falls linearly to zero
+- every batch depends on the seed and its number alone, and the state is saved whole: the same
+  weights come out of one sitting or of many, on one kind of processor and with as many threads
+  (sums are ordered by them)
 """
 
 import argparse
@@ -73,7 +76,12 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, shape: Qwen3Config = SHAPE, device: str = "cpu", compiled: bool = True
+        self,
+        recipe: Recipe,
+        folder: Path,
+        shape: Qwen3Config = SHAPE,
+        device: str = "cpu",
+        compiled: bool = True,
     ):
         self.recipe, self.folder, self.device = recipe, folder, device
         if not (folder / "tokenizer.json").is_file():
@@ -84,11 +92,16 @@ class Trainer:
         matrices = [p for p in self.model.layers.parameters() if p.dim() == 2]
         others = [p for p in self.model.parameters() if not any(p is matrix for matrix in matrices)]
         self.optimisers = [
-            torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=0.01, adjust_lr_fn="original"),
+            torch.optim.Muon(
+                matrices, lr=recipe.matrix_rate, weight_decay=0.01, adjust_lr_fn="original"
+            ),
             torch.optim.AdamW(others, lr=recipe.other_rate, betas=(0.9, 0.95), weight_decay=0.0),
         ]
-        self.history: list[dict] = []  # one entry a step: loss, share of tokens guessed right, seconds
-        self.loss_and_hits = torch.compile(self._loss_and_hits, dynamic=False) if compiled else self._loss_and_hits
+        # one entry a step: loss, share of tokens guessed right, seconds
+        self.history: list[dict] = []
+        self.loss_and_hits = (
+            torch.compile(self._loss_and_hits, dynamic=False) if compiled else self._loss_and_hits
+        )
         if self.state_file.is_file():
             self._resume()
 
@@ -101,31 +114,49 @@ class Trainer:
         """Train on the next batch; returns its entry in the history."""
         started, number, recipe = time.perf_counter(), len(self.history), self.recipe
         batch = training_batch(
-            recipe.seed, number, recipe.rows, recipe.length, self.tokenizer, direct_share=recipe.direct_share
+            recipe.seed,
+            number,
+            recipe.rows,
+            recipe.length,
+            self.tokenizer,
+            direct_share=recipe.direct_share,
         )
         tensors = (batch.input_ids, batch.labels, batch.positions, batch.mask())
         loss, hits = self.loss_and_hits(*(tensor.to(self.device) for tensor in tensors))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimiser, peak in zip(self.optimisers, (recipe.matrix_rate, recipe.other_rate), strict=True):
+        for optimiser, peak in zip(
+            self.optimisers, (recipe.matrix_rate, recipe.other_rate), strict=True
+        ):
             optimiser.param_groups[0]["lr"] = peak * recipe.rate(number)
             optimiser.step()
             optimiser.zero_grad()
-        entry = {"loss": loss.item(), "accuracy": hits.item(), "seconds": time.perf_counter() - started}
+        entry = {
+            "loss": loss.item(),
+            "accuracy": hits.item(),
+            "seconds": time.perf_counter() - started,
+        }
         self.history.append(entry)
         return entry
 
     def _loss_and_hits(
-        self, input_ids: torch.Tensor, labels: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor
+        self,
+        input_ids: torch.Tensor,
+        labels: torch.Tensor,
+        positions: torch.Tensor,
+        mask: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = self.model.run_layers(input_ids, positions, mask).flatten(0, 1).float()  # (rows * length, vocab)
+        # (rows * length, vocab)
+        logits = self.model.run_layers(input_ids, positions, mask).flatten(0, 1).float()
         labels = labels.flatten()
         loss = F.cross_entropy(logits, labels, ignore_index=IGNORED)
         learnt = labels != IGNORED
         return loss, ((logits.argmax(dim=-1) == labels) & learnt).sum() / learnt.sum()
 
     def save_state(self) -> None:
-        """Save everything the next sitting needs; an interruption while saving leaves the former state."""
+        """Save everything the next sitting needs; an interruption while saving leaves the former
+        state.
+        """
         state = {
             "recipe": asdict(self.recipe),
             "model": self.model.state_dict(),
@@ -150,7 +181,10 @@ class Trainer:
     def save_checkpoint(self) -> None:
         """Write the weights as a Hugging Face folder, with a record of how they came about."""
         save_qwen3(
-            self.model, self.folder, eos_token_id=list(self.tokenizer.stop_ids), pad_token_id=self.tokenizer.pad_id
+            self.model,
+            self.folder,
+            eos_token_id=list(self.tokenizer.stop_ids),
+            pad_token_id=self.tokenizer.pad_id,
         )
         record = {
             **asdict(self.recipe),
@@ -163,17 +197,22 @@ class Trainer:
             else torch.cuda.get_device_name(),
             "torch": torch.__version__,
             "last_100_steps": {
-                name: sum(entry[name] for entry in self.history[-100:]) / max(len(self.history[-100:]), 1)
+                name: sum(entry[name] for entry in self.history[-100:])
+                / max(len(self.history[-100:]), 1)
                 for name in ("loss", "accuracy")
             },
         }
-        (self.folder / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (self.folder / "training.json").write_text(
+            json.dumps(record, indent=2) + "\n", encoding="utf-8"
+        )
 
 
 def plot_history(history: list[dict], path: Path) -> None:
     """Save a picture of loss and accuracy against steps, each averaged over fifty steps."""
     figure, axes = new_picture(
-        "The loss falls as the solutions are learnt", "steps", "loss (nats a token); share of tokens right"
+        "The loss falls as the solutions are learnt",
+        "steps",
+        "loss (nats a token); share of tokens right",
     )
     window = min(50, len(history))
     for name, style, colour in (("loss", "-", BLUE), ("accuracy", "--", RED)):
@@ -189,23 +228,37 @@ def plot_history(history: list[dict], path: Path) -> None:
 def main() -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("build/tiny"), help="folder of the state and the checkpoint")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/tiny"),
+        help="folder of the state and the checkpoint",
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--no-compile", action="store_true", help="do without torch.compile")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after this long; run again to go on")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=float("inf"),
+        help="stop after this long; run again to go on",
+    )
     for name, default in asdict(Recipe()).items():
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=type(default), default=default, help=f"default {default}")
     arguments = parser.parse_args()
     recipe = Recipe(**{name: getattr(arguments, name) for name in asdict(Recipe())})
     arguments.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(recipe, arguments.out, device=arguments.device, compiled=not arguments.no_compile)
+    trainer = Trainer(
+        recipe, arguments.out, device=arguments.device, compiled=not arguments.no_compile
+    )
     deadline = time.monotonic() + 60 * arguments.minutes
     progress = tqdm(total=recipe.steps, initial=len(trainer.history), unit="step", smoothing=0.05)
     last_saved = time.monotonic()
     while len(trainer.history) < recipe.steps and time.monotonic() < deadline:
         entry = trainer.step()
-        progress.set_postfix(loss=f"{entry['loss']:.3f}", right=f"{entry['accuracy']:.1%}", refresh=False)
+        progress.set_postfix(
+            loss=f"{entry['loss']:.3f}", right=f"{entry['accuracy']:.1%}", refresh=False
+        )
         progress.update()
         if time.monotonic() - last_saved > 120:
             trainer.save_state()

@@ -1,20 +1,24 @@
-"""How fast does the model write, how fast could it, and how fast do others? `python -m CH2.benchmark` prints it.
+"""How fast does the model write, how fast could it, and how fast do others?
+`python -m CH2.benchmark` prints it.
 
-- the limit: a token reads every weight once, so the memory's speed is measured first, and every speed is set against it
-- decode: the rungs of the speed ladder, one text at a time; prefill: a long prompt, and decoding after it;
-  batch: samples of one prompt; load: from a checkpoint on disk to the first token; growth: a text that becomes long
+- the limit: a token reads every weight once, so the memory's speed is measured first, and every
+  speed is set against it
+- decode: the rungs of the speed ladder, one text at a time; prefill: a long prompt, and decoding
+  after it; batch: samples of one prompt; load: from a checkpoint on disk to the first token;
+  growth: a text that becomes long
 - with --peers, the same is done with what a reader would use instead
-- all run the same shape with random weights, each package in a process of its own. They take turns, so that a busy
-  machine slows all of them; a round gives one value, and the tables show medians (smallest to largest)
+- all run the same shape with random weights, each package in a process of its own. They take turns,
+  so that a busy machine slows all of them; a round gives one value, and the tables show medians
+  (smallest to largest)
 - tokens a second are those after the first token, whose time is the prompt's
 
-python -m CH2.benchmark                                     the 0.6B shape, every rung
-python -m CH2.benchmark --peers --json all.json --plot speed.png
-python -m CH2.benchmark --only growth                       contexts up to 8,192 tokens
-python -m CH2.benchmark --device cuda --only decode batch --batch 256 --prompt-tokens 256 --new-tokens 256
+python -m CH2.benchmark                                     the 0.6B shape, every rung python -m
+CH2.benchmark --peers --json all.json --plot speed.png python -m CH2.benchmark --only growth
+contexts up to 8,192 tokens python -m CH2.benchmark --device cuda --only decode batch --batch 256
+--prompt-tokens 256 --new-tokens 256
 
-Random checkpoints are kept in build/benchmark: 1.2 GB for the 0.6B shape, 3.5 GB with llama.cpp's files.
-"""
+Random checkpoints are kept in build/benchmark: 1.2 GB for the 0.6B shape, 3.5 GB with llama.cpp's
+files."""
 
 import argparse
 import importlib.metadata
@@ -63,7 +67,8 @@ LONG_PROMPT_RUNGS = ("fused attention", "packed weights", "int8", "int4")
 LOADED_RUNG = "packed weights"
 PACKAGES = ("torch", "transformers", "reasoning-from-scratch", "llama-cpp-python")
 
-Jobs = dict[str, Callable[[bool], Any]]  # name: a measurement; given True, it warms up for the others
+# name: a measurement; given True, it warms up for the others
+Jobs = dict[str, Callable[[bool], Any]]
 
 
 def ladder() -> list[Contestant]:
@@ -83,7 +88,8 @@ def alternate(jobs: Jobs, rounds: int, title: str) -> tuple[dict[str, list], dic
     """Let contestants take turns, after a round that does not count.
 
     Returns:
-        The values of each, one a round; and what went wrong with those that failed, which have no values.
+        The values of each, one a round; and what went wrong with those that failed, which have no
+        values.
     """
     values: dict[str, list] = {name: [] for name in jobs}
     failed: dict[str, str] = {}
@@ -115,7 +121,9 @@ class Benchmark:
         results: what `--json` writes; the tables and the picture are made from it.
     """
 
-    def __init__(self, contestants: Contestants, arguments: argparse.Namespace, peers: list[Contestant]):
+    def __init__(
+        self, contestants: Contestants, arguments: argparse.Namespace, peers: list[Contestant]
+    ):
         self.contestants, self.arguments, self.peers = contestants, arguments, peers
         self.rungs = ladder()
         self.best = [rung for rung in self.rungs if rung.weights == "half"][-1]
@@ -151,8 +159,13 @@ class Benchmark:
         """One text at a time; and the memory again, so that the limit is that of the same minutes."""
         jobs: Jobs = {MEMORY.name: lambda warming: self.contestants.ask(MEMORY, measure_bandwidth)}
         for contestant in (BARE_LINEARS, *self.rungs, *self.peers):
-            tokens = min(self.arguments.new_tokens, contestant.new_tokens_at_most or self.arguments.new_tokens)
-            jobs[contestant.name] = self.job(contestant, measure_run, (self.arguments.prompt_tokens, tokens), WARM_UP)
+            tokens = min(
+                self.arguments.new_tokens,
+                contestant.new_tokens_at_most or self.arguments.new_tokens,
+            )
+            jobs[contestant.name] = self.job(
+                contestant, measure_run, (self.arguments.prompt_tokens, tokens), WARM_UP
+            )
         return jobs
 
     def prefill(self) -> Jobs:
@@ -168,11 +181,19 @@ class Benchmark:
 
     def batch(self) -> Jobs:
         """Samples of one prompt: together, and one after another."""
-        rows, length = self.arguments.batch, (self.arguments.prompt_tokens, self.arguments.new_tokens)
+        rows, length = (
+            self.arguments.batch,
+            (self.arguments.prompt_tokens, self.arguments.new_tokens),
+        )
         together = [BARE_LINEARS, self.best, *(rung for rung in self.rungs if rung.name == "int8")]
         together += [peer for peer in self.peers if peer.name == TRANSFORMERS]
-        jobs = {rung.name: self.job(rung, measure_run, (*length, rows), (*WARM_UP, rows)) for rung in together}
-        return jobs | {f"{self.best.name}, one by one": self.job(self.best, measure_run, length, WARM_UP)}
+        jobs = {
+            rung.name: self.job(rung, measure_run, (*length, rows), (*WARM_UP, rows))
+            for rung in together
+        }
+        return jobs | {
+            f"{self.best.name}, one by one": self.job(self.best, measure_run, length, WARM_UP)
+        }
 
     def growth(self) -> Jobs:
         """A text that becomes long, with the best rung that gives the model's own tokens."""
@@ -182,7 +203,9 @@ class Benchmark:
         return {self.best.name: self.job(self.best, measure_growth, growing, growing)}
 
     def load(self) -> Jobs:
-        """From a checkpoint to the first token, each time in a fresh process; the first round fills the page cache."""
+        """From a checkpoint to the first token, each time in a fresh process; the first round fills
+        the page cache.
+        """
         rung = ["--rung", LOADED_RUNG]
         ways = {"load_qwen3": ["ours"], f"load_qwen3, {LOADED_RUNG}": ["ours", *rung]}
         if any(peer.name == TRANSFORMERS for peer in self.peers):
@@ -196,19 +219,34 @@ class Benchmark:
             ContestantError: the process failed.
         """
         folder = self.contestants.ask(CHECKPOINT, str)  # written the first time
-        command = [sys.executable, "-m", "CH2.benchmark.loading", *way, folder, "--device", self.arguments.device]
+        command = [
+            sys.executable,
+            "-m",
+            "CH2.benchmark.loading",
+            *way,
+            folder,
+            "--device",
+            self.arguments.device,
+        ]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.arguments.threads)}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode:
-            raise ContestantError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message")
+            raise ContestantError(
+                done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message"
+            )
         return json.loads(done.stdout.splitlines()[-1])
 
-    def job(self, contestant: Contestant, question: Callable, arguments: tuple, warm_up: tuple) -> Callable:
+    def job(
+        self, contestant: Contestant, question: Callable, arguments: tuple, warm_up: tuple
+    ) -> Callable:
         """A measurement by a contestant's process."""
 
         def measure(warming: bool) -> Any:
-            if warming or not self.contestants.is_open(contestant):  # it may have had to make room for another
-                self.contestants.ask(contestant, question, *(arguments if contestant.compiles else warm_up))
+            # it may have had to make room for another
+            if warming or not self.contestants.is_open(contestant):
+                self.contestants.ask(
+                    contestant, question, *(arguments if contestant.compiles else warm_up)
+                )
             if not warming:
                 return self.contestants.ask(contestant, question, *arguments)
             self.results["contestants"][contestant.name] = {
@@ -223,7 +261,11 @@ class Benchmark:
 
 def describe_machine(device: str, threads: int) -> dict:
     """What the numbers were measured on."""
-    machine = {"processor": processor_name(), "threads": threads, "system": f"{platform.system()} {platform.machine()}"}
+    machine = {
+        "processor": processor_name(),
+        "threads": threads,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
     if device.startswith("cuda"):
         machine["gpu"] = torch.cuda.get_device_name(device)
     return machine
@@ -253,9 +295,13 @@ def installed_versions() -> dict[str, str]:
 def print_machine(results: dict) -> None:
     """The machine, and how fast its memory is."""
     machine, settings = results["machine"], results["settings"]
-    print(f"{machine.get('gpu', machine['processor'])}, {machine['threads']} threads, {machine['system']}")
+    print(
+        f"{machine.get('gpu', machine['processor'])}, {machine['threads']} threads, {machine['system']}"
+    )
     print(", ".join(f"{package} {version}" for package, version in results["versions"].items()))
-    print(f"Qwen3 {settings['shape']} with random weights, {settings['dtype']}; {settings['rounds']} rounds")
+    print(
+        f"Qwen3 {settings['shape']} with random weights, {settings['dtype']}; {settings['rounds']} rounds"
+    )
     print(f"memory is read at {results['bandwidth'] / GB:.1f} GB/s")
 
 
@@ -265,13 +311,31 @@ def command_line() -> argparse.Namespace:
     add = parser.add_argument
     add("--shape", choices=SHAPES, default="0.6B", help="of the model (default: 0.6B)")
     add("--peers", action="store_true", help="compare with those packages that are installed")
-    add("--only", nargs="+", choices=PRINTERS, metavar="TASK", help=f"of {', '.join(PRINTERS)} (default: not growth)")
+    add(
+        "--only",
+        nargs="+",
+        choices=PRINTERS,
+        metavar="TASK",
+        help=f"of {', '.join(PRINTERS)} (default: not growth)",
+    )
     add("--prompt-tokens", type=int, default=32, metavar="N")
     add("--new-tokens", type=int, default=48, metavar="N")
-    add("--context", type=int, default=2048, metavar="N", help="tokens of the long prompt (default: 2048)")
+    add(
+        "--context",
+        type=int,
+        default=2048,
+        metavar="N",
+        help="tokens of the long prompt (default: 2048)",
+    )
     add("--batch", type=int, default=8, metavar="N", help="samples of one prompt (default: 8)")
     add("--rounds", type=int, default=3, metavar="N", help="values for each median (default: 3)")
-    add("--threads", type=int, default=torch.get_num_threads(), metavar="N", help="default: what PyTorch takes")
+    add(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        metavar="N",
+        help="default: what PyTorch takes",
+    )
     add("--device", default="cpu", help="cpu or cuda (default: cpu)")
     add("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
     add("--json", type=output_file(), metavar="FILE", help="write every measured value to FILE")
@@ -291,7 +355,9 @@ def check(arguments: argparse.Namespace) -> None:
         "threads": 1,
     }.items():
         if getattr(arguments, name) < least:
-            refuse(f"--{name.replace('_', '-')} {getattr(arguments, name)}: it must be at least {least}")
+            refuse(
+                f"--{name.replace('_', '-')} {getattr(arguments, name)}: it must be at least {least}"
+            )
     try:
         torch.device(arguments.device)
     except RuntimeError as error:
@@ -300,7 +366,9 @@ def check(arguments: argparse.Namespace) -> None:
         refuse(f"--device {arguments.device}: PyTorch finds no GPU here")
     room = shape_config(arguments.shape).max_position_embeddings
     if arguments.prompt_tokens + arguments.new_tokens > room:
-        refuse(f"{arguments.prompt_tokens} + {arguments.new_tokens} tokens exceed the shape's context of {room}")
+        refuse(
+            f"{arguments.prompt_tokens} + {arguments.new_tokens} tokens exceed the shape's context of {room}"
+        )
     if arguments.context + AFTER_CONTEXT > room:
         arguments.context = room - AFTER_CONTEXT
         print(f"the shape's context is {room}, so the long prompt has {arguments.context} tokens")
@@ -318,7 +386,10 @@ def main() -> None:
         for task in PRINTERS:
             if task in tasks:
                 benchmark.run(task)
-                if arguments.json:  # after each task, so that a run that is stopped leaves what it measured
-                    arguments.json.write_text(json.dumps(benchmark.results, indent=1) + "\n", encoding="utf-8")
+                # after each task, so that a run that is stopped leaves what it measured
+                if arguments.json:
+                    arguments.json.write_text(
+                        json.dumps(benchmark.results, indent=1) + "\n", encoding="utf-8"
+                    )
     if arguments.plot and benchmark.results.get("decode"):
         save_figure(draw_decode(benchmark.results), arguments.plot)

@@ -1,8 +1,8 @@
-"""A checkpoint as a GGUF file, the format of llama.cpp: a header, settings, names and shapes of tensors, their bytes.
+"""A checkpoint as a GGUF file, the format of llama.cpp: a header, settings, names and shapes of
+tensors, their bytes.
 
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3, little-endian. There is no tokenizer in
-the file ("no_vocab"): it is for ids alone.
-"""
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3, little-endian. There
+is no tokenizer in the file ("no_vocab"): it is for ids alone."""
 
 import struct
 from collections.abc import Mapping
@@ -44,7 +44,10 @@ def write_gguf(checkpoint: Path, path: Path) -> None:
     """
     settings = gguf_settings(Qwen3Config.from_json(checkpoint))
     part = path.with_name(path.name + ".part")
-    with safe_open(checkpoint / "model.safetensors", framework="pt") as stored, part.open("wb") as file:
+    with (
+        safe_open(checkpoint / "model.safetensors", framework="pt") as stored,
+        part.open("wb") as file,
+    ):
         names = sorted(stored.keys())
         layout = [(gguf_name(name), *_stored_form(stored.get_tensor(name))) for name in names]
         _write_header(file, settings, layout)
@@ -100,7 +103,9 @@ def _stored_form(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype]:
     return tensor.shape, torch.float32 if tensor.dim() == 1 else tensor.dtype
 
 
-def _write_header(file: BinaryIO, settings: Mapping, layout: list[tuple[str, torch.Size, torch.dtype]]) -> None:
+def _write_header(
+    file: BinaryIO, settings: Mapping, layout: list[tuple[str, torch.Size, torch.dtype]]
+) -> None:
     file.write(b"GGUF" + struct.pack("<IQQ", 3, len(layout), len(settings)))
     for name, value in settings.items():
         _write_string(file, name)
@@ -114,7 +119,9 @@ def _write_header(file: BinaryIO, settings: Mapping, layout: list[tuple[str, tor
     for name, shape, dtype in layout:
         _write_string(file, name)
         dimensions = tuple(reversed(shape))  # the innermost first
-        file.write(struct.pack(f"<I{len(shape)}QIQ", len(shape), *dimensions, TENSOR_TYPES[dtype], offset))
+        file.write(
+            struct.pack(f"<I{len(shape)}QIQ", len(shape), *dimensions, TENSOR_TYPES[dtype], offset)
+        )
         offset += -(-shape.numel() * dtype.itemsize // ALIGNMENT) * ALIGNMENT
 
 

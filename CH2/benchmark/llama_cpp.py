@@ -1,7 +1,8 @@
 """llama.cpp (https://github.com/ggml-org/llama.cpp) as a contestant, through `llama-cpp-python`.
 
 - our random checkpoint is written as a GGUF file, and llama.cpp itself quantises that file
-- ids go in and come out through the C functions, so no Python stands between two tokens but one call
+- ids go in and come out through the C functions, so no Python stands between two tokens but one
+  call
 - its defaults are kept, but for the number of threads and a context as long as the run
 """
 
@@ -35,7 +36,8 @@ class LlamaCpp:
 
     def __init__(self, kind: str, setting: Setting):
         self.library = library = importlib.import_module("llama_cpp")
-        self.silence = library.llama_log_callback(lambda level, text, user_data: None)  # failures come back as codes
+        # failures come back as codes
+        self.silence = library.llama_log_callback(lambda level, text, user_data: None)
         library.llama_log_set(self.silence, ctypes.c_void_p(0))
         library.llama_backend_init()
         self.device, self.threads = setting.device, setting.threads
@@ -46,9 +48,12 @@ class LlamaCpp:
         parameters.n_gpu_layers = -1 if setting.device.startswith("cuda") else 0  # -1: all
         self.model = library.llama_model_load_from_file(str(path).encode(), parameters)
         if not self.model:
-            raise RuntimeError(f"llama.cpp cannot open {path}; delete the file to have it written again")
+            raise RuntimeError(
+                f"llama.cpp cannot open {path}; delete the file to have it written again"
+            )
         self.sampler = library.llama_sampler_init_greedy()
-        # All is read for each token: the embedding is the output layer in all shapes that are measured.
+        # All is read for each token: the embedding is the output layer in all shapes that are
+        #     measured.
         self.weight_bytes = library.llama_model_size(self.model)
         self.cache_bytes = cache_bytes_per_token(self.config, CACHE_ITEMSIZE)
 
@@ -81,7 +86,9 @@ class LlamaCpp:
 
     def _read(self, context: Any, tokens: list[int]) -> None:
         array = (self.library.llama_token * len(tokens))(*tokens)
-        code = self.library.llama_decode(context, self.library.llama_batch_get_one(array, len(tokens)))
+        code = self.library.llama_decode(
+            context, self.library.llama_batch_get_one(array, len(tokens))
+        )
         if code:
             raise RuntimeError(f"llama_decode returned {code}")
 
@@ -96,7 +103,9 @@ class LlamaCpp:
             parameters = self.library.llama_model_quantize_default_params()
             parameters.ftype = getattr(self.library, f"LLAMA_FTYPE_MOSTLY_{kind}")
             part = path.with_name(path.name + ".part")
-            code = self.library.llama_model_quantize(str(plain).encode(), str(part).encode(), ctypes.byref(parameters))
+            code = self.library.llama_model_quantize(
+                str(plain).encode(), str(part).encode(), ctypes.byref(parameters)
+            )
             if code:
                 raise RuntimeError(f"llama_model_quantize returned {code} for {plain}")
             part.replace(path)

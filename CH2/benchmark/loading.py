@@ -48,7 +48,9 @@ def first_token_transformers(folder: str, device: str) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Print seconds as JSON: `load`, from the call of the loader to the first token, and `all`, with the imports."""
+    """Print seconds as JSON: `load`, from the call of the loader to the first token, and `all`,
+    with the imports.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", choices=("ours", "transformers"))
     parser.add_argument("folder")

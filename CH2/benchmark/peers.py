@@ -1,6 +1,8 @@
-"""What a reader would pick instead, on the same shape with random weights: each package called as its users call it.
+"""What a reader would pick instead, on the same shape with random weights: each package called as
+its users call it.
 
-- Hugging Face `transformers` (https://pypi.org/project/transformers): `generate`, with its own cache and attention
+- Hugging Face `transformers` (https://pypi.org/project/transformers): `generate`, with its own
+  cache and attention
 - the book's package, `reasoning-from-scratch`: its plain and its cached generator, chapter 2
 - llama.cpp through `llama-cpp-python`: in `CH2/benchmark/llama_cpp.py`
 """
@@ -33,7 +35,9 @@ class Transformers:
         transformers.logging.set_verbosity_error()
         self.device, self.config = setting.device, shape_config(setting.shape)
         config = transformers.Qwen3Config(**{**asdict(self.config), "dtype": setting.dtype})
-        model = transformers.AutoModelForCausalLM.from_config(config, dtype=getattr(torch, setting.dtype))
+        model = transformers.AutoModelForCausalLM.from_config(
+            config, dtype=getattr(torch, setting.dtype)
+        )
         self.model = model.to(self.device).eval()
         self.weight_bytes = plain_weight_bytes(setting)
         self.cache_bytes = cache_bytes_per_token(self.config, model.dtype.itemsize)
@@ -99,8 +103,14 @@ class Book:
     def __init__(self, cached: bool, setting: Setting):
         from reasoning_from_scratch import ch02
 
-        self.device, self.config, self.model = setting.device, shape_config(setting.shape), book_model(setting)
-        self.stream = ch02.generate_text_basic_stream_cache if cached else ch02.generate_text_basic_stream
+        self.device, self.config, self.model = (
+            setting.device,
+            shape_config(setting.shape),
+            book_model(setting),
+        )
+        self.stream = (
+            ch02.generate_text_basic_stream_cache if cached else ch02.generate_text_basic_stream
+        )
         self.weight_bytes = plain_weight_bytes(setting)
         itemsize = getattr(torch, setting.dtype).itemsize
         self.cache_bytes = cache_bytes_per_token(self.config, itemsize) if cached else 0
@@ -117,7 +127,9 @@ TRANSFORMERS, BOOK, BOOK_UNCACHED = "transformers", "book", "book, no cache"
 LLAMA_CPP = {"half": "llama.cpp BF16", "int8": "llama.cpp Q8_0", "int4": "llama.cpp Q4_0"}
 PEERS = (
     Contestant(TRANSFORMERS, "transformers", Transformers),
-    Contestant(BOOK_UNCACHED, "book", functools.partial(Book, False), new_tokens_at_most=UNCACHED_TOKENS),
+    Contestant(
+        BOOK_UNCACHED, "book", functools.partial(Book, False), new_tokens_at_most=UNCACHED_TOKENS
+    ),
     Contestant(BOOK, "book", functools.partial(Book, True)),
     *(
         Contestant(name, "llama.cpp", functools.partial(LlamaCpp, name.split()[-1]), weights)
@@ -133,8 +145,13 @@ PACKAGES = {  # home: module, what installs it
 
 def installed_peers() -> list[Contestant]:
     """Those whose package is installed; for the others it prints how to install them."""
-    missing = {home for home, (module, _) in PACKAGES.items() if not importlib.util.find_spec(module)}
+    missing = {
+        home for home, (module, _) in PACKAGES.items() if not importlib.util.find_spec(module)
+    }
     for home in sorted(missing):
         module, install = PACKAGES[home]
-        print(f"{module} is not installed and left out; to compare with it: {install}", file=sys.stderr)
+        print(
+            f"{module} is not installed and left out; to compare with it: {install}",
+            file=sys.stderr,
+        )
     return [peer for peer in PEERS if peer.home not in missing]

@@ -1,7 +1,10 @@
-"""Processes for contestants of a benchmark, so that their libraries, thread pools and memory do not mix.
+"""Processes for contestants of a benchmark, so that their libraries, thread pools and memory do not
+mix.
 
-- a contestant lives in a process, its home, which is started when it is first asked and stays; only one works at a time
-- what it is asked is a function of the model it opened; the function and its result travel through a pipe
+- a contestant lives in a process, its home, which is started when it is first asked and stays; only
+  one works at a time
+- what it is asked is a function of the model it opened; the function and its result travel through
+  a pipe
 - a contestant that raises, or whose process dies, says so and leaves the others alone
 """
 
@@ -42,11 +45,13 @@ class Contestant:
     Attributes:
         name: unlike any other's.
         home: contestants with the same home share a process.
-        open: called in that process with the setting; a function at the top level of a module, or a `partial` of one.
-            What it returns is what later questions are about.
-        weights: which weights it reads: "half" (as they are), "int8" or "int4". Ratios are between equals.
+        open: called in that process with the setting; a function at the top level of a module, or a
+            `partial` of one. What it returns is what later questions are about.
+        weights: which weights it reads: "half" (as they are), "int8" or "int4". Ratios are between
+            equals.
         new_tokens_at_most: fewer new tokens than others, for one so slow that nobody wants to wait.
-        compiles: whether it builds code for lengths it has not met, so that only a whole run warms it up.
+        compiles: whether it builds code for lengths it has not met, so that only a whole run warms
+            it up.
     """
 
     name: str
@@ -62,8 +67,8 @@ class Contestants:
 
     Args:
         setting: given to every contestant.
-        memory_needed: bytes to open one more contestant. When the machine has less, all processes are ended first,
-            and whoever is asked again opens again.
+        memory_needed: bytes to open one more contestant. When the machine has less, all processes
+            are ended first, and whoever is asked again opens again.
     """
 
     def __init__(self, setting: Setting, memory_needed: int = 0):
@@ -114,7 +119,8 @@ class _Home:
     """One process, seen from outside."""
 
     def __init__(self, setting: Setting):
-        context = multiprocessing.get_context("spawn")  # a fork would share the parent's thread pools
+        # a fork would share the parent's thread pools
+        context = multiprocessing.get_context("spawn")
         self.pipe, other_end = context.Pipe()
         self.process = context.Process(target=_serve, args=(other_end, setting))
         self.process.start()
@@ -163,9 +169,14 @@ def _serve(pipe: Connection, setting: Setting) -> None:
 
 
 def free_memory() -> float:
-    """Bytes that programs can still take from the machine's memory; infinity where the system does not say."""
+    """Bytes that programs can still take from the machine's memory; infinity where the system does
+    not say.
+    """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return float("inf")
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), float("inf"))
+    return next(
+        (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")),
+        float("inf"),
+    )

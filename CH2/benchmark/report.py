@@ -1,4 +1,5 @@
-"""The benchmark's results as tables and a picture; all is computed from the dictionary that `--json` writes.
+"""The benchmark's results as tables and a picture; all is computed from the dictionary that
+`--json` writes.
 
 - a number stands as its median with the smallest and the largest of the rounds
 - ratios are of medians, and between contestants that keep their weights in as many bits
@@ -18,7 +19,9 @@ LINEARS = "bare linears"
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as they need to be: the first to the left, the others to the right; empty ones left out."""
+    """Columns as wide as they need to be: the first to the left, the others to the right; empty
+    ones left out.
+    """
     rows = list(rows)
     columns = [column for column in zip(titles, *rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
@@ -88,7 +91,16 @@ def print_decode(results: dict) -> None:
             )
         )
         before = speed if contestant["rung"] else before
-    titles = ("", "tokens/s", "GB/s", "of the memory's", "x rung before", "x book", "x transformers", "x llama.cpp")
+    titles = (
+        "",
+        "tokens/s",
+        "GB/s",
+        "of the memory's",
+        "x rung before",
+        "x book",
+        "x transformers",
+        "x llama.cpp",
+    )
     print_table(titles, rows)
 
 
@@ -96,7 +108,9 @@ def print_prefill(results: dict) -> None:
     """Seconds to read a long prompt, and what decoding after it keeps of its speed."""
     settings, found = results["settings"], results["prefill"]
     print(f"\nReading a prompt of {settings['context']:,} tokens, up to the first new one")
-    seconds = {name: [pair["long"]["first_token"] for pair in pairs] for name, pairs in found.items()}
+    seconds = {
+        name: [pair["long"]["first_token"] for pair in pairs] for name, pairs in found.items()
+    }
     times = {name: median(values) for name, values in seconds.items()}
     rows: list[tuple] = [
         (
@@ -110,7 +124,9 @@ def print_prefill(results: dict) -> None:
     ]
     print_table(("", "s", "/ transformers", "/ book", "/ llama.cpp"), rows)
 
-    print(f"\nDecoding after these {settings['context']:,} tokens, and after {settings['prompt_tokens']}")
+    print(
+        f"\nDecoding after these {settings['context']:,} tokens, and after {settings['prompt_tokens']}"
+    )
     after = {name: speeds([pair["long"] for pair in pairs]) for name, pairs in found.items()}
     medians = {name: median(values) for name, values in after.items()}
     rows = []
@@ -135,16 +151,30 @@ def print_prefill(results: dict) -> None:
                 ratio(medians[name], medians.get(same_weights(results, name))),
             )
         )
-    titles = ("", "before", "tokens/s", "kept", "bytes allow", "of that", "x book", "x transformers", "x llama.cpp")
+    titles = (
+        "",
+        "before",
+        "tokens/s",
+        "kept",
+        "bytes allow",
+        "of that",
+        "x book",
+        "x transformers",
+        "x llama.cpp",
+    )
     print_table(titles, rows)
 
 
 def print_batch(results: dict) -> None:
     """Several samples of one prompt."""
     settings = results["settings"]
-    print(f"\n{settings['batch']} samples of one prompt of {settings['prompt_tokens']} tokens, all samples together")
+    print(
+        f"\n{settings['batch']} samples of one prompt of {settings['prompt_tokens']} tokens, all samples together"
+    )
     medians = {name: median(speeds(runs)) for name, runs in results["batch"].items()}
-    alone = next((medians[name] for name, runs in results["batch"].items() if runs[0]["rows"] == 1), None)
+    alone = next(
+        (medians[name] for name, runs in results["batch"].items() if runs[0]["rows"] == 1), None
+    )
     rows = []
     for name, runs in results["batch"].items():
         turns = settings["batch"] / runs[0]["rows"]  # how often it has to be run for all samples
@@ -158,7 +188,10 @@ def print_batch(results: dict) -> None:
                 ratio(medians[name], medians.get(TRANSFORMERS)),
             )
         )
-    print_table(("", "tokens/s", "s with the prompt", "x one by one", "x bare linears", "x transformers"), rows)
+    print_table(
+        ("", "tokens/s", "s with the prompt", "x one by one", "x bare linears", "x transformers"),
+        rows,
+    )
 
 
 def print_load(results: dict) -> None:
@@ -210,11 +243,14 @@ PRINTERS = {
 
 
 def draw_decode(results: dict) -> Figure:
-    """Tokens a second of every contestant, and for each the limit that its bytes and the memory's speed set."""
+    """Tokens a second of every contestant, and for each the limit that its bytes and the memory's
+    speed set.
+    """
     settings, medians = results["settings"], decode_speeds(results)
     names, kinds = list(medians), results["contestants"]
     limits = [
-        results["bandwidth"] / step_bytes(kinds[name], settings["prompt_tokens"] + settings["new_tokens"] / 2)
+        results["bandwidth"]
+        / step_bytes(kinds[name], settings["prompt_tokens"] + settings["new_tokens"] / 2)
         for name in names
     ]
     best = max((name for name in names if kinds[name]["rung"]), key=lambda name: medians[name])
@@ -226,20 +262,34 @@ def draw_decode(results: dict) -> Figure:
         grid="x",
     )
     figure.set_size_inches(7, 1.4 + 0.3 * len(names))
-    colours = [{"half": BLUE, "int8": GREEN, "int4": PINK}[kinds[name]["weights"]] for name in names]
+    colours = [
+        {"half": BLUE, "int8": GREEN, "int4": PINK}[kinds[name]["weights"]] for name in names
+    ]
     hatches = ["" if kinds[name]["rung"] else "//" for name in names]
     bars = axes.barh(names, list(medians.values()), color=colours, hatch=hatches, edgecolor="white")
-    bits = [{"half": "", "int8": " (8 bits)", "int4": " (4 bits)"}[kinds[name]["weights"]] for name in names]
-    speed_labels = [f"{speed:,.1f}{width}" for speed, width in zip(medians.values(), bits, strict=True)]
+    bits = [
+        {"half": "", "int8": " (8 bits)", "int4": " (4 bits)"}[kinds[name]["weights"]]
+        for name in names
+    ]
+    speed_labels = [
+        f"{speed:,.1f}{width}" for speed, width in zip(medians.values(), bits, strict=True)
+    ]
     axes.bar_label(bars, speed_labels, padding=3, fontsize=9)
     places = range(len(names))
     axes.vlines(
-        limits, [i - 0.4 for i in places], [i + 0.4 for i in places], ORANGE, linewidth=2, label="memory's limit"
+        limits,
+        [i - 0.4 for i in places],
+        [i + 0.4 for i in places],
+        ORANGE,
+        linewidth=2,
+        label="memory's limit",
     )
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, 1.15 * max(*limits, *medians.values()))
     handles: list[Any] = [axes.barh([0], [0], color=colour) for colour in (BLUE, GREEN, PINK)]
-    others = [axes.barh([0], [0], color="white", hatch="//", edgecolor="black")] if any(hatches) else []
+    others = (
+        [axes.barh([0], [0], color="white", hatch="//", edgecolor="black")] if any(hatches) else []
+    )
     labels = ["16 or 32 bits", "8 bits", "4 bits", *(["for comparison"] if others else [])]
     handles, labels = [*handles, *others, axes.collections[0]], [*labels, "memory's limit"]
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
@@ -247,4 +297,6 @@ def draw_decode(results: dict) -> Figure:
         f"{name} {speed:,.1f} of at most {limit:,.1f}"
         for (name, speed), limit in zip(medians.items(), limits, strict=True)
     ]
-    return describe(figure, f"Bars, tokens a second of one text, with the memory's limit: {'; '.join(parts)}.")
+    return describe(
+        figure, f"Bars, tokens a second of one text, with the memory's limit: {'; '.join(parts)}."
+    )

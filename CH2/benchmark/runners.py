@@ -1,6 +1,8 @@
-"""What the benchmark runs and times: the rungs of the speed ladder, and what they are measured against.
+"""What the benchmark runs and times: the rungs of the speed ladder, and what they are measured
+against.
 
-- all that is timed is a *run*: a prompt is read, then tokens are written one by one; the clock is read as each is known
+- all that is timed is a *run*: a prompt is read, then tokens are written one by one; the clock is
+  read as each is known
 - the time to the first token is the prompt's (prefill), the time of the others is decoding's
 - a GPU is waited for before the clock is read
 """
@@ -24,8 +26,10 @@ from CH2.decoding import DecodingEngine, Prompt
 from CH2.packed_weights import weight_bytes
 from CH2.speed_ladder import Rung, find_rung, random_model
 
-FOLDER = Path(__file__).resolve().parents[2] / "build" / "benchmark"  # random checkpoints, made once
-UNCACHED_TOKENS = 12  # written without a cache, which takes so long that nobody wants to wait for more
+# random checkpoints, made once
+FOLDER = Path(__file__).resolve().parents[2] / "build" / "benchmark"
+# written without a cache, which takes so long that nobody wants to wait for more
+UNCACHED_TOKENS = 12
 BANDWIDTH_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}  # far more than any cache holds
 
 
@@ -45,14 +49,17 @@ class Runner(Protocol):
     cache_bytes: int
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
-        """Continue `rows` copies of a prompt greedily; `tick` when ready to begin, and after each token of all rows."""
+        """Continue `rows` copies of a prompt greedily; `tick` when ready to begin, and after each
+        token of all rows.
+        """
 
 
 def measure_run(runner: Runner, prompt_tokens: int, new_tokens: int, rows: int = 1) -> dict:
     """Time one run.
 
     Returns:
-        `first_token`: seconds to the first token of all `rows`. `decode`: seconds for the `steps` tokens after it.
+        `first_token`: seconds to the first token of all `rows`. `decode`: seconds for the `steps`
+            tokens after it.
 
     Raises:
         RuntimeError: the runner did not make as many tokens as it should have.
@@ -66,12 +73,22 @@ def measure_run(runner: Runner, prompt_tokens: int, new_tokens: int, rows: int =
     runner.run(random_prompt(runner.config.vocab_size, prompt_tokens), new_tokens, rows, tick)
     if len(times) != new_tokens + 1:
         raise RuntimeError(f"{len(times) - 1} tokens were made, {new_tokens} were asked for")
-    return {"first_token": times[1] - times[0], "decode": times[-1] - times[1], "steps": new_tokens - 1, "rows": rows}
+    return {
+        "first_token": times[1] - times[0],
+        "decode": times[-1] - times[1],
+        "steps": new_tokens - 1,
+        "rows": rows,
+    }
 
 
 def measure_lengths(runner: Runner, short: int, long: int, new_tokens: int) -> dict:
-    """A run after a short prompt and one after a long prompt, one right after the other so that they compare."""
-    return {length: measure_run(runner, size, new_tokens) for length, size in (("short", short), ("long", long))}
+    """A run after a short prompt and one after a long prompt, one right after the other so that
+    they compare.
+    """
+    return {
+        length: measure_run(runner, size, new_tokens)
+        for length, size in (("short", short), ("long", long))
+    }
 
 
 def bytes_of(runner: Runner) -> dict:
@@ -116,7 +133,9 @@ class LadderRunner:
         self.config = self.model.config
         self.weight_bytes = weight_bytes(self.model)
         itemsize = plain_model(setting).embed_tokens.weight.element_size()
-        self.cache_bytes = cache_bytes_per_token(self.config, itemsize) if uses_cache(self.rung) else 0
+        self.cache_bytes = (
+            cache_bytes_per_token(self.config, itemsize) if uses_cache(self.rung) else 0
+        )
         self.texts: dict[int, tuple[DecodingEngine, Prompt]] = {}
 
     def engine(self, share_prompts: bool) -> DecodingEngine:
@@ -143,11 +162,14 @@ class LadderRunner:
         return self.texts[length]
 
 
-def measure_growth(runner: LadderRunner, lengths: Sequence[int], new_tokens: int) -> dict[int, dict]:
+def measure_growth(
+    runner: LadderRunner, lengths: Sequence[int], new_tokens: int
+) -> dict[int, dict]:
     """Continue prompts of many lengths, each read only once however often this is asked.
 
     Returns:
-        For each length: `seconds` a token, `bytes_used` by keys and values, `bytes_held` by their buffers.
+        For each length: `seconds` a token, `bytes_used` by keys and values, `bytes_held` by their
+            buffers.
     """
     grown = {}
     for length in lengths:
@@ -172,7 +194,8 @@ def uses_cache(rung: Rung) -> bool:
 
 
 class BareLinears:
-    """All matrices of the model and nothing between them: what `torch.nn.functional.linear` alone would reach.
+    """All matrices of the model and nothing between them: what `torch.nn.functional.linear` alone
+    would reach.
 
     Args:
         setting: shape, dtype, device.
@@ -183,7 +206,9 @@ class BareLinears:
     def __init__(self, setting: Setting):
         model = plain_model(setting)
         self.device, self.config = setting.device, model.config
-        self.matrices = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
+        self.matrices = [
+            module.weight for module in model.modules() if isinstance(module, nn.Linear)
+        ]
         self.weight_bytes = sum(matrix.nbytes for matrix in self.matrices)
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
@@ -211,7 +236,9 @@ class MemoryReader:
         self.numbers = torch.ones(size // 4, dtype=torch.float32, device=self.device)
 
     def ways(self) -> list[tuple[Callable[[], object], int]]:
-        """What can be done as fast as the memory allows, and the bytes that it moves: a sum; a copy on a GPU."""
+        """What can be done as fast as the memory allows, and the bytes that it moves: a sum; a copy
+        on a GPU.
+        """
         summing = self.numbers.sum, self.numbers.nbytes
         if self.device == "cpu":
             return [summing]
@@ -234,7 +261,9 @@ def measure_bandwidth(reader: MemoryReader, repeats: int = 5) -> float:
 
 
 def random_checkpoint(setting: Setting) -> Path:
-    """A folder with random weights of the shape, as `load_qwen3` and `transformers` open it; made once and kept."""
+    """A folder with random weights of the shape, as `load_qwen3` and `transformers` open it; made
+    once and kept.
+    """
     folder = FOLDER / f"{setting.shape}-{setting.dtype}"
     done = folder / "tokenizer.json"  # written last
     if not done.is_file():

@@ -1,13 +1,16 @@
 r"""How right, how fast and how safe is the verifier? `python -m CH3.benchmark_verifier` prints it.
 
-- right: on MATH-500 (each reference against itself, against a plain-text rewriting of itself, and against the worked
-  solution it was taken from; then all pairs of different references), and on the table CH3/graded_pairs.json
-- fast: grades a second on one core, on answers as models write them, most of them not the reference's own string
-- safe: processor time and memory on CH3/benchmark_verifier/hostile_answers.py, each answer in a process of its own
+- right: on MATH-500 (each reference against itself, against a plain-text rewriting of itself, and
+  against the worked solution it was taken from; then all pairs of different references), and on the
+  table CH3/graded_pairs.json
+- fast: grades a second on one core, on answers as models write them, most of them not the
+  reference's own string
+- safe: processor time and memory on CH3/benchmark_verifier/hostile_answers.py, each answer in a
+  process of its own
 
-The same work is done with the graders of two packages, where they are installed: that of the book, chapter 3
-(https://pypi.org/project/reasoning-from-scratch), and Hugging Face's Math-Verify (https://pypi.org/project/math-verify).
-"""
+The same work is done with the graders of two packages, where they are installed: that of the book,
+chapter 3 (https://pypi.org/project/reasoning-from-scratch), and Hugging Face's Math-Verify
+(https://pypi.org/project/math-verify)."""
 
 import argparse
 import importlib
@@ -56,7 +59,9 @@ class Grader(NamedTuple):
 
 def our_grader() -> Grader:
     """The verifier of this chapter."""
-    return Grader("ours", grade_answer, lambda text, reference: grade_answer(extract_answer(text), reference))
+    return Grader(
+        "ours", grade_answer, lambda text, reference: grade_answer(extract_answer(text), reference)
+    )
 
 
 def book_grader() -> Grader:
@@ -70,10 +75,11 @@ def book_grader() -> Grader:
 
 
 def math_verify_grader() -> Grader:
-    """Math-Verify, called as its README says: LaTeX stands in a mathematics environment, and the reference comes first.
+    """Math-Verify, called as its README says: LaTeX stands in a mathematics environment, and the
+    reference comes first.
 
-    Both sides are parsed with the package's default targets, LaTeX and plain expressions, and its default timers.
-    """
+    Both sides are parsed with the package's default targets, LaTeX and plain expressions, and its
+    default timers."""
     package = importlib.import_module("math_verify")
 
     def grade_text(text: str, reference: str) -> bool:
@@ -98,17 +104,22 @@ def installed_graders() -> list[Grader]:
         if importlib.util.find_spec(module):
             graders.append(make())
         else:
-            print(f"{module} is not installed and left out; to compare with it: {install}", file=sys.stderr)
+            print(
+                f"{module} is not installed and left out; to compare with it: {install}",
+                file=sys.stderr,
+            )
     for grader in graders:
-        grader.grade_text("The answer is $\\boxed{1}$.", "2")  # pays for imports and tables, once for all processes
+        # pays for imports and tables, once for all processes
+        grader.grade_text("The answer is $\\boxed{1}$.", "2")
     return graders
 
 
 def measure_math500(grader: Grader, problems: Sequence[dict]) -> dict:
-    """Verdicts on MATH-500: how many references are recognised, and which different strings are called equal.
+    """Verdicts on MATH-500: how many references are recognised, and which different strings are
+    called equal.
 
-    Two problems with the same reference string say nothing that "reference = itself" does not, so each string stands
-    once in the pairs. The direction alternates, so that both orders are seen.
+    Two problems with the same reference string say nothing that "reference = itself" does not, so
+    each string stands once in the pairs. The direction alternates, so that both orders are seen.
     """
     references = [problem["answer"] for problem in problems]
     questions = {
@@ -118,7 +129,9 @@ def measure_math500(grader: Grader, problems: Sequence[dict]) -> dict:
     found = {}
     for name, pairs in questions.items():
         verdicts = graded(grader, grader.grade, pairs, f"references, {name}")
-        found[name] = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is not True]
+        found[name] = [
+            pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is not True
+        ]
     texts = [(problem["solution"], problem["answer"]) for problem in problems]
     verdicts = graded(grader, grader.grade_text, texts, "worked solutions")
     found["solution"] = [
@@ -142,7 +155,8 @@ def measure_graded_pairs(grader: Grader, table: Sequence[dict]) -> dict:
     """Verdicts on pairs whose verdict is known."""
     pairs = [(row["predicted"], row["reference"]) for row in table]
     verdicts = graded(grader, grader.grade, pairs, "graded pairs")
-    called_equal = [verdict is True for verdict in verdicts]  # a grader that fails has not called them equal
+    # a grader that fails has not called them equal
+    called_equal = [verdict is True for verdict in verdicts]
     wrong: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
     for row, pair, equal in zip(table, pairs, called_equal, strict=True):
         if equal != row["same"]:
@@ -150,17 +164,24 @@ def measure_graded_pairs(grader: Grader, table: Sequence[dict]) -> dict:
     return {"pairs": len(pairs), "false_positives": wrong[True], "false_negatives": wrong[False]}
 
 
-def graded(grader: Grader, grade: Callable[[str, str], bool], pairs: Sequence[tuple], title: str) -> list:
+def graded(
+    grader: Grader, grade: Callable[[str, str], bool], pairs: Sequence[tuple], title: str
+) -> list:
     """Verdicts (or failures) on pairs, under supervision, with a progress bar."""
     verdicts = supervised(lambda pair: bool(grade(*pair)), pairs)
-    return list(tqdm(verdicts, desc=f"{grader.name}: {title}", total=len(pairs), leave=False, disable=None))
+    return list(
+        tqdm(verdicts, desc=f"{grader.name}: {title}", total=len(pairs), leave=False, disable=None)
+    )
 
 
-def measure_rate(graders: Sequence[Grader], pairs: Sequence[tuple[str, str]], rounds: int = 5) -> dict[str, dict]:
-    """Grades a second of processor time, on one core: the median over rounds in which the graders take turns.
+def measure_rate(
+    graders: Sequence[Grader], pairs: Sequence[tuple[str, str]], rounds: int = 5
+) -> dict[str, dict]:
+    """Grades a second of processor time, on one core: the median over rounds in which the graders
+    take turns.
 
-    Every call parses both sides. SymPy remembers results of its own; what it remembers is dropped before each turn.
-    """
+    Every call parses both sides. SymPy remembers results of its own; what it remembers is dropped
+    before each turn."""
     seconds: dict[str, list[float]] = {grader.name: [] for grader in graders}
     equal = {}
     for _ in tqdm(range(rounds), desc="rate", leave=False, disable=None):
@@ -201,7 +222,9 @@ class Cost(NamedTuple):
 def measure_hostile(grader: Grader, answers: Iterable[tuple[str, str]]) -> dict:
     """What hostile answers (name, text) cost, each in a process of its own."""
     costs = {}
-    for name, text in tqdm(answers, desc=f"{grader.name}: hostile answers", leave=False, disable=None):
+    for name, text in tqdm(
+        answers, desc=f"{grader.name}: hostile answers", leave=False, disable=None
+    ):
         [costs[name]] = one_process(lambda text: _attack(grader, text), [text], SECONDS_AT_MOST)
     finished = {name: cost for name, cost in costs.items() if isinstance(cost, Cost)}
     failed = {name: cost.reason for name, cost in costs.items() if isinstance(cost, Failure)}
@@ -209,7 +232,8 @@ def measure_hostile(grader: Grader, answers: Iterable[tuple[str, str]]) -> dict:
     slowest = max(finished, key=lambda name: finished[name].seconds, default="")
     return {
         "answers": len(costs),
-        "slow": stopped + [name for name, cost in finished.items() if cost.seconds > SECONDS_ALLOWED],
+        "slow": stopped
+        + [name for name, cost in finished.items() if cost.seconds > SECONDS_ALLOWED],
         "stopped": stopped,
         "large": [name for name, cost in finished.items() if cost.megabytes > MEGABYTES_ALLOWED],
         "raised": [f"{name}: {reason}" for name, reason in failed.items() if reason != "stopped"]
@@ -274,18 +298,32 @@ def table_rows(results: dict, names: Sequence[str]) -> Iterator[tuple[str, list[
         "right",
         cells(
             "graded_pairs",
-            lambda found: f"{1 - (len(found['false_positives']) + len(found['false_negatives'])) / pairs:.1%}",
+            lambda found: (
+                f"{1 - (len(found['false_positives']) + len(found['false_negatives'])) / pairs:.1%}"
+            ),
         ),
     )
-    yield "called equal, but different", cells("graded_pairs", lambda found: len(found["false_positives"]))
-    yield "called different, but equal", cells("graded_pairs", lambda found: len(found["false_negatives"]))
+    yield (
+        "called equal, but different",
+        cells("graded_pairs", lambda found: len(found["false_positives"])),
+    )
+    yield (
+        "called different, but equal",
+        cells("graded_pairs", lambda found: len(found["false_negatives"])),
+    )
     if "rate" in results:
         work = results["rate_work"]
-        yield f"Rate, {work['answers']:,} answers, {work['same_string']:.0%} the reference's own string", []
+        yield (
+            f"Rate, {work['answers']:,} answers, {work['same_string']:.0%} the reference's own string",
+            [],
+        )
         yield "grades a second, one core", cells("rate", lambda found: f"{found['rate']:,.0f}")
         if "math-verify" in names:
             peer = results["rate"]["math-verify"]["rate"]
-            yield "times math-verify's rate", cells("rate", lambda found: f"{found['rate'] / peer:.1f}")
+            yield (
+                "times math-verify's rate",
+                cells("rate", lambda found: f"{found['rate'] / peer:.1f}"),
+            )
         yield "called equal", cells("rate", lambda found: found["called_equal"])
     if "hostile" in results:
         yield f"Hostile answers, {results['hostile'][names[0]]['answers']}", []
@@ -300,8 +338,14 @@ def table_rows(results: dict, names: Sequence[str]) -> Iterator[tuple[str, list[
         )
         yield "raised or crashed", cells("hostile", lambda found: len(found["raised"]))
         yield "ran it as code", cells("hostile", lambda found: len(found["executed"]))
-        yield "slowest that finished, seconds", cells("hostile", lambda found: f"{found['slowest']['seconds']:.2f}")
-        yield "most memory of those that finished, MB", cells("hostile", lambda found: f"{found['most_megabytes']:.0f}")
+        yield (
+            "slowest that finished, seconds",
+            cells("hostile", lambda found: f"{found['slowest']['seconds']:.2f}"),
+        )
+        yield (
+            "most memory of those that finished, MB",
+            cells("hostile", lambda found: f"{found['most_megabytes']:.0f}"),
+        )
 
 
 def print_table(results: dict, names: Sequence[str]) -> None:
@@ -309,14 +353,22 @@ def print_table(results: dict, names: Sequence[str]) -> None:
     width = 44
     print(" " * width + "".join(f"{name:>24}" for name in names))
     for title, cells in table_rows(results, names):
-        print(f"  {title:<{width - 2}}" + "".join(f"{cell:>24}" for cell in cells) if cells else f"\n{title}")
+        print(
+            f"  {title:<{width - 2}}" + "".join(f"{cell:>24}" for cell in cells)
+            if cells
+            else f"\n{title}"
+        )
 
 
 def print_details(results: dict) -> None:
-    """What stands behind the counts: the misses, the pairs called equal, the hostile answers that cost too much."""
+    """What stands behind the counts: the misses, the pairs called equal, the hostile answers that
+    cost too much.
+    """
     for section in ("math500", "graded_pairs", "hostile"):
         for name, found in results.get(section, {}).items():
-            cases = found | {f"missed, {key}": pairs for key, pairs in found.get("missed", {}).items()}
+            cases = found | {
+                f"missed, {key}": pairs for key, pairs in found.get("missed", {}).items()
+            }
             for key, entries in cases.items():
                 for entry in entries if isinstance(entries, list) else ():
                     print(f"{section}, {name}, {key}: {entry}")
@@ -330,13 +382,27 @@ def main() -> None:
         "set is downloaded from the Hugging Face Hub on first use. Our verifier takes about a minute; the others, if "
         "they are installed, about twenty, most of it for hostile answers on which they have to be stopped.",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N problems of MATH-500 (default: all)")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="only the first N problems of MATH-500 (default: all)",
+    )
     parser.add_argument("--skip-hostile", action="store_true", help="leave the hostile answers out")
-    parser.add_argument("--show", action="store_true", help="print the misses and the pairs called equal as well")
-    parser.add_argument("--json", type=output_file(), metavar="FILE", help="write all results, case by case, to FILE")
+    parser.add_argument(
+        "--show", action="store_true", help="print the misses and the pairs called equal as well"
+    )
+    parser.add_argument(
+        "--json",
+        type=output_file(),
+        metavar="FILE",
+        help="write all results, case by case, to FILE",
+    )
     arguments = parser.parse_args()
     if "fork" not in multiprocessing.get_all_start_methods():
-        parser.error("the benchmark needs fork(), which this system does not have; it runs on Linux and macOS")
+        parser.error(
+            "the benchmark needs fork(), which this system does not have; it runs on Linux and macOS"
+        )
 
     graders = installed_graders()
     names = [grader.name for grader in graders]
@@ -346,7 +412,10 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     except OSError as error:  # no such file, no network
-        print(f"MATH-500 (HuggingFaceH4/MATH-500 on the Hugging Face Hub) is left out: {error}", file=sys.stderr)
+        print(
+            f"MATH-500 (HuggingFaceH4/MATH-500 on the Hugging Face Hub) is left out: {error}",
+            file=sys.stderr,
+        )
     else:
         results["math500"] = {grader.name: measure_math500(grader, problems) for grader in graders}
         answers = real_looking_answers(problems)
@@ -354,12 +423,18 @@ def main() -> None:
         results["rate_work"] = {"answers": len(answers), "same_string": same}
         results["rate"] = measure_rate(graders, answers)
     table = json.loads(GRADED_PAIRS.read_text(encoding="utf-8"))
-    results["graded_pairs"] = {grader.name: measure_graded_pairs(grader, table) for grader in graders}
+    results["graded_pairs"] = {
+        grader.name: measure_graded_pairs(grader, table) for grader in graders
+    }
     if not arguments.skip_hostile:
-        results["hostile"] = {grader.name: measure_hostile(grader, hostile_answers()) for grader in graders}
+        results["hostile"] = {
+            grader.name: measure_hostile(grader, hostile_answers()) for grader in graders
+        }
 
     print_table(results, names)
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
+        arguments.json.write_text(
+            json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8"
+        )
     if arguments.show:
         print_details(results)

@@ -1,4 +1,6 @@
-r"""Answers as models write them, to test and time a verifier on: in plain notation, in words, wrong by a little."""
+r"""Answers as models write them, to test and time a verifier on: in plain notation, in words, wrong
+by a little.
+"""
 
 import random
 import re
@@ -36,7 +38,8 @@ UNDIVIDED = re.compile(r"\d+(\.\d+)?|[A-Za-z]+|[A-Za-z]+\([^()]*\)")
 def plain_notation(latex: str) -> str:
     r"""Rewrite a LaTeX answer as a model writes it that answers in plain text.
 
-    Parentheses appear where a fraction or an exponent needs them; unknown commands lose their backslash.
+    Parentheses appear where a fraction or an exponent needs them; unknown commands lose their
+    backslash.
 
     >>> for latex in (r"\frac{3\sqrt{3}}{4}", r"1\frac45", r"\left(-\infty, 2\pi^{n+1}\right]", r"15\mbox{ cm}^2"):
     ...     print(plain_notation(latex))
@@ -90,7 +93,9 @@ def _argument(tokens: list[str]) -> str:
 
 def _append_fraction(text: str, top: str, bottom: str, tokens: list[str]) -> str:
     """`text` and a fraction: a mixed number, or a factor among others, or just the fraction."""
-    fraction = "/".join(part if UNDIVIDED.fullmatch(part) else f"({part})" for part in (top, bottom))
+    fraction = "/".join(
+        part if UNDIVIDED.fullmatch(part) else f"({part})" for part in (top, bottom)
+    )
     before = text.rstrip()[-1:]
     if before.isdigit() and top.isdigit() and bottom.isdigit():
         return f"{text.rstrip()} {fraction}"
@@ -127,7 +132,10 @@ def _plain_matrix(tokens: list[str]) -> str:
     if tokens:
         tokens.pop()
         _argument(tokens)
-    rows = [[plain_notation("".join(cell)) for cell in _split(row, "&")] for row in _split(inside, r"\\")]
+    rows = [
+        [plain_notation("".join(cell)) for cell in _split(row, "&")]
+        for row in _split(inside, r"\\")
+    ]
     return "[" + ", ".join("[" + ", ".join(row) + "]" for row in rows) + "]"
 
 
@@ -142,8 +150,12 @@ def _split(tokens: Iterable[str], separator: str) -> list[list[str]]:
     return parts
 
 
-def real_looking_answers(problems: Sequence[dict], each: int = 3, seed: int = 0) -> list[tuple[str, str]]:
-    """Pairs (predicted, reference): for each problem `each` ways, drawn without repetition, of answering it."""
+def real_looking_answers(
+    problems: Sequence[dict], each: int = 3, seed: int = 0
+) -> list[tuple[str, str]]:
+    """Pairs (predicted, reference): for each problem `each` ways, drawn without repetition, of
+    answering it.
+    """
     rng = random.Random(seed)
     references = [problem["answer"] for problem in problems]
     pairs = []
@@ -163,14 +175,18 @@ def _in_plain_notation(reference: str, rng: random.Random) -> str:
 
 
 def _set_differently(reference: str, rng: random.Random) -> str:
-    r"""Without `\left`, `\right` and blanks, fractions in display size: what another author's LaTeX looks like."""
+    r"""Without `\left`, `\right` and blanks, fractions in display size: what another author's LaTeX
+    looks like.
+    """
     text = re.sub(r"\\left|\\right|\\!|(?<![A-Za-z]) | (?![A-Za-z])", "", reference)
     return re.sub(r"\\frac\s*(?=\{)", r"\\dfrac", text)
 
 
 def _as_decimal(reference: str, rng: random.Random) -> str | None:
     """A fraction as a decimal of four digits (so a third becomes wrong), a whole number as a float."""
-    if match := re.fullmatch(r"(-?)\\[dt]?frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))", reference):
+    if match := re.fullmatch(
+        r"(-?)\\[dt]?frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))", reference
+    ):
         sign, *digits = match.groups()
         top, bottom = (int(number) for number in digits if number)
         return f"{sign}{float(Fraction(top, bottom)):.4g}"
@@ -178,7 +194,9 @@ def _as_decimal(reference: str, rng: random.Random) -> str | None:
 
 
 def _in_words(reference: str, rng: random.Random) -> str:
-    return rng.choice(["x = {}", "{} \\text{{ units}}", "${}$", "{}.", "\\text{{Answer: }} {}"]).format(reference)
+    return rng.choice(
+        ["x = {}", "{} \\text{{ units}}", "${}$", "{}.", "\\text{{Answer: }} {}"]
+    ).format(reference)
 
 
 def _reordered(reference: str, rng: random.Random) -> str | None:

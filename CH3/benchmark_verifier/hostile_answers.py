@@ -1,14 +1,15 @@
-r"""Answers that were written to break a verifier: to hang it, to fill its memory, to make it raise or run code.
+r"""Answers that were written to break a verifier: to hang it, to fill its memory, to make it raise
+or run code.
 
-A model that is rewarded by a verifier writes anything, and sooner or later this. So every grade must be cheap and
-quiet on all of them; what the verdict is does not matter here.
+A model that is rewarded by a verifier writes anything, and sooner or later this. So every grade
+must be cheap and quiet on all of them; what the verdict is does not matter here.
 
     for name, text in hostile_answers():
         grade_answer(text, "1")
 
-The texts are made one at a time, as some of them are a million characters long. Running them as Python, TeX or a
-shell's script would write a file called `hostile_canary` into the current folder, so that a test can see it.
-"""
+The texts are made one at a time, as some of them are a million characters long. Running them as
+Python, TeX or a shell's script would write a file called `hostile_canary` into the current folder,
+so that a test can see it."""
 
 import random
 import re
@@ -94,7 +95,9 @@ def expansions() -> Named:
         (\sqrt{2}+\sqrt{3}+\sqrt{5}+\sqrt{7}+\sqrt{11})^{60}   (1+2i)^{100000}-(1+2i)^{100000}
         (x+\sqrt{y+\sqrt{z}})^{300}   (x-1)^{-1000000}   (x+0.1)^{2000}   (x+1)^{y^{1000}}
     """)
-    pairs_of_letters = zip(string.ascii_lowercase[:24:2], string.ascii_lowercase[1:24:2], strict=True)
+    pairs_of_letters = zip(
+        string.ascii_lowercase[:24:2], string.ascii_lowercase[1:24:2], strict=True
+    )
     yield "two to the twelve terms", "".join(f"({a}+{b})" for a, b in pairs_of_letters)
     yield "two to the sixty terms", "".join(f"(x_{{{i}}}+y_{{{i}}})" for i in range(60))
     yield "a factor for each power of two", "".join(f"(1+x^{{{2**i}}})" for i in range(60))
@@ -106,7 +109,10 @@ def expansions() -> Named:
     yield "plus-minus in a long list", ", ".join(rf"{i} \pm \sqrt{{{i}}}" for i in range(5000))
     yield "plus-minus under roots", nested(r"\sqrt{1 \pm ", "2", "}", 40)
     yield "plus-minus in a point", "(" + ", ".join([r"\pm 1"] * 40) + ")"
-    yield "plus-minus in a matrix", r"\begin{pmatrix} \pm n & \pm 1 \\ \pm x & \{\pm 2\} \end{pmatrix}"
+    yield (
+        "plus-minus in a matrix",
+        r"\begin{pmatrix} \pm n & \pm 1 \\ \pm x & \{\pm 2\} \end{pmatrix}",
+    )
     yield "matrix to a large power", r"\begin{pmatrix} 1 & 1 \\ 1 & 0 \end{pmatrix}^{10^{9}}"
 
 
@@ -172,7 +178,8 @@ def deep_nesting() -> Named:
         "mixed": (r"([{\left(\sqrt{|\frac{1}{", r"}|}\right)}])"),
     }
     for name, (before, after) in brackets.items():
-        for levels in (60, 400, DEEP):  # few enough to be read, many for a parser that calls itself, too many
+        # few enough to be read, many for a parser that calls itself, too many
+        for levels in (60, 400, DEEP):
             yield f"{levels} {name}", nested(before, "1", after, levels)
 
 
@@ -240,9 +247,31 @@ def long_strings() -> Named:
         \sin \log_2 \infty \cdot \boxed{1} \boxed 1\frac12 ^\circ π ½ ² √ × ∞ − ° x²+ ∪[0,1] ≤1 你好 😀 ٣ ５ Ⅷ 𝟓 ß İ
         """,
     )
-    pieces += [" ", "\n", "\t", "ab ", "1 ", "x y ", r"\pi ", r"\ ", r"\pm 1", r"\text{ and }", r"\boxed 5 "]
+    pieces += [
+        " ",
+        "\n",
+        "\t",
+        "ab ",
+        "1 ",
+        "x y ",
+        r"\pi ",
+        r"\ ",
+        r"\pm 1",
+        r"\text{ and }",
+        r"\boxed 5 ",
+    ]
     pieces += ["the answer is ", "#### ", "#### 1\n", "answer: 5. "]
-    pieces += ["\u0301", "\x00", "\u202e", "\u200b", "\ud800", "\udc00", "\x1b[31m", "\u2028", "\ufeff"]
+    pieces += [
+        "\u0301",
+        "\x00",
+        "\u202e",
+        "\u200b",
+        "\ud800",
+        "\udc00",
+        "\x1b[31m",
+        "\u2028",
+        "\ufeff",
+    ]
     for piece in pieces:
         yield f"{ascii(piece)[1:-1]} again and again", repeated(piece)
     noise = random.Random(0)
@@ -274,7 +303,10 @@ def long_numbers() -> Named:
     yield "a one far behind the point", "0." + "0" * LONG + "1"
     yield "a long period", rf"0.\overline{{{digits}}}"
     yield "a late period", "0." + "0" * (LONG // 2) + r"\overline{1}"
-    yield "periods and fractions", rf"\frac{{0.\overline{{{digits[:3000]}}}}}{{0.\overline{{{digits[3000:6001]}}}}}"
+    yield (
+        "periods and fractions",
+        rf"\frac{{0.\overline{{{digits[:3000]}}}}}{{0.\overline{{{digits[3000:6001]}}}}}",
+    )
     yield "a long denominator", rf"\frac{{1}}{{{'9' * LONG}}}"
     yield "a long fraction", rf"\frac{{{digits[:50_000]}}}{{{digits[50_000:100_000]}}}"
     yield "a long mixed number", rf"{digits[:50_000]}\frac{{1}}{{{digits[:50_000]}}}"
@@ -308,7 +340,10 @@ def long_sums_and_products() -> Named:
     yield "product of roots", "".join(rf"\sqrt{{{i}}}" for i in range(2, 1000))
     yield "sum of cube roots", "+".join(rf"\sqrt[3]{{{i}+\sqrt{{{i}}}}}" for i in range(2, 300))
     yield "partial fractions", "+".join(rf"\frac{{{i}}}{{x+{i}}}" for i in range(1, 400))
-    yield "partial fractions in many names", "+".join(rf"\frac{{1}}{{x_{i}+y_{i}}}" for i in range(10)) * 20
+    yield (
+        "partial fractions in many names",
+        "+".join(rf"\frac{{1}}{{x_{i}+y_{i}}}" for i in range(10)) * 20,
+    )
     yield "sum of sines", "+".join(rf"\sin {i}" for i in range(2000))
     yield "sum of sines of x", "+".join(rf"\sin({i}x)" for i in range(2000))
     yield "product of cosines", "".join(rf"\cos({i}x)" for i in range(1, 1000))
@@ -318,7 +353,10 @@ def long_sums_and_products() -> Named:
     yield "sum of powers of pi", "+".join(rf"\pi^{{{i}}}" for i in range(2000))
     yield "sum of towers", "+".join(f"{i}^{{{i}^{{{i}}}}}" for i in range(200))
     yield "cancelling terms", "+".join(f"(x+{i})^2-(x+{i})^2" for i in range(1000))
-    yield "squares in many names", "+".join(f"(a_{{{i}}}+b_{{{i}}}+c_{{{i}}})^3" for i in range(500))
+    yield (
+        "squares in many names",
+        "+".join(f"(a_{{{i}}}+b_{{{i}}}+c_{{{i}}})^3" for i in range(500)),
+    )
 
 
 def wide_structures() -> Named:
@@ -339,13 +377,22 @@ def wide_structures() -> Named:
     yield "list of circles", ", ".join(f"(x-{i})^2+(y-{i})^2={i}" for i in range(1000))
     yield "sets in sets", r"\{" + ", ".join(rf"\{{{i}, {i + 1}\}}" for i in range(20_000)) + r"\}"
     yield "union of intervals", r" \cup ".join(f"({i}, {i + 1})" for i in range(20_000))
-    yield "union of intervals with roots", r" \cup ".join(rf"(\sqrt{{{i}}}, \sqrt{{{i + 1}}}]" for i in range(1000))
-    yield "union of intervals with letters", r" \cup ".join(f"(a_{{{i}}}, b_{{{i}}})" for i in range(5000))
+    yield (
+        "union of intervals with roots",
+        r" \cup ".join(rf"(\sqrt{{{i}}}, \sqrt{{{i + 1}}}]" for i in range(1000)),
+    )
+    yield (
+        "union of intervals with letters",
+        r" \cup ".join(f"(a_{{{i}}}, b_{{{i}}})" for i in range(5000)),
+    )
     yield "union of sets", r" \cup ".join(rf"\{{{i}\}}" for i in range(20_000))
     yield "intersection of intervals", r" \cap ".join(f"[{i}, {40_000 - i}]" for i in range(20_000))
     yield "unions and intersections", r"[0,1] \cup [2,3] \cap [4,5] \cup " * 10_000 + "[0,1]"
     yield "set differences", r" \setminus ".join(f"[{i}, {40_000 - i}]" for i in range(10_000))
-    yield "numbers but many", r"\mathbb{R} \setminus \{" + ", ".join(map(str, range(20_000))) + r"\}"
+    yield (
+        "numbers but many",
+        r"\mathbb{R} \setminus \{" + ", ".join(map(str, range(20_000))) + r"\}",
+    )
     yield "chain of equations", "=".join(["x"] * 100_000)
     yield "chain of inequalities", "<".join(map(str, range(100_000)))
     yield "chain of memberships", r"x \in " * 50_000 + "[0,1]"
@@ -353,15 +400,24 @@ def wide_structures() -> Named:
     yield "row vector", r"\begin{pmatrix}" + "&".join(["1"] * 100_000) + r"\end{pmatrix}"
     yield "column vector", r"\begin{pmatrix}" + r"\\".join(["1"] * 100_000) + r"\end{pmatrix}"
     row = "&".join(["1"] * 1000)
-    yield "matrix of a thousand rows", r"\begin{pmatrix}" + r"\\".join([row] * 1000) + r"\end{pmatrix}"
-    yield "ragged matrix", r"\begin{pmatrix}" + r"\\".join("&".join("1" * i) for i in range(500)) + r"\end{pmatrix}"
+    yield (
+        "matrix of a thousand rows",
+        r"\begin{pmatrix}" + r"\\".join([row] * 1000) + r"\end{pmatrix}",
+    )
+    yield (
+        "ragged matrix",
+        r"\begin{pmatrix}" + r"\\".join("&".join("1" * i) for i in range(500)) + r"\end{pmatrix}",
+    )
     yield "matrix of empty cells", r"\begin{pmatrix}" + "&" * 100_000 + r"\end{pmatrix}"
     yield "matrix of matrices", nested(r"\begin{pmatrix} 1 & ", "2", r" \end{pmatrix}", 60)
     product = r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}" * 1000
     yield "product of matrices", product
     yield (
         "all letters",
-        "".join(f"({a}-{b})" for a, b in zip(string.ascii_letters, string.ascii_letters[1:], strict=False)),
+        "".join(
+            f"({a}-{b})"
+            for a, b in zip(string.ascii_letters, string.ascii_letters[1:], strict=False)
+        ),
     )
 
 
@@ -525,7 +581,14 @@ def backtracking() -> Named:
     """Texts on which a careless regular expression takes quadratic time or worse."""
     spaces = " " * 100_000
     yield from named_by_themselves(
-        "(a+)+$", "((a*)*)*b", "(?=(a+))a*b\\1", "(.*)*x", "[[:alpha:]]", "\\1\\2", "(?P<x>", "a" * 40 + "!"
+        "(a+)+$",
+        "((a*)*)*b",
+        "(?=(a+))a*b\\1",
+        "(.*)*x",
+        "[[:alpha:]]",
+        "\\1\\2",
+        "(?P<x>",
+        "a" * 40 + "!",
     )
     yield "number, spaces, letter", f"1{spaces}x"
     yield "spaces before the end", f"{spaces}."
@@ -558,7 +621,9 @@ def backtracking() -> Named:
 
 
 def disguised_answers() -> Named:
-    """Wrong by meaning, right by a careless edit of the string: nothing is to be said about their verdicts here."""
+    """Wrong by meaning, right by a careless edit of the string: nothing is to be said about their
+    verdicts here.
+    """
     yield from each_of(r"""
         1\text{0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000}
         1 \phantom{0}   \hspace{1cm}1   \color{white}{2}1   \not=1   \underbrace{1}_{2}   \overset{2}{1}

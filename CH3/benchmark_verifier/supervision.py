@@ -1,4 +1,6 @@
-"""Work in processes of their own: one that hangs is stopped, and one that crashes takes nobody with it (Unix)."""
+"""Work in processes of their own: one that hangs is stopped, and one that crashes takes nobody with
+it (Unix).
+"""
 
 import multiprocessing
 import os
@@ -8,18 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-PATIENCE = 20.0  # seconds of silence until a process is stopped: longer than all of Math-Verify's own timers
-MEMORY_CAP = 4 << 30  # bytes a process may ask for: a hostile answer should not take the machine with it
+# seconds of silence until a process is stopped: longer than all of Math-Verify's own timers
+PATIENCE = 20.0
+# bytes a process may ask for: a hostile answer should not take the machine with it
+MEMORY_CAP = 4 << 30
 
 
 class Failure(NamedTuple):
-    """Why there is no result: "stopped" after too long a silence, "crashed", or the name of the exception."""
+    """Why there is no result: "stopped" after too long a silence, "crashed", or the name of the
+    exception.
+    """
 
     reason: str
 
 
 def supervised(work: Callable, items: Sequence) -> Iterator:
-    """Yield `work(item)`, or a `Failure`, for each item in turn; after a failure a new process goes on."""
+    """Yield `work(item)`, or a `Failure`, for each item in turn; after a failure a new process goes
+    on.
+    """
     done = 0
     while done < len(items):
         for result in one_process(work, items[done:]):
@@ -30,8 +38,8 @@ def supervised(work: Callable, items: Sequence) -> Iterator:
 def one_process(work: Callable, items: Sequence, processor_seconds: int | None = None) -> Iterator:
     """Yield the results of one process, up to the first item at which it was stopped or crashed.
 
-    It is stopped after `processor_seconds` in all, or when it is silent for PATIENCE. Its folder is a temporary one.
-    """
+    It is stopped after `processor_seconds` in all, or when it is silent for PATIENCE. Its folder is
+    a temporary one."""
     context = multiprocessing.get_context("fork")  # the packages are imported once, in the parent
     receiver, sender = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +71,9 @@ def _received(receiver: Connection, process: multiprocessing.process.BaseProcess
         return Failure("stopped" if process.exitcode == -signal.SIGXCPU else "crashed")
 
 
-def _work_quietly(work: Callable, items: Sequence, sender: Connection, folder: str, seconds: int | None) -> None:
+def _work_quietly(
+    work: Callable, items: Sequence, sender: Connection, folder: str, seconds: int | None
+) -> None:
     """What the child process does; what a grader prints is nobody's business."""
     import resource  # Unix only, as fork is
 

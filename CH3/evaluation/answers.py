@@ -1,4 +1,6 @@
-"""Answers to problems by a model: what `evaluate` asks for, made by the decoding engine behind its queue."""
+"""Answers to problems by a model: what `evaluate` asks for, made by the decoding engine behind its
+queue.
+"""
 
 import hashlib
 import json
@@ -27,7 +29,8 @@ class Answer:
         text: what it wrote.
         tokens: how many it wrote, a stop token included.
         seconds: from the moment the problem was taken up; other answers grow in the same seconds.
-        samples: where the answer won a vote, the solutions that voted, each as JSON can hold it; None elsewhere.
+        samples: where the answer won a vote, the solutions that voted, each as JSON can hold it;
+            None elsewhere.
     """
 
     problem: dict
@@ -38,7 +41,8 @@ class Answer:
     samples: list[dict] | None = None
 
 
-# Takes problems as it has room for them, and gives each one's answer when it is finished, in any order.
+# Takes problems as it has room for them, and gives each one's answer when it is finished, in any
+# order.
 AnswerFunction = Callable[[Iterator[dict]], Iterable[Answer]]
 
 
@@ -55,7 +59,8 @@ def model_answers(
     seed: int = 0,
     on_step: Callable[[ContinuousBatching], None] | None = None,
 ) -> AnswerFunction:
-    """Answers by a model of this repository, many at a time; each is what the problem alone would give.
+    """Answers by a model of this repository, many at a time; each is what the problem alone would
+    give.
 
     Args:
         model: compiled or not.
@@ -66,12 +71,13 @@ def model_answers(
         max_cache_bytes, on_step: as in `ContinuousBatching`.
         thinking: see `prompt_ids`.
         sampler: draws the tokens; see `CH2.decoding.Sampler`.
-        seed: of the sampler's random numbers. Each problem has its own, so an answer does not depend on the others.
+        seed: of the sampler's random numbers. Each problem has its own, so an answer does not
+            depend on the others.
 
     Returns:
-        An `answer_fn` for `evaluate`. It takes a problem only when there is a free row for it. A problem that does not
-        fit into the model's context gets an empty answer; for one that does not fit into `max_cache_bytes` alone it
-        raises `CacheLimitError`.
+        An `answer_fn` for `evaluate`. It takes a problem only when there is a free row for it. A
+        problem that does not fit into the model's context gets an empty answer; for one that does
+        not fit into `max_cache_bytes` alone it raises `CacheLimitError`.
     """
     context = model.config.max_position_embeddings
 
@@ -98,19 +104,27 @@ def model_answers(
                 return
             for task in batching.step():
                 problem, started = growing.pop(task)
-                prompt, text = tokenizer.decode(task.prompt.ids), tokenizer.decode(task.begun.tokens)
-                yield Answer(problem, prompt, text, len(task.begun.logprobs), time.perf_counter() - started)
+                prompt, text = (
+                    tokenizer.decode(task.prompt.ids),
+                    tokenizer.decode(task.begun.tokens),
+                )
+                yield Answer(
+                    problem, prompt, text, len(task.begun.logprobs), time.perf_counter() - started
+                )
 
     return answer_fn
 
 
-def prompt_ids(tokenizer: Qwen3Tokenizer, template: str, problem: dict, thinking: bool | None = None) -> list[int]:
+def prompt_ids(
+    tokenizer: Qwen3Tokenizer, template: str, problem: dict, thinking: bool | None = None
+) -> list[int]:
     """Token ids of the prompt for a problem.
 
     Args:
         tokenizer, template, problem: as in `model_answers`.
-        thinking: None gives the prompt as plain text, for base models. True or False makes it a message in Qwen3's chat
-            format, for chat models, which then think before they answer or do not.
+        thinking: None gives the prompt as plain text, for base models. True or False makes it a
+            message in Qwen3's chat format, for chat models, which then think before they answer or
+            do not.
     """
     if thinking is None:
         return tokenizer.encode(render(template, problem["problem"]))
@@ -123,7 +137,8 @@ def _generator(seed: int, problem: dict) -> torch.Generator:
 
 
 def model_settings(name: str | Path, model: Qwen3Model, tokenizer: Qwen3Tokenizer) -> dict:
-    """What tells one model from another in a results file: name, fingerprint of all weights, dtype, stop tokens.
+    """What tells one model from another in a results file: name, fingerprint of all weights, dtype,
+    stop tokens.
 
     Args:
         name: as given to `load_qwen3`; only its last part counts, so a folder may move.

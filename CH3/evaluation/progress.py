@@ -1,4 +1,6 @@
-"""How far an evaluation is, as it runs: problems finished and right, tokens per second, rows of the batch busy."""
+"""How far an evaluation is, as it runs: problems finished and right, tokens per second, rows of the
+batch busy.
+"""
 
 import time
 from collections.abc import Iterator
@@ -26,11 +28,14 @@ class Progress:
     def __init__(self, shown: bool = True):
         self.shown = shown
         self._running = False
-        self._counters: dist.Store = dist.HashStore()  # while one runs, those that all processes share
+        # while one runs, those that all processes share
+        self._counters: dist.Store = dist.HashStore()
         self._batching: ContinuousBatching | None = None
 
     @contextmanager
-    def line(self, total: int, finished: int, right: int, counters: dist.Store, leads: bool) -> Iterator[None]:
+    def line(
+        self, total: int, finished: int, right: int, counters: dist.Store, leads: bool
+    ) -> Iterator[None]:
         """Show a line while an evaluation runs.
 
         Args:
@@ -42,7 +47,9 @@ class Progress:
         self._running, self._finished, self._right, self._counters = True, finished, right, counters
         self._started = self._looked = time.perf_counter()
         self._batching, self._tokens, self._busy, self._idle = None, 0, 0, 0
-        with tqdm(total=total, initial=finished, unit="problem", disable=not (self.shown and leads)) as self._bar:
+        with tqdm(
+            total=total, initial=finished, unit="problem", disable=not (self.shown and leads)
+        ) as self._bar:
             try:
                 yield
             finally:
@@ -88,11 +95,18 @@ class Progress:
         self._looked = time.perf_counter()
         if self._bar.disable:
             return
-        count = {name: self._counters.add(name, 0) for name in ("finished", "right", "tokens", "busy", "idle")}
+        count = {
+            name: self._counters.add(name, 0)
+            for name in ("finished", "right", "tokens", "busy", "idle")
+        }
         finished = self._finished + count["finished"]
         right = (self._right + count["right"]) / max(finished, 1)
         speed = count["tokens"] / (self._looked - self._started)
-        rows = f", {count['busy']} of {count['busy'] + count['idle']} rows busy" if count["busy"] else ""
+        rows = (
+            f", {count['busy']} of {count['busy'] + count['idle']} rows busy"
+            if count["busy"]
+            else ""
+        )
         self._bar.set_postfix_str(f"{right:.1%} right, {speed:,.0f} tokens/s{rows}", refresh=False)
         self._bar.update(finished - self._bar.n)
         self._bar.refresh()

@@ -1,8 +1,10 @@
-"""What an evaluation's results say: shares with their intervals, by level and by subject, as text, numbers, a picture.
+"""What an evaluation's results say: shares with their intervals, by level and by subject, as text,
+numbers, a picture.
 
 - a share of few problems is uncertain; each comes with the interval that says how much
-- the interval is Wilson's (1927, https://doi.org/10.1080/01621459.1927.10502953), which holds for shares near 0 and 1
-  and for small numbers too, where the usual formula fails (Brown, Cai and DasGupta, 2001)
+- the interval is Wilson's (1927, https://doi.org/10.1080/01621459.1927.10502953), which holds for
+  shares near 0 and 1 and for small numbers too, where the usual formula fails (Brown, Cai and
+  DasGupta, 2001)
 """
 
 from collections.abc import Iterable, Sequence
@@ -61,7 +63,12 @@ class Share:
 
     def numbers(self) -> dict:
         """As JSON can hold it."""
-        return {"share": self.value, "interval": list(self.interval), "hits": self.hits, "total": self.total}
+        return {
+            "share": self.value,
+            "interval": list(self.interval),
+            "hits": self.hits,
+            "total": self.total,
+        }
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,8 @@ class Report:
 
     @classmethod
     def of(cls, results: Sequence[dict]) -> "Report":
-        """Count results, of which `correct`, `extracted`, `level`, `subject` and `tokens` are needed.
+        """Count results, of which `correct`, `extracted`, `level`, `subject` and `tokens` are
+        needed.
 
         Raises:
             ValueError: there are none.
@@ -101,7 +109,9 @@ class Report:
     def __str__(self) -> str:
         width = max(map(len, ("with an answer", *self.by_subject)))
         rows = {"accuracy": self.accuracy, "with an answer": self.answered}
-        rows |= {f"level {level}": share for level, share in self.by_level.items()} | self.by_subject
+        rows |= {
+            f"level {level}": share for level, share in self.by_level.items()
+        } | self.by_subject
         lines = [f"{name:{width}s} {share}" for name, share in rows.items()]
         return "\n".join([*lines, f"{'mean tokens':{width}s} {self.mean_tokens:6.1f}"])
 
@@ -137,7 +147,8 @@ class HasInterval(Protocol):
 
 
 def error_bars(shares: Iterable[HasInterval]) -> list[list[float]]:
-    """How far the intervals of shares reach below and above them, in percentage points: what `errorbar` draws.
+    """How far the intervals of shares reach below and above them, in percentage points: what
+    `errorbar` draws.
 
     Args:
         shares: each a `Share`, or anything else of this form.
@@ -155,9 +166,15 @@ def plot_report(report: Report) -> Figure:
     """Accuracy of all problems, of each level and of each subject, with 95 % intervals."""
     low, high = report.accuracy.interval
     title = f"{report.accuracy.value:.0%} of {report.accuracy.total} problems right (between {low:.0%} and {high:.0%})"
-    figure, axes = new_picture(title, "problems answered rightly, % (bars: 95 % interval)", "", grid="x")
+    figure, axes = new_picture(
+        title, "problems answered rightly, % (bars: 95 % interval)", "", grid="x"
+    )
     levels = {f"level {level}": share for level, share in report.by_level.items()}
-    groups = [({"all": report.accuracy}, BLUE, "D"), (levels, ORANGE, "o"), (report.by_subject, GREEN, "s")]
+    groups = [
+        ({"all": report.accuracy}, BLUE, "D"),
+        (levels, ORANGE, "o"),
+        (report.by_subject, GREEN, "s"),
+    ]
     names: list[str] = []
     for shares, colour, marker in groups:
         rows = range(len(names), len(names) + len(shares))
@@ -168,5 +185,10 @@ def plot_report(report: Report) -> Figure:
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()  # the first name on top
     axes.set_xlim(-2, 102)
-    parts = [f"{name} {share.value:.0%}" for shares, _, _ in groups for name, share in shares.items()]
-    return describe(figure, f"Points with their intervals, the share of problems answered rightly: {', '.join(parts)}.")
+    parts = [
+        f"{name} {share.value:.0%}" for shares, _, _ in groups for name, share in shares.items()
+    ]
+    return describe(
+        figure,
+        f"Points with their intervals, the share of problems answered rightly: {', '.join(parts)}.",
+    )

@@ -1,7 +1,10 @@
-"""The file of an evaluation's results: one line a problem, which outlives the program that writes it.
+"""The file of an evaluation's results: one line a problem, which outlives the program that writes
+it.
 
-- the first line holds the settings: a file of another model, other data or another setting is refused, not mixed
-- each result is one line, handed to the operating system as it is made, so `kill -9` loses none that was finished
+- the first line holds the settings: a file of another model, other data or another setting is
+  refused, not mixed
+- each result is one line, handed to the operating system as it is made, so `kill -9` loses none
+  that was finished
 - a last line that was cut off in the writing is dropped, and its problem answered again
 """
 
@@ -16,7 +19,18 @@ try:
 except ImportError:  # Windows: there, two runs at once are not noticed
     fcntl = None  # type: ignore[assignment]  # there is no optional module type
 
-FIELDS = ("unique_id", "subject", "level", "prompt", "text", "extracted", "reference", "correct", "tokens", "seconds")
+FIELDS = (
+    "unique_id",
+    "subject",
+    "level",
+    "prompt",
+    "text",
+    "extracted",
+    "reference",
+    "correct",
+    "tokens",
+    "seconds",
+)
 OPTIONAL_FIELDS = ("samples",)  # the solutions that voted, where an answer is a vote's
 HEADER_START = b'{"settings": '
 
@@ -40,8 +54,8 @@ class ResultsFile:
         results: what the file holds, by `unique_id`.
 
     Raises:
-        ResultsFileError: the file was made with other settings, is no results file, is damaged in the middle, or is
-            being written by another program.
+        ResultsFileError: the file was made with other settings, is no results file, is damaged in
+            the middle, or is being written by another program.
     """
 
     def __init__(self, path: str | Path, settings: dict, unique_ids: Iterable[str]):
@@ -76,14 +90,18 @@ class ResultsFile:
         """
         unique_id = result["unique_id"]
         if unique_id not in self.unique_ids or unique_id in self.results:
-            reason = "was answered before" if unique_id in self.results else "is not among the problems"
+            reason = (
+                "was answered before" if unique_id in self.results else "is not among the problems"
+            )
             raise ValueError(f"an answer to problem {unique_id!r}, which {reason}")
         optional = [name for name in OPTIONAL_FIELDS if name in result]
         self._write({name: result[name] for name in (*FIELDS, *optional)})
         self.results[unique_id] = result
 
     def _write(self, entry: dict) -> None:
-        """One line, which the operating system has at once; forcing it onto the disk helps only if the power fails."""
+        """One line, which the operating system has at once; forcing it onto the disk helps only if
+        the power fails.
+        """
         self._file.write(json.dumps(entry).encode("ascii") + b"\n")
         self._file.flush()
 
@@ -94,7 +112,9 @@ class ResultsFile:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):  # the second on some network file systems
-            raise ResultsFileError(f"{self.path} is being written by another program; wait until it ends") from None
+            raise ResultsFileError(
+                f"{self.path} is being written by another program; wait until it ends"
+            ) from None
         except OSError:  # a file system without locks
             return
 
@@ -118,7 +138,9 @@ def read_results(path: str | Path, settings: dict, unique_ids: Iterable[str]) ->
     return _parsed(Path(path).read_bytes(), Path(path), settings, frozenset(unique_ids))[0]
 
 
-def _parsed(content: bytes, path: Path, settings: dict, unique_ids: frozenset[str]) -> tuple[dict[str, dict], int]:
+def _parsed(
+    content: bytes, path: Path, settings: dict, unique_ids: frozenset[str]
+) -> tuple[dict[str, dict], int]:
     """The results in a file's content, and how many bytes of it are whole lines."""
     if content[: len(HEADER_START)] != HEADER_START[: len(content)]:
         raise ResultsFileError(f"{path} is not a file of results; give another name")
@@ -131,7 +153,9 @@ def _parsed(content: bytes, path: Path, settings: dict, unique_ids: frozenset[st
         result = _read_result(line, f"{path}: line {number}", unique_ids)
         unique_id = result["unique_id"]
         if unique_id in results:
-            raise ResultsFileError(f"{path}: line {number} answers problem {unique_id} again; delete the line")
+            raise ResultsFileError(
+                f"{path}: line {number} answers problem {unique_id} again; delete the line"
+            )
         results[unique_id] = result
     return results, len(content) - len(lines[-1])
 
@@ -143,18 +167,25 @@ def _check_settings(header: bytes, path: Path, now: dict) -> None:
         raise ResultsFileError(f"{path}: the first line is damaged; give another name") from None
     different = [name for name in {**there, **now} if there.get(name) != now.get(name)]
     if different:
-        details = "; ".join(f"{name} was {there.get(name)!r} and is {now.get(name)!r}" for name in different)
+        details = "; ".join(
+            f"{name} was {there.get(name)!r} and is {now.get(name)!r}" for name in different
+        )
         raise ResultsFileError(f"{path} was made with other settings: {details}. Give another name")
 
 
 def _read_result(line: bytes, place: str, unique_ids: frozenset[str]) -> dict:
     try:
         result = json.loads(line)
-        damaged = result.keys() - set(OPTIONAL_FIELDS) != set(FIELDS) or result["unique_id"] not in unique_ids
+        damaged = (
+            result.keys() - set(OPTIONAL_FIELDS) != set(FIELDS)
+            or result["unique_id"] not in unique_ids
+        )
     except (ValueError, TypeError, KeyError, AttributeError):
         damaged = True
     if damaged:
-        raise ResultsFileError(f"{place} is damaged; delete the line, and its problem is answered again")
+        raise ResultsFileError(
+            f"{place} is damaged; delete the line, and its problem is answered again"
+        )
     return result
 
 

@@ -1,9 +1,10 @@
-"""Answers from a serving engine: anything that speaks OpenAI's HTTP interface (vLLM, SGLang, llama.cpp's server).
+"""Answers from a serving engine: anything that speaks OpenAI's HTTP interface (vLLM, SGLang,
+llama.cpp's server).
 
 - so many requests are under way at the same time; the server batches them
-- a request that fails in a way that may pass (status 408, 425, 429 or 5xx, a broken connection, an answer that is late,
-  broken off or not JSON) is sent again after a while: longer each time, and at random, so that many clients do not come
-  back together (back-off with jitter: Brooker, 2015,
+- a request that fails in a way that may pass (status 408, 425, 429 or 5xx, a broken connection, an
+  answer that is late, broken off or not JSON) is sent again after a while: longer each time, and at
+  random, so that many clients do not come back together (back-off with jitter: Brooker, 2015,
   https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)
 - a request that fails for good leaves its problem unanswered, for the next run; the others go on
 """
@@ -31,12 +32,15 @@ from tqdm import tqdm
 from CH2.prompts import CHAIN_OF_THOUGHT, render
 from CH3.evaluation.answers import Answer, AnswerFunction
 
-LONGEST_WAIT = 300.0  # seconds between two attempts: by what the server asks for, and at random, each
+# seconds between two attempts: by what the server asks for, and at random, each
+LONGEST_WAIT = 300.0
 LONGEST_TIMEOUT = 1e6  # seconds: more than a socket can count is an error deep in the system
-PASSING = (408, 425, 429)  # statuses of requests that came too slowly, too early or too often; all 5xx pass, too
+# statuses of requests that came too slowly, too early or too often; all 5xx pass, too
+PASSING = (408, 425, 429)
 OF_THIS_REQUEST = (400, 413, 422)  # statuses that say nothing about other requests
 BROKEN_OFF = ("abort", "error")  # what vLLM calls the end of a text that the server gave up
-JITTER = random.SystemRandom()  # has no seed: no two clients may wait alike, and no answer depends on it
+# has no seed: no two clients may wait alike, and no answer depends on it
+JITTER = random.SystemRandom()
 
 
 class EndpointError(RuntimeError):
@@ -44,7 +48,9 @@ class EndpointError(RuntimeError):
 
 
 class EndpointRefusedError(RuntimeError):
-    """A refusal that all other requests would meet as well: a wrong address, key or name of a model."""
+    """A refusal that all other requests would meet as well: a wrong address, key or name of a
+    model.
+    """
 
 
 class PassingError(Exception):
@@ -78,13 +84,15 @@ class Endpoint:
         url: of the interface, such as `http://127.0.0.1:8000/v1`.
         model: the name that the server knows it by.
         key: sent as a bearer token; None: none is.
-        timeout: seconds for one request, from the first byte sent to the last one read; connecting may take as long.
+        timeout: seconds for one request, from the first byte sent to the last one read; connecting
+            may take as long.
         attempts: how often a request is sent at most.
-        first_wait: seconds before the second attempt, at most; it doubles with each one, up to `LONGEST_WAIT`.
+        first_wait: seconds before the second attempt, at most; it doubles with each one, up to
+            `LONGEST_WAIT`.
 
     Raises:
-        ValueError: the address is no HTTP address, the key cannot be sent in a header, or one of the numbers is not
-            positive.
+        ValueError: the address is no HTTP address, the key cannot be sent in a header, or one of
+            the numbers is not positive.
     """
 
     url: str
@@ -96,15 +104,21 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         if not _is_address(self.url):
-            raise ValueError(f"endpoint {self.url!r}: expected an address such as http://127.0.0.1:8000/v1")
+            raise ValueError(
+                f"endpoint {self.url!r}: expected an address such as http://127.0.0.1:8000/v1"
+            )
         if self.key is not None and not all("!" <= character <= "~" for character in self.key):
-            raise ValueError("the key holds a space, a line's end or another character that no key has; set it again")
+            raise ValueError(
+                "the key holds a space, a line's end or another character that no key has; set it again"
+            )
         if not 0 < self.timeout <= LONGEST_TIMEOUT:
             raise ValueError(
                 f"timeout is {self.timeout}: expected more than 0 and at most {LONGEST_TIMEOUT:,.0f} seconds"
             )
         if self.attempts < 1 or not self.first_wait > 0:
-            raise ValueError(f"attempts is {self.attempts} and first_wait {self.first_wait}: expected more than 0")
+            raise ValueError(
+                f"attempts is {self.attempts} and first_wait {self.first_wait}: expected more than 0"
+            )
 
     def complete(
         self,
@@ -118,9 +132,11 @@ class Endpoint:
 
         Args:
             prompt: the whole prompt; or the message, if `thinking` is not None.
-            thinking: as in `CH3.evaluation.answers.prompt_ids`: the chat format, with or without thinking first.
+            thinking: as in `CH3.evaluation.answers.prompt_ids`: the chat format, with or without
+                thinking first.
             pause: waits for so many seconds; what it returns, if true, ends the attempts.
-            options: of the interface, such as `max_tokens`, `temperature`, `top_p`, `seed` and `logprobs`.
+            options: of the interface, such as `max_tokens`, `temperature`, `top_p`, `seed` and
+                `logprobs`.
 
         Raises:
             EndpointError: there is no answer, and why.
@@ -128,13 +144,19 @@ class Endpoint:
         """
         body = {"model": self.model, **options}
         if thinking is None:
-            return self._until_answered("completions", {**body, "prompt": prompt}, _read_completion, pause)
+            return self._until_answered(
+                "completions", {**body, "prompt": prompt}, _read_completion, pause
+            )
         messages = [{"role": "user", "content": prompt}]
         body |= {"messages": messages, "chat_template_kwargs": {"enable_thinking": thinking}}
         return self._until_answered("chat/completions", body, _read_chat_completion, pause)
 
     def _until_answered(
-        self, path: str, body: dict, read: Callable[[Any], Completion], pause: Callable[[float], object]
+        self,
+        path: str,
+        body: dict,
+        read: Callable[[Any], Completion],
+        pause: Callable[[float], object],
     ) -> Completion:
         longest = self.first_wait
         for attempt in range(1, self.attempts + 1):
@@ -152,7 +174,8 @@ class Endpoint:
         """Send one request, once, and read the JSON that comes back."""
         try:
             status, retry_after, content = self._exchange(path, json.dumps(body).encode())
-        except (ssl.SSLCertVerificationError, http.client.InvalidURL, UnicodeError) as error:  # of a host's name
+        # of a host's name
+        except (ssl.SSLCertVerificationError, http.client.InvalidURL, UnicodeError) as error:
             raise EndpointRefusedError(f"{self.url} cannot be asked: {error}") from None
         except (OSError, http.client.HTTPException) as error:
             raise PassingError(f"{type(error).__name__}: {error}") from None
@@ -160,27 +183,36 @@ class Endpoint:
             raise PassingError(f"status {status}: {_excerpt(content)}", wait=_seconds(retry_after))
         if status != 200:
             kind = EndpointError if status in OF_THIS_REQUEST else EndpointRefusedError
-            raise kind(f"{self.url}/{path} refused the request with status {status}: {_excerpt(content)}")
+            raise kind(
+                f"{self.url}/{path} refused the request with status {status}: {_excerpt(content)}"
+            )
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
             raise PassingError(f"an answer that is not JSON: {_excerpt(content)}") from None
 
     def _exchange(self, path: str, content: bytes) -> tuple[int, str | None, bytes]:
-        """Status, `Retry-After` and body of the response to one request; the connection is cut when time is up."""
+        """Status, `Retry-After` and body of the response to one request; the connection is cut when
+        time is up.
+        """
         parts = urlsplit(self.url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        kind = (
+            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        )
         headers = {"Content-Type": "application/json", "Connection": "close"}
         if self.key is not None:
             headers["Authorization"] = f"Bearer {self.key}"
         connection = kind(str(parts.hostname), parts.port, timeout=self.timeout)
         try:
             connection.connect()
-            clock = threading.Timer(self.timeout, _cut, [connection.sock])  # the socket's own limit is for each read
+            # the socket's own limit is for each read
+            clock = threading.Timer(self.timeout, _cut, [connection.sock])
             clock.daemon = True
             clock.start()
             try:
-                connection.request("POST", f"{parts.path.rstrip('/')}/{path}", body=content, headers=headers)
+                connection.request(
+                    "POST", f"{parts.path.rstrip('/')}/{path}", body=content, headers=headers
+                )
                 response = connection.getresponse()
                 return response.status, response.getheader("Retry-After"), response.read()
             finally:
@@ -192,7 +224,8 @@ class Endpoint:
 def _cut(sock: socket.socket) -> None:
     """End a connection under the thread that waits for it, which then reads its end."""
     with suppress(OSError):  # it ended by itself
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not an SSL socket's own, which lets the other thread stumble
+        # not an SSL socket's own, which lets the other thread stumble
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _is_address(url: str) -> bool:
@@ -200,7 +233,12 @@ def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         left_out = parts.username or parts.password or parts.query or parts.fragment
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not left_out
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not left_out
+        )
     except ValueError:
         return False
 
@@ -210,14 +248,16 @@ def _excerpt(content: bytes) -> str:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """What a `Retry-After` header asks for, which is a number of seconds or a date; 0 if it is neither.
+    """What a `Retry-After` header asks for, which is a number of seconds or a date; 0 if it is
+    neither.
 
     >>> _seconds("7"), _seconds("0.5"), _seconds(None), _seconds("Wed, 21 Oct 2015 07:28:00 GMT"), _seconds("soon")
     (7.0, 0.5, 0.0, 0.0, 0.0)
     """
     text = (retry_after or "").strip()
     try:
-        if text.replace(".", "", 1).isdecimal():  # the standard knows whole seconds; not all servers do
+        # the standard knows whole seconds; not all servers do
+        if text.replace(".", "", 1).isdecimal():
             return float(text)
         return max((parsedate_to_datetime(text) - datetime.now(timezone.utc)).total_seconds(), 0.0)
     except (ValueError, TypeError, OverflowError):
@@ -231,12 +271,15 @@ def _read_completion(answer: Any) -> Completion:
 def _read_chat_completion(answer: Any) -> Completion:
     return _read(
         answer,
-        lambda choice: choice["message"]["content"] or "",  # None: the server holds back thoughts that did not end
+        # None: the server holds back thoughts that did not end
+        lambda choice: choice["message"]["content"] or "",
         lambda logprobs: [token["logprob"] for token in logprobs["content"]],
     )
 
 
-def _read(answer: Any, text_of: Callable[[Any], str], logprobs_of: Callable[[Any], list]) -> Completion:
+def _read(
+    answer: Any, text_of: Callable[[Any], str], logprobs_of: Callable[[Any], list]
+) -> Completion:
     try:
         choice = answer["choices"][0]
         text = text_of(choice)
@@ -244,7 +287,9 @@ def _read(answer: Any, text_of: Callable[[Any], str], logprobs_of: Callable[[Any
             raise TypeError
         tokens = int((answer.get("usage") or {}).get("completion_tokens") or 0)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-        raise PassingError(f"an answer of an unknown kind: {_excerpt(json.dumps(answer).encode())}") from None
+        raise PassingError(
+            f"an answer of an unknown kind: {_excerpt(json.dumps(answer).encode())}"
+        ) from None
     if choice.get("finish_reason") in BROKEN_OFF:
         raise PassingError("a text that the server broke off")
     try:
@@ -252,7 +297,9 @@ def _read(answer: Any, text_of: Callable[[Any], str], logprobs_of: Callable[[Any
         logprob = min(math.fsum(logprobs) / len(logprobs), 0.0)
     except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
         logprob = None
-    return Completion(text, tokens, logprob if logprob is not None and math.isfinite(logprob) else None)
+    return Completion(
+        text, tokens, logprob if logprob is not None and math.isfinite(logprob) else None
+    )
 
 
 class Requests:
@@ -263,7 +310,8 @@ class Requests:
             while requests:
                 key, outcome = requests.next_outcome()
 
-    At the end of the block no request is sent any more, not even again; those under way end by themselves. The threads
+    At the end of the block no request is sent any more, not even again; those under way end by
+    themselves. The threads
     are daemons: when the program is stopped, it does not wait for the server.
 
     Raises:
@@ -349,8 +397,8 @@ def served_answers(
         concurrency: requests under way at the same time.
 
     Returns:
-        An `answer_fn` for `evaluate`. A problem that gets no answer is left out, and the reason printed; it raises
-        `EndpointRefusedError` if the server refuses everything.
+        An `answer_fn` for `evaluate`. A problem that gets no answer is left out, and the reason
+        printed; it raises `EndpointRefusedError` if the server refuses everything.
     """
 
     def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
@@ -359,14 +407,18 @@ def served_answers(
                 while requests.has_room and (problem := next(problems, None)) is not None:
                     prompt = render(template, problem["problem"])
                     key = problem, prompt, time.perf_counter()
-                    requests.submit(key, prompt, thinking=thinking, max_tokens=max_new_tokens, temperature=0)
+                    requests.submit(
+                        key, prompt, thinking=thinking, max_tokens=max_new_tokens, temperature=0
+                    )
                 if not requests:
                     return
                 (problem, prompt, started), outcome = requests.next_outcome()
                 if isinstance(outcome, EndpointError):
                     say_unanswered(problem, outcome)
                     continue
-                yield Answer(problem, prompt, outcome.text, outcome.tokens, time.perf_counter() - started)
+                yield Answer(
+                    problem, prompt, outcome.text, outcome.tokens, time.perf_counter() - started
+                )
 
     return answer_fn
 

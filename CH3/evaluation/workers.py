@@ -1,9 +1,11 @@
-"""The processes that share an evaluation: those that `torchrun` started, on one machine or many; or this one alone.
+"""The processes that share an evaluation: those that `torchrun` started, on one machine or many; or
+this one alone.
 
     torchrun --nproc-per-node 4 -m CH3.evaluation
 
 - torchrun starts the processes, watches them, and starts all again when one dies (`--max-restarts`)
-- what they agree on goes through its key-value store: counting up is atomic, so no problem is handed out twice
+- what they agree on goes through its key-value store: counting up is atomic, so no problem is
+  handed out twice
 - what they exchange are Python objects, through PyTorch's collectives
 """
 
@@ -28,7 +30,9 @@ class Workers:
         store: of the process group, whose `add(key, amount)` counts for all of them.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0, store: dist.Store | None = None):
+    def __init__(
+        self, rank: int = 0, size: int = 1, local_rank: int = 0, store: dist.Store | None = None
+    ):
         self.rank, self.size, self.local_rank = rank, size, local_rank
         self.store = dist.HashStore() if store is None else store
         self._shared = 0  # how many pieces of work were shared so far
@@ -43,7 +47,9 @@ class Workers:
         return -(-count // self.size)
 
     def counters(self) -> dist.Store:
-        """Counters for the next piece of work, all zero. Every process must ask for them the same number of times."""
+        """Counters for the next piece of work, all zero. Every process must ask for them the same
+        number of times.
+        """
         self._shared += 1
         return dist.PrefixStore(f"work {self._shared}", self.store)
 
@@ -69,14 +75,18 @@ def joined_workers(model: object) -> Iterator[Workers]:
     """Join the processes that torchrun started; without it, be alone.
 
     Args:
-        model: a `Qwen3Model`, on a GPU or not; or anything else. Collectives of tensors on GPUs go through NCCL, those
-            on CPUs through gloo. Ours are of Python objects, and small.
+        model: a `Qwen3Model`, on a GPU or not; or anything else. Collectives of tensors on GPUs go
+            through NCCL, those on CPUs through gloo. Ours are of Python objects, and small.
     """
     if not dist.is_torchelastic_launched():
         yield Workers()
         return
     store, rank, size = next(dist.rendezvous("env://"))
-    device = next(model.parameters()).device if isinstance(model, torch.nn.Module) else torch.device("cpu")
+    device = (
+        next(model.parameters()).device
+        if isinstance(model, torch.nn.Module)
+        else torch.device("cpu")
+    )
     on_gpu = device.type == "cuda"
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     if on_gpu:
@@ -92,10 +102,10 @@ def joined_workers(model: object) -> Iterator[Workers]:
 def _name_of_this_start(store: dist.Store, rank: int, size: int) -> str:
     """A name that the processes agree on, and that no earlier start had.
 
-    torchrun's store outlives the processes that torchrun restarts, and so do the addresses and counts that they left in
-    it. (Its count of restarts tells no two starts apart: each machine counts its own.) So every process leaves a mark,
-    and rank 0 answers to marks, also to old ones, until each of the others has found the answer to its own.
-    """
+    torchrun's store outlives the processes that torchrun restarts, and so do the addresses and
+    counts that they left in it. (Its count of restarts tells no two starts apart: each machine
+    counts its own.) So every process leaves a mark, and rank 0 answers to marks, also to old ones,
+    until each of the others has found the answer to its own."""
     if rank > 0:
         mark = uuid4().hex
         store.set(f"mark of {rank}", mark)
@@ -113,7 +123,8 @@ def _name_of_this_start(store: dist.Store, rank: int, size: int) -> str:
 
 
 def device_of_this_process(device: str | None) -> str | None:
-    """The GPU of a process that torchrun started, where GPUs are wanted; any other device as it was given.
+    """The GPU of a process that torchrun started, where GPUs are wanted; any other device as it was
+    given.
 
     Args:
         device: as on the command line: None is a GPU if there is one.

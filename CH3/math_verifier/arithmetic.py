@@ -1,8 +1,10 @@
-r"""The value of a tree at one place: exact where fractions suffice, with a given number of digits elsewhere.
+r"""The value of a tree at one place: exact where fractions suffice, with a given number of digits
+elsewhere.
 
-- numbers, sums, products, whole powers, factorials are exact (`fractions.Fraction`); roots and functions are mpmath's
-- every operation knows its price before it starts: the digits of a power follow from its exponent. What is too
-  expensive is `ExpensiveError`, so `9^{9^{9^9}}` costs no more than `2+2`
+- numbers, sums, products, whole powers, factorials are exact (`fractions.Fraction`); roots and
+  functions are mpmath's
+- every operation knows its price before it starts: the digits of a power follow from its exponent.
+  What is too expensive is `ExpensiveError`, so `9^{9^{9^9}}` costs no more than `2+2`
 - a variable's value is given; a tree is walked, never compiled or run
 """
 
@@ -17,7 +19,8 @@ from CH3.math_verifier.lexer import UnreadableError
 from CH3.math_verifier.parser import Node, Tree
 
 MAX_BITS = 4000  # of an exact number's numerator and denominator
-MAX_EXPONENT = 2_900  # of an inexact number, as a power of two: so none is too small to tell from zero
+# of an inexact number, as a power of two: so none is too small to tell from zero
+MAX_EXPONENT = 2_900
 MAX_WHOLE = 300  # that a factorial or binomial is taken of
 MAX_ROOT = 100
 MAX_ARGUMENT = 300  # bits of a function's argument: reducing it by multiples of pi needs them all
@@ -48,10 +51,18 @@ class Arithmetic:
     def __init__(self, digits: int):
         self.inexact = inexact = MPContext()
         inexact.dps = digits
-        self.half_way = inexact.mpf(10) ** (10 - digits)  # what rounding may have done to a whole number
+        # what rounding may have done to a whole number
+        self.half_way = inexact.mpf(10) ** (10 - digits)
         self.constants = {"pi": +inexact.pi, "e": +inexact.e, "i": inexact.mpc(0, 1)}
-        functions = {name: getattr(inexact, name) for name in (*(ANGLES - {"cis"}), "sinh", "cosh", "tanh")}
-        functions |= {"cis": inexact.expj, "arcsin": inexact.asin, "arccos": inexact.acos, "arctan": inexact.atan}
+        functions = {
+            name: getattr(inexact, name) for name in (*(ANGLES - {"cis"}), "sinh", "cosh", "tanh")
+        }
+        functions |= {
+            "cis": inexact.expj,
+            "arcsin": inexact.asin,
+            "arccos": inexact.acos,
+            "arctan": inexact.atan,
+        }
         self.operations: dict[str, Callable] = {
             "+": lambda a, b: a + b,
             "-": lambda a, b: a - b,
@@ -124,7 +135,11 @@ class Arithmetic:
 
     def widened(self, value: Number) -> Number:
         """A number as one of mpmath's."""
-        return self.inexact.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
+        return (
+            self.inexact.mpf(value.numerator) / value.denominator
+            if isinstance(value, Fraction)
+            else value
+        )
 
     def quotient(self, a: Number, b: Number) -> Number:
         """A quotient; what is zero but for the last digits divides as little as zero does."""
@@ -152,7 +167,10 @@ class Arithmetic:
     def _whole_power(self, base: Fraction, exponent: int) -> Fraction:
         if abs(base) == 1:
             return base if exponent % 2 else Fraction(1)
-        if max(base.numerator.bit_length(), base.denominator.bit_length()) * abs(exponent) > MAX_BITS:
+        if (
+            max(base.numerator.bit_length(), base.denominator.bit_length()) * abs(exponent)
+            > MAX_BITS
+        ):
             raise ExpensiveError("a power of too many digits")
         return base**exponent
 
@@ -192,7 +210,9 @@ class Arithmetic:
 
     def of_whole(self, function: Callable, largest: int) -> Callable:
         """A function of whole numbers up to a largest."""
-        return lambda *values: Fraction(function(*(self._whole(value, largest) for value in values)))
+        return lambda *values: Fraction(
+            function(*(self._whole(value, largest) for value in values))
+        )
 
     def _whole(self, value: Number, largest: int) -> int:
         if isinstance(value, self.inexact.mpc) or not 0 <= value <= largest or value != int(value):
@@ -206,6 +226,8 @@ class Arithmetic:
             if isinstance(value, Fraction):
                 return Fraction(function(value))
             nearest = self.inexact.nint(value)
-            return Fraction(int(nearest if abs(value - nearest) < self.half_way else function(value)))
+            return Fraction(
+                int(nearest if abs(value - nearest) < self.half_way else function(value))
+            )
 
         return apply

@@ -1,6 +1,8 @@
-r"""Find the answer in what a model wrote: the last box, or what usually announces an answer, or the last number.
+r"""Find the answer in what a model wrote: the last box, or what usually announces an answer, or the
+last number.
 
-- braces are counted, not matched by a regular expression: `\boxed{\frac{1}{2}}` has three pairs of them
+- braces are counted, not matched by a regular expression: `\boxed{\frac{1}{2}}` has three pairs of
+  them
 - what stands between `<think>` and `</think>` is a draft, and counts only if nothing follows it
 - one pass over the text for each of the three, so a long text takes no more than its length
 """
@@ -11,14 +13,18 @@ from collections import deque
 BOX = re.compile(r"\\f?boxed(?![a-zA-Z])\s*|\\fbox(?![a-zA-Z])\s*")
 BRACE = re.compile(r"\\[\\{}]|[{}]")  # an escaped brace is a sign like others
 FRACTION = r"\\[dt]?frac" + 2 * r"\s*(?:\{[^{}]*\}|\d)"
-UNBRACED = re.compile(FRACTION + r"|\\(?!f?boxed|fbox)[a-zA-Z]+|[-+]?(?:\d+(?:\.\d+)?|[^\s{}\\$])")  # \boxed 5
+# \boxed 5
+UNBRACED = re.compile(FRACTION + r"|\\(?!f?boxed|fbox)[a-zA-Z]+|[-+]?(?:\d+(?:\.\d+)?|[^\s{}\\$])")
 PHRASE = re.compile(
-    r"####(?=[^\n#\d\\]{0,99}[\d\\])"  # stops at the next #: a text full of them is read once, not a hundred times
+    # stops at the next #: a text full of them is read once, not a hundred times
+    r"####(?=[^\n#\d\\]{0,99}[\d\\])"
     r"|\b(?:final\s{1,3})?answer\s{0,3}(?:is|=|:)[\s:*]{0,8}(?:(?:therefore|thus|then|simply)\b)?",
     re.IGNORECASE,
 )
 PHRASE_END = re.compile(r"\n|\.(?:\s|\*|$)|,\s+(?:since|because|so)\b|$")
-NUMBER = re.compile(r"(?<![\w.])[-+−]?\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?")
+NUMBER = re.compile(
+    r"(?<![\w.])[-+−]?\$?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?"
+)
 MAX_PHRASE = 200  # characters: what is longer is prose
 MAX_NUMBER = 1000  # digits, before the search for the last number begins further ahead
 
@@ -26,8 +32,8 @@ MAX_NUMBER = 1000  # digits, before the search for the last number begins furthe
 def extract_answer(text: str) -> str | None:
     r"""The answer in a model's text, or None if there is none.
 
-    The last complete `\boxed{...}` or `\fbox{...}` (also `\boxed 5`); without a box, what follows the last "the answer
-    is" or "####", to the end of its sentence; without these, the last number.
+    The last complete `\boxed{...}` or `\fbox{...}` (also `\boxed 5`); without a box, what follows
+    the last "the answer is" or "####", to the end of its sentence; without these, the last number.
 
     >>> extract_answer(r"First \boxed{1}, then \boxed{\frac{1}{2}}.")
     '\\frac{1}{2}'

@@ -4,12 +4,16 @@ r"""Is this answer the same as that one? By meaning, without ever running a text
     grade_answer(r"(-\infty, 0]", r"(-\infty, 0)")   False
 
 - an answer is read (`CH3.math_verifier.parser`) and brought to a *key*, in which everything that
-  spelling can change is gone: numbers are values, sets are unordered, an equation is what its two sides differ by
-- some answers may be *read* in more than one way: `x = 5` as an equation and as its solution, `(2, 4)` as a point and
-  as an interval, `50\%` as a half and as fifty. A grade is lenient: the key of one is among the readings of the other
-- what cannot be read, or would cost too much, is compared as text; nothing is rounded and nothing raises
-- expressions are compared by their values (`CH3.math_verifier.values`), exact ones first; there is no step that
-  transforms them symbolically, as values at several places, in hundreds of digits, leave it nothing to decide
+  spelling can change is gone: numbers are values, sets are unordered, an equation is what its two
+  sides differ by
+- some answers may be *read* in more than one way: `x = 5` as an equation and as its solution,
+  `(2, 4)` as a point and as an interval, `50\%` as a half and as fifty. A grade is lenient: the key
+  of one is among the readings of the other
+- what cannot be read, or would cost too much, is compared as text; nothing is rounded and nothing
+  raises
+- expressions are compared by their values (`CH3.math_verifier.values`), exact ones first; there is
+  no step that transforms them symbolically, as values at several places, in hundreds of digits,
+  leave it nothing to decide
 """
 
 import re
@@ -25,10 +29,20 @@ from CH3.math_verifier.lexer import MAX_LENGTH, UnreadableError
 from CH3.math_verifier.parser import Tree, parse, written
 from CH3.math_verifier.values import fingerprint, needs_whole, symbols
 
-__all__ = ["Grade", "answer_key", "explain_grade", "extract_answer", "grade_answer", "last_box", "same_answer"]
+__all__ = [
+    "Grade",
+    "answer_key",
+    "explain_grade",
+    "extract_answer",
+    "grade_answer",
+    "last_box",
+    "same_answer",
+]
 
 # Kinds of answers that hold variables, if they do: no numbers say what they mean.
-OF_VARIABLES = frozenset(["expression", "equation", "inequality", "inequality with equality", "relation"])
+OF_VARIABLES = frozenset(
+    ["expression", "equation", "inequality", "inequality with equality", "relation"]
+)
 OF_VARIABLES |= {"set", "list", "tuple", "interval", "matrix", "ratio"}
 LETTERS = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*")
 # A number with a letter that may be a unit: `5 m^2`, as models write it without a command.
@@ -61,7 +75,8 @@ class Grade:
 def grade_answer(predicted: str | None, reference: str) -> bool:
     r"""Whether an answer means the same as the reference.
 
-    Lenient in notation, strict in meaning. It never raises, and takes milliseconds whatever it is given.
+    Lenient in notation, strict in meaning. It never raises, and takes milliseconds whatever it is
+    given.
 
     Args:
         predicted: a model's answer, as `extract_answer` gives it; None is no answer.
@@ -76,8 +91,9 @@ def grade_answer(predicted: str | None, reference: str) -> bool:
 def same_answer(first: str, second: str) -> bool:
     """Whether two answers are the same, as an equivalence: for counting votes.
 
-    Stricter than `grade_answer`: an equation is not its solution here, though inequalities are what they say of any
-    variable. `grade_answer` calls both `x = 5` and `y = 5` the same as `5`, so it cannot be transitive.
+    Stricter than `grade_answer`: an equation is not its solution here, though inequalities are what
+    they say of any variable. `grade_answer` calls both `x = 5` and `y = 5` the same as `5`, so it
+    cannot be transitive.
 
     >>> same_answer("1/2", "0.5"), same_answer("x = 5", "y = 5")
     (True, False)
@@ -86,7 +102,9 @@ def same_answer(first: str, second: str) -> bool:
 
 
 def answer_key(text: str) -> Hashable:
-    """What all spellings of an answer have in common: two answers are the same if their keys are equal."""
+    """What all spellings of an answer have in common: two answers are the same if their keys are
+    equal.
+    """
     return Interpretation(text).key
 
 
@@ -99,7 +117,9 @@ def explain_grade(predicted: str | None, reference: str) -> Grade:
 
 
 def _read(predicted: str, reference: str) -> tuple["Interpretation", "Interpretation"]:
-    """Both sides, with variables at places that depend on both texts: no answer can be right just there on purpose."""
+    """Both sides, with variables at places that depend on both texts: no answer can be right just
+    there on purpose.
+    """
     salt = "|".join(sorted((predicted[:MAX_LENGTH], reference[:MAX_LENGTH])))
     return Interpretation(predicted, salt), Interpretation(reference, salt)
 
@@ -116,7 +136,9 @@ def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, s
     if (first.needs_whole or second.needs_whole) and agree(first.whole_key, second.whole_key):
         return True, "the same values for whole numbers"
     kinds = [kind(answer.key).removeprefix("rounded ") for answer in (first, second)]
-    return False, f"a different {kinds[0]}" if kinds[0] == kinds[1] else f"{kinds[0]} against {kinds[1]}"
+    return False, f"a different {kinds[0]}" if kinds[0] == kinds[
+        1
+    ] else f"{kinds[0]} against {kinds[1]}"
 
 
 class Interpretation:
@@ -140,7 +162,8 @@ class Interpretation:
         """The text as a tree; None if it is no mathematics."""
         try:
             return parse(self.text)
-        except (UnreadableError, RecursionError):  # the second, if the caller has used up most of Python's stack
+        # the second, if the caller has used up most of Python's stack
+        except (UnreadableError, RecursionError):
             return None
 
     @property
@@ -175,6 +198,7 @@ class Interpretation:
         if measured := MEASURED.fullmatch(self.text.strip()):
             found["a number of units"] = Interpretation(measured[1], self.salt).key
         if self.tree is not None:
-            with suppress(UnreadableError, UndefinedError, RecursionError):  # those found so far count
+            # those found so far count
+            with suppress(UnreadableError, UndefinedError, RecursionError):
                 found.update(readings_of(self.tree, self.salt))
         return found

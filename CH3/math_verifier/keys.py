@@ -2,8 +2,10 @@ r"""Keys of answers: what is left of an answer when everything that spelling can
 
 - an expression becomes its values at several places (`CH3.math_verifier.values`)
 - a point keeps the order of its parts, a set and a bare list lose it; `2 \pm 1` is a list of two
-- intervals, their unions and inequalities become sets of real numbers (`CH3.math_verifier.real_sets`)
-- an equation becomes what its sides differ by, up to a factor: `y = 2x + 3` and `2x - y + 3 = 0` are one
+- intervals, their unions and inequalities become sets of real numbers
+  (`CH3.math_verifier.real_sets`)
+- an equation becomes what its sides differ by, up to a factor: `y = 2x + 3` and `2x - y + 3 = 0`
+  are one
 - a reading is the key that an answer has if it is taken another way
 """
 
@@ -93,17 +95,25 @@ def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Key]]:
     if tree.op == "base":
         yield "its digits", key_of(tree.parts[0], salt)
     if tree.op == "matrix" and (len(tree.parts) == 1 or all(len(row) == 1 for row in tree.parts)):
-        yield "a vector", ("ordered", tuple(key_of(cell, salt) for row in tree.parts for cell in row))
+        yield (
+            "a vector",
+            ("ordered", tuple(key_of(cell, salt) for row in tree.parts for cell in row)),
+        )
     if _holds(tree, "%"):
         yield "a number of hundredths", key_of(_replaced(tree, {"%": "°"}), salt)  # as a unit
 
 
 def agree(first: Key, second: Key) -> bool:
-    """Whether two keys are of expressions that have equal values wherever both are defined, in several places."""
+    """Whether two keys are of expressions that have equal values wherever both are defined, in
+    several places.
+    """
     if first[0] != "expression" or second[0] != "expression":
         return False
     longest = max(len(first[1]), len(second[1]))
-    pairs = zip(*(values * longest if len(values) == 1 else values for values in (first[1], second[1])), strict=True)
+    pairs = zip(
+        *(values * longest if len(values) == 1 else values for values in (first[1], second[1])),
+        strict=True,
+    )
     defined = [(a, b) for a, b in pairs if a is not None and b is not None]
     return len(defined) > 1 and all(a == b for a, b in defined)
 
@@ -119,19 +129,31 @@ def kind(key: Key) -> str:
 
 def basis(key: Key) -> str:
     """On what grounds two answers with this key are the same."""
-    grounds = {"number": "exactly", "rounded number": f"in {SAME_DIGITS} digits", "expression": "at every place tried"}
+    grounds = {
+        "number": "exactly",
+        "rounded number": f"in {SAME_DIGITS} digits",
+        "expression": "at every place tried",
+    }
     name = kind(key)
-    return f"the same {name.removeprefix('rounded ')}{', ' + grounds[name] if name in grounds else ''}"
+    return (
+        f"the same {name.removeprefix('rounded ')}{', ' + grounds[name] if name in grounds else ''}"
+    )
 
 
 def describe(key: Key) -> str:
-    """A key in a form to read; one of variables is better shown as it was written (`parser.written`)."""
+    """A key in a form to read; one of variables is better shown as it was written
+    (`parser.written`).
+    """
     name, *parts = key
     if name == "expression":
         return ", ".join(map(_show_number, parts[0]))
     if name in ("ordered", "unordered"):
         inside = [describe(part) for part in parts[0]]
-        return "(" + ", ".join(inside) + ")" if name == "ordered" else "{" + ", ".join(sorted(inside)) + "}"
+        return (
+            "(" + ", ".join(inside) + ")"
+            if name == "ordered"
+            else "{" + ", ".join(sorted(inside)) + "}"
+        )
     if name == "repeated":
         return ", ".join(sorted(one for key, times in parts[0] for one in [describe(key)] * times))
     if name == "interval":
@@ -164,7 +186,9 @@ def _show_number(value: Value | float | None) -> str:
 def _is_rounded(value: Value | float | None) -> bool:
     """Whether a value is shown as a decimal, as those of roots and functions are."""
     parts = value if isinstance(value, Complex) else (value,)
-    return any(isinstance(part, Fraction) and part.denominator > LARGEST_DENOMINATOR for part in parts)
+    return any(
+        isinstance(part, Fraction) and part.denominator > LARGEST_DENOMINATOR for part in parts
+    )
 
 
 NAMES = {
@@ -181,7 +205,11 @@ def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in LISTS:
         with suppress(UnreadableError):
             return _of_reals(reals(tree))
-    keys = [key for part in tree.parts for key in dict.fromkeys(key_of(choice, salt) for choice in _choices(part))]
+    keys = [
+        key
+        for part in tree.parts
+        for key in dict.fromkeys(key_of(choice, salt) for choice in _choices(part))
+    ]
     if len(keys) == 1 and tree.op == "list":  # plus or minus nothing
         return keys[0]
     counts = Counter(keys)
@@ -217,19 +245,31 @@ def _relation(tree: Node, salt: str) -> Key:
     if len(operands) == 2 and signs[0] in ("=", "<", "<=", ">", ">="):
         left, right = operands if signs[0] in ("=", ">", ">=") else reversed(operands)
         try:
-            name = "equation" if signs == ("=",) else "inequality" if len(signs[0]) == 1 else "inequality with equality"
+            name = (
+                "equation"
+                if signs == ("=",)
+                else "inequality"
+                if len(signs[0]) == 1
+                else "inequality with equality"
+            )
             return name, _up_to_a_factor(Node("-", (left, right)), signs[0] == "=", salt)
         except UnreadableError:
             pass
     return (
         "relation",
         signs,
-        tuple(("name", part.parts) if _is(part, "call") else key_of(part, salt) for part in operands),
+        tuple(
+            ("name", part.parts) if _is(part, "call") else key_of(part, salt) for part in operands
+        ),
     )
 
 
-def _up_to_a_factor(difference: Tree, negative: bool, salt: str) -> tuple[Fraction | None, ...] | str | bool:
-    """The values of an expression divided by the first that is not zero; or by its size, if the sign counts."""
+def _up_to_a_factor(
+    difference: Tree, negative: bool, salt: str
+) -> tuple[Fraction | None, ...] | str | bool:
+    """The values of an expression divided by the first that is not zero; or by its size, if the
+    sign counts.
+    """
     found = values_at_places(difference, salt)
     values = [value for value in found if not isinstance(value, Complex)]
     if len(values) < len(found):
@@ -256,16 +296,22 @@ def _matrix(tree: Tree) -> tuple:
         return tree.parts
     if isinstance(tree, Node) and tree.op in ("neg", "*", "/"):
         for index, part in enumerate(tree.parts):
-            if _holds(part, "matrix") and not any(_holds(other, "matrix") for other in tree.parts if other is not part):
+            if _holds(part, "matrix") and not any(
+                _holds(other, "matrix") for other in tree.parts if other is not part
+            ):
                 around = tree.parts[:index], tree.parts[index + 1 :]
                 return tuple(
-                    tuple(Node(tree.op, (*around[0], cell, *around[1])) for cell in row) for row in _matrix(part)
+                    tuple(Node(tree.op, (*around[0], cell, *around[1])) for cell in row)
+                    for row in _matrix(part)
                 )
     if isinstance(tree, Node) and tree.op in ("+", "-"):
         first, second = map(_matrix, tree.parts)
         if [*map(len, first)] == [*map(len, second)]:
             pairs_of_rows = zip(first, second, strict=True)
-            return tuple(tuple(Node(tree.op, pair) for pair in zip(*rows, strict=True)) for rows in pairs_of_rows)
+            return tuple(
+                tuple(Node(tree.op, pair) for pair in zip(*rows, strict=True))
+                for rows in pairs_of_rows
+            )
     raise UnreadableError("a product of matrices, or a sum of different shapes")
 
 
@@ -297,9 +343,13 @@ def _is(tree: Tree, op: str) -> TypeGuard[Node]:
 
 
 def _names(tree: Tree) -> bool:
-    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`, a word, the length `AB`."""
+    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`, a word,
+    the length `AB`.
+    """
     if isinstance(tree, Node) and all(isinstance(part, str) for part in tree.parts):
-        return tree.op in ("call", "()", "word") or (tree.op == "*" and "".join(tree.parts).isupper())
+        return tree.op in ("call", "()", "word") or (
+            tree.op == "*" and "".join(tree.parts).isupper()
+        )
     return isinstance(tree, str)
 
 
@@ -314,7 +364,9 @@ def _solution(tree: Node) -> Tree | None:
 
 
 def _solutions(tree: Node) -> Tree | None:
-    """The values in a list of equations that are all about one symbol: `x = 1, x = 2`, or `x = 1, 2`."""
+    """The values in a list of equations that are all about one symbol: `x = 1, x = 2`, or
+    `x = 1, 2`.
+    """
     relations = [part for part in tree.parts if _is(part, "relation")]
     names = {part.parts[0] for part in relations}
     if len(names) != 1 or not _is(tree.parts[0], "relation"):
@@ -324,12 +376,16 @@ def _solutions(tree: Node) -> Tree | None:
 
 
 def _point(tree: Node) -> Tree | None:
-    """The point that equations give, one for each coordinate, in the order of the alphabet: `x = 7, y = 8`."""
+    """The point that equations give, one for each coordinate, in the order of the alphabet:
+    `x = 7, y = 8`.
+    """
     equations = {part.parts[0]: _solution(part) for part in tree.parts if _is(part, "relation")}
     if len(equations) < len(tree.parts) or not all(isinstance(name, str) for name in equations):
         return None
     values = tuple(equations[name] for name in sorted(equations))
-    return Node("()", values) if None not in values and symbols(values).isdisjoint(equations) else None
+    return (
+        Node("()", values) if None not in values and symbols(values).isdisjoint(equations) else None
+    )
 
 
 def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Key]]:

@@ -1,6 +1,8 @@
-r"""From mathematical text, in LaTeX or plain notation, to tokens: one name for each sign, however it was spelled.
+r"""From mathematical text, in LaTeX or plain notation, to tokens: one name for each sign, however
+it was spelled.
 
-- `\cdot`, `\times`, `×` and `*` become the sign `*`; `\pi`, `π` and `pi` the symbol `pi` (see `notation.py`)
+- `\cdot`, `\times`, `×` and `*` become the sign `*`; `\pi`, `π` and `pi` the symbol `pi` (see
+  `notation.py`)
 - what only dresses a formula goes: spaces, dollar signs, `\left`, `\displaystyle`
 - a text with anything else in it is not mathematics: `UnreadableError`
 """
@@ -107,8 +109,12 @@ def number_value(text: str) -> Fraction:
 
 def _ascii(text: str) -> str:
     """Unicode's signs in LaTeX."""
-    text = RAISED_RUN.sub(lambda run: "^{" + "".join(RAISED[sign] for sign in run.group()) + "}", text)
-    text = LOWERED_RUN.sub(lambda run: "_{" + "".join(LOWERED[sign] for sign in run.group()) + "}", text)
+    text = RAISED_RUN.sub(
+        lambda run: "^{" + "".join(RAISED[sign] for sign in run.group()) + "}", text
+    )
+    text = LOWERED_RUN.sub(
+        lambda run: "_{" + "".join(LOWERED[sign] for sign in run.group()) + "}", text
+    )
     return text.translate(UNICODE)
 
 
@@ -128,7 +134,9 @@ def _tokens(text: str, in_words: bool) -> Iterator[Token]:
             inside, place = _braced(text, place)
             yield from _tokens(inside, in_words=found != r"\mathbf")
         elif kind == "letters":
-            yield from _letters(found, space, in_words, attached=start > 0 and text[start - 1].isalnum())
+            yield from _letters(
+                found, space, in_words, attached=start > 0 and text[start - 1].isalnum()
+            )
         else:
             yield from _token(kind, found, space)
         space = False
@@ -160,7 +168,9 @@ def _token(kind: str, found: str, space: bool) -> Iterator[Token]:
             raise UnreadableError(f"{found} is no matrix")
         yield Token("sign", "begin", space)
     else:
-        name = {"degree": "°", "reals": "ℝ", "finish": "finish"}.get(kind) or SAME_SIGN.get(found, found)
+        name = {"degree": "°", "reals": "ℝ", "finish": "finish"}.get(kind) or SAME_SIGN.get(
+            found, found
+        )
         yield Token("sign", name, space)
 
 
@@ -194,7 +204,10 @@ def _letters(run: str, space: bool, in_words: bool, attached: bool) -> Iterator[
 
 
 def _is_word(run: str, in_words: bool, attached: bool) -> bool:
-    r"""`\text{m}` and `\text{no}` are words, `\text{B}` is a choice; outside, `east` is a word and `xyz` a product."""
+    r"""`\text{m}` and `\text{no}` are words, `\text{B}` is a choice; outside, `east` is a word and
+    `xyz` a product.
+    """
     if in_words:
         return len(run) > 1 or run.islower()
-    return (len(run) > 3 and not attached) or (len(run) > 2 and run.isupper())  # ABC: a name, not a product
+    # ABC: a name, not a product
+    return (len(run) > 3 and not attached) or (len(run) > 2 and run.isupper())

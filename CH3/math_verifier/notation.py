@@ -1,4 +1,6 @@
-r"""The tables of notation: what commands, letters and Unicode signs mean. The lexer looks signs up here."""
+r"""The tables of notation: what commands, letters and Unicode signs mean. The lexer looks signs up
+here.
+"""
 
 
 def _words(text: str) -> frozenset[str]:

@@ -1,9 +1,11 @@
 r"""From tokens to a tree, by Pratt's method (Top Down Operator Precedence, POPL 1973).
 
-Every operator has a strength with which it binds what stands beside it; `expression(weakest)` reads on while operators
-bind at least that strongly. A tree is a `Fraction`, a symbol's name (`str`), or a `Node`: an operation and its parts.
+Every operator has a strength with which it binds what stands beside it; `expression(weakest)` reads
+on while operators bind at least that strongly. A tree is a `Fraction`, a symbol's name (`str`), or
+a `Node`: an operation and its parts.
 
-- what notation leaves out is put in: the product in `2x`, the sum in `1\frac{4}{5}`, the braces in `\frac12`
+- what notation leaves out is put in: the product in `2x`, the sum in `1\frac{4}{5}`, the braces in
+  `\frac12`
 - units after a number are read and dropped
 - brackets may be nested only so deep, so no text can exhaust Python's stack
 """
@@ -27,7 +29,14 @@ CALL = re.compile(r"(\^\{-1\}|\^-1)?\([^()]*\)")  # f(x), f^{-1}(x)
 # What stands around the parts of an operation.
 WRITTEN_IN: dict[str, tuple[str, str]] = {"list": ("", ""), "set": ("{", "}"), "abs": ("|", "|")}
 WRITTEN_IN |= {pair: (pair[0], pair[1]) for pair in ("()", "(]", "[)", "[]")}
-MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+MAGNITUDES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
 INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
 
 
@@ -57,7 +66,9 @@ def parse(text: str) -> Tree:
 
 
 class Parser:
-    """Reads a list of tokens from left to right; every method reads one kind of thing and leaves the rest."""
+    """Reads a list of tokens from left to right; every method reads one kind of thing and leaves
+    the rest.
+    """
 
     def __init__(self, tokens: list[Token]):
         self.tokens = [*tokens, END]
@@ -100,7 +111,9 @@ class Parser:
             raise UnreadableError(f"{self.next.text!r} is out of place")
         if len(items) == 1:
             return items[0]
-        return Node(next((word for word in ("or", "and") if word in separators), "list"), tuple(items))
+        return Node(
+            next((word for word in ("or", "and") if word in separators), "list"), tuple(items)
+        )
 
     def items(self) -> tuple[list[Tree], set[str]]:
         """Things between separators, and the separators that were used."""
@@ -138,14 +151,19 @@ class Parser:
                 tree = Node(self.take().text, (tree,))
             elif self.next.kind == "word" and self.next.text in MAGNITUDES:
                 tree = Node("*", (tree, Fraction(MAGNITUDES[self.take().text])))
-            elif self.next.kind == "word" and not {self.next.text, self.next.text.lower()} & NOT_UNITS:
+            elif (
+                self.next.kind == "word"
+                and not {self.next.text, self.next.text.lower()} & NOT_UNITS
+            ):
                 self.units()
             elif self.next.kind == "sign" and self.next.text in BINDING:
                 operator = self.next.text
                 if BINDING[operator] < weakest:
                     break
                 self.take()
-                right = self.exponent() if operator == "^" else self.expression(BINDING[operator] + 1)
+                right = (
+                    self.exponent() if operator == "^" else self.expression(BINDING[operator] + 1)
+                )
                 tree = Node(operator, (tree, right))
             elif weakest <= PRODUCT and self.starts_operand():
                 tree = Node("*", (tree, self.expression(PRODUCT + 1)))
@@ -161,7 +179,9 @@ class Parser:
             raise UnreadableError(f"more than {MAX_OPERATORS} operators")
 
     def exponent(self) -> Tree:
-        r"""What follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`. In `x^2\frac12` it is the 2 alone."""
+        r"""What follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`. In `x^2\frac12` it
+        is the 2 alone.
+        """
         self.count_operator()
         if self.next.kind != "number":
             return self.expression(BINDING["^"])
@@ -173,7 +193,13 @@ class Parser:
         if self.sees("-", "+", "±", "∓"):
             self.count_operator()
             sign, tree = self.take().text, self.expression(max(weakest, PRODUCT))
-            return tree if sign == "+" else Node("neg", (tree,)) if sign == "-" else Node(sign, (Fraction(0), tree))
+            return (
+                tree
+                if sign == "+"
+                else Node("neg", (tree,))
+                if sign == "-"
+                else Node(sign, (Fraction(0), tree))
+            )
         return self.operand()
 
     def starts_operand(self) -> bool:
@@ -243,10 +269,16 @@ class Parser:
             return None
         if not (isinstance(top, Fraction) and isinstance(bottom, Fraction)):
             return None
-        return top / bottom if top.denominator == bottom.denominator == 1 and 0 <= top < bottom else None
+        return (
+            top / bottom
+            if top.denominator == bottom.denominator == 1 and 0 <= top < bottom
+            else None
+        )
 
     def argument(self) -> Tree:
-        r"""What a command of LaTeX applies to: a group, or the next sign alone: `\frac12` is one half."""
+        r"""What a command of LaTeX applies to: a group, or the next sign alone: `\frac12` is one
+        half.
+        """
         if self.next.kind != "number":
             return self.operand()
         digit, rest = self.next.text[0], self.next.text[1:]
@@ -280,7 +312,9 @@ class Parser:
         if power in (Node("neg", (Fraction(1),)), Fraction(-1)) and name in INVERSE:
             name, power = INVERSE[name], None
         argument = self.function_argument()
-        arguments = argument.parts if isinstance(argument, Node) and argument.op == "()" else (argument,)
+        arguments = (
+            argument.parts if isinstance(argument, Node) and argument.op == "()" else (argument,)
+        )
         tree = Node(name, (*arguments, *base))
         return tree if power is None else Node("^", (tree, power))
 
@@ -303,7 +337,8 @@ class Parser:
 
     def bracket(self, opening: str) -> Tree:
         """Something in brackets, or several things: a point, an interval, a set."""
-        bars, self.bars = self.bars, int(opening == r"\{")  # in a set, a bar comes before a condition
+        # in a set, a bar comes before a condition
+        bars, self.bars = self.bars, int(opening == r"\{")
         items, separators = self.items()
         if opening == r"\{" and self.skip("|", ":"):
             items = [self.relation()]
@@ -347,7 +382,9 @@ class Parser:
 
     def units(self) -> None:
         """Words after a number: `cm^2`, `miles per hour`, `m/s`, `apples`."""
-        while self.next.kind == "word" or (self.sees("/") and self.tokens[self.place + 1].kind in ("word", "symbol")):
+        while self.next.kind == "word" or (
+            self.sees("/") and self.tokens[self.place + 1].kind in ("word", "symbol")
+        ):
             if self.take().text == "/":
                 self.take()
             if self.skip("^"):
@@ -371,7 +408,10 @@ def written(tree: Tree) -> str:
     """
     if not isinstance(tree, Node):
         return str(tree)
-    op, parts = tree.op, [written(part) if isinstance(part, (Fraction, str, Node)) else part for part in tree.parts]
+    op, parts = (
+        tree.op,
+        [written(part) if isinstance(part, (Fraction, str, Node)) else part for part in tree.parts],
+    )
     if op == "matrix":
         return "[" + "; ".join(", ".join(map(written, row)) for row in parts) + "]"
     if op in ("relation", "word"):

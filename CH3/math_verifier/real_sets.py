@@ -1,8 +1,8 @@
-r"""Sets of real numbers: intervals, points, their unions, intersections and differences, and what inequalities say.
+r"""Sets of real numbers: intervals, points, their unions, intersections and differences, and what
+inequalities say.
 
-A set is a sorted list of intervals that do not touch, so equal sets have equal lists. A point is an interval that
-begins and ends at the same number.
-"""
+A set is a sorted list of intervals that do not touch, so equal sets have equal lists. A point is an
+interval that begins and ends at the same number."""
 
 import math
 from fractions import Fraction
@@ -29,7 +29,9 @@ class Interval(NamedTuple):
     @property
     def empty(self) -> bool:
         """Whether nothing is in it."""
-        return self.low > self.high or (self.low == self.high and not (self.low_closed and self.high_closed))
+        return self.low > self.high or (
+            self.low == self.high and not (self.low_closed and self.high_closed)
+        )
 
 
 Reals = list[Interval]
@@ -55,7 +57,11 @@ def reals(tree: Tree) -> Reals:
         return merged([Interval(point, True, point, True) for point in map(end, tree.parts)])
     if tree.op in ("∪", "∩", "∖"):
         first, second = map(reals, tree.parts)
-        return merged(first + second) if tree.op == "∪" else common(first, second if tree.op == "∩" else others(second))
+        return (
+            merged(first + second)
+            if tree.op == "∪"
+            else common(first, second if tree.op == "∩" else others(second))
+        )
     if tree.op in ("or", "and", "list"):
         return joined(tree.op, tree.parts)
     if tree.op == "relation":
@@ -66,9 +72,8 @@ def reals(tree: Tree) -> Reals:
 def joined(word: str, parts: tuple[Tree, ...]) -> Reals:
     """What several inequalities say of one variable, with "or" or "and" between them.
 
-    A mere list says that all of them hold, as `x > 1, x < 3` does; or, where that cannot be, that one does, as
-    `x < 1, x > 3`.
-    """
+    A mere list says that all of them hold, as `x > 1, x < 3` does; or, where that cannot be, that
+    one does, as `x < 1, x > 3`."""
     relations = [part for part in parts if isinstance(part, Node) and part.op == "relation"]
     if len(relations) < len(parts):
         raise UnreadableError("not inequalities")
@@ -94,17 +99,23 @@ def end(tree: Tree) -> Fraction | float:
 def merged(intervals: Reals) -> Reals:
     """Sorted, without what is empty, and joined where they touch."""
     found: Reals = []
-    for interval in sorted((one for one in intervals if not one.empty), key=lambda one: (one.low, not one.low_closed)):
+    for interval in sorted(
+        (one for one in intervals if not one.empty), key=lambda one: (one.low, not one.low_closed)
+    ):
         if found and _touch(found[-1], interval):
             last = found.pop()
-            high, high_closed = max((last.high, last.high_closed), (interval.high, interval.high_closed))
+            high, high_closed = max(
+                (last.high, last.high_closed), (interval.high, interval.high_closed)
+            )
             interval = Interval(last.low, last.low_closed, high, high_closed)
         found.append(interval)
     return found
 
 
 def _touch(first: Interval, second: Interval) -> bool:
-    return second.low < first.high or (second.low == first.high and (first.high_closed or second.low_closed))
+    return second.low < first.high or (
+        second.low == first.high and (first.high_closed or second.low_closed)
+    )
 
 
 def common(first: Reals, second: Reals) -> Reals:
@@ -122,13 +133,17 @@ def others(intervals: Reals) -> Reals:
     """All real numbers but these."""
     found = ALL
     for low, low_closed, high, high_closed in intervals:
-        outside = [Interval(-INFINITY, False, low, not low_closed), Interval(high, not high_closed, INFINITY, False)]
+        outside = [
+            Interval(-INFINITY, False, low, not low_closed),
+            Interval(high, not high_closed, INFINITY, False),
+        ]
         found = common(found, outside)
     return found
 
 
 def solutions(relation: Node) -> Reals:
-    """The solutions of a chain of inequalities in one variable, each linear or of a linear absolute value.
+    """The solutions of a chain of inequalities in one variable, each linear or of a linear absolute
+    value.
 
     Raises:
         UnreadableError: it is none.
@@ -168,7 +183,11 @@ def _half_line(difference: Tree, sign: str, name: str) -> Reals:
         raise UnreadableError("not linear")
     line = Node("+", (low, Node("*", (high - low, name))))
     for value, expected in zip(values_at_places(difference), values_at_places(line), strict=True):
-        if not isinstance(value, Fraction) or not isinstance(expected, Fraction) or not nearly_equal(value, expected):
+        if (
+            not isinstance(value, Fraction)
+            or not isinstance(expected, Fraction)
+            or not nearly_equal(value, expected)
+        ):
             raise UnreadableError("not linear")
     slope, root = high - low, -low / (high - low)
     if sign == "!=":

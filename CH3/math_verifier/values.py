@@ -1,11 +1,14 @@
 r"""What an expression is worth: its values at several places, in a form that can be compared.
 
-Two expressions are equal if they have equal values wherever both are defined. Nobody can try every place, and nobody
-needs to: two different polynomials of degree d agree, at a place drawn at random from n, with a probability of at most
-d / n (Schwartz, 1980, https://doi.org/10.1145/322217.322225; Zippel, 1979).
+Two expressions are equal if they have equal values wherever both are defined. Nobody can try every
+place, and nobody
+needs to: two different polynomials of degree d agree, at a place drawn at random from n, with a
+probability of at most d / n (Schwartz, 1980, https://doi.org/10.1145/322217.322225; Zippel, 1979).
 
-- values that are fractions are exact, and recognised: `\log_2 8` is 3, if it agrees with 3 in a thousand digits
-- others are rounded to a hundred digits, which no two different numbers that people write have in common
+- values that are fractions are exact, and recognised: `\log_2 8` is 3, if it agrees with 3 in a
+  thousand digits
+- others are rounded to a hundred digits, which no two different numbers that people write have in
+  common
 """
 
 import hashlib
@@ -22,8 +25,18 @@ SAME_DIGITS = 100
 PRECISE_DIGITS = 900  # in which a number must agree with a fraction to be it
 ROUGH, PRECISE = Arithmetic(SAME_DIGITS + 50), Arithmetic(PRECISE_DIGITS + 100)
 LARGEST_DENOMINATOR = 10**30  # of a fraction that an inexact number is recognised as
-# Where variables are: small and large, positive and negative, so that roots and logarithms are defined somewhere.
-RANGES = ((1, 10), (0, 1), (-10, -1), (10, 100), (10**8, 10**9), (-1, 0), (1, 4), (-(10**9), -(10**8)))
+# Where variables are: small and large, positive and negative, so that roots and logarithms are
+#     defined somewhere.
+RANGES = (
+    (1, 10),
+    (0, 1),
+    (-10, -1),
+    (10, 100),
+    (10**8, 10**9),
+    (-1, 0),
+    (1, 4),
+    (-(10**9), -(10**8)),
+)
 WHOLE = frozenset(["!", "binom", "gcd", "lcm"])  # defined for whole numbers alone
 
 
@@ -38,12 +51,13 @@ Value = Fraction | Complex
 
 
 def fingerprint(tree: Tree, salt: str = "", whole: bool = False) -> tuple[Value | None, ...]:
-    """The values of an expression at several places; one, if it has no variables or does not depend on them.
+    """The values of an expression at several places; one, if it has no variables or does not depend
+    on them.
 
     Args:
         tree: an expression.
-        salt: where both texts of a comparison are known, the places are drawn with them, so nobody can have written an
-            expression that agrees just there.
+        salt: where both texts of a comparison are known, the places are drawn with them, so nobody
+            can have written an expression that agrees just there.
         whole: try whole numbers, for factorials and the like.
 
     Returns:
@@ -73,7 +87,8 @@ def value_at(tree: Tree, variables: dict[str, Fraction], precise: bool = False) 
     """The value of an expression at one place; None where it has none.
 
     Args:
-        precise: look again, with many more digits, whether what seems to be a fraction is one: `10^{50} + e^{-500}`.
+        precise: look again, with many more digits, whether what seems to be a fraction is one:
+            `10^{50} + e^{-500}`.
     """
     try:
         value = ROUGH.evaluate(tree, variables)
@@ -115,7 +130,9 @@ def symbols(tree: Tree | tuple) -> set[str]:
 
 def nearly_equal(first: Fraction, second: Fraction) -> bool:
     """Whether two values agree, but for what rounding has done to them."""
-    return first == second or abs(first - second) <= max(abs(first), abs(second)) / 10 ** (SAME_DIGITS - 10)
+    return first == second or abs(first - second) <= max(abs(first), abs(second)) / 10 ** (
+        SAME_DIGITS - 10
+    )
 
 
 def needs_whole(tree: Tree) -> bool:
@@ -132,17 +149,24 @@ def _places(names: set[str], salt: str, whole: bool) -> Iterator[dict[str, Fract
     for number in range(len(RANGES)):
         drawn = {}
         for name in names:
-            digest = hashlib.blake2b(f"{salt}|{name}|{number}".encode("utf-8", "replace"), digest_size=4).digest()
-            low, high = RANGES[(number + ord(name[0])) % len(RANGES)]  # x and y have different signs somewhere
+            digest = hashlib.blake2b(
+                f"{salt}|{name}|{number}".encode("utf-8", "replace"), digest_size=4
+            ).digest()
+            # x and y have different signs somewhere
+            low, high = RANGES[(number + ord(name[0])) % len(RANGES)]
             share = int.from_bytes(digest, "big") % 996 + 1
             value = low + (high - low) * Fraction(share, 997)
             # one place is whole, for rounding up and down
-            drawn[name] = Fraction(2 + share % 19) if whole else Fraction(int(value)) if low == 10 else value
+            drawn[name] = (
+                Fraction(2 + share % 19) if whole else Fraction(int(value)) if low == 10 else value
+            )
         yield drawn
 
 
 def _recognised(value: Any, digits: int) -> Value:
-    """Of all numbers that agree in so many digits, one: see `_recognised_real`. The value is one of mpmath's."""
+    """Of all numbers that agree in so many digits, one: see `_recognised_real`. The value is one of
+    mpmath's.
+    """
     if hasattr(value, "imag") and value.imag:
         size, scale = max(1, abs(value)), 10**digits
         if abs(value.imag) * scale > size:

@@ -1,8 +1,11 @@
-"""Solutions drawn from a model for a list of problems, graded and kept: what votes and stopping rules are tried on.
+"""Solutions drawn from a model for a list of problems, graded and kept: what votes and stopping
+rules are tried on.
 
-- `voted_answers` makes self-consistency an `answer_fn` of CH3's `evaluate`, whose results file keeps every solution: a
-  run that was killed goes on where it was; `served_votes` does so with the solutions of a serving engine
-- solutions that were drawn once can be voted on in many ways, and a stopping rule replayed on them, without a model
+- `voted_answers` makes self-consistency an `answer_fn` of CH3's `evaluate`, whose results file
+  keeps every solution: a run that was killed goes on where it was; `served_votes` does so with the
+  solutions of a serving engine
+- solutions that were drawn once can be voted on in many ways, and a stopping rule replayed on them,
+  without a model
 """
 
 import time
@@ -48,12 +51,13 @@ def voted_answers(
     Args:
         model, tokenizer, template, thinking: as in `CH3.evaluation.answers.model_answers`.
         num_samples: solutions that vote on a problem.
-        options: how they are drawn, and when that ends: the keyword arguments of `self_consistency_many`.
+        options: how they are drawn, and when that ends: the keyword arguments of
+            `self_consistency_many`.
 
     Returns:
-        An `answer_fn` for `evaluate`. An answer's text is the first solution that has the winning answer, or nothing if
-        no solution has any; its tokens are those of all solutions; its samples are the solutions that were counted.
-        It raises what `self_consistency_many` raises.
+        An `answer_fn` for `evaluate`. An answer's text is the first solution that has the winning
+        answer, or nothing if no solution has any; its tokens are those of all solutions; its
+        samples are the solutions that were counted. It raises what `self_consistency_many` raises.
     """
 
     def prompts(problems: Iterator[dict]) -> Iterator[tuple]:
@@ -64,7 +68,9 @@ def voted_answers(
     def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
         votes = self_consistency_many(model, tokenizer, prompts(problems), num_samples, **options)
         for (problem, ids, started), consensus in votes:
-            yield _answer(problem, tokenizer.decode(ids), consensus.samples, consensus.tokens, started)
+            yield _answer(
+                problem, tokenizer.decode(ids), consensus.samples, consensus.tokens, started
+            )
 
     return answer_fn
 
@@ -86,25 +92,28 @@ def served_votes(
 
     Args:
         endpoint, thinking, concurrency: as in `CH3.evaluation.serving.served_answers`.
-        template, num_samples, temperature, ...: as in `voted_answers`. The seed fixes each request's; whether the
-            server then gives the same solution again is its own affair.
+        template, num_samples, temperature, ...: as in `voted_answers`. The seed fixes each
+            request's; whether the server then gives the same solution again is its own affair.
 
     Returns:
-        An `answer_fn` like that of `voted_answers`. Samples are asked for in the rule's waves. Where the server gives
-        no log-probabilities, all samples count as equally likely (0). A problem of which a sample gets no answer is
-        left out, and the reason printed; it raises `EndpointRefusedError` if the server refuses everything.
+        An `answer_fn` like that of `voted_answers`. Samples are asked for in the rule's waves.
+        Where the server gives no log-probabilities, all samples count as equally likely (0). A
+        problem of which a sample gets no answer is left out, and the reason printed; it raises
+        `EndpointRefusedError` if the server refuses everything.
     """
     if num_samples < 1:
         raise ValueError(f"num_samples is {num_samples}: a vote needs at least one sample")
     rule = stopping_rule(early_stopping)
     options: dict[str, Any] = {"thinking": thinking, "max_tokens": max_new_tokens}
     options |= {"temperature": temperature, "top_p": top_p}
-    options["logprobs"] = 1 if thinking is None else True  # of plain text: how many alternatives to list
+    # of plain text: how many alternatives to list
+    options["logprobs"] = 1 if thinking is None else True
 
     def begin_wave(vote: ServedVote, requests: Requests) -> None:
         wave = min(rule.wave(vote.drawn, num_samples), num_samples - vote.begun)
         for number in range(vote.begun, vote.begun + wave):
-            seed_of_sample = int(digest([seed, vote.prompt, number])[:7], 16)  # 28 bits: any server's type holds it
+            # 28 bits: any server's type holds it
+            seed_of_sample = int(digest([seed, vote.prompt, number])[:7], 16)
             requests.submit((vote, number), vote.prompt, seed=seed_of_sample, **options)
         vote.begun += wave
 
@@ -139,7 +148,9 @@ def _sample(completion: Completion) -> Sample:
 
 @dataclass(eq=False)
 class ServedVote:
-    """The vote on one problem, while a server writes: how many samples were begun, and those that it has finished."""
+    """The vote on one problem, while a server writes: how many samples were begun, and those that
+    it has finished.
+    """
 
     problem: dict
     prompt: str
@@ -159,11 +170,20 @@ class ServedVote:
         return _answer(self.problem, self.prompt, self.drawn, tokens, self.started)
 
 
-def _answer(problem: dict, prompt: str, samples: Sequence[Sample], tokens: int, started: float) -> Answer:
+def _answer(
+    problem: dict, prompt: str, samples: Sequence[Sample], tokens: int, started: float
+) -> Answer:
     """The answer that won the vote of these samples; `started` by `time.perf_counter`."""
     groups = majority_vote(samples).groups
     text = groups[0].samples[0].text if groups else ""
-    return Answer(problem, prompt, text, tokens, time.perf_counter() - started, [asdict(one) for one in samples])
+    return Answer(
+        problem,
+        prompt,
+        text,
+        tokens,
+        time.perf_counter() - started,
+        [asdict(one) for one in samples],
+    )
 
 
 def draw(
@@ -180,17 +200,24 @@ def draw(
 
     Args:
         problems: as `CH3.problems.load_problems` gives them.
-        progress: as in `evaluate`.
-        model, tokenizer, template, num_samples, options: as in `voted_answers`, which says what is raised.
+        progress: as in `evaluate`. model, tokenizer, template, num_samples, options: as in
+        `voted_answers`, which says what is raised.
     """
     with TemporaryDirectory() as folder:
         answer_fn = voted_answers(model, tokenizer, template, num_samples, **options)
-        return draws_of(evaluate(answer_fn, problems, Path(folder) / "draws.jsonl", settings={}, progress=progress))
+        return draws_of(
+            evaluate(
+                answer_fn, problems, Path(folder) / "draws.jsonl", settings={}, progress=progress
+            )
+        )
 
 
 def draws_of(results: Iterable[dict]) -> Draws:
     """The solutions that are kept in the results of an evaluation of `voted_answers`, graded."""
-    return [graded_samples([Sample(**kept) for kept in result["samples"]], result["reference"]) for result in results]
+    return [
+        graded_samples([Sample(**kept) for kept in result["samples"]], result["reference"])
+        for result in results
+    ]
 
 
 def graded_samples(samples: Sequence[Sample], reference: str) -> list[GradedSample]:

@@ -1,4 +1,6 @@
-"""The table of `CH4.experiments` as Markdown and as pictures, whose titles are computed from the numbers."""
+"""The table of `CH4.experiments` as Markdown and as pictures, whose titles are computed from the
+numbers.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -33,7 +35,9 @@ RULE_MARKERS = dict(zip(RULES, ("s", "^", "v"), strict=True))
 
 
 class Look(NamedTuple):
-    """How the rows of one prompt are drawn: a colour, the lines of votes and of pass@n, single points."""
+    """How the rows of one prompt are drawn: a colour, the lines of votes and of pass@n, single
+    points.
+    """
 
     colour: str
     votes: str
@@ -42,7 +46,8 @@ class Look(NamedTuple):
     inside: str
 
 
-LOOKS = (Look(ORANGE, "d--", "+-.", "P", ORANGE), Look(BLUE, "o-", "x:", "D", "white"))  # two prompts differ in all
+# two prompts differ in all
+LOOKS = (Look(ORANGE, "d--", "+-.", "P", ORANGE), Look(BLUE, "o-", "x:", "D", "white"))
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
@@ -50,7 +55,9 @@ def markdown_table(rows: Sequence[Row]) -> str:
     lines = [HEADINGS, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
-    padded = ([f"{cell:{width}s}" for cell, width in zip(line, widths, strict=True)] for line in lines)
+    padded = (
+        [f"{cell:{width}s}" for cell, width in zip(line, widths, strict=True)] for line in lines
+    )
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
@@ -65,7 +72,11 @@ def _cells(row: Row) -> list[str]:
         percent(row.samples_saved) if row.samples_saved else "",
         percent(row.tokens_saved) if row.tokens_saved else "",
         points(row.gain) if row.gain else "",
-        "" if compared is None else compared.name if compared.prompt == row.prompt else compared.prompt,
+        ""
+        if compared is None
+        else compared.name
+        if compared.prompt == row.prompt
+        else compared.prompt,
     ]
 
 
@@ -96,9 +107,13 @@ def plot_by_samples(rows: Sequence[Row]) -> Figure:
     gain = _known(vote.gain)
     clear = "" if gain.low > 0 or gain.high < 0 else ", no clear difference"
     title = f"{_spoken(vote.prompt)}: the majority of {vote.size} against one sample,\n{points(gain)} points{clear}"
-    figure, axes = new_picture(title, "samples a problem (bars: 95 % interval)", "problems answered rightly, %")
+    figure, axes = new_picture(
+        title, "samples a problem (bars: 95 % interval)", "problems answered rightly, %"
+    )
     for look, prompt in zip(LOOKS, prompts, strict=False):
-        _draw_prompt(axes, rows, prompt, look, lambda row: 0.85 if row.method == GREEDY else row.size)
+        _draw_prompt(
+            axes, rows, prompt, look, lambda row: 0.85 if row.method == GREEDY else row.size
+        )
     axes.set_xscale("log")
     sizes = sorted({row.size for row in rows})
     axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -109,7 +124,9 @@ def plot_by_samples(rows: Sequence[Row]) -> Figure:
 
 
 def plot_by_tokens(rows: Sequence[Row]) -> Figure:
-    """Accuracy against the tokens that were drawn for a problem: what each way of answering buys with them."""
+    """Accuracy against the tokens that were drawn for a problem: what each way of answering buys
+    with them.
+    """
     prompts = _prompts(rows)
     full = _of(rows, prompts[-1], MAJORITY)[-1]
     thriftiest = max(_of(rows, full.prompt, *RULES), key=lambda row: _known(row.tokens_saved).value)
@@ -125,9 +142,14 @@ def plot_by_tokens(rows: Sequence[Row]) -> Figure:
             _points(axes, [row.mean_tokens], [row], **style, label=label)
     axes.set_xscale("log")
     ways = _in_words(
-        rows, (GREEDY, ONE_SAMPLE, MAJORITY, *RULES), lambda row: f"{_right(row)} for {row.mean_tokens:,.0f}"
+        rows,
+        (GREEDY, ONE_SAMPLE, MAJORITY, *RULES),
+        lambda row: f"{_right(row)} for {row.mean_tokens:,.0f}",
     )
-    describe(figure, f"Points, problems answered rightly, in %, by the tokens drawn for a problem. {ways}")
+    describe(
+        figure,
+        f"Points, problems answered rightly, in %, by the tokens drawn for a problem. {ways}",
+    )
     return _finished(figure, axes)
 
 
@@ -135,16 +157,32 @@ def plot_savings(rows: Sequence[Row]) -> Figure:
     """What each stopping rule saves of the full vote, and what that does to its accuracy."""
     prompt = _prompts(rows)[-1]
     stopped = sorted(_of(rows, prompt, *RULES), key=lambda row: -_known(row.tokens_saved).value)
-    parts = ", ".join(f"{row.method} {100 * _known(row.tokens_saved).value:.0f} %" for row in stopped)
+    parts = ", ".join(
+        f"{row.method} {100 * _known(row.tokens_saved).value:.0f} %" for row in stopped
+    )
     title = f"{_spoken(prompt)}, at most {stopped[0].size} votes. Tokens saved:\n{parts}"
-    figure, axes = new_picture(title, "saved, % of the full vote (bars: 95 % interval)", "", grid="x")
+    figure, axes = new_picture(
+        title, "saved, % of the full vote (bars: 95 % interval)", "", grid="x"
+    )
     for shift, colour, name in ((-0.2, BLUE, "samples"), (0.2, ORANGE, "tokens")):
-        estimates = [_known(row.samples_saved if name == "samples" else row.tokens_saved) for row in stopped]
+        estimates = [
+            _known(row.samples_saved if name == "samples" else row.tokens_saved) for row in stopped
+        ]
         places = [place + shift for place in range(len(stopped))]
         hatch = None if name == "samples" else "//"
         widths = [100 * estimate.value for estimate in estimates]
         bars = error_bars(estimates)
-        axes.barh(places, widths, 0.38, xerr=bars, color=colour, hatch=hatch, alpha=0.7, capsize=3, label=name)
+        axes.barh(
+            places,
+            widths,
+            0.38,
+            xerr=bars,
+            color=colour,
+            hatch=hatch,
+            alpha=0.7,
+            capsize=3,
+            label=name,
+        )
     names = [f"{row.method}; accuracy\n{points(_known(row.gain))} points" for row in stopped]
     axes.set_yticks(range(len(stopped)), names, fontsize=9)
     axes.invert_yaxis()
@@ -156,7 +194,9 @@ def plot_savings(rows: Sequence[Row]) -> Figure:
 
 def _known(estimate: Estimate | None) -> Estimate:
     if estimate is None:
-        raise ValueError("a row to show has no estimate: votes need a baseline, and stopping rules a full vote")
+        raise ValueError(
+            "a row to show has no estimate: votes need a baseline, and stopping rules a full vote"
+        )
     return estimate
 
 
@@ -181,7 +221,9 @@ def _bought(row: Row) -> str:
 
 
 def _saved(row: Row) -> str:
-    samples, tokens = (f"{100 * _known(saved).value:.0f} %" for saved in (row.samples_saved, row.tokens_saved))
+    samples, tokens = (
+        f"{100 * _known(saved).value:.0f} %" for saved in (row.samples_saved, row.tokens_saved)
+    )
     return f"{row.method}: {samples} of the samples, {tokens} of the tokens, accuracy {points(_known(row.gain))} points"
 
 
@@ -194,23 +236,35 @@ def _in_words(rows: Sequence[Row], methods: Sequence[str], say: Callable[[Row], 
     return " ".join(sentences)
 
 
-def _draw_prompt(axes: Axes, rows: Sequence[Row], prompt: str, look: Look, place: Callable[[Row], float]) -> None:
-    """Votes, what a perfect chooser would reach, and the greedy answer of one prompt, each where `place` says."""
+def _draw_prompt(
+    axes: Axes, rows: Sequence[Row], prompt: str, look: Look, place: Callable[[Row], float]
+) -> None:
+    """Votes, what a perfect chooser would reach, and the greedy answer of one prompt, each where
+    `place` says.
+    """
     for methods, fmt, name in (
         ((ONE_SAMPLE, MAJORITY), look.votes, "majority"),
         ((ANY,), look.ceiling, "any right"),
         ((GREEDY,), look.greedy, "greedy"),
     ):
         shown = _of(rows, prompt, *methods)
-        style = {"color": look.colour, "fmt": fmt, "mfc": look.inside if name == "greedy" else look.colour}
-        _points(axes, [place(row) for row in shown], shown, **style, label=f"{_spoken(prompt)}, {name}")
+        style = {
+            "color": look.colour,
+            "fmt": fmt,
+            "mfc": look.inside if name == "greedy" else look.colour,
+        }
+        _points(
+            axes, [place(row) for row in shown], shown, **style, label=f"{_spoken(prompt)}, {name}"
+        )
 
 
 def _points(axes: Axes, places: Sequence[float], rows: Sequence[Row], **style: Any) -> None:
     """Accuracies with their intervals."""
     accuracies = [row.accuracy for row in rows]
     values = [100 * accuracy.value for accuracy in accuracies]
-    axes.errorbar(places, values, yerr=error_bars(accuracies), capsize=3, markersize=5, elinewidth=1, **style)
+    axes.errorbar(
+        places, values, yerr=error_bars(accuracies), capsize=3, markersize=5, elinewidth=1, **style
+    )
 
 
 def _finished(figure: Figure, axes: Axes) -> Figure:

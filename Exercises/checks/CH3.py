@@ -1,4 +1,5 @@
-r"""What chapter 3's exercises are checked with: reference values worked out here, apart from the solutions.
+r"""What chapter 3's exercises are checked with: reference values worked out here, apart from the
+solutions.
 
 For each exercise a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
 """
@@ -24,7 +25,11 @@ def fill_template(rng: Random) -> Iterator[Case]:
     hand = [
         ("Question: {problem}\nAnswer:", "What is 1 + 1?", "Question: What is 1 + 1?\nAnswer:"),
         ("Use \\boxed{{}}: {problem}", "\\frac{1}{2} + 1?", "Use \\boxed{}: \\frac{1}{2} + 1?"),
-        ("{problem} Again: {problem}", "What is \\sqrt{{a}}?", "What is \\sqrt{{a}}? Again: What is \\sqrt{{a}}?"),
+        (
+            "{problem} Again: {problem}",
+            "What is \\sqrt{{a}}?",
+            "What is \\sqrt{{a}}? Again: What is \\sqrt{{a}}?",
+        ),
         ("{{problem}} means: {problem}", "3 {problem}s", "{problem} means: 3 {problem}s"),
     ]
     for template, problem, expected in hand:
@@ -32,7 +37,9 @@ def fill_template(rng: Random) -> Iterator[Case]:
     for _ in range(3):
         before, after = (f"{rng.choice(WORDS)} {{{rng.choice(WORDS)}}}: " for _ in range(2))
         problem = f"What is \\frac{{{rng.randint(1, 9)}}}{{{rng.randint(2, 9)}}}?"
-        yield Case((f"{_doubled(before)}{{problem}}{_doubled(after)}", problem), before + problem + after)
+        yield Case(
+            (f"{_doubled(before)}{{problem}}{_doubled(after)}", problem), before + problem + after
+        )
 
 
 def _doubled(text: str) -> str:
@@ -55,17 +62,30 @@ def last_number(rng: Random) -> Iterator[Case]:
         yield Case((text,), expected)
     for _ in range(5):
         numbers = [
-            rng.choice([f"{rng.randint(-999, 999)}", f"{rng.randint(1000, 10**7):,}", f"{rng.uniform(-9, 9):.2f}"])
+            rng.choice(
+                [
+                    f"{rng.randint(-999, 999)}",
+                    f"{rng.randint(1000, 10**7):,}",
+                    f"{rng.uniform(-9, 9):.2f}",
+                ]
+            )
             for _ in range(3)
         ]
-        text = "".join(f"{rng.choice(WORDS)} {number}{rng.choice(['. ', ' ', ', ', '; '])}" for number in numbers)
+        text = "".join(
+            f"{rng.choice(WORDS)} {number}{rng.choice(['. ', ' ', ', ', '; '])}"
+            for number in numbers
+        )
         yield Case((text + rng.choice(WORDS),), numbers[-1])
 
 
 def last_box(rng: Random) -> Iterator[Case]:
     """Contents nested here, at random and by hand, then boxed."""
     hand = [
-        (r"First \boxed{3}, no: \boxed{\frac{1}{2}}, I mean \boxed{\fra", r"\frac{1}{2}", "the last one was cut off"),
+        (
+            r"First \boxed{3}, no: \boxed{\frac{1}{2}}, I mean \boxed{\fra",
+            r"\frac{1}{2}",
+            "the last one was cut off",
+        ),
         (r"\boxed{1} and \boxed{2}.", "2", ""),
         ("I do not know {yet}.", None, "no box"),
         (r"It is \boxed{\frac{1}{2", None, "the only one was cut off"),
@@ -87,7 +107,9 @@ def _nested(rng: Random, depth: int) -> str:
     """Text in which braces nest so deep."""
     if depth == 0:
         return str(rng.randint(0, 99))
-    return rng.choice(["\\sqrt{%s}", "\\frac{1}{%s}", "x^{%s} + \\sqrt{2}", "\\{%s\\}^{2}"]) % _nested(rng, depth - 1)
+    return rng.choice(
+        ["\\sqrt{%s}", "\\frac{1}{%s}", "x^{%s} + \\sqrt{2}", "\\{%s\\}^{2}"]
+    ) % _nested(rng, depth - 1)
 
 
 def number_value(rng: Random) -> Iterator[Case]:
@@ -106,20 +128,40 @@ def number_value(rng: Random) -> Iterator[Case]:
     ]
     for text, value in hand:
         yield Case((text,), value)
-    for text in ("12,5", "1,2345", "1234,567", "1/2", "1e5", "1_000", "3 4", "1.2.3", "", "-", "%", "x", "."):
+    for text in (
+        "12,5",
+        "1,2345",
+        "1234,567",
+        "1/2",
+        "1e5",
+        "1_000",
+        "3 4",
+        "1.2.3",
+        "",
+        "-",
+        "%",
+        "x",
+        ".",
+    ):
         yield Case((text,), None, note="not a number here")
     for _ in range(5):
         whole, places = rng.randint(0, 10**7), rng.randint(1, 4)
         digits = rng.randrange(10**places)
         sign, per_cent = rng.choice([1, -1]), rng.choice([1, 100])
-        text = f"{'-' if sign < 0 else ''}{rng.choice([f'{whole:,}', str(whole)])}.{digits:0{places}d}"
+        text = (
+            f"{'-' if sign < 0 else ''}{rng.choice([f'{whole:,}', str(whole)])}.{digits:0{places}d}"
+        )
         value = Fraction(sign * (whole * 10**places + digits), 10**places * per_cent)
         yield Case((text + ("" if per_cent == 1 else "\\%"),), value)
 
 
 def mixed_number(rng: Random) -> Iterator[Case]:
     """One fraction from the three integers, by the rule from school; then spelled in every way."""
-    for text, value in (("3 1/2", Fraction(7, 2)), ("5", Fraction(5)), (r"\frac{7}{2}", Fraction(7, 2))):
+    for text, value in (
+        ("3 1/2", Fraction(7, 2)),
+        ("5", Fraction(5)),
+        (r"\frac{7}{2}", Fraction(7, 2)),
+    ):
         yield Case((text,), value)
     yield Case(("-3\\frac{1}{2}",), Fraction(-7, 2), note="the sign is for all of it")
     yield Case(("-1/2",), Fraction(-1, 2))
@@ -135,8 +177,21 @@ def mixed_number(rng: Random) -> Iterator[Case]:
 
 
 def calculate(rng: Random) -> Iterator[Case]:
-    """Python's grammar has the same priorities: its syntax tree, walked with fractions, nothing executed."""
-    fixed = ("1 + 2*3^2", "8 - 4 - 2", "1/3 + 0.5", "2^3^2", "-2^2", "2*-3", "(1+2)*(3-5)", "12/2/3", "2^-1*4", "((7))")
+    """Python's grammar has the same priorities: its syntax tree, walked with fractions, nothing
+    executed.
+    """
+    fixed = (
+        "1 + 2*3^2",
+        "8 - 4 - 2",
+        "1/3 + 0.5",
+        "2^3^2",
+        "-2^2",
+        "2*-3",
+        "(1+2)*(3-5)",
+        "12/2/3",
+        "2^-1*4",
+        "((7))",
+    )
     for text in (*fixed, "- -3", "0.1+0.2", "1-(2-3)-4", "-3+5"):
         yield Case((text,), _value_of_syntax_tree(text))
     yield Case(("2^(1/2*4)",), Fraction(4), note="the exponent's value is whole")
@@ -171,7 +226,9 @@ def _refused(function: Callable, text: str) -> str:
 def _expression(rng: Random, operands: int) -> str:
     """A random expression that divides by no zero; exponents are small and so is what they raise."""
     while True:
-        text = "".join(_term(rng) + rng.choice([" + ", "-", " * ", "/"]) for _ in range(operands - 1)) + _term(rng)
+        text = "".join(
+            _term(rng) + rng.choice([" + ", "-", " * ", "/"]) for _ in range(operands - 1)
+        ) + _term(rng)
         try:
             _value_of_syntax_tree(text)
         except ZeroDivisionError:
@@ -224,11 +281,19 @@ def same_fraction(rng: Random) -> Iterator[Case]:
     ):
         yield Case((first, second), same)
     yield Case(((1, 3), (10**20, 3 * 10**20 + 1)), False, note="they differ in the 21st digit")
-    yield Case(((10**400 + 1, 10**400), (1, 1)), False, shown="same_fraction((10**400 + 1, 10**400), (1, 1))")
+    yield Case(
+        ((10**400 + 1, 10**400), (1, 1)),
+        False,
+        shown="same_fraction((10**400 + 1, 10**400), (1, 1))",
+    )
     for first, second in (((0, 0), (1, 2)), ((1, 2), (0, 0)), ((1, 0), (1, 0)), ((1, 0), (2, 0))):
         yield Case((first, second), False, note="a denominator is 0")
     for step in (0, 1, 0, 1):
-        top, bottom, times = rng.randint(-(10**18), 10**18), rng.randint(10**17, 10**18), rng.choice([-7, -2, 3, 9])
+        top, bottom, times = (
+            rng.randint(-(10**18), 10**18),
+            rng.randint(10**17, 10**18),
+            rng.choice([-7, -2, 3, 9]),
+        )
         other = (top * times + step, bottom * times)
         yield Case(((top, bottom), other), Fraction(top, bottom) == Fraction(*other))
 
@@ -243,15 +308,52 @@ def same_function(rng: Random) -> Iterator[Case]:
         return Case((first, second, points), expected, shown=shown, note=note)
 
     quotient = lambda x: (x * x - 1) / (x - 1)  # noqa: E731
-    yield case(quotient, lambda x: x + 1, numbers, True, "x -> (x² - 1)/(x - 1), x -> x + 1", "no value at 1")
-    yield case(lambda x: x + 1, quotient, numbers, True, "x -> x + 1, x -> (x² - 1)/(x - 1)", "no value at 1")
-    yield case(lambda x: 2 * x, lambda x: x * x, [numbers[1], numbers[2]], False, "x -> 2x, x -> x²", "equal at 2")
+    yield case(
+        quotient,
+        lambda x: x + 1,
+        numbers,
+        True,
+        "x -> (x² - 1)/(x - 1), x -> x + 1",
+        "no value at 1",
+    )
+    yield case(
+        lambda x: x + 1,
+        quotient,
+        numbers,
+        True,
+        "x -> x + 1, x -> (x² - 1)/(x - 1)",
+        "no value at 1",
+    )
+    yield case(
+        lambda x: 2 * x,
+        lambda x: x * x,
+        [numbers[1], numbers[2]],
+        False,
+        "x -> 2x, x -> x²",
+        "equal at 2",
+    )
     yield case(quotient, lambda x: x + 2, numbers, False, "x -> (x² - 1)/(x - 1), x -> x + 2")
-    yield case(lambda x: 1 / x, lambda x: 1 / x, [Fraction(0)], None, "x -> 1/x, x -> 1/x", "nowhere to compare")
+    yield case(
+        lambda x: 1 / x,
+        lambda x: 1 / x,
+        [Fraction(0)],
+        None,
+        "x -> 1/x, x -> 1/x",
+        "nowhere to compare",
+    )
     yield case(lambda x: x, lambda x: x, [], None, "x -> x, x -> x", "no points")
-    yield case(lambda x: x * 0, lambda x: x - x, numbers, True, "x -> 0x, x -> x - x", "both values are 0")
+    yield case(
+        lambda x: x * 0, lambda x: x - x, numbers, True, "x -> 0x, x -> x - x", "both values are 0"
+    )
     tiny = Fraction(1, 10**30)
-    yield case(lambda x: x, lambda x: x + tiny, numbers, False, "x -> x, x -> x + 10**-30", "a tiny difference")
+    yield case(
+        lambda x: x,
+        lambda x: x + tiny,
+        numbers,
+        False,
+        "x -> x, x -> x + 10**-30",
+        "a tiny difference",
+    )
     for last in (True, False, True, False):
         a, b = rng.sample(range(-20, 21), 2)
         points = [Fraction(-a), Fraction(-b), *[Fraction(rng.randint(21, 40))] * last]
@@ -272,7 +374,9 @@ def same_interval(rng: Random) -> Iterator[Case]:
         ("[-1/3, 2]", "[-0.333, 2]", False),
     ):
         yield Case((first, second), same)
-    yield Case(("(0, 1/3)", "(0, 0.33333333333333333333)"), False, note="they differ in the 21st digit")
+    yield Case(
+        ("(0, 1/3)", "(0, 0.33333333333333333333)"), False, note="they differ in the 21st digit"
+    )
     for first, second, same in (
         ("(3, 3)", "[5, 3]", True),
         ("(3, 3]", "[7, 7)", True),
@@ -284,7 +388,12 @@ def same_interval(rng: Random) -> Iterator[Case]:
         yield Case((first, second), same, note="is there a number in them?")
     for changed in (None, 0, 1, 2, 3, None):
         low = rng.randint(-40, 40)
-        parts = [rng.choice("[("), Fraction(low, 8), Fraction(low + rng.randint(3, 40), 8), rng.choice("])")]
+        parts = [
+            rng.choice("[("),
+            Fraction(low, 8),
+            Fraction(low + rng.randint(3, 40), 8),
+            rng.choice("])"),
+        ]
         other = list(parts)
         if changed in (1, 2):
             other[changed] += Fraction(1, 8)
@@ -295,7 +404,8 @@ def same_interval(rng: Random) -> Iterator[Case]:
 
 def _interval(rng: Random, parts: list) -> str:
     opening, low, high, closing = parts
-    ends = [rng.choice([str(end), str(float(end))]) for end in (low, high)]  # eighths are exact as decimals
+    # eighths are exact as decimals
+    ends = [rng.choice([str(end), str(float(end))]) for end in (low, high)]
     return f"{opening}{ends[0]},{rng.choice(['', ' '])}{ends[1]}{closing}"
 
 
@@ -335,7 +445,11 @@ def broken_rule(rng: Random) -> Iterator[Case]:
     """Relations made to break one rule, or none; what comes back is tried on the relation itself."""
 
     def case(same, answers, breaks, about):
-        expected = Where("answers that break a rule", lambda got: _breaks(same, answers, got)) if breaks else None
+        expected = (
+            Where("answers that break a rule", lambda got: _breaks(same, answers, got))
+            if breaks
+            else None
+        )
         return Case((same, answers), expected, shown=f"broken_rule({about}, {answers})")
 
     def nearly_equal(a: str, b: str) -> bool:
@@ -361,11 +475,15 @@ def broken_rule(rng: Random) -> Iterator[Case]:
         modulus = rng.randint(2, 4)
         odd_one, other = rng.choice([(a, b) for a in numbers for b in numbers if a != b])
 
-        def same(a: str, b: str, modulus=modulus, special=(odd_one, other) if breaks else None) -> bool:
+        def same(
+            a: str, b: str, modulus=modulus, special=(odd_one, other) if breaks else None
+        ) -> bool:
             equal = int(a) % modulus == int(b) % modulus
             return not equal if (a, b) == special else equal
 
-        yield case(same, numbers, breaks, f"a % {modulus} == b % {modulus}" + breaks * ", but for one pair")
+        yield case(
+            same, numbers, breaks, f"a % {modulus} == b % {modulus}" + breaks * ", but for one pair"
+        )
 
 
 def _breaks(same: Callable, answers: list[str], got: tuple) -> bool:
@@ -395,7 +513,9 @@ class _Priced(int):
 
 
 def bounded_power(rng: Random) -> Iterator[Case]:
-    """Small powers multiplied out and measured as text; of the large ones it is known that they are."""
+    """Small powers multiplied out and measured as text; of the large ones it is known that they
+    are.
+    """
 
     def case(base, exponent, most, expected, shown=None):
         text = f"bounded_power({base}, {shown or exponent}, max_digits={most})"
@@ -444,7 +564,13 @@ def _equal_floats(answer: str, reference: str) -> bool:
 
 def count_mistakes(rng: Random) -> Iterator[Case]:
     """Counted by hand; and judges made to be wrong so many times."""
-    pairs = [("0.5", "1/2", True), ("7", "7", True), ("0.333", "1/3", False), ("0.501", "0.5", False), ("x", "x", True)]
+    pairs = [
+        ("0.5", "1/2", True),
+        ("7", "7", True),
+        ("0.333", "1/3", False),
+        ("0.501", "0.5", False),
+        ("x", "x", True),
+    ]
     for judge, expected, about in (
         (_equal_strings, (0, 1), "equal strings"),
         (_always_same, (2, 0), "always the same"),
@@ -465,13 +591,24 @@ def count_mistakes(rng: Random) -> Iterator[Case]:
 
 
 def find_mistake(rng: Random) -> Iterator[Case]:
-    """The truth about a pair is the repository's `grade_answer`; each bad judge is that one with a fault."""
+    """The truth about a pair is the repository's `grade_answer`; each bad judge is that one with a
+    fault.
+    """
     judges = _bad_judges()
     first = [("that compares strings", _equal_strings), ("without a fault", grade_answer)]
-    for about, judge in (*first, *rng.sample(judges, len(judges)), ("without a fault", grade_answer)):
-        wanted = Where("a pair that it gets wrong: (answer, reference, same in truth)", lambda got: len(got) == 3)
+    for about, judge in (
+        *first,
+        *rng.sample(judges, len(judges)),
+        ("without a fault", grade_answer),
+    ):
+        wanted = Where(
+            "a pair that it gets wrong: (answer, reference, same in truth)",
+            lambda got: len(got) == 3,
+        )
         expected = None if judge is grade_answer else wanted
-        yield Case((judge,), expected, run=_run_find_mistake, shown=f"find_mistake(a judge {about})")
+        yield Case(
+            (judge,), expected, run=_run_find_mistake, shown=f"find_mistake(a judge {about})"
+        )
 
 
 def _run_find_mistake(find_mistake: Callable, judge: Callable) -> tuple | None:
@@ -484,7 +621,9 @@ def _run_find_mistake(find_mistake: Callable, judge: Callable) -> tuple | None:
     answer, reference, same = got
     if grade_answer(answer, reference) != same:
         truth = "different" if same else "the same"
-        raise Mistake(f"came back: {got!r}\nbut the two are {truth}: so says the repository's grade_answer")
+        raise Mistake(
+            f"came back: {got!r}\nbut the two are {truth}: so says the repository's grade_answer"
+        )
     if judge(answer, reference) == same:
         raise Mistake(f"came back: {got!r}\nbut this judge is right about that pair")
     return got
@@ -493,13 +632,19 @@ def _run_find_mistake(find_mistake: Callable, judge: Callable) -> tuple | None:
 def _bad_judges() -> list[tuple[str, Callable]]:
     def rounds(answer, reference):
         values = [_decimal(text) for text in (answer, reference)]
-        return grade_answer(answer, reference) or (None not in values and round(values[0] - values[1], 2) == 0)
+        return grade_answer(answer, reference) or (
+            None not in values and round(values[0] - values[1], 2) == 0
+        )
 
     def forgets_signs(answer, reference):
         return grade_answer(answer.replace("-", ""), reference.replace("-", ""))
 
     def sorts(answer, reference):
-        parts = [sorted(re.split(r"[(),\s]+", text)) for text in (answer, reference) if text.startswith("(")]
+        parts = [
+            sorted(re.split(r"[(),\s]+", text))
+            for text in (answer, reference)
+            if text.startswith("(")
+        ]
         return grade_answer(answer, reference) or (len(parts) == 2 and parts[0] == parts[1])
 
     def forgets_ends(answer, reference):
@@ -529,15 +674,29 @@ def _bad_judges() -> list[tuple[str, Callable]]:
 def _decimal(text: str) -> float | None:
     """A number or a fraction, not exactly; None for anything else."""
     try:
-        return float(Fraction(re.sub(r"\\d?frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text).replace(" ", "")))
+        return float(
+            Fraction(re.sub(r"\\d?frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text).replace(" ", ""))
+        )
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
 
 
 def wilson(rng: Random) -> Iterator[Case]:
-    """What the interval is: all shares that z deviations separate from the one seen; the ends by bisection."""
-    fixed = [(8, 10, 1.96), (80, 100, 1.96), (0, 5, 1.96), (5, 5, 1.96), (1, 1, 1.0), (389, 500, 2.576)]
-    drawn = [(rng.randint(0, total), total, rng.choice([1.0, 1.645, 1.96])) for total in rng.sample(range(2, 2000), 4)]
+    """What the interval is: all shares that z deviations separate from the one seen; the ends by
+    bisection.
+    """
+    fixed = [
+        (8, 10, 1.96),
+        (80, 100, 1.96),
+        (0, 5, 1.96),
+        (5, 5, 1.96),
+        (1, 1, 1.0),
+        (389, 500, 2.576),
+    ]
+    drawn = [
+        (rng.randint(0, total), total, rng.choice([1.0, 1.645, 1.96]))
+        for total in rng.sample(range(2, 2000), 4)
+    ]
     for right, total, z in fixed + drawn:
         seen = right / total
 
@@ -560,7 +719,15 @@ def _end(inside: Callable[[float], bool], within: float, outside: float) -> floa
 
 def problems_needed(rng: Random) -> Iterator[Case]:
     """The width squared is a quadratic equation in z²/n, which has a formula."""
-    fixed = [(0.5, 0.1), (0.5, 0.05), (0.5, 0.0005), (1.0, 0.02), (0.0, 0.02), (0.9, 0.3), (0.152, 0.063)]
+    fixed = [
+        (0.5, 0.1),
+        (0.5, 0.05),
+        (0.5, 0.0005),
+        (1.0, 0.02),
+        (0.0, 0.02),
+        (0.9, 0.3),
+        (0.152, 0.063),
+    ]
     drawn = [(rng.uniform(0.01, 0.99), rng.uniform(0.002, 0.3)) for _ in range(4)]
     for share, width in fixed + drawn:
         spread, square = 4 * share * (1 - share), width**2
@@ -578,8 +745,13 @@ def _results(rng: Random, count: int, **fields: list) -> list[dict]:
 
 def accuracy_by_level(rng: Random) -> Iterator[Case]:
     """Counted level by level over the whole list."""
-    hand = [{"level": level, "correct": correct} for level, correct in ((2, False), (1, True), (2, True), (10, True))]
-    drawn = [_results(rng, 30, level=[1, 2, 3, 4, 5, 10], correct=[True, False, True]) for _ in range(3)]
+    hand = [
+        {"level": level, "correct": correct}
+        for level, correct in ((2, False), (1, True), (2, True), (10, True))
+    ]
+    drawn = [
+        _results(rng, 30, level=[1, 2, 3, 4, 5, 10], correct=[True, False, True]) for _ in range(3)
+    ]
     alone = [{"level": 3, "correct": False, "subject": "Algebra"}]
     for results in (hand, alone, *drawn):
         rows = []
@@ -601,14 +773,20 @@ def lengths_by_subject(rng: Random) -> Iterator[Case]:
             ("Algebra", True, 20),
         )
     ]
-    fields = {"subject": ["Algebra", "Geometry", "Sequences"], "correct": [True, False], "tokens": [*range(5, 200)]}
+    fields = {
+        "subject": ["Algebra", "Geometry", "Sequences"],
+        "correct": [True, False],
+        "tokens": [*range(5, 200)],
+    }
     for results in (hand, [], *(_results(rng, count, **fields) for count in (4, 20, 30))):
         expected = {}
         for subject in {result["subject"] for result in results}:
             means = []
             for correct in (True, False):
                 verdict = (subject, correct)
-                tokens = [one["tokens"] for one in results if (one["subject"], one["correct"]) == verdict]
+                tokens = [
+                    one["tokens"] for one in results if (one["subject"], one["correct"]) == verdict
+                ]
                 means.append(math.fsum(tokens) / len(tokens) if tokens else None)
             expected[subject] = tuple(means)
         yield Case((results,), expected)
@@ -616,23 +794,41 @@ def lengths_by_subject(rng: Random) -> Iterator[Case]:
 
 def compare_templates(rng: Random) -> Iterator[Case]:
     """A model made to know certain prompts: how many of each template is decided here."""
-    questions = ["What is \\frac{1}{2} + 1?", "What is 2 + 3?", "How many {a, b}?", "7 * 8?", "What is \\sqrt{49}?"]
+    questions = [
+        "What is \\frac{1}{2} + 1?",
+        "What is 2 + 3?",
+        "How many {a, b}?",
+        "7 * 8?",
+        "What is \\sqrt{49}?",
+    ]
     frames = {
         "bare": ("", ""),
         "box": ("Answer in \\boxed{}. ", ""),
         "steps": ("Q: ", "\nExplain step by step.\nA:"),
         "json": ('Fill in {"answer": ...}: ', "\n"),
     }
-    for known in ((1, 4, 3, 2), (2, 3, 3, 0), (0, 0, 0, 0), *(rng.choices(range(6), k=4) for _ in range(3))):
+    for known in (
+        (1, 4, 3, 2),
+        (2, 3, 3, 0),
+        (0, 0, 0, 0),
+        *(rng.choices(range(6), k=4) for _ in range(3)),
+    ):
         names = rng.sample(sorted(frames), 4)
-        problems = [{"problem": question, "answer": str(rng.randint(1, 99))} for question in questions]
+        problems = [
+            {"problem": question, "answer": str(rng.randint(1, 99))} for question in questions
+        ]
         answers: dict[str, str] = {}
         for name, count in zip(names, known, strict=True):
             before, after = frames[name]
             for problem in rng.sample(problems, count):
-                answers[f"{before}{problem['problem']}{after}"] = f"so \\boxed{{{problem['answer']}}}"
+                answers[f"{before}{problem['problem']}{after}"] = (
+                    f"so \\boxed{{{problem['answer']}}}"
+                )
         ask = lambda prompt, answers=answers: answers.get(prompt, "I do not know.")  # noqa: E731
-        templates = {name: f"{_doubled(frames[name][0])}{{problem}}{_doubled(frames[name][1])}" for name in names}
+        templates = {
+            name: f"{_doubled(frames[name][0])}{{problem}}{_doubled(frames[name][1])}"
+            for name in names
+        }
         best_first = sorted(range(4), key=lambda place, known=known: (-known[place], place))
         expected = [(names[place], known[place] / len(problems)) for place in best_first]
         shown = f"compare_templates({templates}, {len(problems)} problems, ask, grade)"
@@ -652,14 +848,20 @@ def still_open(rng: Random) -> Iterator[Case]:
     yield Case((b"", ids), ids, note="an empty file")
     yield Case((settings[:9], ids), ids, note="the settings were cut")
     yield Case((settings, ids), ids, note="no results yet")
-    yield Case((settings + text + _line({"unique_id": "a", "text": ""})[:-1], ids), ["a", "c"], note="no line break")
+    yield Case(
+        (settings + text + _line({"unique_id": "a", "text": ""})[:-1], ids),
+        ["a", "c"],
+        note="no line break",
+    )
     accent = _line({"unique_id": "c", "text": "é"})
     cut = accent.index("é".encode()) + 1
     yield Case((settings + text + accent[:cut], ids), ["a", "c"], note="cut in the middle of é")
     exotic = _line({"unique_id": "a", "text": "one\u2028two"})
     note = "U+2028 in a text is no line break"
     yield Case((settings + exotic, ids), ["b", "c"], note=note)
-    yield Case((settings + _line({"text": "2", "unique_id": "p10"}), ["p1", "p10", "p100"]), ["p1", "p100"])
+    yield Case(
+        (settings + _line({"text": "2", "unique_id": "p10"}), ["p1", "p10", "p100"]), ["p1", "p100"]
+    )
     for _ in range(4):
         names = [f"test/{number}" for number in rng.sample(range(30), 8)]
         answered = rng.sample(names, rng.randint(1, 8))
@@ -678,10 +880,20 @@ class _Killed(Exception):  # noqa: N818 (what befalls a program, no error of our
 
 
 def resumed(rng: Random) -> Iterator[Case]:
-    """Killed after so many answers, the file cut by so many bytes: what is asked again follows from these two."""
-    for count, answered, cut in ((5, 3, 4), (3, 0, 0), (4, 2, 0), (4, 1, 1), (6, rng.randint(1, 5), rng.randint(0, 6))):
+    """Killed after so many answers, the file cut by so many bytes: what is asked again follows from
+    these two.
+    """
+    for count, answered, cut in (
+        (5, 3, 4),
+        (3, 0, 0),
+        (4, 2, 0),
+        (4, 1, 1),
+        (6, rng.randint(1, 5), rng.randint(0, 6)),
+    ):
         numbers = rng.sample(range(1000), count)
-        problems = [{"unique_id": f"p{number}", "problem": f"What is {number} + 1?"} for number in numbers]
+        problems = [
+            {"unique_id": f"p{number}", "problem": f"What is {number} + 1?"} for number in numbers
+        ]
         kept = answered - (cut > 0)
         asked = [problem["problem"] for problem in problems]
         expected = {
@@ -711,7 +923,9 @@ def _run_resumed(resumed: Callable, problems: list[dict], answered: int, cut: in
             on_disk = path.read_bytes().count(b"\n") if path.exists() else 0
             if on_disk != kept + len(asked):
                 expected = f"expected:  {kept + len(asked)}, one for each answer so far"
-                raise Mistake(f"when it asked {question!r}, the file held {on_disk} whole lines\n{expected}")
+                raise Mistake(
+                    f"when it asked {question!r}, the file held {on_disk} whole lines\n{expected}"
+                )
             if len(asked) == killed_at:
                 raise _Killed
             asked.append(question)
@@ -742,18 +956,30 @@ def _run_resumed(resumed: Callable, problems: list[dict], answered: int, cut: in
 def _check_lines(path: Path, problems: list[dict]) -> None:
     content = path.read_bytes()
     try:
-        found = {result["unique_id"]: result["text"] for result in map(json.loads, content.split(b"\n")[:-1])}
+        found = {
+            result["unique_id"]: result["text"]
+            for result in map(json.loads, content.split(b"\n")[:-1])
+        }
     except (ValueError, KeyError, TypeError):
-        raise Mistake(f"in the end the file holds {content!r}\nexpected:  JSON in each line, nothing else") from None
+        raise Mistake(
+            f"in the end the file holds {content!r}\nexpected:  JSON in each line, nothing else"
+        ) from None
     if found != {problem["unique_id"]: _written(problem["problem"]) for problem in problems}:
-        raise Mistake(f"in the end the file holds {content!r}\nexpected:  unique_id and text of each problem")
+        raise Mistake(
+            f"in the end the file holds {content!r}\nexpected:  unique_id and text of each problem"
+        )
 
 
 def own_problems(rng: Random) -> Iterator[Case]:
-    """Written to a file, and read back by the repository's `load_problems`; the fields came before the texts."""
+    """Written to a file, and read back by the repository's `load_problems`; the fields came before
+    the texts.
+    """
     hand = [
         ("Half of 48, plus 3?", "Half is 48/2 = <<48/2=24>>24.\n24 + 3 = <<24+3=27>>27.\n#### 27"),
-        ("How many cents are 12 euros?", "12 * 100 = <<12*100=1200>>1200, or <<1200=1200>>1,200.\n####  1,200 "),
+        (
+            "How many cents are 12 euros?",
+            "12 * 100 = <<12*100=1200>>1200, or <<1200=1200>>1,200.\n####  1,200 ",
+        ),
         ("Half of 48, plus 3?", "It is 27.\n#### 27"),
         ("Is 3 < 5 and 7 > 5? Say 1 or 0.", "3 < 5 and 7 > 5.\n#### 1"),
     ]
@@ -770,7 +996,9 @@ def own_problems(rng: Random) -> Iterator[Case]:
             numbers = rng.sample(range(100), steps)
             question = f"Add 1 to {numbers}, one by one. The “last” one is?"
             plain = [f"{number} + 1 = {number + 1}." for number in numbers]
-            worked = [f"{number} + 1 = <<{number}+1={number + 1}>>{number + 1}." for number in numbers]
+            worked = [
+                f"{number} + 1 = <<{number}+1={number + 1}>>{number + 1}." for number in numbers
+            ]
             questions.append((question, "\n".join([*worked, f"#### {numbers[-1] + 1}"])))
             fields.append((question, "\n".join(plain), str(numbers[-1] + 1), min(steps, 5)))
         again = rng.choice(questions)
@@ -780,13 +1008,19 @@ def own_problems(rng: Random) -> Iterator[Case]:
 def _own_case(questions: list[tuple[str, str]], fields: list[tuple], subject: str) -> Case:
     names = ("problem", "solution", "answer", "level")
     expected = [
-        {**dict(zip(names, values, strict=True)), "subject": subject, "unique_id": f"{subject}/{number}"}
+        {
+            **dict(zip(names, values, strict=True)),
+            "subject": subject,
+            "unique_id": f"{subject}/{number}",
+        }
         for number, values in enumerate(fields, 1)
     ]
     return Case((questions, subject), expected, run=_run_own_problems)
 
 
-def _run_own_problems(own_problems: Callable, questions: list[tuple[str, str]], subject: str) -> list[dict]:
+def _run_own_problems(
+    own_problems: Callable, questions: list[tuple[str, str]], subject: str
+) -> list[dict]:
     from CH3.problems import load_problems  # here, as it is slow to import
 
     got = own_problems(questions, subject)

@@ -1,4 +1,5 @@
-"""What chapter 4's exercises are checked with: reference values worked out here, apart from the solutions.
+"""What chapter 4's exercises are checked with: reference values worked out here, apart from the
+solutions.
 
 For each exercise a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
 """
@@ -49,8 +50,13 @@ def _hit(weights: Iterable[float], u: float) -> int:
 
 def least_sure_step(rng: Random) -> Iterator[Case]:
     """Exponentials of Python's floats."""
-    fixed = [[[1.0, -2.0], [7.0, 7.0], [4.0, 1.0]], [[0.0, 2.0, 0.0], [5.0, 1.0, 5.0]], [[1.0, 2.0, 4.0]]]
-    tail = [math.log(p) for p in (0.52, 0.12, 0.12, 0.12, 0.12)]  # a larger entropy than the next, and more sure
+    fixed = [
+        [[1.0, -2.0], [7.0, 7.0], [4.0, 1.0]],
+        [[0.0, 2.0, 0.0], [5.0, 1.0, 5.0]],
+        [[1.0, 2.0, 4.0]],
+    ]
+    # a larger entropy than the next, and more sure
+    tail = [math.log(p) for p in (0.52, 0.12, 0.12, 0.12, 0.12)]
     fixed.append([tail, [math.log(p) for p in (0.5, 0.4997, 0.0001, 0.0001, 0.0001)]])
     drawn = [(2 * _randn(rng, steps, 5)).tolist() for steps in (4, 6, 9, 12)]
     for logits in fixed + drawn:
@@ -63,7 +69,11 @@ def with_temperature(rng: Random) -> Iterator[Case]:
     odds = torch.tensor([0.0, math.log(3)])
     for degree, expected in ((1.0, [0.25, 0.75]), (0.5, [0.1, 0.9]), (0.0, [0.0, 1.0])):
         yield Case((odds, degree), torch.tensor(expected))
-    yield Case((torch.tensor([2.0, 5.0, 5.0, 1.0]), 0.0), torch.tensor([0.0, 1.0, 0.0, 0.0]), note="two are largest")
+    yield Case(
+        (torch.tensor([2.0, 5.0, 5.0, 1.0]), 0.0),
+        torch.tensor([0.0, 1.0, 0.0, 0.0]),
+        note="two are largest",
+    )
     for degree in (0.01, 100.0, rng.uniform(0.3, 0.8), rng.uniform(1.2, 3.0)):
         logits = 3 * _randn(rng, 6)
         expected = _softmax([score / degree for score in logits.tolist()])
@@ -72,33 +82,56 @@ def with_temperature(rng: Random) -> Iterator[Case]:
 
 def keep_top_k(rng: Random) -> Iterator[Case]:
     """Python's sort, which leaves equal ones in their order."""
-    fixed = [([[1.0, 3.0, 2.0, 2.0]], 2), ([[0.0, 5.0, -1.0], [9.0, 8.0, 7.0]], 1), ([[4.0, 4.0, 4.0, 4.0]], 3)]
+    fixed = [
+        ([[1.0, 3.0, 2.0, 2.0]], 2),
+        ([[0.0, 5.0, -1.0], [9.0, 8.0, 7.0]], 1),
+        ([[4.0, 4.0, 4.0, 4.0]], 3),
+    ]
     drawn = [(_randn(rng, rows, 7).tolist(), rng.randint(2, 5)) for rows in (1, 3, 4)]
     for logits, k in [*fixed, ([[2.0, 1.0]], 5), *drawn]:
         expected = []
         for row in logits:
             kept = sorted(range(len(row)), key=lambda token, row=row: -row[token])[:k]
-            expected.append([score if token in kept else -math.inf for token, score in enumerate(row)])
+            expected.append(
+                [score if token in kept else -math.inf for token, score in enumerate(row)]
+            )
         note = "more than there are" if k > len(logits[0]) else ""
         yield Case((torch.tensor(logits), k), torch.tensor(expected), note=note)
 
 
 def keep_nucleus(rng: Random) -> Iterator[Case]:
-    """Added up token by token in Python's floats; p lies in the middle between two sums, or is met exactly."""
+    """Added up token by token in Python's floats; p lies in the middle between two sums, or is met
+    exactly.
+    """
     three, quarters = torch.tensor([[0.09, 0.5, 0.41]]).log(), torch.zeros(1, 4)
     inf = math.inf
     yield Case((three, 0.9), three.masked_fill(torch.tensor([[True, False, False]]), -inf))
-    yield Case((three, 0.2), three.masked_fill(torch.tensor([[True, False, True]]), -inf), note="one is enough")
+    yield Case(
+        (three, 0.2),
+        three.masked_fill(torch.tensor([[True, False, True]]), -inf),
+        note="one is enough",
+    )
     yield Case((three, 0.95), three, note="all are needed")
-    yield Case((quarters, 0.5), torch.tensor([[0, 0, -inf, -inf]]), note="each 0.25: two reach 0.5 exactly")
+    yield Case(
+        (quarters, 0.5), torch.tensor([[0, 0, -inf, -inf]]), note="each 0.25: two reach 0.5 exactly"
+    )
     rows = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.45, 0.35]]).log()
-    yield Case((rows, 0.5), rows.masked_fill(torch.tensor([[False, True, True], [True, False, False]]), -inf))
+    yield Case(
+        (rows, 0.5),
+        rows.masked_fill(torch.tensor([[False, True, True], [True, False, False]]), -inf),
+    )
     for vocab in (5, 8, 12):
         logits = 2 * _randn(rng, 3, vocab)
         probabilities = [_softmax(row) for row in logits.tolist()]
-        sums = [total for row in probabilities for total in itertools.accumulate(sorted(row, reverse=True))]
+        sums = [
+            total
+            for row in probabilities
+            for total in itertools.accumulate(sorted(row, reverse=True))
+        ]
         borders = sorted(total for total in [0.3, *sums, 0.97] if 0.3 <= total <= 0.97)
-        low, high = max(itertools.pairwise(borders), key=lambda gap: (gap[1] - gap[0]) * rng.uniform(0.8, 1))
+        low, high = max(
+            itertools.pairwise(borders), key=lambda gap: (gap[1] - gap[0]) * rng.uniform(0.8, 1)
+        )
         p = round((low + high) / 2, 3)
         kept = [_nucleus(row, p) for row in probabilities]
         cut = torch.tensor([[token not in row for token in range(vocab)] for row in kept])
@@ -114,16 +147,29 @@ def draw_tokens(rng: Random) -> Iterator[Case]:
         ([[0.25, 0.0, 0.0]], [0.99], "the line is 0.25 long"),
     ]
     for count in (3, 5, 40):
-        weights = [[rng.choice([0.0, rng.random()]) for _ in range(7)] + [0.3] for _ in range(count)]
-        fixed.append(([[weight / 8 for weight in row] for row in weights], [rng.random() for _ in weights], ""))
+        weights = [
+            [rng.choice([0.0, rng.random()]) for _ in range(7)] + [0.3] for _ in range(count)
+        ]
+        fixed.append(
+            (
+                [[weight / 8 for weight in row] for row in weights],
+                [rng.random() for _ in weights],
+                "",
+            )
+        )
     for weights, uniform, note in fixed:
         expected = torch.tensor([_hit(row, u) for row, u in zip(weights, uniform, strict=True)])
-        arguments = (torch.tensor(weights, dtype=torch.float64), torch.tensor(uniform, dtype=torch.float64))
+        arguments = (
+            torch.tensor(weights, dtype=torch.float64),
+            torch.tensor(uniform, dtype=torch.float64),
+        )
         yield Case(arguments, expected, note=note)
 
 
 class _ToyModel:
-    """A model whose scores for the next token are waves that depend on the sum of the tokens so far."""
+    """A model whose scores for the next token are waves that depend on the sum of the tokens so
+    far.
+    """
 
     def __init__(self, vocab: int, phase: int):
         self.vocab, self.phase = vocab, phase
@@ -144,7 +190,10 @@ class _ToyModel:
         for _ in range(max_new_tokens):
             probabilities = _softmax(score / degree for score in self.scores(ids))
             kept = _nucleus(probabilities, p)
-            weights = [probability if token in kept else 0.0 for token, probability in enumerate(probabilities)]
+            weights = [
+                probability if token in kept else 0.0
+                for token, probability in enumerate(probabilities)
+            ]
             token = _hit(weights, torch.rand(1, generator=generator, dtype=torch.float64).item())
             if token in stop_ids:
                 break
@@ -153,8 +202,17 @@ class _ToyModel:
 
 
 def sample_text(rng: Random) -> Iterator[Case]:
-    """Toy models, followed in Python's floats, and the shipped one with the repository's `generate` and filters."""
-    settings = [(1.0, 0.05, 5), (1.0, 0.9, 12), (0.6, 0.7, 20), (1.8, 0.6, 20), (0.3, 0.95, 20), (2.5, 0.75, 20)]
+    """Toy models, followed in Python's floats, and the shipped one with the repository's `generate`
+    and filters.
+    """
+    settings = [
+        (1.0, 0.05, 5),
+        (1.0, 0.9, 12),
+        (0.6, 0.7, 20),
+        (1.8, 0.6, 20),
+        (0.3, 0.95, 20),
+        (2.5, 0.75, 20),
+    ]
     for number, (degree, p, most) in enumerate(settings):
         model = _ToyModel(rng.randint(9, 15), rng.randint(1, 1000))
         prompt, seed = [rng.randrange(9) for _ in range(rng.randint(2, 5))], rng.getrandbits(31)
@@ -162,19 +220,36 @@ def sample_text(rng: Random) -> Iterator[Case]:
         stop_ids = () if number < 3 else (whole[rng.randint(3, 9)], 99)
         expected = model.sample(prompt, most, stop_ids, degree, p, seed)
         arguments = (model, torch.tensor([prompt]), most, stop_ids, degree, p, seed)
-        shown = f"sample_text(model, tensor([{prompt}]), max_new_tokens={most}, stop_ids={stop_ids}, "
+        shown = (
+            f"sample_text(model, tensor([{prompt}]), max_new_tokens={most}, stop_ids={stop_ids}, "
+        )
         shown += f"temperature={degree}, p={p}, generator with seed {seed})"
         note = "p is so small that one token stays" if p == 0.05 else ""
         yield Case(arguments, expected, run=_run_sample_text, note=note, shown=shown)
     model, tokenizer = load_qwen3("tiny")
-    ids = torch.tensor([tokenizer.encode(f"What is {rng.randint(10, 99)} + {rng.randint(10, 99)}?")])
+    ids = torch.tensor(
+        [tokenizer.encode(f"What is {rng.randint(10, 99)} + {rng.randint(10, 99)}?")]
+    )
     seed, draws = rng.getrandbits(31), sampler(temperature(1.5), top_p(0.9))
     repeated = torch.Generator().manual_seed(seed)
     expected = list(
-        generate(model, ids, 8, sampler=draws, stop_ids=tokenizer.stop_ids, use_cache=False, generator=repeated)
+        generate(
+            model,
+            ids,
+            8,
+            sampler=draws,
+            stop_ids=tokenizer.stop_ids,
+            use_cache=False,
+            generator=repeated,
+        )
     )
     shown = f"sample_text(tiny, input_ids, 8, tokenizer.stop_ids, temperature=1.5, p=0.9, generator with seed {seed})"
-    yield Case((model, ids, 8, tokenizer.stop_ids, 1.5, 0.9, seed), expected, run=_run_sample_text, shown=shown)
+    yield Case(
+        (model, ids, 8, tokenizer.stop_ids, 1.5, 0.9, seed),
+        expected,
+        run=_run_sample_text,
+        shown=shown,
+    )
 
 
 def _run_sample_text(sample_text: Callable, *arguments) -> list[int]:
@@ -183,7 +258,9 @@ def _run_sample_text(sample_text: Callable, *arguments) -> list[int]:
 
 
 def _toy_probabilities(tokens: list[int], phase: int, vocab: int = 6) -> list[float]:
-    """What could follow a row's tokens; the last token, which ends a row, becomes likelier with each step."""
+    """What could follow a row's tokens; the last token, which ends a row, becomes likelier with
+    each step.
+    """
     scores = [math.sin((sum(tokens) + phase) * (token + 2)) for token in range(vocab - 1)]
     return _softmax([*scores, 0.4 * len(tokens) - 1])
 
@@ -203,21 +280,33 @@ def _alone(seed: int, phase: int, max_new_tokens: int, stop_id: int) -> list[int
 def sample_batch(rng: Random) -> Iterator[Case]:
     """Each row drawn alone; and `step` notes with how many rows it is called."""
     drawn = [([rng.getrandbits(31) for _ in range(rows)], rng.randint(8, 12)) for rows in (4, 6, 8)]
-    for seeds, most in [([7, 8, 7], 6), ([0], 9), ([5, 4, 3, 2, 1], 1), (list(range(8)), 12), *drawn]:
+    for seeds, most in [
+        ([7, 8, 7], 6),
+        ([0], 9),
+        ([5, 4, 3, 2, 1], 1),
+        (list(range(8)), 12),
+        *drawn,
+    ]:
         phase = rng.randrange(1, 1000)
         expected = [_alone(seed, phase, most, 5) for seed in seeds]
         shown = f"sample_batch(step, seeds={seeds}, max_new_tokens={most}, stop_id=5)"
         yield Case((seeds, most, phase), expected, run=_run_sample_batch, shown=shown)
 
 
-def _run_sample_batch(sample_batch: Callable, seeds: list[int], most: int, phase: int) -> list[list[int]]:
+def _run_sample_batch(
+    sample_batch: Callable, seeds: list[int], most: int, phase: int
+) -> list[list[int]]:
     calls: list[int] = []
 
     def step(rows: list[list[int]]) -> torch.Tensor:
         calls.append(len(rows))
         if not rows:
-            raise Mistake("step was called without rows: when all have ended, there is nothing to ask for")
-        return torch.tensor([_toy_probabilities(list(row), phase) for row in rows], dtype=torch.float64)
+            raise Mistake(
+                "step was called without rows: when all have ended, there is nothing to ask for"
+            )
+        return torch.tensor(
+            [_toy_probabilities(list(row), phase) for row in rows], dtype=torch.float64
+        )
 
     rows = sample_batch(step, seeds, most, 5)
     alone = [_alone(seed, phase, most, 5) for seed in seeds]
@@ -232,25 +321,34 @@ def _run_sample_batch(sample_batch: Callable, seeds: list[int], most: int, phase
 
 def accuracy_by_prompt(rng: Random) -> Iterator[Case]:
     """A model that finds its texts in a list, in which it is noted which of them are right."""
-    problems = [{"problem": "12 + 30?", "answer": "42"}, {"problem": "1 - 0.5?", "answer": r"\frac{1}{2}"}]
+    problems = [
+        {"problem": "12 + 30?", "answer": "42"},
+        {"problem": "1 - 0.5?", "answer": r"\frac{1}{2}"},
+    ]
     templates = {"direct": "Q: {problem}\nA:", "steps": "Q: {problem}\nExplain step by step.\nA:"}
     direct = [(r"\boxed{32}", False), (r"\boxed{0.5}", True)]
     steps = [(r"12 + 30 = 42, \boxed{42}", True), (r"\boxed{1/2}", True)]
     yield _prompt_case(templates, problems, {"direct": direct, "steps": steps})
-    silent = {"direct": [("I do not know.", False), ("", False)], "steps": [("Hard to say.", False), steps[1]]}
+    silent = {
+        "direct": [("I do not know.", False), ("", False)],
+        "steps": [("Hard to say.", False), steps[1]],
+    }
     yield _prompt_case(templates, problems, silent, "some texts have no answer")
     templates = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT}
     for count in (3, 5, 8):
         fractions = rng.sample([(a, b) for a in range(1, 20) for b in range(2, 20)], count)
         problems = [
-            {"problem": rf"Simplify \frac{{{a}}}{{{b}}}.", "answer": rf"\frac{{{a}}}{{{b}}}"} for a, b in fractions
+            {"problem": rf"Simplify \frac{{{a}}}{{{b}}}.", "answer": rf"\frac{{{a}}}{{{b}}}"}
+            for a, b in fractions
         ]
         texts = {name: [_solution(rng, a, b) for a, b in fractions] for name in templates}
         yield _prompt_case(templates, problems, texts)
 
 
 def _solution(rng: Random, a: int, b: int) -> tuple[str, bool]:
-    """A text whose answer is a/b in one of several notations, or is not, or which has none; and whether it is right."""
+    """A text whose answer is a/b in one of several notations, or is not, or which has none; and
+    whether it is right.
+    """
     right = [
         rf"\boxed{{{a}/{b}}}",
         rf"So it is \boxed{{\frac{{{2 * a}}}{{{2 * b}}}}}.",
@@ -268,16 +366,28 @@ def _prompt_case(
         for name, template in templates.items()
         for problem, (text, _) in zip(problems, texts[name], strict=True)
     }
-    expected = {name: sum(right for _, right in solved) / len(problems) for name, solved in texts.items()}
+    expected = {
+        name: sum(right for _, right in solved) / len(problems) for name, solved in texts.items()
+    }
     answered = {name: [text for text, _ in solved] for name, solved in texts.items()}
     shown = f"accuracy_by_prompt({templates}, {problems}, a model that answers {answered})"
-    return Case((templates, problems, scripted), expected, run=_run_accuracy_by_prompt, note=note, shown=shown)
+    return Case(
+        (templates, problems, scripted),
+        expected,
+        run=_run_accuracy_by_prompt,
+        note=note,
+        shown=shown,
+    )
 
 
-def _run_accuracy_by_prompt(accuracy_by_prompt: Callable, templates: dict, problems: list[dict], scripted: dict):
+def _run_accuracy_by_prompt(
+    accuracy_by_prompt: Callable, templates: dict, problems: list[dict], scripted: dict
+):
     def complete(prompt: str) -> str:
         if prompt not in scripted:
-            raise Mistake(f"the model was asked: {prompt!r}\nexpected, for one: {next(iter(scripted))!r}")
+            raise Mistake(
+                f"the model was asked: {prompt!r}\nexpected, for one: {next(iter(scripted))!r}"
+            )
         return scripted[prompt]
 
     return accuracy_by_prompt(templates, problems, complete)
@@ -288,13 +398,17 @@ def steps_or_luck(rng: Random) -> Iterator[Case]:
     hand = ([True, False, False, False, True], [True, True, True, True, False])
     alike = ([True, False], [True, False])
     worse = ([True, True, False], [False, False, True])
-    drawn = [[[rng.random() < q for _ in range(14)] for q in (0.3, better)] for better in (0.4, 0.6, 0.8)]
+    drawn = [
+        [[rng.random() < q for _ in range(14)] for q in (0.3, better)] for better in (0.4, 0.6, 0.8)
+    ]
     for direct, steps in (hand, alike, worse, *drawn):
         gained = sum(one < other for one, other in zip(direct, steps, strict=True))
         lost = sum(one > other for one, other in zip(direct, steps, strict=True))
         heads = [sum(tosses) for tosses in itertools.product((0, 1), repeat=gained + lost)]
         expected = (gained, lost, sum(count >= gained for count in heads) / len(heads))
-        yield Case((direct, steps), expected, note="they never differ" if gained + lost == 0 else "")
+        yield Case(
+            (direct, steps), expected, note="they never differ" if gained + lost == 0 else ""
+        )
 
 
 def majority(rng: Random) -> Iterator[Case]:
@@ -317,13 +431,19 @@ def group_by_meaning(rng: Random) -> Iterator[Case]:
         return one.lower() == other.lower()
 
     yield Case((["3", "1/2", None, "0.5", "3.0", "2/4"], same_number), [("1/2", 3), ("3", 2)])
-    yield Case((["Yes", "NO", "no", "yes", None, "Maybe"], same_word), [("Yes", 2), ("NO", 2), ("Maybe", 1)])
+    yield Case(
+        (["Yes", "NO", "no", "yes", None, "Maybe"], same_word),
+        [("Yes", 2), ("NO", 2), ("Maybe", 1)],
+    )
     yield Case(([None], same_number), [], note="nobody votes")
     for count in (6, 10, 14):
         answers = [rng.choice([*WRITINGS, None]) for _ in range(count)]
         voted = [answer for answer in answers if answer is not None]
         groups = Counter(map(Fraction, voted)).most_common()
-        expected = [(next(name for name in voted if Fraction(name) == value), votes) for value, votes in groups]
+        expected = [
+            (next(name for name in voted if Fraction(name) == value), votes)
+            for value, votes in groups
+        ]
         yield Case((answers, same_number), expected)
 
 
@@ -331,7 +451,9 @@ def mean_logprob(rng: Random) -> Iterator[Case]:
     """Python's logarithms."""
     yield Case((torch.tensor([[0.5, 0.5], [0.125, 0.875]]).log(), [0, 0]), math.log(0.25))
     yield Case(
-        (torch.tensor([[0.0, 300.0], [0.0, 0.0]]), [0, 1]), (-300 - math.log(2)) / 2, note="a very unlikely token"
+        (torch.tensor([[0.0, 300.0], [0.0, 0.0]]), [0, 1]),
+        (-300 - math.log(2)) / 2,
+        note="a very unlikely token",
     )
     for steps in (1, 4, 9):
         logits, tokens = 3 * _randn(rng, steps, 6), [rng.randrange(6) for _ in range(steps)]
@@ -350,7 +472,9 @@ def break_tie(rng: Random) -> Iterator[Case]:
     yield Case(([("2", -0.9), ("3", -0.4)],), "3", note="one vote each")
     yield Case(([("2", -0.4), ("3", -0.9)],), "2", note="one vote each")
     for _ in range(3):
-        samples = [(answer, -rng.uniform(0.05, 3)) for answer in ("12", "13", "21") for _ in range(3)]
+        samples = [
+            (answer, -rng.uniform(0.05, 3)) for answer in ("12", "13", "21") for _ in range(3)
+        ]
         samples.append(("99", -0.01))
         rng.shuffle(samples)
         means = {
@@ -370,14 +494,19 @@ def weighted_vote(rng: Random) -> Iterator[Case]:
     for count in (3, 6, 9):
         samples = _samples(rng, count)
         weights = {
-            name: math.fsum(math.exp(logprob) for answer, logprob in samples if answer == name) for name, _ in samples
+            name: math.fsum(math.exp(logprob) for answer, logprob in samples if answer == name)
+            for name, _ in samples
         }
-        share, winner = max((weight / math.fsum(weights.values()), name) for name, weight in weights.items())
+        share, winner = max(
+            (weight / math.fsum(weights.values()), name) for name, weight in weights.items()
+        )
         yield Case((samples,), (winner, share))
 
 
 def replayed_votes(rng: Random) -> Iterator[Case]:
-    """`Counter` on the first samples, which lists equally frequent ones in the order of their first appearance."""
+    """`Counter` on the first samples, which lists equally frequent ones in the order of their first
+    appearance.
+    """
     one = ("7", [("8", 10), ("7", 30), ("7", 20), ("8", 10), ("8", 10)])
     other = ("3", [("3", 20), (None, 40), ("4", 20), ("3", 10), ("3", 10)])
     silent = ("3", [(None, 50), (None, 60), ("3", 20), ("3", 20), ("3", 10)])
@@ -394,7 +523,9 @@ def replayed_votes(rng: Random) -> Iterator[Case]:
         right, tokens = 0, []
         for reference, samples in problems:
             answers, costs = zip(*samples[:size], strict=True)
-            right += [reference] == [winner for winner, _ in Counter(filter(None, answers)).most_common(1)]
+            right += [reference] == [
+                winner for winner, _ in Counter(filter(None, answers)).most_common(1)
+            ]
             tokens.append(sum(costs))
         yield Case((problems, size), (right / len(problems), sum(tokens) / len(problems)))
 
@@ -420,7 +551,9 @@ def majority_accuracy(rng: Random) -> Iterator[Case]:
 
 
 def plurality_accuracy(rng: Random) -> Iterator[Case]:
-    """The multinomial distribution, in fractions: how many votes each answer has, not which sample gave which."""
+    """The multinomial distribution, in fractions: how many votes each answer has, not which sample
+    gave which.
+    """
     fixed = [
         ([0.4, 0.6], 5),
         ([0.4, 0.2, 0.2, 0.2], 5),
@@ -437,14 +570,20 @@ def plurality_accuracy(rng: Random) -> Iterator[Case]:
         for counts in itertools.product(range(n + 1), repeat=len(chances)):
             if sum(counts) == n and counts[0] == max(counts):
                 ways = math.factorial(n) // math.prod(map(math.factorial, counts))
-                happens = math.prod(chance**count for chance, count in zip(exact, counts, strict=True))
+                happens = math.prod(
+                    chance**count for chance, count in zip(exact, counts, strict=True)
+                )
                 total += ways * happens / counts.count(max(counts))
         yield Case((chances, n), float(total))
 
 
 def right_per_thousand_tokens(rng: Random) -> Iterator[Case]:
     """Problem by problem."""
-    fixed = [([True, False], [[100, 200], [300, 200]]), ([True, True], [[50], [950]]), ([False], [[70, 80]])]
+    fixed = [
+        ([True, False], [[100, 200], [300, 200]]),
+        ([True, True], [[50], [950]]),
+        ([False], [[70, 80]]),
+    ]
     drawn = []
     for count in (3, 5, 8):
         tokens = [[rng.randint(5, 400) for _ in range(rng.randint(1, 5))] for _ in range(count)]
@@ -456,15 +595,32 @@ def right_per_thousand_tokens(rng: Random) -> Iterator[Case]:
 
 def frontier(rng: Random) -> Iterator[Case]:
     """From the cheapest to the dearest, what is more accurate than all before."""
-    hand = [("vote of 5", 0.8, 500), ("greedy", 0.7, 100), ("vote of 3", 0.7, 300), ("direct", 0.2, 10)]
+    hand = [
+        ("vote of 5", 0.8, 500),
+        ("greedy", 0.7, 100),
+        ("vote of 3", 0.7, 300),
+        ("direct", 0.2, 10),
+    ]
     yield Case((hand,), ["direct", "greedy", "vote of 5"])
     yield Case(([("a", 0.5, 100), ("b", 0.5, 100), ("c", 0.6, 100)],), ["c"], note="same price")
-    yield Case(([("b", 0.5, 100), ("a", 0.5, 100), ("c", 0.4, 120)],), ["b", "a"], note="two are the same in both")
-    yield Case(([("a", 0.1, 10), ("b", 0.15, 100), ("c", 0.9, 1000)],), ["a", "b", "c"], note="each is worth it")
+    yield Case(
+        ([("b", 0.5, 100), ("a", 0.5, 100), ("c", 0.4, 120)],),
+        ["b", "a"],
+        note="two are the same in both",
+    )
+    yield Case(
+        ([("a", 0.1, 10), ("b", 0.15, 100), ("c", 0.9, 1000)],),
+        ["a", "b", "c"],
+        note="each is worth it",
+    )
     for count in (5, 8, 12):
-        ways = [(f"way {i}", rng.randint(10, 90) / 100, rng.randint(1, 60) * 10) for i in range(count)]
+        ways = [
+            (f"way {i}", rng.randint(10, 90) / 100, rng.randint(1, 60) * 10) for i in range(count)
+        ]
         expected, best = [], -1.0
-        for _, same_price in itertools.groupby(sorted(ways, key=lambda way: way[2]), key=lambda way: way[2]):
+        for _, same_price in itertools.groupby(
+            sorted(ways, key=lambda way: way[2]), key=lambda way: way[2]
+        ):
             same_price = list(same_price)
             top = max(accuracy for _, accuracy, _ in same_price)
             if top > best:
@@ -475,8 +631,19 @@ def frontier(rng: Random) -> Iterator[Case]:
 
 def is_decided(rng: Random) -> Iterator[Case]:
     """All ways the samples left could go, new answers included: the leader wins each, with no tie."""
-    fixed = [([2, 6], 3), ([3], 3), ([3], 2), ([], 1), ([6, 3], 3), ([1, 5, 1, 1], 3), ([4, 4], 1), ([1, 1, 4], 4)]
-    drawn = [([rng.randint(1, 7) for _ in range(rng.randint(1, 3))], rng.randint(1, 4)) for _ in range(8)]
+    fixed = [
+        ([2, 6], 3),
+        ([3], 3),
+        ([3], 2),
+        ([], 1),
+        ([6, 3], 3),
+        ([1, 5, 1, 1], 3),
+        ([4, 4], 1),
+        ([1, 1, 4], 4),
+    ]
+    drawn = [
+        ([rng.randint(1, 7) for _ in range(rng.randint(1, 3))], rng.randint(1, 4)) for _ in range(8)
+    ]
     for votes, left in fixed + drawn:
         leader = votes.index(max(votes)) if votes else 0
         outcomes = []
@@ -502,7 +669,9 @@ def leading_probability(rng: Random) -> Iterator[Case]:
 
 
 def stop_early(rng: Random) -> Iterator[Case]:
-    """For each problem, the shortest beginning of its samples after which the rule stops, counted by `Counter`."""
+    """For each problem, the shortest beginning of its samples after which the rule stops, counted
+    by `Counter`.
+    """
 
     def two_agree(votes: list[int], left: int) -> bool:
         return max(votes, default=0) == 2
@@ -517,7 +686,12 @@ def stop_early(rng: Random) -> Iterator[Case]:
     one, other = ("7", ["7", None, "7", "8", "8", "8"]), ("2", ["1", "2", "3", "4", "5", "6"])
     late, silent = ("8", ["7", "8", "8", "7", "8", "8"]), ("5", [None, None, None, "5", "5", "5"])
     sure = ("9", ["9"] * 6)  # certain after three of five
-    fixed = [([one, other], 4, two_agree), ([one, late], 5, never), ([silent, one], 3, certain), ([sure], 5, certain)]
+    fixed = [
+        ([one, other], 4, two_agree),
+        ([one, late], 5, never),
+        ([silent, one], 3, certain),
+        ([sure], 5, certain),
+    ]
     drawn = []
     for size in (5, 8, 11):
         problems = []
@@ -529,8 +703,12 @@ def stop_early(rng: Random) -> Iterator[Case]:
     for problems, size, rule in fixed + drawn:
         right, lengths = 0, []
         for reference, samples in problems:
-            ranks = [Counter(filter(None, samples[:length])).most_common() for length in range(size + 1)]
-            stopped = (n for n in range(1, size) if rule([votes for _, votes in ranks[n]], size - n))
+            ranks = [
+                Counter(filter(None, samples[:length])).most_common() for length in range(size + 1)
+            ]
+            stopped = (
+                n for n in range(1, size) if rule([votes for _, votes in ranks[n]], size - n)
+            )
             lengths.append(next(stopped, size))
             right += [reference] == [winner for winner, _ in ranks[lengths[-1]][:1]]
         expected = {
@@ -541,7 +719,9 @@ def stop_early(rng: Random) -> Iterator[Case]:
         yield Case((problems, size, rule), expected, run=_run_stop_early, shown=shown)
 
 
-def _run_stop_early(stop_early: Callable, problems: list[tuple[str, list]], size: int, rule: Callable) -> dict:
+def _run_stop_early(
+    stop_early: Callable, problems: list[tuple[str, list]], size: int, rule: Callable
+) -> dict:
     drawn = [0] * len(problems)
 
     def draw(number: int, samples: list) -> Iterator[str | None]:
@@ -549,6 +729,8 @@ def _run_stop_early(stop_early: Callable, problems: list[tuple[str, list]], size
             drawn[number] += 1
             yield sample
 
-    streams = [(reference, draw(number, samples)) for number, (reference, samples) in enumerate(problems)]
+    streams = [
+        (reference, draw(number, samples)) for number, (reference, samples) in enumerate(problems)
+    ]
     result = stop_early(streams, size, rule)
     return {"result": result, "samples drawn, by problem": drawn}

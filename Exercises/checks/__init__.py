@@ -1,1 +1,3 @@
-"""What the exercises are checked with, one file a chapter; for each exercise a function of its name."""
+"""What the exercises are checked with, one file a chapter; for each exercise a function of its
+name.
+"""

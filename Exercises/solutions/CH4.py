@@ -25,8 +25,8 @@ def least_sure_step(logits: torch.Tensor) -> int:
 def with_temperature(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     """★ Temperature: make a distribution more peaked (below 1) or flatter (above 1).
 
-    p_i = exp(z_i / T) / sum over j of exp(z_j / T). Temperature 0 stands for greedy decoding: all of the probability
-    goes to the largest score; of several equal ones, to the first.
+    p_i = exp(z_i / T) / sum over j of exp(z_j / T). Temperature 0 stands for greedy decoding: all
+    of the probability goes to the largest score; of several equal ones, to the first.
 
     Args:
         logits: `(vocab,)`.
@@ -55,7 +55,8 @@ def with_temperature(logits: torch.Tensor, temperature: float) -> torch.Tensor:
 def keep_top_k(logits: torch.Tensor, k: int) -> torch.Tensor:
     """★ Top-k: keep the k largest scores of each row and cut off the others.
 
-    What is cut off gets the score -inf, and with it the probability 0. Exactly k scores stay, also when several are
+    What is cut off gets the score -inf, and with it the probability 0. Exactly k scores stay, also
+    when several are
     equal: of those, the ones with the lowest ids.
 
     Args:
@@ -77,8 +78,9 @@ def keep_top_k(logits: torch.Tensor, k: int) -> torch.Tensor:
 def keep_nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
     """★★ Top-p: keep the fewest tokens of each row whose probabilities sum to at least p.
 
-    Take a row's tokens from the likeliest down until their sum reaches p: the token that reaches it stays, those after
-    it get the score -inf. At least one token always stays. Equally likely tokens are taken in the order of their ids.
+    Take a row's tokens from the likeliest down until their sum reaches p: the token that reaches it
+    stays, those after it get the score -inf. At least one token always stays. Equally likely tokens
+    are taken in the order of their ids.
 
     Args:
         logits: `(rows, vocab)`.
@@ -103,13 +105,13 @@ def keep_nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
 def draw_tokens(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """★★ Draw by inverse CDF: one dart a row, and the token it hits.
 
-    Lay the weights of a row end to end on a line, in the order of the ids. The dart lands at u times the line's length.
-    A token covers its part of the line from where it begins up to, but not including, where it ends. So a token of
-    weight 0 is never hit.
+    Lay the weights of a row end to end on a line, in the order of the ids. The dart lands at u
+    times the line's length. A token covers its part of the line from where it begins up to, but not
+    including, where it ends. So a token of weight 0 is never hit.
 
     Args:
-        weights: float64 `(rows, vocab)`, none negative. They are what a cut has left of probabilities, so the sum of a
-            row may be less than 1.
+        weights: float64 `(rows, vocab)`, none negative. They are what a cut has left of
+            probabilities, so the sum of a row may be less than 1.
         uniform: float64 `(rows,)`, at least 0 and below 1; u for each row.
 
     Returns:
@@ -136,9 +138,10 @@ def sample_text(
 ) -> list[int]:
     """★★★ A text drawn with temperature and top-p, which can be drawn again.
 
-    At each step: divide the scores by the temperature, keep the nucleus of the distribution that this gives (the fewest
-    tokens whose probabilities sum to at least p, and at least one), and draw from what is left, by inverse CDF in the
-    order of the ids. The dart of each step is `torch.rand(1, generator=generator, dtype=torch.float64)`, one a token.
+    At each step: divide the scores by the temperature, keep the nucleus of the distribution that
+    this gives (the fewest tokens whose probabilities sum to at least p, and at least one), and draw
+    from what is left, by inverse CDF in the order of the ids. The dart of each step is
+    `torch.rand(1, generator=generator, dtype=torch.float64)`, one a token.
 
     Args:
         model: `model(ids (1, seq)) -> logits (1, seq, vocab)`.
@@ -176,18 +179,21 @@ def sample_text(
     return new_tokens
 
 
-def sample_batch(step: Callable, seeds: list[int], max_new_tokens: int, stop_id: int) -> list[list[int]]:
+def sample_batch(
+    step: Callable, seeds: list[int], max_new_tokens: int, stop_id: int
+) -> list[list[int]]:
     """★★ A batch in which each row gets the darts it would get alone.
 
-    Row r has a generator of its own, `torch.Generator().manual_seed(seeds[r])`. The rows grow together: at each step
-    `step` is called once, with all rows that are still running. Then each of these rows takes one dart u from its own
-    generator, `torch.rand(1, generator=..., dtype=torch.float64)`, and gets the token that covers u on the line of its
-    probabilities, in the order of the ids. A row ends when it draws the stop token, which is not kept, or when it has
-    `max_new_tokens`.
+    Row r has a generator of its own, `torch.Generator().manual_seed(seeds[r])`. The rows grow
+    together: at each step `step` is called once, with all rows that are still running. Then each of
+    these rows takes one dart u from its own generator,
+    `torch.rand(1, generator=..., dtype=torch.float64)`, and gets the token that covers u on the
+    line of its probabilities, in the order of the ids. A row ends when it draws the stop token,
+    which is not kept, or when it has `max_new_tokens`.
 
     Args:
-        step: `step(rows) -> probabilities (len(rows), vocab)`, float64; `rows` is a list of lists, the tokens that each
-            running row has so far. It must not be called without rows.
+        step: `step(rows) -> probabilities (len(rows), vocab)`, float64; `rows` is a list of lists,
+            the tokens that each running row has so far. It must not be called without rows.
         seeds: one a row; rows with the same seed get the same text.
         max_new_tokens: at least 1.
         stop_id: ends a row.
@@ -207,7 +213,9 @@ def sample_batch(step: Callable, seeds: list[int], max_new_tokens: int, stop_id:
     running = list(range(len(seeds)))
     while running:
         still_running = []
-        for row, ends in zip(running, step([rows[row] for row in running]).cumsum(dim=-1), strict=True):
+        for row, ends in zip(
+            running, step([rows[row] for row in running]).cumsum(dim=-1), strict=True
+        ):
             dart = torch.rand(1, generator=generators[row], dtype=torch.float64)
             token = int((ends <= dart).sum())
             if token == stop_id:
@@ -224,13 +232,15 @@ def accuracy_by_prompt(
 ) -> dict[str, float]:
     r"""★★ Chain of thought on an evaluation: which prompt gets how many problems right?
 
-    Put each problem into each template, let the model answer, read the answer from its text and grade it. The
-    repository has the parts: `render(template, problem)` in `CH2.prompts`, `extract_answer(text)` and
-    `grade_answer(predicted, reference)` in `CH3.math_verifier`. A text without an answer is a wrong one.
+    Put each problem into each template, let the model answer, read the answer from its text and
+    grade it. The
+    repository has the parts: `render(template, problem)` in `CH2.prompts`, `extract_answer(text)`
+    and `grade_answer(predicted, reference)` in `CH3.math_verifier`. A text without an answer is a
+    wrong one.
 
     Args:
-        templates: a name for each template. A template marks the problem's place with `{problem}`, and writes braces
-            that are to be seen as `{{}}`, as `str.format` has it.
+        templates: a name for each template. A template marks the problem's place with `{problem}`,
+            and writes braces that are to be seen as `{{}}`, as `str.format` has it.
         problems: at least one; each has its text in "problem" and the right answer in "answer".
         complete: the model: prompt in, text out.
 
@@ -261,17 +271,19 @@ def accuracy_by_prompt(
 def steps_or_luck(direct: list[bool], steps: list[bool]) -> tuple[int, int, float]:
     """★★ Did the steps help, or was it luck?
 
-    Two prompts on the same problems: only the problems on which they differ tell them apart. If the prompts were
-    equally good, each of these would go to either side like the toss of a coin (the sign test, or McNemar's test).
+    Two prompts on the same problems: only the problems on which they differ tell them apart. If the
+    prompts were equally good, each of these would go to either side like the toss of a coin (the
+    sign test, or McNemar's test).
 
     Args:
-        direct, steps: whether each problem was right with the one prompt and with the other; the same problems in the
-            same order.
+        direct, steps: whether each problem was right with the one prompt and with the other; the
+            same problems in the same order.
 
     Returns:
         gained: problems that only the steps got right.
         lost: problems that only the direct prompt got right.
-        chance: probability of at least `gained` heads in `gained + lost` tosses of a fair coin; small: hardly luck.
+        chance: probability of at least `gained` heads in `gained + lost` tosses of a fair coin;
+            small: hardly luck.
 
     >>> steps_or_luck([True, False, False, False, True], [True, True, True, True, False])  # 4 or 3 heads: (1 + 4) / 16
     (3, 1, 0.3125)
@@ -283,7 +295,11 @@ def steps_or_luck(direct: list[bool], steps: list[bool]) -> tuple[int, int, floa
     pairs = list(zip(direct, steps, strict=True))
     gained, lost = pairs.count((False, True)), pairs.count((True, False))
     tosses = gained + lost
-    return gained, lost, sum(math.comb(tosses, heads) for heads in range(gained, tosses + 1)) / 2**tosses
+    return (
+        gained,
+        lost,
+        sum(math.comb(tosses, heads) for heads in range(gained, tosses + 1)) / 2**tosses,
+    )
 
 
 def majority(answers: list[str | None]) -> str | None:
@@ -293,7 +309,8 @@ def majority(answers: list[str | None]) -> str | None:
         answers: one a sample; None for a sample in which no answer was found: it does not vote.
 
     Returns:
-        The most frequent answer; of equally frequent ones, the one that came first. None if nobody votes.
+        The most frequent answer; of equally frequent ones, the one that came first. None if nobody
+        votes.
 
     >>> majority(["5", None, "6", "6", None, None])
     '6'
@@ -306,16 +323,19 @@ def majority(answers: list[str | None]) -> str | None:
     return max(votes, key=votes.get, default=None)
 
 
-def group_by_meaning(answers: list[str | None], same: Callable[[str, str], bool]) -> list[tuple[str, int]]:
+def group_by_meaning(
+    answers: list[str | None], same: Callable[[str, str], bool]
+) -> list[tuple[str, int]]:
     """★★ Vote by meaning: 1/2 and 0.5 are one answer, not two.
 
     Args:
         answers: one a sample; None does not vote.
-        same: whether two answers mean the same. If a is the same as b, and b as c, then a is the same as c.
+        same: whether two answers mean the same. If a is the same as b, and b as c, then a is the
+            same as c.
 
     Returns:
-        One pair a group: the answer as the first of the group writes it, and how many votes the group has. The group
-        with most votes comes first; of equal ones, the one that began first.
+        One pair a group: the answer as the first of the group writes it, and how many votes the
+        group has. The group with most votes comes first; of equal ones, the one that began first.
 
     >>> from fractions import Fraction
     >>> same_number = lambda one, other: Fraction(one) == Fraction(other)
@@ -333,11 +353,13 @@ def group_by_meaning(answers: list[str | None], same: Callable[[str, str], bool]
 
 
 def mean_logprob(logits: torch.Tensor, tokens: list[int]) -> float:
-    """★ How sure a model was of a text: the mean of the natural logarithms of its tokens' probabilities.
+    """★ How sure a model was of a text: the mean of the natural logarithms of its tokens'
+    probabilities.
 
     Args:
-        logits: `(len(tokens), vocab)`, float32; row i has the scores that token i was drawn from. They may differ so
-            much that the softmax of the smaller ones is 0; their logarithms are still ordinary numbers.
+        logits: `(len(tokens), vocab)`, float32; row i has the scores that token i was drawn from.
+            They may differ so much that the softmax of the smaller ones is 0; their logarithms are
+            still ordinary numbers.
         tokens: at least one.
 
     Returns:
@@ -355,11 +377,12 @@ def mean_logprob(logits: torch.Tensor, tokens: list[int]) -> float:
 def break_tie(samples: list[tuple[str, float]]) -> str:
     """★★ A majority vote whose ties the model's own confidence decides.
 
-    The answer with most votes wins, however unsure its samples are. Of answers with equally many votes, the one wins
-    whose samples have the larger mean of their log-probabilities.
+    The answer with most votes wins, however unsure its samples are. Of answers with equally many
+    votes, the one wins whose samples have the larger mean of their log-probabilities.
 
     Args:
-        samples: the answer of each, and its mean log-probability per token (0 or less); at least one sample.
+        samples: the answer of each, and its mean log-probability per token (0 or less); at least
+            one sample.
 
     Returns:
         The winning answer.
@@ -372,16 +395,21 @@ def break_tie(samples: list[tuple[str, float]]) -> str:
     logprobs: dict[str, list[float]] = {}
     for answer, logprob in samples:
         logprobs.setdefault(answer, []).append(logprob)
-    return max(logprobs, key=lambda answer: (len(logprobs[answer]), sum(logprobs[answer]) / len(logprobs[answer])))
+    return max(
+        logprobs,
+        key=lambda answer: (len(logprobs[answer]), sum(logprobs[answer]) / len(logprobs[answer])),
+    )
 
 
 def weighted_vote(samples: list[tuple[str, float]]) -> tuple[str, float]:
     """★★ A vote in which each sample counts with its probability.
 
-    A sample's weight is exp(its mean log-probability per token), an answer's weight is the sum over its samples.
+    A sample's weight is exp(its mean log-probability per token), an answer's weight is the sum over
+    its samples.
 
     Args:
-        samples: the answer of each, and its mean log-probability per token (0 or less); at least one sample.
+        samples: the answer of each, and its mean log-probability per token (0 or less); at least
+            one sample.
 
     Returns:
         The answer with the largest weight, and its share of the weights of all samples.
@@ -401,20 +429,23 @@ def weighted_vote(samples: list[tuple[str, float]]) -> tuple[str, float]:
     return winner, weights[winner] / sum(weights.values())
 
 
-def replayed_votes(problems: list[tuple[str, list[tuple[str | None, int]]]], size: int) -> tuple[float, float]:
+def replayed_votes(
+    problems: list[tuple[str, list[tuple[str | None, int]]]], size: int
+) -> tuple[float, float]:
     """★★ Self-consistency on an evaluation: what a vote of `size` gets right, and what it costs.
 
-    The samples were drawn once. A vote of five is the vote of the first five; the others are not looked at. A problem
-    is right if the answer with most votes is its reference; of equally frequent answers the one that came first wins.
+    The samples were drawn once. A vote of five is the vote of the first five; the others are not
+    looked at. A problem is right if the answer with most votes is its reference; of equally
+    frequent answers the one that came first wins.
 
     Args:
-        problems: at least one; each its reference, and its samples in the order they were drawn: the answer (None
-            does not vote) and the tokens it took.
+        problems: at least one; each its reference, and its samples in the order they were drawn:
+            the answer (None does not vote) and the tokens it took.
         size: samples a vote, at least 1; every problem has as many.
 
     Returns:
-        The share of problems that are right, 0 to 1, and the mean number of tokens that a problem's vote takes. Tokens
-        of samples without an answer were spent, too.
+        The share of problems that are right, 0 to 1, and the mean number of tokens that a problem's
+        vote takes. Tokens of samples without an answer were spent, too.
 
     >>> one = ("7", [("8", 10), ("7", 30), ("7", 20), ("8", 10), ("8", 10)])
     >>> other = ("3", [("3", 20), (None, 40), ("4", 20), ("3", 10), ("3", 10)])
@@ -436,9 +467,9 @@ def replayed_votes(problems: list[tuple[str, list[tuple[str | None, int]]]], siz
 def pass_at_n(drawn: int, correct: int, n: int) -> float:
     """★★ pass@n: how often is at least one of n samples right?
 
-    More samples were drawn than n. Of all ways to choose n of them, return the part that holds a right one: an estimate
-    without bias. (1 - (1 - correct / drawn) ** n looks similar, and is too small: it would put each sample back before
-    the next is chosen.)
+    More samples were drawn than n. Of all ways to choose n of them, return the part that holds a
+    right one: an estimate without bias. (1 - (1 - correct / drawn) ** n looks similar, and is too
+    small: it would put each sample back before the next is chosen.)
 
     Args:
         drawn: samples of one problem.
@@ -461,8 +492,8 @@ def pass_at_n(drawn: int, correct: int, n: int) -> float:
 def majority_accuracy(q: float, n: int) -> float:
     """★★ What a majority of n is worth, if each sample is right with probability q.
 
-    Samples are independent, and all wrong ones give the same wrong answer: the worst case. The vote is right if more
-    than half of the samples are; if exactly half are, a coin decides.
+    Samples are independent, and all wrong ones give the same wrong answer: the worst case. The vote
+    is right if more than half of the samples are; if exactly half are, a coin decides.
 
     Args:
         q: 0 to 1.
@@ -483,15 +514,17 @@ def majority_accuracy(q: float, n: int) -> float:
     def probability(right: int) -> float:
         return math.comb(n, right) * q**right * (1 - q) ** (n - right)
 
-    return sum(probability(right) * (1.0 if 2 * right > n else 0.5) for right in range((n + 1) // 2, n + 1))
+    return sum(
+        probability(right) * (1.0 if 2 * right > n else 0.5) for right in range((n + 1) // 2, n + 1)
+    )
 
 
 def plurality_accuracy(chances: list[float], n: int) -> float:
     """★★★ Why a vote wins even when most samples are wrong: mistakes scatter.
 
-    A sample gives the right answer with probability `chances[0]`, and each of several wrong answers with one of the
-    others. The answer with most of n votes wins; if several share the lead, one of them is drawn, each with the same
-    chance.
+    A sample gives the right answer with probability `chances[0]`, and each of several wrong answers
+    with one of the others. The answer with most of n votes wins; if several share the lead, one of
+    them is drawn, each with the same chance.
 
     Args:
         chances: sums to 1; at most four answers.
@@ -526,7 +559,8 @@ def right_per_thousand_tokens(right: list[bool], tokens: list[list[int]]) -> flo
         tokens: for each problem, the tokens of each sample of its vote; at least one in all.
 
     Returns:
-        All right answers, divided by all tokens that were spent on right and on wrong ones, times 1000.
+        All right answers, divided by all tokens that were spent on right and on wrong ones, times
+        1000.
 
     >>> right_per_thousand_tokens([True, False], [[100, 200], [300, 200]])  # one for 800 tokens
     1.25
@@ -539,13 +573,15 @@ def right_per_thousand_tokens(right: list[bool], tokens: list[list[int]]) -> flo
 def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
     """★★ Which ways of answering are worth their tokens?
 
-    A way drops out if another one is better: at least as accurate for at most as many tokens, and not the same in both.
+    A way drops out if another one is better: at least as accurate for at most as many tokens, and
+        not the same in both.
 
     Args:
         ways: name, accuracy and tokens a problem of each.
 
     Returns:
-        The names of the ways that stay, the cheapest first; those that cost the same in the order they were given.
+        The names of the ways that stay, the cheapest first; those that cost the same in the order
+        they were given.
 
     >>> frontier([("vote of 5", 0.8, 500), ("greedy", 0.7, 100), ("vote of 3", 0.7, 300), ("direct", 0.2, 10)])
     ['direct', 'greedy', 'vote of 5']
@@ -561,17 +597,23 @@ def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
             for _, other_accuracy, other_tokens in ways
         )
 
-    return [name for name, accuracy, tokens in sorted(ways, key=lambda way: way[2]) if not is_beaten(accuracy, tokens)]
+    return [
+        name
+        for name, accuracy, tokens in sorted(ways, key=lambda way: way[2])
+        if not is_beaten(accuracy, tokens)
+    ]
 
 
 def is_decided(votes: list[int], left: int) -> bool:
     """★★ Early stopping: can the samples that are left still change the outcome?
 
-    A vote is decided when the leader has more votes than any other answer can still reach, one that nobody gave so far
+    A vote is decided when the leader has more votes than any other answer can still reach, one that
+    nobody gave so far
     included. More, not equally many: ties may be decided either way.
 
     Args:
-        votes: how many samples gave each of the answers so far, in any order; empty if there is no answer yet.
+        votes: how many samples gave each of the answers so far, in any order; empty if there is no
+            answer yet.
         left: samples still to come, at least 1.
 
     Returns:
@@ -591,10 +633,11 @@ def is_decided(votes: list[int], left: int) -> bool:
 def leading_probability(leader: int, runner_up: int) -> float:
     """★★★ Early stopping: how surely is the leader what the model prefers? (The Beta criterion.)
 
-    Let x be the leader's share of all votes that the two answers would ever get. If every x from 0 to 1 was equally
-    likely before, then after a votes for the leader and b for the runner-up the density of x is proportional to
-    x**a * (1 - x)**b, the distribution Beta(a + 1, b + 1). Return the probability that x is above 1/2: the part of the
-    area under that curve that lies right of the middle.
+    Let x be the leader's share of all votes that the two answers would ever get. If every x from 0
+    to 1 was equally likely before, then after a votes for the leader and b for the runner-up the
+    density of x is proportional to x**a * (1 - x)**b, the distribution Beta(a + 1, b + 1). Return
+    the probability that x is above 1/2: the part of the area under that curve that lies right of
+    the middle.
 
     Args:
         leader: a, at most 30.
@@ -617,22 +660,26 @@ def leading_probability(leader: int, runner_up: int) -> float:
 
 
 def stop_early(
-    problems: list[tuple[str, Iterator[str | None]]], num_samples: int, stops: Callable[[list[int], int], bool]
+    problems: list[tuple[str, Iterator[str | None]]],
+    num_samples: int,
+    stops: Callable[[list[int], int], bool],
 ) -> tuple[float, float]:
     """★★★ Early stopping on an evaluation: draw no sample that is not needed.
 
-    For each problem draw samples one by one. After each, ask the rule `stops(votes, left)` whether to stop; `votes` is
-    how many samples gave each answer so far, most first, and `left` how many could still be drawn. Stop, too, after
-    `num_samples`. Then the answer with most votes wins; of equally frequent ones, the one that came first.
+    For each problem draw samples one by one. After each, ask the rule `stops(votes, left)` whether
+    to stop; `votes` is how many samples gave each answer so far, most first, and `left` how many
+    could still be drawn. Stop, too, after `num_samples`. Then the answer with most votes wins; of
+    equally frequent ones, the one that came first.
 
     Args:
-        problems: at least one; each its reference, and an iterator that draws a sample at each `next`: an answer, or
-            None, which was drawn but does not vote. It could go on for ever.
+        problems: at least one; each its reference, and an iterator that draws a sample at each
+            `next`: an answer, or None, which was drawn but does not vote. It could go on for ever.
         num_samples: of a full vote, at least 1.
         stops: the rule; it takes an empty list of votes, too.
 
     Returns:
-        The share of problems that are right, 0 to 1, and the mean number of samples drawn a problem.
+        The share of problems that are right, 0 to 1, and the mean number of samples drawn a
+        problem.
 
     >>> two_agree = lambda votes, left: max(votes, default=0) == 2
     >>> one, other = iter(["7", None, "7", "8", "8"]), iter(["1", "2", "3", "4", "5"])

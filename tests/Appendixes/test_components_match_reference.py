@@ -1,4 +1,6 @@
-"""Every component, and whole models, give what the Hugging Face implementation gave (tests/reference)."""
+"""Every component, and whole models, give what the Hugging Face implementation gave
+(tests/reference).
+"""
 
 import pytest
 import torch
@@ -23,10 +25,14 @@ def assert_close(ours, expected, tolerance):
 
 
 def assert_as_good_in_bfloat16(ours, reference, theirs):
-    """Our bfloat16 is at most twice as far from float32 as the library's, at the worst place and on average."""
+    """Our bfloat16 is at most twice as far from float32 as the library's, at the worst place and on
+    average.
+    """
     assert ours.dtype == torch.bfloat16 and ours.shape == reference.shape
     our_error, their_error = ours.cpu().float() - reference, theirs.float() - reference
-    assert their_error.abs().max() > 0, "the reference shows no rounding: it cannot serve as a yardstick"
+    assert their_error.abs().max() > 0, (
+        "the reference shows no rounding: it cannot serve as a yardstick"
+    )
     assert our_error.abs().max() <= 2 * their_error.abs().max()
     assert our_error.square().mean().sqrt() <= 2 * their_error.square().mean().sqrt()
 
@@ -50,7 +56,11 @@ def from_reference_config(raw):
 
 
 def layer_weights(tensors, prefix):
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def loaded(module, weights, device, dtype):
@@ -70,14 +80,16 @@ def test_rmsnorm_rounds_to_bfloat16_where_the_reference_does(components, device)
     tensors, config = components
     weights = layer_weights(tensors, "layer.input_layernorm.")
     norm = loaded(RMSNorm(config.hidden_size, config.rms_norm_eps), weights, device, torch.bfloat16)
-    ours = norm(tensors["x"].to(device, torch.bfloat16)).cpu()  # before the weight, not after: else a quarter differs
+    # before the weight, not after: else a quarter differs
+    ours = norm(tensors["x"].to(device, torch.bfloat16)).cpu()
     assert (ours == tensors["rmsnorm.bfloat16"]).float().mean() > 0.98
 
 
 def test_rope_tables_match_reference(components, device):
     tensors, config = components
     cos, sin = rope_cos_sin(tensors["positions"].to(device), config.head_dim, config.rope_theta)
-    assert_close(torch.cat((cos, cos), dim=-1), tensors["rope.cos.float32"], 1e-5)  # the reference stores both halves
+    # the reference stores both halves
+    assert_close(torch.cat((cos, cos), dim=-1), tensors["rope.cos.float32"], 1e-5)
     assert_close(torch.cat((sin, sin), dim=-1), tensors["rope.sin.float32"], 1e-5)
 
 
@@ -85,21 +97,27 @@ def test_rope_tables_match_reference(components, device):
 def test_rope_rotation_matches_reference(components, device, dtype):
     tensors, config = components
     cos, sin = rope_cos_sin(tensors["positions"].to(device), config.head_dim, config.rope_theta)
-    compare(apply_rope(tensors["rope.x"].to(device, dtype), cos[:, None], sin[:, None]), tensors, "rope")
+    compare(
+        apply_rope(tensors["rope.x"].to(device, dtype), cos[:, None], sin[:, None]), tensors, "rope"
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_feed_forward_matches_reference(components, device, dtype):
     tensors, config = components
     weights = layer_weights(tensors, "layer.mlp.")
-    mlp = loaded(GLUFeedForward(config.hidden_size, config.intermediate_size), weights, device, dtype)
+    mlp = loaded(
+        GLUFeedForward(config.hidden_size, config.intermediate_size), weights, device, dtype
+    )
     compare(mlp(tensors["x"].to(device, dtype)), tensors, "mlp")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_attention_matches_reference(components, device, dtype):
     tensors, config = components
-    attention = loaded(GroupedQueryAttention(config), layer_weights(tensors, "layer.self_attn."), device, dtype)
+    attention = loaded(
+        GroupedQueryAttention(config), layer_weights(tensors, "layer.self_attn."), device, dtype
+    )
     angles = rope_cos_sin(tensors["positions"].to(device), config.head_dim, config.rope_theta)
     compare(attention(tensors["x"].to(device, dtype), *angles), tensors, "attention")
 
@@ -121,7 +139,10 @@ def whole(request, reference):
 def reference_model(whole, device, dtype=torch.float32):
     tensors, raw = whole
     model = Qwen3Model(from_reference_config(raw))
-    weights = {name.removeprefix("model."): value for name, value in layer_weights(tensors, "weights.").items()}
+    weights = {
+        name.removeprefix("model."): value
+        for name, value in layer_weights(tensors, "weights.").items()
+    }
     if raw["tie_word_embeddings"]:
         weights["lm_head.weight"] = weights["embed_tokens.weight"]
     return loaded(model, weights, device, dtype)
@@ -139,7 +160,9 @@ def test_padded_logits_match_reference_at_real_tokens(whole, device, dtype, side
     tensors, model = whole[0], reference_model(whole, device, dtype)
     mask = tensors[f"mask.{side}"]
     ours = model(tensors["input_ids"].to(device), padding_mask=mask.to(device))
-    real = {f"padded.{kind}": tensors[f"logits.{side}.{kind}"][mask] for kind in ("float32", "bfloat16")}
+    real = {
+        f"padded.{kind}": tensors[f"logits.{side}.{kind}"][mask] for kind in ("float32", "bfloat16")
+    }
     compare(ours[mask.to(device)], real, "padded", 1e-4)
 
 
@@ -162,7 +185,12 @@ def test_reference_files_hold_what_the_tests_need(reference):
     for name in MODELS:
         tensors, metadata = reference(f"model_{name}")
         config = metadata["config"]
-        groups.add((config["tie_word_embeddings"], config["num_attention_heads"] // config["num_key_value_heads"]))
+        groups.add(
+            (
+                config["tie_word_embeddings"],
+                config["num_attention_heads"] // config["num_key_value_heads"],
+            )
+        )
         assert config["head_dim"] * config["num_attention_heads"] != config["hidden_size"]
         assert tensors["greedy"].shape == (3, 64) and tensors["logits.float32"].std() > 1
         assert set(metadata["versions"]) == {"torch", "transformers", "safetensors"}

@@ -80,15 +80,24 @@ def test_sharded_checkpoint_equals_unsharded(theirs, folder, tmp_path):
     theirs.save_pretrained(tmp_path / "sharded", max_shard_size="40KB")
     shutil.copy(folder / "tokenizer.json", tmp_path / "sharded")
     assert len(list((tmp_path / "sharded").glob("model-*-of-*.safetensors"))) > 2
-    whole, sharded = load_qwen3(folder, device="cpu")[0], load_qwen3(tmp_path / "sharded", device="cpu")[0]
+    whole, sharded = (
+        load_qwen3(folder, device="cpu")[0],
+        load_qwen3(tmp_path / "sharded", device="cpu")[0],
+    )
     assert torch.equal(whole(some_ids(700)), sharded(some_ids(700)))
 
 
 def test_our_checkpoint_opens_in_transformers_with_the_same_logits(theirs, folder, tmp_path):
     model, _ = load_qwen3(folder, device="cpu")
     save_qwen3(model, tmp_path / "ours", eos_token_id=[1, 2])
-    opened, loading = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "ours", output_loading_info=True)
-    assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"]
+    opened, loading = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path / "ours", output_loading_info=True
+    )
+    assert (
+        not loading["missing_keys"]
+        and not loading["unexpected_keys"]
+        and not loading["mismatched_keys"]
+    )
     assert type(opened).__name__ == "Qwen3ForCausalLM" and opened.config.eos_token_id == [1, 2]
     assert opened.config.tie_word_embeddings == theirs.config.tie_word_embeddings
     assert relative_difference(model, opened) < 1e-4
@@ -120,15 +129,30 @@ def test_both_forms_of_rope_theta_give_the_logits_of_transformers(theirs, folder
     model, _ = load_qwen3(folder, device="cpu")
     assert relative_difference(model, opened) < 1e-4
 
-    rewrite_config(folder, lambda raw: raw.update(rope_theta=50.0, rope_parameters={"rope_theta": 50.0}))
+    rewrite_config(
+        folder, lambda raw: raw.update(rope_theta=50.0, rope_parameters={"rope_theta": 50.0})
+    )
     changed, _ = load_qwen3(folder, device="cpu")
-    assert relative_difference(changed, theirs) > 1e-3  # theta matters at these positions: the test can fail
+    # theta matters at these positions: the test can fail
+    assert relative_difference(changed, theirs) > 1e-3
 
 
 @pytest.mark.parametrize("silent_about", ["tie_word_embeddings", "head_dim"])
 def test_config_silent_about_a_setting_means_what_transformers_takes_it_for(silent_about, tmp_path):
-    raw = {"model_type": "qwen3", "vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1}
-    raw |= {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "rope_theta": 1e4, "rms_norm_eps": 1e-6}
+    raw = {
+        "model_type": "qwen3",
+        "vocab_size": 50,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+    }
+    raw |= {
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "rope_theta": 1e4,
+        "rms_norm_eps": 1e-6,
+    }
     raw |= {"max_position_embeddings": 64, "tie_word_embeddings": True}
     del raw[silent_about]
     (tmp_path / "config.json").write_text(json.dumps(raw))
@@ -138,13 +162,22 @@ def test_config_silent_about_a_setting_means_what_transformers_takes_it_for(sile
 
 def test_shipped_checkpoint_opens_in_transformers_with_the_same_logits(tiny_folder):
     model, _ = load_qwen3("tiny", device="cpu", dtype=torch.float32)
-    opened = transformers.AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32).eval()
+    opened = transformers.AutoModelForCausalLM.from_pretrained(
+        tiny_folder, dtype=torch.float32
+    ).eval()
     assert relative_difference(model, opened) < 1e-4
 
 
 def test_shipped_tokenizer_gives_the_same_ids_in_transformers(tiny_folder):
-    ours, theirs = Qwen3Tokenizer.from_file(tiny_folder), transformers.AutoTokenizer.from_pretrained(tiny_folder)
+    ours, theirs = (
+        Qwen3Tokenizer.from_file(tiny_folder),
+        transformers.AutoTokenizer.from_pretrained(tiny_folder),
+    )
     for text in TEXTS:
-        assert ours.encode(text, allow_special=True) == theirs.encode(text, add_special_tokens=False)
-        assert ours.encode(text) == theirs.encode(text, add_special_tokens=False, split_special_tokens=True)
+        assert ours.encode(text, allow_special=True) == theirs.encode(
+            text, add_special_tokens=False
+        )
+        assert ours.encode(text) == theirs.encode(
+            text, add_special_tokens=False, split_special_tokens=True
+        )
     assert theirs.eos_token_id in ours.stop_ids and theirs.pad_token_id == ours.pad_id

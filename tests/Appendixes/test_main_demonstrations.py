@@ -28,15 +28,30 @@ BAD_PLOTS = ["missing_folder/picture.png", "picture.docx", "picture"]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Iterator[Callable[[str, str], tuple[subprocess.CompletedProcess, Path]]]:
-    """`finished(component, plot)`: a run with that `--plot`, and its folder. Two run at a time, from here on."""
+def finished(
+    tmp_path_factory,
+) -> Iterator[Callable[[str, str], tuple[subprocess.CompletedProcess, Path]]]:
+    """`finished(component, plot)`: a run with that `--plot`, and its folder. Two run at a time,
+    from here on.
+    """
 
     def run(component: str, plot: str) -> tuple[subprocess.CompletedProcess, Path]:
         folder = folders[component, plot]
-        command = [sys.executable, "-W", "error", str(APPENDIXES / component / "main.py"), "--plot", plot]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120), folder
+        command = [
+            sys.executable,
+            "-W",
+            "error",
+            str(APPENDIXES / component / "main.py"),
+            "--plot",
+            plot,
+        ]
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=120
+        ), folder
 
-    runs = [(component, "tmp.png") for component in COMPONENTS] + [("RMSNorm", plot) for plot in BAD_PLOTS]
+    runs = [(component, "tmp.png") for component in COMPONENTS] + [
+        ("RMSNorm", plot) for plot in BAD_PLOTS
+    ]
     folders = {key: tmp_path_factory.mktemp("demonstration") for key in runs}
     pool = ThreadPoolExecutor(2)
     started = {key: pool.submit(run, *key) for key in runs}
@@ -69,5 +84,6 @@ def test_bad_plot_path_is_refused_in_one_line(file, finished):
 
 @pytest.mark.parametrize("difference", [2e-5, math.nan])
 def test_too_large_a_difference_ends_a_demonstration_with_code_1(difference):
-    with pytest.raises(SystemExit, match="check failed: ours and theirs differ"):  # text as its code: exit code 1
+    # text as its code: exit code 1
+    with pytest.raises(SystemExit, match="check failed: ours and theirs differ"):
         report_difference("ours and theirs", difference, tolerance=1e-5)

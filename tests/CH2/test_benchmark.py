@@ -1,4 +1,6 @@
-"""The benchmark counts, takes turns, survives failures and reports what it measured; no test asks how fast it is."""
+"""The benchmark counts, takes turns, survives failures and reports what it measured; no test asks
+how fast it is.
+"""
 
 import argparse
 import dataclasses
@@ -125,7 +127,10 @@ def test_when_memory_is_short_all_others_end_before_one_more_opens(monkeypatch):
     free = [10, 10, 3]
     monkeypatch.setattr(benchmark_workers, "free_memory", lambda: free.pop(0))
     processes = Contestants(TINY, memory_needed=5)
-    contestants = [Contestant(name, home, None) for name, home in (("a", "x"), ("b", "y"), ("a", "x"), ("c", "x"))]
+    contestants = [
+        Contestant(name, home, None)
+        for name, home in (("a", "x"), ("b", "y"), ("a", "x"), ("c", "x"))
+    ]
     for contestant in contestants:
         processes.ask(contestant, None)
     assert sorted(closed) == [["a"], ["b"]]
@@ -164,7 +169,8 @@ def test_every_rung_makes_the_tokens_it_is_timed_for(name, rows):
     runner = LadderRunner(name, TINY)
     assert measure_run(runner, 5, 4, rows)["steps"] == 3
     assert runner.weight_bytes == weight_bytes(runner.model)
-    per_token = 2 * 5 * 2 * 32 * 4 if name != "no cache" else 0  # keys and values, layers, kv_heads, head_dim, float32
+    # keys and values, layers, kv_heads, head_dim, float32
+    per_token = 2 * 5 * 2 * 32 * 4 if name != "no cache" else 0
     assert runner.cache_bytes == per_token
 
 
@@ -182,14 +188,20 @@ def test_growth_reads_each_prompt_once_and_counts_its_memory(monkeypatch):
     prefills = []
     monkeypatch.setattr(
         "CH2.decoding.DecodingEngine._prefill",
-        lambda engine, texts, real=benchmark_runs.DecodingEngine._prefill: prefills.append(1) or real(engine, texts),
+        lambda engine, texts, real=benchmark_runs.DecodingEngine._prefill: (
+            prefills.append(1) or real(engine, texts)
+        ),
     )
     for _ in range(2):
         grown = measure_growth(runner, [16, 200], new_tokens=3)
     assert len(prefills) == 2
     for length, found in grown.items():
         assert found["bytes_used"] == (length + 3) * runner.cache_bytes
-        assert found["bytes_used"] <= found["bytes_held"] <= 2 * (length + 64 + 64) * runner.cache_bytes
+        assert (
+            found["bytes_used"]
+            <= found["bytes_held"]
+            <= 2 * (length + 64 + 64) * runner.cache_bytes
+        )
         assert found["seconds"] > 0
 
 
@@ -205,7 +217,9 @@ def test_contestants_take_turns_and_the_first_round_does_not_count():
 
         return measure
 
-    values, failed = benchmark.alternate({"a": job("a"), "b": job("b", broken_at=2), "c": job("c")}, 2, "test")
+    values, failed = benchmark.alternate(
+        {"a": job("a"), "b": job("b", broken_at=2), "c": job("c")}, 2, "test"
+    )
     assert calls == [
         *(("a", True), ("b", True), ("c", True)),
         *(("a", False), ("b", False), ("c", False)),
@@ -218,8 +232,12 @@ def test_contestants_take_turns_and_the_first_round_does_not_count():
 # Peers
 
 
-def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_them(monkeypatch, capsys):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name == "transformers" else None)
+def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_them(
+    monkeypatch, capsys
+):
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: name if name == "transformers" else None
+    )
     assert [peer.name for peer in benchmark_peers.installed_peers()] == ["transformers"]
     told = capsys.readouterr().err
     assert "pip install llama-cpp-python" in told and "pip install reasoning-from-scratch" in told
@@ -247,7 +265,10 @@ def test_a_gguf_file_holds_every_tensor_of_the_checkpoint(checkpoint, tmp_path):
     assert settings["general.architecture"] == "qwen3"
     assert settings["qwen3.block_count"] == config.num_hidden_layers
     assert settings["qwen3.rope.freq_base"] == config.rope_theta
-    expected = {gguf_name(name): tensor for name, tensor in load_file(checkpoint / "model.safetensors").items()}
+    expected = {
+        gguf_name(name): tensor
+        for name, tensor in load_file(checkpoint / "model.safetensors").items()
+    }
     assert tensors.keys() == expected.keys()
     for name, tensor in expected.items():
         assert torch.equal(tensors[name], tensor), name
@@ -281,7 +302,9 @@ def read_gguf(path):
         layout[name] = shape, take("Q")
     start = math.ceil(at / settings["general.alignment"]) * settings["general.alignment"]
     return settings, {
-        name: torch.frombuffer(bytearray(data), dtype=torch.float32, count=math.prod(shape), offset=start + offset)
+        name: torch.frombuffer(
+            bytearray(data), dtype=torch.float32, count=math.prod(shape), offset=start + offset
+        )
         .clone()
         .view(shape)
         for name, (shape, offset) in layout.items()
@@ -292,7 +315,10 @@ def test_loading_gives_the_first_token_of_the_checkpoint(checkpoint, monkeypatch
     model, _ = load_qwen3(checkpoint, device="cpu")
     expected = next(generate(model, torch.tensor([benchmark_loading.PROMPT]), 1))
     assert benchmark_loading.first_token_ours(str(checkpoint), "cpu")[1] == expected
-    assert benchmark_loading.first_token_ours(str(checkpoint), "cpu", benchmark.LOADED_RUNG)[1] == expected
+    assert (
+        benchmark_loading.first_token_ours(str(checkpoint), "cpu", benchmark.LOADED_RUNG)[1]
+        == expected
+    )
     monkeypatch.setattr(sys, "argv", ["benchmark_loading", "ours", str(checkpoint)])
     benchmark_loading.main()
     seconds = json.loads(capsys.readouterr().out)
@@ -319,24 +345,44 @@ def short_ladder(monkeypatch, checkpoint):
 
     def command(*options):
         fixed = ("--shape", "tiny", "--dtype", "float32", "--threads", str(torch.get_num_threads()))
-        fixed += ("--prompt-tokens", "4", "--new-tokens", "5", "--context", "20", "--batch", "3", "--rounds", "2")
+        fixed += (
+            "--prompt-tokens",
+            "4",
+            "--new-tokens",
+            "5",
+            "--context",
+            "20",
+            "--batch",
+            "3",
+            "--rounds",
+            "2",
+        )
         monkeypatch.setattr(sys, "argv", ["benchmark", *fixed, *options])
         benchmark.main()
 
     return command
 
 
-def test_the_command_measures_every_rung_prints_tables_and_writes_what_it_measured(short_ladder, tmp_path, capsys):
-    short_ladder("--only", "decode", "prefill", "batch", "growth", "--json", str(tmp_path / "found.json"))
+def test_the_command_measures_every_rung_prints_tables_and_writes_what_it_measured(
+    short_ladder, tmp_path, capsys
+):
+    short_ladder(
+        "--only", "decode", "prefill", "batch", "growth", "--json", str(tmp_path / "found.json")
+    )
     printed = capsys.readouterr().out
     results = json.loads((tmp_path / "found.json").read_text())
     assert list(results["decode"]) == ["bare linears", *EAGER]
-    assert {name: len(runs) for name, runs in results["decode"].items()} == dict.fromkeys(results["decode"], 2)
+    assert {name: len(runs) for name, runs in results["decode"].items()} == dict.fromkeys(
+        results["decode"], 2
+    )
     assert results["decode"]["no cache"][0]["steps"] == 2  # fewer, and the table says so
     assert "no cache (3 written)" in printed
-    assert list(results["prefill"]) == [name for name in EAGER if name in benchmark.LONG_PROMPT_RUNGS]
+    assert list(results["prefill"]) == [
+        name for name in EAGER if name in benchmark.LONG_PROMPT_RUNGS
+    ]
     assert [runs[0]["rows"] for runs in results["batch"].values()] == [3, 3, 1]
-    assert list(results["growth"][EAGER[-1]][0]) == ["16", "128"]  # the tiny shape has no room for more
+    # the tiny shape has no room for more
+    assert list(results["growth"][EAGER[-1]][0]) == ["16", "128"]
     for task, print_task in benchmark_report.PRINTERS.items():  # the file says all that was printed
         if task in results:
             print_task(results)
@@ -344,12 +390,21 @@ def test_the_command_measures_every_rung_prints_tables_and_writes_what_it_measur
 
 
 def test_the_picture_shows_every_contestant_and_its_limit(short_ladder, tmp_path):
-    short_ladder("--only", "decode", "--json", str(tmp_path / "found.json"), "--plot", str(tmp_path / "found.png"))
+    short_ladder(
+        "--only",
+        "decode",
+        "--json",
+        str(tmp_path / "found.json"),
+        "--plot",
+        str(tmp_path / "found.png"),
+    )
     results = json.loads((tmp_path / "found.json").read_text())
     [axes] = benchmark_report.draw_decode(results).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == list(results["decode"])
     speeds = [bar.get_width() for bar in axes.patches[: len(results["decode"])]]
-    assert speeds == pytest.approx([median(benchmark_report.speeds(runs)) for runs in results["decode"].values()])
+    assert speeds == pytest.approx(
+        [median(benchmark_report.speeds(runs)) for runs in results["decode"].values()]
+    )
     [limits] = axes.collections
     assert len(limits.get_segments()) == len(results["decode"])
     assert (tmp_path / "found.png").stat().st_size > 0
@@ -396,7 +451,9 @@ def test_a_contestant_that_had_to_make_room_warms_up_again_when_it_returns(monke
 
 def test_ratios_are_between_contestants_with_as_many_bits_a_weight(capsys):
     def runs(*seconds):
-        return [{"first_token": 1.0, "decode": second, "steps": 10, "rows": 1} for second in seconds]
+        return [
+            {"first_token": 1.0, "decode": second, "steps": 10, "rows": 1} for second in seconds
+        ]
 
     def contestant(weights="half", rung=False, weight_bytes=10**9):
         return {"rung": rung, "weights": weights, "weight_bytes": weight_bytes, "cache_bytes": 0}
@@ -422,9 +479,32 @@ def test_ratios_are_between_contestants_with_as_many_bits_a_weight(capsys):
         },
     }
     benchmark_report.print_decode(results)
-    lines = {line[2:18].strip(): line[18:].split() for line in capsys.readouterr().out.splitlines()[3:]}
-    assert lines["fused attention"] == ["5.00", "(3.33", "to", "10.00)", "5.0", "50%", "2.00", "5.00", "0.50"]
-    assert lines["int4"] == ["20.0", "(20.0", "to", "20.0)", "2.0", "20%", "4.00", "8.00", "20.00", "0.50"]
+    lines = {
+        line[2:18].strip(): line[18:].split() for line in capsys.readouterr().out.splitlines()[3:]
+    }
+    assert lines["fused attention"] == [
+        "5.00",
+        "(3.33",
+        "to",
+        "10.00)",
+        "5.0",
+        "50%",
+        "2.00",
+        "5.00",
+        "0.50",
+    ]
+    assert lines["int4"] == [
+        "20.0",
+        "(20.0",
+        "to",
+        "20.0)",
+        "2.0",
+        "20%",
+        "4.00",
+        "8.00",
+        "20.00",
+        "0.50",
+    ]
     assert lines["book"] == ["2.50", "(2.50", "to", "2.50)", "2.5", "25%", "1.00", "2.50", "0.25"]
 
 

@@ -1,4 +1,6 @@
-"""The memory of continuous batching: under its limit at every step, and by the operating system's measure."""
+"""The memory of continuous batching: under its limit at every step, and by the operating system's
+measure.
+"""
 
 import os
 import random
@@ -15,7 +17,8 @@ from CH2.cache_budget import CacheLimitError
 from CH2.continuous_batching import ContinuousBatching
 from CH2.generation import generate
 
-POSITION = 2 * 2 * 2 * 8 * 8  # bytes of the small model: keys and values, 2 layers, 2 heads, 8 numbers of 8 bytes
+# bytes of the small model: keys and values, 2 layers, 2 heads, 8 numbers of 8 bytes
+POSITION = 2 * 2 * 2 * 8 * 8
 
 
 MEASURE = Path(__file__).parents[1] / "measurements" / "measure_continuous_batching.py"
@@ -24,7 +27,10 @@ MEASURE = Path(__file__).parents[1] / "measurements" / "measure_continuous_batch
 def texts(count: int, longest_prompt: int, longest_answer: int) -> list[tuple[list[int], int]]:
     rng = random.Random(count)
     return [
-        ([rng.randrange(50) for _ in range(rng.randint(1, longest_prompt))], rng.randint(1, longest_answer))
+        (
+            [rng.randrange(50) for _ in range(rng.randint(1, longest_prompt))],
+            rng.randint(1, longest_answer),
+        )
         for _ in range(count)
     ]
 
@@ -37,12 +43,16 @@ def cache_bytes(batching: ContinuousBatching) -> int:
 def alone(model64) -> list[tuple[list[int], int, list[int]]]:
     """Prompts, the lengths of their answers, and the answers that they have alone."""
     wanted = texts(24, 150, 70)
-    return [(ids, length, list(generate(model64, torch.tensor([ids]), length))) for ids, length in wanted]
+    return [
+        (ids, length, list(generate(model64, torch.tensor([ids]), length)))
+        for ids, length in wanted
+    ]
 
 
 @pytest.mark.parametrize("rows", [1, 3, 9])
 def test_the_cache_stays_under_its_limit_and_every_text_is_what_it_is_alone(rows, model64, alone):
-    limit = rows * (256 + 128) * POSITION * 2  # for so many of the longest, and as much again for copies
+    # for so many of the longest, and as much again for copies
+    limit = rows * (256 + 128) * POSITION * 2
     batching = ContinuousBatching(model64, max_rows=64, max_cache_bytes=limit)
     queue, tasks, most = iter(alone), [], 0
     while True:
@@ -58,17 +68,24 @@ def test_the_cache_stays_under_its_limit_and_every_text_is_what_it_is_alone(rows
     assert [task.row.tokens for task in tasks] == [tokens for _, _, tokens in alone]
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures resident memory as Linux counts it")
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="measures resident memory as Linux counts it"
+)
 def test_resident_memory_stays_under_the_limit_and_a_constant():
     def grown(limit: int) -> tuple[int, int]:
         options = ["--prompts", "60", "--batch", "60", "--mean", "1e9", "--longest", "66"]
         command = [sys.executable, MEASURE, *options, "--max-cache-bytes", str(limit)]
         one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-        shown = subprocess.run(command, env=one_thread, capture_output=True, text=True, timeout=300, check=True).stdout
-        counts = re.search(r"caches at most ([\d,]+); resident memory grew by ([\d,]+)", shown).groups()
+        shown = subprocess.run(
+            command, env=one_thread, capture_output=True, text=True, timeout=300, check=True
+        ).stdout
+        counts = re.search(
+            r"caches at most ([\d,]+); resident memory grew by ([\d,]+)", shown
+        ).groups()
         return tuple(int(count.replace(",", "")) for count in counts)
 
-    limit, constant = 10_000_000, 15_000_000  # the constant: activations of one call, and what Python itself takes
+    # the constant: activations of one call, and what Python itself takes
+    limit, constant = 10_000_000, 15_000_000
     with ThreadPoolExecutor() as pool:  # two processes at a time
         (caches, resident), free = pool.map(grown, (limit, 1_000_000_000))
     assert caches <= limit
@@ -136,7 +153,9 @@ def test_what_does_not_fit_alone_is_refused_with_the_bytes_it_needs(model64):
     limit = 400 * POSITION
     batching = ContinuousBatching(model64, max_cache_bytes=limit)
     batching.submit([1] * 60, 60)
-    with pytest.raises(CacheLimitError, match=f"a prompt of 200 tokens and 60 new ones .* is {limit:,}") as error:
+    with pytest.raises(
+        CacheLimitError, match=f"a prompt of 200 tokens and 60 new ones .* is {limit:,}"
+    ) as error:
         batching.submit([1] * 200, 60)
     needed = int(str(error.value).split(" bytes")[0].split()[-1].replace(",", ""))
     assert ContinuousBatching(model64, max_cache_bytes=needed).submit([1] * 200, 60)
@@ -149,7 +168,9 @@ def test_what_does_not_fit_alone_is_refused_with_the_bytes_it_needs(model64):
 def test_prompts_are_read_together_only_up_to_a_number_of_positions(model64, monkeypatch):
     batching = ContinuousBatching(model64, max_rows=64)
     groups, add_prompts = [], batching.engine.add_prompts
-    monkeypatch.setattr(batching.engine, "add_prompts", lambda new: groups.append(new) or add_prompts(new))
+    monkeypatch.setattr(
+        batching.engine, "add_prompts", lambda new: groups.append(new) or add_prompts(new)
+    )
     wanted = texts(60, 300, 1)
     for ids, length in wanted:
         batching.submit(ids, length)

@@ -46,10 +46,18 @@ def test_compiled_steps_are_reused_when_prompts_were_released_and_others_read(mo
     assert counter.frame_count < 6
 
 
-def test_models_of_one_shape_compiled_in_one_process_keep_their_own_settings(small_config, make_model):
-    """Compiled code assumes what is not checked, such as a norm's epsilon: nobody else's may be used for a model."""
+def test_models_of_one_shape_compiled_in_one_process_keep_their_own_settings(
+    small_config, make_model
+):
+    """Compiled code assumes what is not checked, such as a norm's epsilon: nobody else's may be
+    used for a model.
+    """
     prompt, told = torch.tensor([[7, 30, 11]]), []
-    for config in (small_config, replace(small_config, rms_norm_eps=0.5), replace(small_config, rope_theta=50.0)):
+    for config in (
+        small_config,
+        replace(small_config, rms_norm_eps=0.5),
+        replace(small_config, rope_theta=50.0),
+    ):
         model = make_model(config)
         told.append(list(generate(model, prompt, 20)))
         assert list(generate(compile_model(model, backend="eager"), prompt, 20)) == told[-1]
@@ -63,7 +71,9 @@ def test_models_of_one_shape_compiled_in_one_process_keep_their_own_settings(sma
         (AssertionError(), "AssertionError: no details"),
     ],
 )
-def test_where_nothing_can_be_compiled_the_model_is_given_back_with_a_word(error, reason, model64, monkeypatch, capsys):
+def test_where_nothing_can_be_compiled_the_model_is_given_back_with_a_word(
+    error, reason, model64, monkeypatch, capsys
+):
     def broken(function, **options):
         def call(*arguments):
             raise error

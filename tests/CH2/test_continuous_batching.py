@@ -1,4 +1,6 @@
-"""Continuous batching: every text as alone, no row idle while texts wait, prompts read once and freed."""
+"""Continuous batching: every text as alone, no row idle while texts wait, prompts read once and
+freed.
+"""
 
 import random
 
@@ -12,7 +14,11 @@ STOPS = (3, 17, 29)
 
 
 def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    return (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
+    return (
+        (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None])
+        .sum(dim=-1)
+        .clamp(max=logits.shape[1] - 1)
+    )
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -41,15 +47,24 @@ def test_texts_are_what_they_would_be_alone_and_rows_stay_busy(model64, prompts)
     assert sorted(map(id, finished)) == sorted(map(id, tasks))
     for task, (ids, seed, length) in zip(tasks, wanted, strict=True):
         alone = generate(
-            model64, torch.tensor([ids]), length, sampler=inverse_cdf, stop_ids=STOPS, generator=seeded(seed)
+            model64,
+            torch.tensor([ids]),
+            length,
+            sampler=inverse_cdf,
+            stop_ids=STOPS,
+            generator=seeded(seed),
         )
         assert task.row.tokens == list(alone)
 
 
-def test_equal_prompts_are_read_once_and_freed_when_nothing_needs_them(model64, prompts, monkeypatch):
+def test_equal_prompts_are_read_once_and_freed_when_nothing_needs_them(
+    model64, prompts, monkeypatch
+):
     batching = ContinuousBatching(model64, max_rows=3, sampler=inverse_cdf)
     read, add_prompts = [], batching.engine.add_prompts
-    monkeypatch.setattr(batching.engine, "add_prompts", lambda new: read.extend(new) or add_prompts(new))
+    monkeypatch.setattr(
+        batching.engine, "add_prompts", lambda new: read.extend(new) or add_prompts(new)
+    )
     first = [batching.submit(prompts[4], 5, generator=seeded(seed)) for seed in range(7)]
     while batching:
         for task in batching.step():
@@ -81,7 +96,12 @@ def test_a_cancelled_text_makes_room_for_the_next(model64, prompts):
 
 @pytest.mark.parametrize(
     ("prompt", "max_new_tokens", "words"),
-    [([], 5, "empty"), ([99], 5, "vocabulary"), ([1] * 500, 20, "12 new tokens fit"), ([1], 0, "at least one")],
+    [
+        ([], 5, "empty"),
+        ([99], 5, "vocabulary"),
+        ([1] * 500, 20, "12 new tokens fit"),
+        ([1], 0, "at least one"),
+    ],
 )
 def test_bad_input_is_refused_when_it_is_submitted(model64, prompt, max_new_tokens, words):
     batching = ContinuousBatching(model64)

@@ -1,4 +1,6 @@
-"""The decoding engine: rows of different lengths that come, share prompts, and go, and never disturb each other."""
+"""The decoding engine: rows of different lengths that come, share prompts, and go, and never
+disturb each other.
+"""
 
 import random
 
@@ -13,7 +15,11 @@ STOPS = (3, 17, 29)
 
 def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """A sampler for tests: the first token whose cumulative probability exceeds the random number."""
-    return (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
+    return (
+        (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None])
+        .sum(dim=-1)
+        .clamp(max=logits.shape[1] - 1)
+    )
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -36,7 +42,9 @@ def drain(engine: DecodingEngine) -> None:
 
 
 @pytest.mark.parametrize("share_prompts", [True, False])
-def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(model64, prompts, share_prompts):
+def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(
+    model64, prompts, share_prompts
+):
     rng = random.Random(1)
     wanted = [(rng.randrange(len(prompts)), seed, rng.randrange(1, 80)) for seed in range(60)]
     alone = [
@@ -60,7 +68,9 @@ def test_rows_admitted_and_cancelled_at_random_get_what_they_would_get_alone(mod
                 which, seed, length = wanted[len(rows)]
                 if which not in handles or handles[which].place is None:
                     [handles[which]] = engine.add_prompts([prompts[which]])
-                rows.append(engine.admit(handles[which], length, stop_ids=STOPS, generator=seeded(seed)))
+                rows.append(
+                    engine.admit(handles[which], length, stop_ids=STOPS, generator=seeded(seed))
+                )
         engine.step()
         if engine.rows and rng.random() < 0.05:
             victim = rng.choice(engine.rows)
@@ -90,7 +100,9 @@ def test_rows_of_one_prompt_share_its_keys_and_values(model64, prompts):
 
 def test_a_prompt_is_read_once_however_many_rows_continue_it(small_config, make_model, prompts):
     model, read = make_model(small_config), []
-    model.embed_tokens.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0].numel()))
+    model.embed_tokens.register_forward_pre_hook(
+        lambda module, inputs: read.append(inputs[0].numel())
+    )
     engine = DecodingEngine(model)
     [prompt] = engine.add_prompts([prompts[-1]])
     for _ in range(8):
@@ -117,7 +129,11 @@ def test_a_stop_token_ends_the_row_and_only_its_log_probability_is_kept(model64,
     row = engine.admit(prompt, 5, stop_ids=(second,))
     drain(engine)
     expected = [] if first == second else [first]
-    assert (row.tokens, row.finish_reason, len(row.logprobs)) == (expected, "stop", len(expected) + 1)
+    assert (row.tokens, row.finish_reason, len(row.logprobs)) == (
+        expected,
+        "stop",
+        len(expected) + 1,
+    )
 
 
 def test_a_released_prompt_gives_its_memory_back_and_takes_no_more_rows(model64, prompts):
@@ -141,11 +157,14 @@ def test_a_released_prompt_gives_its_memory_back_and_takes_no_more_rows(model64,
 def test_prompts_added_after_all_were_released_are_read_rightly(model64, prompts, share_prompts):
     engine = DecodingEngine(model64, share_prompts=share_prompts)
     first_capacity = engine.prompt_cache.capacity
-    for batch in (prompts[-3:], prompts[:1], prompts[2:4], prompts[-2:]):  # long ones, then one of a single token, ...
+    # long ones, then one of a single token, ...
+    for batch in (prompts[-3:], prompts[:1], prompts[2:4], prompts[-2:]):
         added = engine.add_prompts(batch)
         rows = [engine.admit(prompt, 6) for prompt in added for _ in range(2)]
         drain(engine)
-        alone = [list(generate(model64, torch.tensor([prompt]), 6)) for prompt in batch for _ in range(2)]
+        alone = [
+            list(generate(model64, torch.tensor([prompt]), 6)) for prompt in batch for _ in range(2)
+        ]
         assert [row.tokens for row in rows] == alone
         for prompt in added:
             engine.release(prompt)

@@ -18,7 +18,11 @@ def prompts() -> list[list[int]]:
 
 
 def alone(model, prompt, steps, **options):
-    return list(generate(model, torch.tensor([prompt], device=next(model.parameters()).device), steps, **options))
+    return list(
+        generate(
+            model, torch.tensor([prompt], device=next(model.parameters()).device), steps, **options
+        )
+    )
 
 
 def test_cached_generation_equals_recomputation(model64, prompts):
@@ -27,7 +31,10 @@ def test_cached_generation_equals_recomputation(model64, prompts):
 
 
 def test_a_batch_of_mixed_lengths_equals_single_prompts(model64, prompts):
-    stops = {alone(model64, prompt, 40)[index] for prompt, index in zip(prompts, (39, 20, 5), strict=False)}
+    stops = {
+        alone(model64, prompt, 40)[index]
+        for prompt, index in zip(prompts, (39, 20, 5), strict=False)
+    }
     singles = [alone(model64, prompt, 100, stop_ids=stops) for prompt in prompts]
     assert len({len(tokens) for tokens in singles}) > 1
     assert generate_batch(model64, prompts, 100, stop_ids=stops) == singles
@@ -36,10 +43,17 @@ def test_a_batch_of_mixed_lengths_equals_single_prompts(model64, prompts):
 
 def test_the_shipped_model_gives_in_a_batch_what_it_gives_alone(tiny_folder, device):
     model, tokenizer = load_qwen3("tiny", device=device, dtype=torch.float64)
-    problems = ["What is 47 * 36?", "Solve 3x + 5 = 26 for x.", "Find the value of gcd(210, 54).", "What is 815 - 268?"]
+    problems = [
+        "What is 47 * 36?",
+        "Solve 3x + 5 = 26 for x.",
+        "Find the value of gcd(210, 54).",
+        "What is 815 - 268?",
+    ]
     prompts = [tokenizer.encode(render(CHAIN_OF_THOUGHT, problem)) for problem in problems]
     together = generate_batch(model, prompts, 200, stop_ids=tokenizer.stop_ids)
-    assert together == [alone(model, prompt, 200, stop_ids=tokenizer.stop_ids) for prompt in prompts]
+    assert together == [
+        alone(model, prompt, 200, stop_ids=tokenizer.stop_ids) for prompt in prompts
+    ]
     assert all("\\boxed{" in tokenizer.decode(tokens) for tokens in together)
 
 
@@ -110,12 +124,16 @@ def test_one_generator_a_prompt_is_required(model64):
 
 
 def test_float32_batches_rarely_leave_the_single_texts(small_config, make_model):
-    """Sums are ordered differently in a batch, so the last bit may differ; a different token needs a near tie."""
+    """Sums are ordered differently in a batch, so the last bit may differ; a different token needs
+    a near tie.
+    """
     model = make_model(small_config, dtype=torch.float32)
     rng = random.Random(3)
     prompts = [[rng.randrange(50) for _ in range(rng.randrange(1, 40))] for _ in range(24)]
     together = generate_batch(model, prompts, 60)
-    same = sum(tokens == alone(model, prompt, 60) for tokens, prompt in zip(together, prompts, strict=True))
+    same = sum(
+        tokens == alone(model, prompt, 60) for tokens, prompt in zip(together, prompts, strict=True)
+    )
     assert same >= 22
 
 
@@ -124,8 +142,14 @@ def test_the_real_model_writes_what_the_book_shows(record_property):
     name = "Qwen/Qwen3-0.6B-Base"
     model, tokenizer = load_qwen3(name)
     # the library notes the revision of what it downloads beside the files
-    note = find_checkpoint(name) / ".cache" / "huggingface" / "download" / "model.safetensors.metadata"
-    revision = note.read_text().split()[0] if note.is_file() else "unknown (not downloaded by this program)"
+    note = (
+        find_checkpoint(name) / ".cache" / "huggingface" / "download" / "model.safetensors.metadata"
+    )
+    revision = (
+        note.read_text().split()[0]
+        if note.is_file()
+        else "unknown (not downloaded by this program)"
+    )
     record_property("revision", revision)
     print("revision", revision)
     ids = tokenizer.encode("Explain large language models in a single sentence.")

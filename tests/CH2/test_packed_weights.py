@@ -24,7 +24,9 @@ from CH2.packed_weights import (
     weight_error,
 )
 
-fbgemm = pytest.mark.skipif(not can_pack(torch.zeros(1)), reason="FBGEMM runs on x86 processors only")
+fbgemm = pytest.mark.skipif(
+    not can_pack(torch.zeros(1)), reason="FBGEMM runs on x86 processors only"
+)
 PROMPTS = [[5, 9, 3], [7] * 40, [1, 2, 3, 4, 5, 6, 7]]
 
 
@@ -34,12 +36,16 @@ def tiny():
 
 
 def tiny16():
-    """The shipped model with weights of 16 bits. A new one each time: `.float()` changes a model in its place."""
+    """The shipped model with weights of 16 bits. A new one each time: `.float()` changes a model in
+    its place.
+    """
     return load_qwen3("tiny", device="cpu", dtype=torch.bfloat16)[0]
 
 
 def packed_in_float32(model16, form):
-    """Packed from 16 bits where these are enough; the rest in float32: no text depends on where bfloat16 rounds."""
+    """Packed from 16 bits where these are enough; the rest in float32: no text depends on where
+    bfloat16 rounds.
+    """
     if form == "half":
         return pack_weights(model16, form).float()
     return pack_weights(model16.float(), form)
@@ -51,7 +57,9 @@ def small_model():
 
 
 def random_weight(out_features=48, in_features=96, seed=0):
-    return torch.randn(out_features, in_features, generator=torch.Generator().manual_seed(seed)) * 0.02
+    return (
+        torch.randn(out_features, in_features, generator=torch.Generator().manual_seed(seed)) * 0.02
+    )
 
 
 def relative(difference, reference):
@@ -87,7 +95,9 @@ def test_half_leaves_wider_weights_as_they_are(dtype):
     model = small_model().to(dtype)
     packed = pack_weights(model, "half")
     assert not any(isinstance(module, PackedLinear) for module in packed.modules())
-    assert all(torch.equal(weight, model.get_parameter(name)) for name, weight in packed.named_parameters())
+    assert all(
+        torch.equal(weight, model.get_parameter(name)) for name, weight in packed.named_parameters()
+    )
 
 
 @fbgemm
@@ -117,7 +127,9 @@ def test_int4_weights_are_within_half_a_step_of_their_group(group_size):
     assert relative(layer.weight - weight, weight) < 0.12
 
 
-@pytest.mark.parametrize("make", [Int8Linear, lambda weight: Int4Linear(weight, 32)], ids=["int8", "int4"])
+@pytest.mark.parametrize(
+    "make", [Int8Linear, lambda weight: Int4Linear(weight, 32)], ids=["int8", "int4"]
+)
 @pytest.mark.parametrize("rows", [(1, 1), (3, 1), (2, 5)])
 def test_quantised_products_are_those_of_the_matrix_they_stand_for(make, rows):
     layer = make(random_weight())
@@ -152,7 +164,10 @@ def test_a_text_in_a_batch_is_the_text_alone_with_every_form():
 def test_quantised_models_stay_close(tiny):
     ids = torch.randint(640, (4, 64), generator=torch.Generator().manual_seed(0))
     plain = tiny(ids).log_softmax(dim=-1)
-    for form, bytes_share, error, divergence in (("int8", 0.26, 0.01, 0.01), ("int4", 0.2, 0.12, 0.5)):
+    for form, bytes_share, error, divergence in (
+        ("int8", 0.26, 0.01, 0.01),
+        ("int4", 0.2, 0.12, 0.5),
+    ):
         packed = pack_weights(tiny, form)
         assert weight_bytes(packed) < bytes_share * weight_bytes(tiny)
         assert 0 < weight_error(tiny, packed) < error
@@ -180,7 +195,9 @@ def test_packed_matrices_are_freed_with_their_model(tiny):
 
 @fbgemm
 @pytest.mark.parametrize("form", ["half", "int8"])
-@pytest.mark.parametrize("make", [shallow_copy, lambda model: compile_model(model, backend="eager")])
+@pytest.mark.parametrize(
+    "make", [shallow_copy, lambda model: compile_model(model, backend="eager")]
+)
 def test_a_copy_of_a_packed_model_outlives_it(make, form):
     packed = pack_weights(small_model().bfloat16(), form)
     expected, copy = generate_batch(packed, PROMPTS, 10), make(packed)
@@ -192,18 +209,25 @@ def test_a_copy_of_a_packed_model_outlives_it(make, form):
 @fbgemm
 def test_the_numbers_of_packed_matrices_are_not_saved():
     """They are this process's: read by another, they would name other matrices."""
-    assert not any("handle" in name for name in pack_weights(small_model().bfloat16(), "half").state_dict())
+    assert not any(
+        "handle" in name for name in pack_weights(small_model().bfloat16(), "half").state_dict()
+    )
 
 
-@pytest.mark.parametrize("change", [join_projections, pack_weights, lambda model: pack_weights(model, "int8")])
+@pytest.mark.parametrize(
+    "change", [join_projections, pack_weights, lambda model: pack_weights(model, "int8")]
+)
 def test_packed_models_are_not_joined_or_packed_again(change):
     model = small_model().bfloat16()
-    with pytest.raises(ValueError, match="packed already: join and pack the model as it was loaded"):
+    with pytest.raises(
+        ValueError, match="packed already: join and pack the model as it was loaded"
+    ):
         change(pack_weights(model, "int8"))
 
 
 @pytest.mark.parametrize(
-    "change", [join_projections, pack_weights, lambda model: pack_weights(model, "int8"), shallow_copy]
+    "change",
+    [join_projections, pack_weights, lambda model: pack_weights(model, "int8"), shallow_copy],
 )
 def test_what_is_compiled_is_not_changed_any_more(change):
     model = small_model()

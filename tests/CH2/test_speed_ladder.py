@@ -10,9 +10,10 @@ from CH2.prompts import CHAIN_OF_THOUGHT, render
 from CH2.speed_ladder import RUNGS, SHAPES, find_rung, random_model, shape_config
 from CH3.problems import load_problems
 
-# How much less likely the tokens of solutions become, in nats (Kullback-Leibler divergence from the plain model, the
-# mean over tokens). It was 0.00007 with eight bits and 0.0020 with four, and 0.014 with weights rounded to three: what
-# has fewer bits than it says does not pass, a processor that sums in another order does.
+# How much less likely the tokens of solutions become, in nats (Kullback-Leibler divergence from the
+# plain model, the mean over tokens). It was 0.00007 with eight bits and 0.0020 with four, and 0.014
+# with weights rounded to three: what has fewer bits than it says does not pass, a processor that
+# sums in another order does.
 NATS_AT_MOST = {"int8": 0.0005, "int4": 0.005}
 
 
@@ -38,7 +39,9 @@ def solved():
     """Test problems as the model is asked them, and their solutions: lists of ids."""
     _, tokenizer = load_qwen3("tiny", device="cpu")
     problems = load_problems("arithmetic500")[3::10]
-    prompts = [tokenizer.encode(render(CHAIN_OF_THOUGHT, problem["problem"])) for problem in problems]
+    prompts = [
+        tokenizer.encode(render(CHAIN_OF_THOUGHT, problem["problem"])) for problem in problems
+    ]
     return prompts, [tokenizer.encode(problem["solution"]) for problem in problems]
 
 
@@ -51,7 +54,9 @@ def prompts(solved):
 def traced_only(monkeypatch):
     """Compiling takes minutes; tracing shows that it can be done, and gives the same numbers."""
     compile_ = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda function, **options: compile_(function, backend="aot_eager"))
+    monkeypatch.setattr(
+        torch, "compile", lambda function, **options: compile_(function, backend="aot_eager")
+    )
 
 
 @pytest.mark.parametrize("rung", [rung for rung in RUNGS if rung.exact], ids=lambda rung: rung.name)
@@ -59,26 +64,32 @@ def traced_only(monkeypatch):
 def test_exact_rungs_write_the_same_tokens(rung, dtype, prompts):
     model = load(dtype)
     prepared = rung.prepare(model).float()
-    model.float()  # the weights are what they were, and no text depends on where bfloat16 rounds between them
+    # the weights are what they were, and no text depends on where bfloat16 rounds between them
+    model.float()
     assert write(prepared, rung.engine, prompts) == write(model, {}, prompts)
 
 
 @pytest.mark.skipif(not can_pack(torch.zeros(1)), reason="FBGEMM runs on x86 processors only")
-@pytest.mark.parametrize(("dtype", "kind"), [(torch.float32, torch.nn.Linear), (torch.bfloat16, HalfLinear)])
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [(torch.float32, torch.nn.Linear), (torch.bfloat16, HalfLinear)]
+)
 def test_rungs_of_sixteen_bits_pack_what_they_can_hold(dtype, kind):
     model = load(dtype)
     for name in ("packed weights", "compiled"):
         assert type(find_rung(name).prepare(model).layers[0].mlp.down_proj) is kind
 
 
-@pytest.mark.parametrize("rung", [rung for rung in RUNGS if not rung.exact], ids=lambda rung: rung.name)
+@pytest.mark.parametrize(
+    "rung", [rung for rung in RUNGS if not rung.exact], ids=lambda rung: rung.name
+)
 def test_quantised_rungs_expect_nearly_the_same_tokens_of_solutions(rung, shipped, solved):
     ids, real = pad_right([prompt + solution for prompt, solution in zip(*solved, strict=True)])
     chosen = torch.zeros_like(real)
     for row, prompt, solution in zip(chosen, *solved, strict=True):
         row[len(prompt) - 1 :][: len(solution)] = True
     plain, quantised = (
-        model(ids, padding_mask=real)[chosen].log_softmax(dim=-1) for model in (shipped, rung.prepare(shipped))
+        model(ids, padding_mask=real)[chosen].log_softmax(dim=-1)
+        for model in (shipped, rung.prepare(shipped))
     )
     nats = (plain.exp() * (plain - quantised)).sum(dim=-1)  # for each token
     assert 0 < nats.mean() < NATS_AT_MOST[rung.name]
@@ -97,11 +108,17 @@ def test_rungs_have_names_and_random_models_a_known_shape():
     assert len({rung.name for rung in RUNGS}) == len(RUNGS) == 9
     model = random_model("tiny", torch.float32)
     assert model.config == shape_config("tiny")
-    assert torch.equal(random_model("tiny").embed_tokens.weight.float(), model.embed_tokens.weight.bfloat16().float())
+    assert torch.equal(
+        random_model("tiny").embed_tokens.weight.float(),
+        model.embed_tokens.weight.bfloat16().float(),
+    )
     with pytest.raises(ValueError, match="choose one of tiny"):
         random_model("7B")
-    assert all(shape_config(shape).tie_word_embeddings for shape in SHAPES)  # as random models have them
-    with pytest.raises(ValueError, match="no rung 'top' on the ladder: choose one of no cache, growing cache"):
+    # as random models have them
+    assert all(shape_config(shape).tie_word_embeddings for shape in SHAPES)
+    with pytest.raises(
+        ValueError, match="no rung 'top' on the ladder: choose one of no cache, growing cache"
+    ):
         find_rung("top")
 
 

@@ -10,7 +10,9 @@ from CH3 import evaluation
 
 @pytest.fixture
 def command(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """`command("--limit", 3)`: exit code, standard output and standard error of the command line, in this process."""
+    """`command("--limit", 3)`: exit code, standard output and standard error of the command line,
+    in this process.
+    """
 
     def run(*arguments) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["evaluation", *map(str, arguments)])

@@ -72,7 +72,18 @@ NUMBERS = {
     "we get 8, so \\boxed{": "8",
 }
 
-NOTHING = ["", "   \n", "no idea", r"\boxed{", r"\boxed", "{}", "<think></think>", "<think>", "The answer is", "####"]
+NOTHING = [
+    "",
+    "   \n",
+    "no idea",
+    r"\boxed{",
+    r"\boxed",
+    "{}",
+    "<think></think>",
+    "<think>",
+    "The answer is",
+    "####",
+]
 
 THOUGHTS = {
     r"<think>\boxed{3}</think>\boxed{4}": "4",
@@ -113,8 +124,12 @@ def test_thoughts_count_only_when_nothing_follows_them(text):
     assert extract_answer(text) == THOUGHTS[text]
 
 
-tokens = st.sampled_from(["1", "x", "+", " ", ",", r"\{", r"\}", r"\\", r"\pi ", r"\%", "$", "\n", "−", "(", "]", "."])
-braced = st.recursive(tokens, lambda inner: st.lists(inner, max_size=4).map(lambda parts: "{" + "".join(parts) + "}"))
+tokens = st.sampled_from(
+    ["1", "x", "+", " ", ",", r"\{", r"\}", r"\\", r"\pi ", r"\%", "$", "\n", "−", "(", "]", "."]
+)
+braced = st.recursive(
+    tokens, lambda inner: st.lists(inner, max_size=4).map(lambda parts: "{" + "".join(parts) + "}")
+)
 contents = st.lists(braced, max_size=6).map("".join).filter(str.strip)
 surroundings = st.text(alphabet="ab 12.\n$()|-", max_size=30)
 
@@ -131,7 +146,10 @@ def test_a_box_that_was_not_closed_hides_nothing(content, between, unfinished):
 
 @given(contents, contents, surroundings)
 def test_of_a_thought_and_what_follows_it_the_second_counts(thought, content, between):
-    assert extract_answer(rf"<think>\boxed{{{thought}}}</think>{between}\boxed{{{content}}}") == content.strip()
+    assert (
+        extract_answer(rf"<think>\boxed{{{thought}}}</think>{between}\boxed{{{content}}}")
+        == content.strip()
+    )
     assert extract_answer(rf"<think>{between}\boxed{{{thought}}}</think>") == thought.strip()
 
 
@@ -191,10 +209,13 @@ def seconds_for(text: str) -> float:
 def test_the_time_grows_as_the_text(piece):
     """Four times the text takes about four times as long; sixteen times would be quadratic."""
     short, long = (piece * (length // len(piece)) for length in (100_000, 400_000))
-    assert any(seconds_for(long) < 9 * seconds_for(short) + 0.02 for _ in range(3))  # a busy machine has three tries
+    # a busy machine has three tries
+    assert any(seconds_for(long) < 9 * seconds_for(short) + 0.02 for _ in range(3))
 
 
-@pytest.mark.parametrize("ending", ["x", r"\boxed{5", "</think>", "the answer is", "####", "\n"], ids=ascii)
+@pytest.mark.parametrize(
+    "ending", ["x", r"\boxed{5", "</think>", "the answer is", "####", "\n"], ids=ascii
+)
 def test_an_ending_does_not_make_a_long_text_slow(ending):
     for piece in BAD_PIECES:
         text = piece * (20_000 // len(piece)) + ending

@@ -1,4 +1,6 @@
-"""The benchmark's own parts, on graders that are made to fail: what it prints about others should be true."""
+"""The benchmark's own parts, on graders that are made to fail: what it prints about others should
+be true.
+"""
 
 import multiprocessing
 import os
@@ -8,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from CH3 import benchmark_verifier
-from CH3.benchmark_verifier import Grader, distinct_pairs, measure_graded_pairs, measure_hostile, supervision
+from CH3.benchmark_verifier import (
+    Grader,
+    distinct_pairs,
+    measure_graded_pairs,
+    measure_hostile,
+    supervision,
+)
 from CH3.benchmark_verifier.supervision import Failure, supervised
 
 pytestmark = pytest.mark.skipif(
@@ -40,7 +48,14 @@ def misbehave(text: str, reference: str = "") -> bool:
 def test_after_a_failure_the_work_goes_on_with_the_next_item(monkeypatch):
     monkeypatch.setattr(supervision, "PATIENCE", 5.0)
     items = ["a", "hang", "b", "crash", "raise", "c"]
-    expected = [False, Failure("stopped"), False, Failure("crashed"), Failure("RecursionError"), False]
+    expected = [
+        False,
+        Failure("stopped"),
+        False,
+        Failure("crashed"),
+        Failure("RecursionError"),
+        False,
+    ]
     assert list(supervised(misbehave, items)) == expected
 
 

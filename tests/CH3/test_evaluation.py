@@ -60,8 +60,12 @@ def breaking_after(count: int, asked: list):
 
 
 def test_results_come_in_the_order_of_the_problems(problems, tmp_path):
-    results = evaluate(backwards, problems, tmp_path / "out.jsonl", settings=SETTINGS, progress=False)
-    assert [result["unique_id"] for result in results] == [problem["unique_id"] for problem in problems]
+    results = evaluate(
+        backwards, problems, tmp_path / "out.jsonl", settings=SETTINGS, progress=False
+    )
+    assert [result["unique_id"] for result in results] == [
+        problem["unique_id"] for problem in problems
+    ]
     lines = (tmp_path / "out.jsonl").read_text().splitlines()[1:]
     assert [json.loads(line) for line in lines] == results[::-1]
 
@@ -93,7 +97,9 @@ def test_an_interrupted_evaluation_goes_on_and_asks_nothing_twice(problems, tmp_
         with pytest.raises(InterruptionError):
             evaluate(breaking_after(count, asked), problems, out, settings=SETTINGS, progress=False)
     results = evaluate(breaking_after(99, asked), problems, out, settings=SETTINGS, progress=False)
-    assert [result["unique_id"] for result in results] == [problem["unique_id"] for problem in problems]
+    assert [result["unique_id"] for result in results] == [
+        problem["unique_id"] for problem in problems
+    ]
     assert len(asked) == 12 + 3  # the three that failed
     assert set(asked) == {problem["unique_id"] for problem in problems}
     again = evaluate(breaking_after(0, asked), problems, out, settings=SETTINGS, progress=False)
@@ -112,7 +118,9 @@ def test_other_settings_or_problems_are_refused(change, problems, tmp_path):
         "order": problems[::-1],
     }[change]
     settings = {"model": "another"} if change == "settings" else SETTINGS
-    with pytest.raises(ResultsFileError, match="model was" if change == "settings" else "problems was"):
+    with pytest.raises(
+        ResultsFileError, match="model was" if change == "settings" else "problems was"
+    ):
         evaluate(backwards, others, out, settings=settings, progress=False)
 
 
@@ -135,7 +143,9 @@ def test_progress_shows_accuracy_and_speed(problems, tmp_path, capsys):
     wrong = {problem["unique_id"] for problem in problems[:3]}
 
     def answer_fn(problems):
-        return (answer(one, "\\boxed{wrong}" if one["unique_id"] in wrong else "") for one in problems)
+        return (
+            answer(one, "\\boxed{wrong}" if one["unique_id"] in wrong else "") for one in problems
+        )
 
     evaluate(answer_fn, problems, tmp_path / "out.jsonl", settings=SETTINGS)
     shown = capsys.readouterr().err
@@ -157,7 +167,9 @@ def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
     for one in model_answers(model, tokenizer, DIRECT, max_new_tokens=20, batch=4)(source()):
         finished.append(one)
         assert len(pulled) - len(finished) <= 4  # no problem is taken before there is a row for it
-    assert sorted(one.problem["unique_id"] for one in finished) == sorted(one["unique_id"] for one in problems)
+    assert sorted(one.problem["unique_id"] for one in finished) == sorted(
+        one["unique_id"] for one in problems
+    )
     for one in finished:
         assert one.prompt == render(DIRECT, one.problem["problem"])
         ids = torch.tensor([tokenizer.encode(one.prompt)])
@@ -168,12 +180,18 @@ def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
 
 
 def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    return (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
+    return (
+        (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None])
+        .sum(dim=-1)
+        .clamp(max=logits.shape[1] - 1)
+    )
 
 
 def test_a_sample_depends_on_seed_and_problem_alone(tiny, problems):
     def texts(batch: int, seed: int, some: list[dict]) -> dict[str, str]:
-        answer_fn = model_answers(*tiny, DIRECT, max_new_tokens=12, batch=batch, sampler=inverse_cdf, seed=seed)
+        answer_fn = model_answers(
+            *tiny, DIRECT, max_new_tokens=12, batch=batch, sampler=inverse_cdf, seed=seed
+        )
         return {one.problem["unique_id"]: one.text for one in answer_fn(iter(some))}
 
     first = texts(5, 0, problems)
@@ -197,7 +215,9 @@ def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, pr
     model, tokenizer = tiny
     context = model.config.max_position_embeddings
     empty = len(tokenizer.encode(render(DIRECT, "")))
-    long, longer = ({**problems[0], "problem": "7" * count} for count in (context - empty - 4, context))
+    long, longer = (
+        {**problems[0], "problem": "7" * count} for count in (context - empty - 4, context)
+    )
     answers = {
         len(one.problem["problem"]): one
         for one in model_answers(model, tokenizer, DIRECT, max_new_tokens=9)(iter([long, longer]))
@@ -216,7 +236,10 @@ def test_the_settings_tell_models_apart(small_config, make_model, tiny):
     changed = make_model(small_config)
     changed.layers[1].mlp.up_proj.weight[3, 2] += 1e-12
     other_type = make_model(small_config, torch.bfloat16)
-    assert {**settings, "weights": None} == {**model_settings("small", changed, tokenizer), "weights": None}
+    assert {**settings, "weights": None} == {
+        **model_settings("small", changed, tokenizer),
+        "weights": None,
+    }
     assert settings["weights"] != model_settings("small", changed, tokenizer)["weights"]
     assert model_settings("small", other_type, tokenizer)["dtype"] == "bfloat16"
     json.dumps(settings)
@@ -229,7 +252,14 @@ QUICK = ("--limit", 4, "--max-new-tokens", 8, "--prompt", "direct", "--device", 
 
 
 def test_the_command_reports_draws_and_goes_on(command, tmp_path, tiny_folder):
-    files = ("--out", tmp_path / "out.jsonl", "--json", tmp_path / "numbers.json", "--plot", tmp_path / "plot.png")
+    files = (
+        "--out",
+        tmp_path / "out.jsonl",
+        "--json",
+        tmp_path / "numbers.json",
+        "--plot",
+        tmp_path / "plot.png",
+    )
     code, shown, _ = command(*QUICK, *files)
     assert code == 0
     assert "accuracy" in shown and "95 % interval" in shown and str(tmp_path / "out.jsonl") in shown
@@ -266,7 +296,9 @@ def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, t
 @pytest.mark.parametrize("rung", [None, "int8"])
 def test_a_rung_of_the_ladder_prepares_the_model_and_is_told(rung, tiny_folder):
     chosen = () if rung is None else ("--rung", rung)
-    _, model, _, settings = evaluation.load(evaluation._parser().parse_args([*map(str, QUICK), *chosen]))
+    _, model, _, settings = evaluation.load(
+        evaluation._parser().parse_args([*map(str, QUICK), *chosen])
+    )
     expected = {None: torch.nn.Linear, "int8": Int8Linear}[rung]
     assert type(model.layers[0].mlp.down_proj) is expected
     assert settings.get("rung") == rung
@@ -302,7 +334,9 @@ def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
         (("--temperature", 1), "unrecognized arguments: --temperature"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(arguments, words, command, tmp_path, monkeypatch, tiny_folder):
+def test_what_cannot_be_done_is_said_in_one_line(
+    arguments, words, command, tmp_path, monkeypatch, tiny_folder
+):
     monkeypatch.chdir(tmp_path)
     code, shown, error = command(*QUICK, *arguments)
     assert code == 2
@@ -317,7 +351,8 @@ def test_memory_may_be_limited(command, tmp_path, tiny_folder):
     assert command(*arguments, tmp_path / "all.jsonl")[0] == 0
     assert command(*arguments, tmp_path / "few.jsonl", "--max-cache-bytes", 3_000_000)[0] == 0
     few, many = (
-        [json.loads(line) for line in (tmp_path / name).read_text().splitlines()] for name in ("few.jsonl", "all.jsonl")
+        [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("few.jsonl", "all.jsonl")
     )
     assert few[0] == many[0]
     assert sorted(line["text"] for line in few[1:]) == sorted(line["text"] for line in many[1:])
@@ -356,10 +391,13 @@ def lines_of(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice(forking, tmp_path, tiny_folder):
+def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice(
+    forking, tmp_path, tiny_folder
+):
     count = 250  # many more than are answered between two looks at the file
     command = ["CH3.evaluation", "--limit", count, "--prompt", "direct", "--max-new-tokens", 16]
-    command += ["--device", "cpu", "--dtype", "float64"]  # where a text does not depend on its neighbours at all
+    # where a text does not depend on its neighbours at all
+    command += ["--device", "cpu", "--dtype", "float64"]
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
     assert Processes(forking, *command, "--out", whole).statuses() == [0]
 
@@ -388,4 +426,6 @@ def test_killed_ten_times_at_random_moments_nothing_is_lost_and_nothing_is_twice
     assert len(results) == len(wanted_results) == count
     for result in results + wanted_results:
         del result["seconds"]
-    assert sorted(results, key=lambda one: one["unique_id"]) == sorted(wanted_results, key=lambda one: one["unique_id"])
+    assert sorted(results, key=lambda one: one["unique_id"]) == sorted(
+        wanted_results, key=lambda one: one["unique_id"]
+    )

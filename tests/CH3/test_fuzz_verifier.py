@@ -9,7 +9,9 @@ import pytest
 
 from CH3 import math_verifier
 
-FUZZ = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "measurements" / "fuzz_verifier.py")))
+FUZZ = SimpleNamespace(
+    **runpy.run_path(str(Path(__file__).parents[1] / "measurements" / "fuzz_verifier.py"))
+)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -17,7 +19,9 @@ def test_a_few_hundred_strings_find_nothing(seed):
     fuzzer = FUZZ.Fuzzer()
     fuzzer.run(100, seed)
     assert not fuzzer.findings, fuzzer.report()
-    assert {"grade_answer yes", "grade_answer no", "same_answer yes", "same_answer no"} == set(fuzzer.verdicts)
+    assert {"grade_answer yes", "grade_answer no", "same_answer yes", "same_answer no"} == set(
+        fuzzer.verdicts
+    )
 
 
 def test_the_same_seed_gives_the_same_strings():
@@ -47,7 +51,10 @@ def broken(*texts):
         (dict(grade_answer=lambda predicted, reference: False), "not its own answer"),
         (dict(same_answer=lambda one, other: True), "does not imply"),
         (dict(answer_key=lambda text: 0), "answer_key disagree"),
-        (dict(explain_grade=lambda *texts: SimpleNamespace(correct=None)), "explain_grade and grade_answer"),
+        (
+            dict(explain_grade=lambda *texts: SimpleNamespace(correct=None)),
+            "explain_grade and grade_answer",
+        ),
         (dict(extract_answer=lambda text: "no such answer"), "boxed text is not the text"),
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),

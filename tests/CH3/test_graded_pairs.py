@@ -1,4 +1,6 @@
-"""The table of graded pairs: every verdict, and what must hold between the verifier's functions on all of its texts."""
+"""The table of graded pairs: every verdict, and what must hold between the verifier's functions on
+all of its texts.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -57,9 +59,13 @@ def groups() -> dict:
 
 
 def test_same_answer_means_the_same_key():
-    """Equality of keys is reflexive, symmetric and transitive, and so is whatever agrees with it on all pairs."""
+    """Equality of keys is reflexive, symmetric and transitive, and so is whatever agrees with it on
+    all pairs.
+    """
     keys = {text: answer_key(text) for text in TEXTS}
-    neighbours = list(zip(TEXTS, TEXTS[1:], strict=False)) + [(pair["predicted"], pair["reference"]) for pair in PAIRS]
+    neighbours = list(zip(TEXTS, TEXTS[1:], strict=False)) + [
+        (pair["predicted"], pair["reference"]) for pair in PAIRS
+    ]
     for one, other in neighbours:
         assert same_answer(one, other) is (keys[one] == keys[other]), (one, other)
         assert same_answer(other, one) is (keys[one] == keys[other]), (other, one)
@@ -73,10 +79,14 @@ def test_answers_that_vote_together_are_graded_as_the_same(groups):
 
 
 def test_voting_joins_what_is_the_same_on_paper(groups):
-    """Most pairs that the table calls the same vote together; what only a reference can excuse does not."""
+    """Most pairs that the table calls the same vote together; what only a reference can excuse does
+    not.
+    """
     group_of = {text: key for key, group in groups.items() for text in group}
     same = [pair for pair in PAIRS if pair["same"]]
     together = [pair for pair in same if group_of[pair["predicted"]] == group_of[pair["reference"]]]
     assert len(together) > 0.8 * len(same)
     apart = [pair for pair in PAIRS if not pair["same"]]
-    assert not [pair for pair in apart if group_of[pair["predicted"]] == group_of[pair["reference"]]]
+    assert not [
+        pair for pair in apart if group_of[pair["predicted"]] == group_of[pair["reference"]]
+    ]

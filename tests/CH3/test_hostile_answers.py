@@ -1,7 +1,8 @@
-"""Hostile answers are graded in half a second, in 200 MB, without a word, and nothing in them is run.
+"""Hostile answers are graded in half a second, in 200 MB, without a word, and nothing in them is
+run.
 
-Run as a command, this file grades every second one, or those between, and prints a line of JSON for each: the tests run
-it in two processes of their own, whose memory is their own, and read the lines.
+Run as a command, this file grades every second one, or those between, and prints a line of JSON for
+each: the tests run it in two processes of their own, whose memory is their own, and read the lines.
 """
 
 import contextlib
@@ -19,12 +20,15 @@ from CH3 import math_verifier
 from CH3.benchmark_verifier.hostile_answers import hostile_answers
 from CH3.math_verifier import extract_answer, grade_answer, same_answer
 
-resource = pytest.importorskip("resource", reason="the peak of a process's memory is measured on Unix only")
+resource = pytest.importorskip(
+    "resource", reason="the peak of a process's memory is measured on Unix only"
+)
 
 SECONDS, MEGABYTES = 0.5, 200  # for one call, of CPU time and above the start
 NAMES = [name for name, _ in hostile_answers()]
 WARM_UP = Path(math_verifier.__file__).parents[1] / "graded_pairs.json"
-# What Python reports when a text is run, or reaches for something outside; `compile` is for eval and lambdify too.
+# What Python reports when a text is run, or reaches for something outside; `compile` is for eval
+# and lambdify too.
 WATCHED = (
     "exec",
     "compile",
@@ -42,7 +46,8 @@ WATCHED = (
 
 def calls_on(text: str) -> dict:
     """What is asked of the verifier about one text."""
-    backwards = ",".join(text.split(",")[::-1])  # the longest way to find that two lists are the same
+    # the longest way to find that two lists are the same
+    backwards = ",".join(text.split(",")[::-1])
     return {
         "extract": lambda: extract_answer(text),
         "against itself": lambda: grade_answer(text, text),
@@ -61,7 +66,9 @@ def peak_megabytes() -> float:
 
 
 def grade_every_second(first: int) -> None:
-    """Print name, seconds of each call, memory above the start, watched events and exceptions, a line an answer."""
+    """Print name, seconds of each call, memory above the start, watched events and exceptions, a
+    line an answer.
+    """
     events: list[str] = []
     watching = False
 
@@ -70,7 +77,8 @@ def grade_every_second(first: int) -> None:
             events.append(f"{event}{arguments[:2]!r}"[:200])
 
     sys.addaudithook(watch)
-    for pair in json.loads(WARM_UP.read_text(encoding="utf-8")):  # so that libraries have loaded what they load late
+    # so that libraries have loaded what they load late
+    for pair in json.loads(WARM_UP.read_text(encoding="utf-8")):
         with contextlib.suppress(Exception):  # which the test of the table reports
             grade_answer(pair["predicted"], pair["reference"])
     start = peak_megabytes()
@@ -89,7 +97,13 @@ def grade_every_second(first: int) -> None:
                 with contextlib.suppress(BaseException):
                     function()
                 seconds[call] = min(seconds[call], time.process_time() - began)
-        line = dict(name=name, seconds=seconds, megabytes=peak_megabytes() - start, events=events, errors=errors)
+        line = dict(
+            name=name,
+            seconds=seconds,
+            megabytes=peak_megabytes() - start,
+            events=events,
+            errors=errors,
+        )
         print(json.dumps(line), flush=True)
 
 
@@ -147,7 +161,9 @@ def test_the_watch_sees_what_is_run(tmp_path):
     empty = tmp_path / "empty.json"
     empty.write_text("[]")
     command = [sys.executable, "-c", script, str(empty)]
-    line = json.loads(subprocess.run(command, capture_output=True, check=True, cwd=tmp_path, timeout=100).stdout)
+    line = json.loads(
+        subprocess.run(command, capture_output=True, check=True, cwd=tmp_path, timeout=100).stdout
+    )
     seen = {event.partition("(")[0] for event in line["events"]}
     assert {"compile", "exec", "open"} <= seen
     assert (tmp_path / "hostile_canary").exists()

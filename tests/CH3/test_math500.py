@@ -1,6 +1,6 @@
-"""The verifier on MATH-500 (Lightman et al., 2023, https://arxiv.org/abs/2305.20050): each of its 500 answers is
-recognised, in LaTeX, in plain notation and in the worked solution, and no two are confused.
-"""
+"""The verifier on MATH-500 (Lightman et al., 2023, https://arxiv.org/abs/2305.20050): each of its
+500 answers is recognised, in LaTeX, in plain notation and in the worked solution, and no two are
+confused."""
 
 import itertools
 import multiprocessing
@@ -14,9 +14,11 @@ from CH3.benchmark_verifier.answer_variants import plain_notation, real_looking_
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
 
-# Answers of different problems that are written differently and are the same: a table made by hand, from a list of
-# all 301 strings. Units, currency and degrees are not compared, nor is the name of the unknown. The last class is
-# lenient, not equal: 40 is how the answer is written in base nine, and a prediction may leave the base out.
+# Answers of different problems that are written differently and are the same: a table made by hand,
+# from a list of all 301 strings. Units, currency and degrees are not compared, nor is the name of
+# the unknown. The last class is
+# lenient, not equal: 40 is how the answer is written in base nine, and a prediction may leave the
+#     base out.
 SAME_ANSWERS = [
     {"5", "x=5"},
     {"15", r"15\mbox{ cm}^2"},
@@ -36,7 +38,9 @@ SAME_ANSWERS = [
 def problems() -> list[dict]:
     """The 500 problems."""
     if not os.environ.get("MATH500_JSON"):
-        pytest.skip("MATH500_JSON names no file with MATH-500's test set (CH3/problems.py says where it is to be had)")
+        pytest.skip(
+            "MATH500_JSON names no file with MATH-500's test set (CH3/problems.py says where it is to be had)"
+        )
     return load_problems("math500")
 
 
@@ -57,23 +61,32 @@ def test_every_reference_equals_its_plain_notation_in_both_directions(problems):
 def test_plain_notation_leaves_no_latex(problems):
     """So that the test above compares two notations, and not a string with itself."""
     rewritten = {p["answer"]: plain_notation(p["answer"]) for p in problems}
-    assert [plain for plain in rewritten.values() if "\\" in plain or "_{" in plain or "^{" in plain] == []
+    assert [
+        plain for plain in rewritten.values() if "\\" in plain or "_{" in plain or "^{" in plain
+    ] == []
     assert sum(plain != latex for latex, plain in rewritten.items()) > 100
 
 
 def test_every_worked_solution_ends_in_its_reference(problems):
-    missed = [p["unique_id"] for p in problems if not grade_answer(extract_answer(p["solution"]), p["answer"])]
+    missed = [
+        p["unique_id"]
+        for p in problems
+        if not grade_answer(extract_answer(p["solution"]), p["answer"])
+    ]
     assert missed == []
 
 
 def test_different_references_are_equal_only_where_the_answers_are(problems):
-    """A verdict depends on two strings only, so each string of MATH-500 stands once: 45,150 pairs for all 124,750.
+    """A verdict depends on two strings only, so each string of MATH-500 stands once: 45,150 pairs
+    for all 124,750.
 
-    The direction alternates from pair to pair, which halves the time; the pairs that are equal are tried both ways.
-    """
+    The direction alternates from pair to pair, which halves the time; the pairs that are equal are
+    tried both ways."""
     references = {p["answer"] for p in problems}
     expected = {
-        frozenset(pair) for same in SAME_ANSWERS for pair in itertools.combinations(sorted(same & references), 2)
+        frozenset(pair)
+        for same in SAME_ANSWERS
+        for pair in itertools.combinations(sorted(same & references), 2)
     }
     pairs = list(distinct_pairs(p["answer"] for p in problems))
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:

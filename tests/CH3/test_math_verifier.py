@@ -1,4 +1,6 @@
-"""The verifier from the inside: how texts become trees, trees values, values keys; and what each bound refuses."""
+"""The verifier from the inside: how texts become trees, trees values, values keys; and what each
+bound refuses.
+"""
 
 from fractions import Fraction
 
@@ -110,7 +112,10 @@ def test_what_would_cost_too_much_is_refused_before_it_starts(text):
 def test_sets_of_real_numbers_are_joined_and_cut_exactly():
     infinity = float("inf")
     assert reals(parse(r"(1,2]\cup(2,3)")) == [Interval(1, False, 3, False)]
-    assert reals(parse(r"(1,2)\cup(2,3)")) == [Interval(1, False, 2, False), Interval(2, False, 3, False)]
+    assert reals(parse(r"(1,2)\cup(2,3)")) == [
+        Interval(1, False, 2, False),
+        Interval(2, False, 3, False),
+    ]
     assert reals(parse(r"\mathbb{R}\setminus\{0\}")) == [
         Interval(-infinity, False, 0, False),
         Interval(0, False, infinity, False),
@@ -129,7 +134,9 @@ def test_sets_of_real_numbers_are_joined_and_cut_exactly():
     ]
 
 
-@pytest.mark.parametrize("text", ["x > 1, y < 3", "x > 1, 2", "|x| = 3", r"|x| \ne 3", "|x|+|x-1| < 3", "|x| < x^2"])
+@pytest.mark.parametrize(
+    "text", ["x > 1, y < 3", "x > 1, 2", "|x| = 3", r"|x| \ne 3", "|x|+|x-1| < 3", "|x| < x^2"]
+)
 def test_what_is_no_set_of_real_numbers_is_none(text):
     with pytest.raises(UnreadableError):
         reals(parse(text))
@@ -215,10 +222,17 @@ def test_a_text_that_is_too_long_to_read_is_compared_as_it_stands():
 def test_a_tree_holds_numbers_symbols_and_nodes_alone():
     def check(tree):
         assert isinstance(tree, (Fraction, str, Node, tuple))
-        for part in tree.parts if isinstance(tree, Node) else tree if isinstance(tree, tuple) else ():
+        for part in (
+            tree.parts if isinstance(tree, Node) else tree if isinstance(tree, tuple) else ()
+        ):
             check(part)
 
-    for text in (r"\begin{pmatrix} 1 \\ x \end{pmatrix}", "f(x) = 2x < 3", r"\{1, \pm 2\}", "__import__"):
+    for text in (
+        r"\begin{pmatrix} 1 \\ x \end{pmatrix}",
+        "f(x) = 2x < 3",
+        r"\{1, \pm 2\}",
+        "__import__",
+    ):
         try:
             check(parse(text))
         except UnreadableError:

@@ -18,7 +18,12 @@ PATH_ON_HUB = rf"/datasets/HuggingFaceH4/MATH-500/resolve/(?:main|{COMMIT})/test
 
 
 def problem(number: int, **changes) -> dict:
-    fields = {"problem": f"What is {number} + 1?", "solution": "", "answer": str(number + 1), "subject": "Sums"}
+    fields = {
+        "problem": f"What is {number} + 1?",
+        "solution": "",
+        "answer": str(number + 1),
+        "subject": "Sums",
+    }
     return {**fields, "level": 1 + number % 5, "unique_id": f"test/{number}.json", **changes}
 
 
@@ -66,7 +71,10 @@ def test_a_list_and_lines_are_read_alike(tmp_path):
         ([problem(0, answer=" ")], "problem 1: answer is ' '"),
         ([problem(0, level="Level 5")], "problem 1: level is 'Level 5', expected a whole number"),
         ([problem(0, level=True)], "level is True"),
-        ([{key: value for key, value in problem(0).items() if key not in ("answer", "level")}], "has no answer, level"),
+        (
+            [{key: value for key, value in problem(0).items() if key not in ("answer", "level")}],
+            "has no answer, level",
+        ),
         ([problem(0), problem(1), problem(0)], "problems 1 and 3 have one unique_id, test/0.json"),
     ],
 )
@@ -107,7 +115,9 @@ def test_a_missing_file_is_named():
 
 @pytest.fixture
 def hub():
-    """As much of the Hub as holds one file; `hub.content` is what it sends, `hub.asked` counts downloads."""
+    """As much of the Hub as holds one file; `hub.content` is what it sends, `hub.asked` counts
+    downloads.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_):
@@ -156,14 +166,26 @@ except Exception as error:
 
 @pytest.fixture
 def first_use(tmp_path):
-    """`first_use(url)`: what a process that finds the Hub at `url` makes of MATH-500, and the file it leaves."""
+    """`first_use(url)`: what a process that finds the Hub at `url` makes of MATH-500, and the file
+    it leaves.
+    """
 
     def load(url: str):
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "MATH500"))}
-        environment |= {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("HF_", "MATH500"))
+        }
+        environment |= {
+            "HF_ENDPOINT": url,
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_DISABLE_XET": "1",
+        }
         environment |= {"no_proxy": "127.0.0.1", "HF_HUB_DISABLE_TELEMETRY": "1"}
         command = [sys.executable, "-c", LOADER, str(tmp_path / "math500_test.json")]
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        run = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=True
+        )
         return json.loads(run.stdout), tmp_path / "math500_test.json"
 
     return load
@@ -182,7 +204,8 @@ def test_math500_is_downloaded_once(hub, first_use):
 
 
 @pytest.mark.parametrize(
-    ("rows", "words"), [([problem(0)], "has 1 problems, MATH-500 has 500"), (["no problem"], "problem 1 is a str")]
+    ("rows", "words"),
+    [([problem(0)], "has 1 problems, MATH-500 has 500"), (["no problem"], "problem 1 is a str")],
 )
 def test_a_wrong_download_is_refused_and_not_kept(hub, first_use, rows, words):
     hub.content = "".join(json.dumps(row) + "\n" for row in rows).encode()

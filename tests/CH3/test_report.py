@@ -33,7 +33,8 @@ def results() -> list[dict]:
 
 @pytest.mark.parametrize(
     ("hits", "total", "low", "high"),
-    [  # Newcombe, 1998, "Two-sided confidence intervals for the single proportion", table I, method 3
+    # Newcombe, 1998, "Two-sided confidence intervals for the single proportion", table I, method 3
+    [
         (81, 263, 0.2553, 0.3662),
         (15, 148, 0.0624, 0.1605),
         (0, 20, 0.0000, 0.1611),
@@ -70,7 +71,12 @@ def test_the_report_counts_as_by_hand(results):
 
 def test_the_numbers_survive_json(results):
     numbers = json.loads(json.dumps(Report.of(results).numbers()))
-    assert numbers["accuracy"] == {"share": 0.6, "interval": list(wilson_interval(3, 5)), "hits": 3, "total": 5}
+    assert numbers["accuracy"] == {
+        "share": 0.6,
+        "interval": list(wilson_interval(3, 5)),
+        "hits": 3,
+        "total": 5,
+    }
     assert numbers["by_level"]["10"]["total"] == 1
     assert numbers["mean_tokens"] == 40
 
@@ -116,7 +122,11 @@ def test_the_picture_shows_every_group_with_its_interval(results, tmp_path):
         "Areas",
         "Sums",
     ]
-    shown = [(x, y) for container in axes.containers for x, y in zip(*container[0].get_data(), strict=True)]
+    shown = [
+        (x, y)
+        for container in axes.containers
+        for x, y in zip(*container[0].get_data(), strict=True)
+    ]
     assert shown == [(60, 0), (100, 1), (0, 2), (100, 3), (50, 4), (pytest.approx(200 / 3), 5)]
     bars = [bar for container in axes.containers for bar in container[2][0].get_segments()]
     assert [100 * bound for bound in wilson_interval(3, 5)] == pytest.approx(bars[0][:, 0].tolist())

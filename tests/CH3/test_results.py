@@ -12,7 +12,13 @@ IDS = ("a", "b", "c", "d")
 
 def result(unique_id: str) -> dict:
     text = f"π is not {unique_id}\n\ud800"  # half a surrogate pair: not even this may hurt the file
-    return {**dict.fromkeys(FIELDS, 1), "unique_id": unique_id, "text": text, "correct": True, "extracted": None}
+    return {
+        **dict.fromkeys(FIELDS, 1),
+        "unique_id": unique_id,
+        "text": text,
+        "correct": True,
+        "extracted": None,
+    }
 
 
 def write(path, *unique_ids) -> bytes:
@@ -76,7 +82,10 @@ def test_a_file_cut_anywhere_in_its_first_line_begins_anew(path):
     [
         ({"model": "0.6B"}, "model was 'tiny' and is '0.6B'"),
         ({"stop_ids": [1]}, r"stop_ids was \[1, 2\] and is \[1\]"),
-        ({"chat": "thinking", "model": "big"}, "model was 'tiny' and is 'big'; chat was None and is 'thinking'"),
+        (
+            {"chat": "thinking", "model": "big"},
+            "model was 'tiny' and is 'big'; chat was None and is 'thinking'",
+        ),
         ({"seed": 0}, "seed was None and is 0"),
     ],
 )
@@ -117,7 +126,14 @@ def test_a_problem_with_two_results_is_refused(path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"# A README\n\nwithout results\n", b"no line end", b"\n", b'{"settings": 3}\n', b'{"settings": {"a\n']
+    "content",
+    [
+        b"# A README\n\nwithout results\n",
+        b"no line end",
+        b"\n",
+        b'{"settings": 3}\n',
+        b'{"settings": {"a\n',
+    ],
 )
 def test_a_foreign_file_is_refused_and_left_alone(content, tmp_path):
     (tmp_path / "README").write_bytes(content)
@@ -136,7 +152,8 @@ def test_two_programs_cannot_write_one_file(path):
 
 
 @pytest.mark.parametrize(
-    ("unique_id", "words"), [("a", "'a', which was answered before"), ("z", "not among the problems")]
+    ("unique_id", "words"),
+    [("a", "'a', which was answered before"), ("z", "not among the problems")],
 )
 def test_a_result_of_no_open_problem_is_refused_and_not_written(unique_id, words, path):
     content = write(path, "a")

@@ -1,4 +1,6 @@
-"""A serving engine that misbehaves: nothing is lost, nothing is asked or answered twice that need not be."""
+"""A serving engine that misbehaves: nothing is lost, nothing is asked or answered twice that need
+not be.
+"""
 
 import json
 import math
@@ -16,7 +18,14 @@ from stand_in_server import FAULTS, SLOW_FAULTS, stand_in
 
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3.evaluation import UnansweredError, evaluate
-from CH3.evaluation.serving import Endpoint, EndpointError, EndpointRefusedError, Requests, _seconds, served_answers
+from CH3.evaluation.serving import (
+    Endpoint,
+    EndpointError,
+    EndpointRefusedError,
+    Requests,
+    _seconds,
+    served_answers,
+)
 from CH3.problems import load_problems
 
 QUICK = {"first_wait": 0.001}
@@ -26,7 +35,8 @@ QUICK = {"first_wait": 0.001}
 def problems() -> list[dict]:
     """Problems of which none is part of another."""
     return [
-        {**one, "problem": f"[{number}] {one['problem']}"} for number, one in enumerate(load_problems("arithmetic500"))
+        {**one, "problem": f"[{number}] {one['problem']}"}
+        for number, one in enumerate(load_problems("arithmetic500"))
     ]
 
 
@@ -37,8 +47,12 @@ def evaluated(endpoint: Endpoint, problems: list[dict], out, concurrency: int = 
 
 def test_whatever_goes_wrong_each_problem_has_one_answer_in_the_end(problems, tmp_path):
     with stand_in(problems, fault_rate=0.4) as server:
-        results = evaluated(Endpoint(server.url, "m", attempts=40, **QUICK), problems, tmp_path / "out.jsonl")
-    assert [result["unique_id"] for result in results] == [problem["unique_id"] for problem in problems]
+        results = evaluated(
+            Endpoint(server.url, "m", attempts=40, **QUICK), problems, tmp_path / "out.jsonl"
+        )
+    assert [result["unique_id"] for result in results] == [
+        problem["unique_id"] for problem in problems
+    ]
     assert all(result["correct"] for result in results)
     assert {result["tokens"] for result in results} == {11}
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1 + 500
@@ -46,19 +60,25 @@ def test_whatever_goes_wrong_each_problem_has_one_answer_in_the_end(problems, tm
     assert server.faults[None] == 500  # what was answered is not asked again
 
 
-def test_what_stays_unanswered_is_asked_by_the_next_run_and_nothing_else(problems, tmp_path, capsys):
+def test_what_stays_unanswered_is_asked_by_the_next_run_and_nothing_else(
+    problems, tmp_path, capsys
+):
     some, out = problems[:60], tmp_path / "out.jsonl"
     with stand_in(some) as server:
         broken = {
-            problem["unique_id"]: fault for problem, fault in zip(some[::5], ["500", "drop", "text"] * 4, strict=True)
+            problem["unique_id"]: fault
+            for problem, fault in zip(some[::5], ["500", "drop", "text"] * 4, strict=True)
         }
         server.fault_of = dict(broken)
         with pytest.raises(UnansweredError, match="12 of 60 problems were not answered"):
             evaluated(Endpoint(server.url, "m", attempts=3, **QUICK), some, out)
-        assert server.asked == {one["unique_id"]: 3 if one["unique_id"] in broken else 1 for one in some}
+        assert server.asked == {
+            one["unique_id"]: 3 if one["unique_id"] in broken else 1 for one in some
+        }
         said = capsys.readouterr().err
         assert all(
-            f"problem {unique_id} is left for the next run: no answer in 3 attempts" in said for unique_id in broken
+            f"problem {unique_id} is left for the next run: no answer in 3 attempts" in said
+            for unique_id in broken
         )
         server.fault_of.clear()
         server.asked.clear()
@@ -82,7 +102,9 @@ def test_retry_after_is_honoured(problems):
     with stand_in(problems[:1]) as server:
         server.fault_of = {problems[0]["unique_id"]: "wait 1"}
         with pytest.raises(EndpointError, match="status 429"):
-            Endpoint(server.url, "m", attempts=2, first_wait=0.001).complete(problems[0]["problem"], max_tokens=5)
+            Endpoint(server.url, "m", attempts=2, first_wait=0.001).complete(
+                problems[0]["problem"], max_tokens=5
+            )
         first, second = server.times
         assert second - first >= 1
     assert 40 < _seconds(formatdate(time.time() + 70, usegmt=True)) <= 70
@@ -111,7 +133,9 @@ def test_waits_grow_and_are_random(monkeypatch):
     waits = []
     endpoint = Endpoint("http://127.0.0.1:9", "m", attempts=11, first_wait=2.0)
     for _ in range(10):
-        with pytest.raises(EndpointError, match="no answer in 11 attempts; at last: ConnectionRefusedError"):
+        with pytest.raises(
+            EndpointError, match="no answer in 11 attempts; at last: ConnectionRefusedError"
+        ):
             endpoint.complete("?", pause=waits.append)
     rounds = [waits[start : start + 10] for start in range(0, 100, 10)]
     assert len(waits) == 100
@@ -128,7 +152,9 @@ def test_a_long_wait_that_the_server_asks_for_has_a_limit_and_stays_random(probl
     with stand_in(problems[:1]) as server:
         server.fault_of = {problems[0]["unique_id"]: "wait 100000"}
         with pytest.raises(EndpointError):
-            Endpoint(server.url, "m", attempts=5).complete(problems[0]["problem"], pause=waits.append)
+            Endpoint(server.url, "m", attempts=5).complete(
+                problems[0]["problem"], pause=waits.append
+            )
     assert all(300 <= wait <= 600 for wait in waits)
     assert len(set(waits)) == 4
 
@@ -148,10 +174,16 @@ def test_a_server_that_refuses_everything_ends_the_run(problems, tmp_path):
     with stand_in(problems[:40]) as server:
         server.fault_of = {problems[3]["unique_id"]: "401"}
         with pytest.raises(EndpointRefusedError, match="status 401: 'not now'"):
-            evaluated(Endpoint(server.url, "m", **QUICK), problems[:40], tmp_path / "out.jsonl", concurrency=2)
+            evaluated(
+                Endpoint(server.url, "m", **QUICK),
+                problems[:40],
+                tmp_path / "out.jsonl",
+                concurrency=2,
+            )
         assert server.asked[problems[3]["unique_id"]] == 1
         assert sum(server.asked.values()) < 40
-        server.fault_of = {problems[3]["unique_id"]: "400"}  # that request's own fault: too long, say
+        # that request's own fault: too long, say
+        server.fault_of = {problems[3]["unique_id"]: "400"}
         with pytest.raises(UnansweredError, match="1 of 40"):
             evaluated(Endpoint(server.url, "m", **QUICK), problems[:40], tmp_path / "out.jsonl")
         assert server.asked[problems[3]["unique_id"]] == 2
@@ -162,7 +194,9 @@ def test_requests_say_what_is_wanted_and_carry_the_key(problems):
         endpoint = Endpoint(server.url + "/", "some/model", key="secret")
         assert "secret" not in repr(endpoint)
         [plain] = served_answers(endpoint, DIRECT, max_new_tokens=9)(iter(problems[:1]))
-        [chat] = served_answers(endpoint, CHAIN_OF_THOUGHT, max_new_tokens=9, thinking=False)(iter(problems[:1]))
+        [chat] = served_answers(endpoint, CHAIN_OF_THOUGHT, max_new_tokens=9, thinking=False)(
+            iter(problems[:1])
+        )
     assert server.paths == ["/v1/completions", "/v1/chat/completions"]
     assert server.keys == ["Bearer secret"] * 2
     common = {"model": "some/model", "max_tokens": 9, "temperature": 0}
@@ -181,7 +215,11 @@ def test_as_many_requests_as_allowed_are_under_way(problems):
     with stand_in(problems[:24]) as server:
         pause = partial(time.sleep, 0.05)  # with six at the gate, a seventh would come meanwhile
         server.gate = threading.Barrier(6, pause, timeout=30)
-        answers = list(served_answers(Endpoint(server.url, "m", attempts=1), concurrency=6)(iter(problems[:24])))
+        answers = list(
+            served_answers(Endpoint(server.url, "m", attempts=1), concurrency=6)(
+                iter(problems[:24])
+            )
+        )
         assert len(answers) == 24  # six came together, each time
         assert server.most_at_once == 6
 
@@ -195,7 +233,11 @@ NO_ADDRESSES = [
     "http://[/v1",
     "http://h:0/v1",
 ]
-LEFT_OUT = ["http://127.0.0.1/v1?version=2", "http://me:secret@127.0.0.1/v1", "http://127.0.0.1/v1#part"]
+LEFT_OUT = [
+    "http://127.0.0.1/v1?version=2",
+    "http://me:secret@127.0.0.1/v1",
+    "http://127.0.0.1/v1#part",
+]
 
 
 @pytest.mark.parametrize("url", NO_ADDRESSES + LEFT_OUT)
@@ -237,13 +279,26 @@ def certificate(tmp_path) -> tuple[Path, Path]:
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl, to make a certificate")
     paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]]
     subprocess.run(command, check=True, capture_output=True)
     return paths
 
 
-def test_https_asks_no_server_it_does_not_know_and_has_a_time_limit_too(certificate, problems, tmp_path, monkeypatch):
+def test_https_asks_no_server_it_does_not_know_and_has_a_time_limit_too(
+    certificate, problems, tmp_path, monkeypatch
+):
     with stand_in(problems[:8], certificate=certificate) as server:
         endpoint = Endpoint(server.url, "m", attempts=1, timeout=3)
         with pytest.raises(EndpointRefusedError, match="cannot be asked: .*certificate"):
@@ -256,8 +311,13 @@ def test_https_asks_no_server_it_does_not_know_and_has_a_time_limit_too(certific
             evaluated(endpoint, problems[:8], tmp_path / "out.jsonl")
         assert time.monotonic() - started < server.late / 2
         server.fault_of.clear()
-        assert all(result["correct"] for result in evaluated(endpoint, problems[:8], tmp_path / "out.jsonl"))
-        assert server.asked == {one["unique_id"]: 2 if one in problems[:2] else 1 for one in problems[:8]}
+        assert all(
+            result["correct"]
+            for result in evaluated(endpoint, problems[:8], tmp_path / "out.jsonl")
+        )
+        assert server.asked == {
+            one["unique_id"]: 2 if one in problems[:2] else 1 for one in problems[:8]
+        }
 
 
 def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, command):
@@ -267,12 +327,16 @@ def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, command):
     monkeypatch.setenv("OPENAI_API_KEY", "key-from-the-environment")
     with stand_in(problems[:10]) as server:
         server.fault_of = {problems[0]["unique_id"]: "422"}
-        code, shown, said = command("--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3)
+        code, shown, said = command(
+            "--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3
+        )
         assert "1 of 10 problems were not answered" in code and "asks for the rest" in code
         assert "left for the next run" in said
         assert "9 of 9" in shown and "That is of the 9 that were answered." in shown
         server.fault_of.clear()
-        code, shown, _ = command("--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3)
+        code, shown, _ = command(
+            "--endpoint", server.url, "--model", "Qwen/Qwen3-0.6B", "--batch", 3
+        )
         assert code == 0
         assert "100.0%" in shown
         assert sum(server.asked.values()) == 11
@@ -282,7 +346,12 @@ def test_the_command_asks_an_endpoint(problems, tmp_path, monkeypatch, command):
             code, _, said = command("--endpoint", server.url, "--model", other)
             assert (code, "was made with other settings" in said) == (2, True)
     assert command("--endpoint", "nowhere")[0] == 2
-    for options in (["--device", "cpu"], ["--dtype", "float32"], ["--max-cache-bytes", 9], ["--rung", "int8"]):
+    for options in (
+        ["--device", "cpu"],
+        ["--dtype", "float32"],
+        ["--max-cache-bytes", 9],
+        ["--rung", "int8"],
+    ):
         code, _, said = command("--endpoint", "http://127.0.0.1:9", *options)
         assert (code, f"{options[0]}: with --endpoint the server decides that" in said) == (2, True)
     code, _, said = command("--endpoint", "http://127.0.0.1:9", "--timeout", 0)

@@ -1,4 +1,6 @@
-"""Several processes at one evaluation: each problem answered once, whichever of them is killed, and when."""
+"""Several processes at one evaluation: each problem answered once, whichever of them is killed, and
+when.
+"""
 
 import json
 import os
@@ -19,10 +21,18 @@ from process_team import Team, wait_until
 from CH3.evaluation import evaluate
 from CH3.evaluation.answers import Answer
 from CH3.evaluation.results import ResultsFile, ResultsFileError
-from CH3.evaluation.workers import Workers, _name_of_this_start, device_of_this_process, handed_out, joined_workers
+from CH3.evaluation.workers import (
+    Workers,
+    _name_of_this_start,
+    device_of_this_process,
+    handed_out,
+    joined_workers,
+)
 from CH3.problems import load_problems
 
-needs_linux = pytest.mark.skipif(not Path("/proc/self").exists(), reason="kills processes that it finds in /proc")
+needs_linux = pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="kills processes that it finds in /proc"
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +41,9 @@ def problems() -> list[dict]:
 
 
 def backwards(problems):
-    return (Answer(one, "?", f"\\boxed{{{one['answer']}}}", 3, 0.5) for one in reversed(list(problems)))
+    return (
+        Answer(one, "?", f"\\boxed{{{one['answer']}}}", 3, 0.5) for one in reversed(list(problems))
+    )
 
 
 def test_items_are_handed_out_once_in_order_to_whoever_asks():
@@ -53,7 +65,11 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setenv("LOCAL_RANK", "6")
-    assert [device_of_this_process(device) for device in (None, "cuda", "cpu")] == [None, "cuda", "cpu"]
+    assert [device_of_this_process(device) for device in (None, "cuda", "cpu")] == [
+        None,
+        "cuda",
+        "cpu",
+    ]
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "of torchrun")
     assert [device_of_this_process(device) for device in (None, "cuda")] == ["cuda:2"] * 2
     assert [device_of_this_process(device) for device in ("cpu", "cuda:1")] == ["cpu", "cuda:1"]
@@ -84,10 +100,13 @@ def test_processes_agree_on_a_name_whatever_earlier_ones_left_in_the_store(order
 
 def test_parts_that_a_killed_run_left_are_gathered_once(problems, tmp_path):
     out, settings = tmp_path / "[out].jsonl", {"model": "a table"}
-    results = evaluate(backwards, problems, tmp_path / "whole.jsonl", settings=settings, progress=False)
+    results = evaluate(
+        backwards, problems, tmp_path / "whole.jsonl", settings=settings, progress=False
+    )
     header = json.loads((tmp_path / "whole.jsonl").read_text().splitlines()[0])["settings"]
     ids = [problem["unique_id"] for problem in problems]
-    for name, some in {"": results[:4], ".rank1": results[2:6], ".rank7": results[5:9]}.items():  # they overlap
+    # they overlap
+    for name, some in {"": results[:4], ".rank1": results[2:6], ".rank7": results[5:9]}.items():
         with ResultsFile(f"{out}{name}", header, ids) as file:
             for result in some:
                 file.append(result)
@@ -122,7 +141,8 @@ def test_parts_of_other_settings_are_refused_and_stay(problems, tmp_path):
 
 PROBLEMS = 150  # many more than are answered between two looks at the files
 ARGUMENTS = ["--limit", str(PROBLEMS), "--prompt", "direct", "--max-new-tokens", "16"]
-ARGUMENTS += ["--device", "cpu", "--dtype", "float64"]  # where a text does not depend on its neighbours at all
+# where a text does not depend on its neighbours at all
+ARGUMENTS += ["--device", "cpu", "--dtype", "float64"]
 SLOWLY = ["--batch", "3"]
 
 
@@ -132,7 +152,9 @@ def kept(out: Path) -> list[str]:
     for path in out.parent.glob(f"{out.name}*"):
         with suppress(FileNotFoundError):  # a part that was gathered just now
             contents.append(path.read_text())
-    lines = [line for content in contents for line in content[: content.rfind("\n") + 1].splitlines()]
+    lines = [
+        line for content in contents for line in content[: content.rfind("\n") + 1].splitlines()
+    ]
     return [line for line in lines if '"unique_id"' in line[:20]]
 
 
@@ -144,22 +166,35 @@ def without_seconds(lines: list[str]) -> list[dict]:
 
 
 @needs_linux
-def test_processes_killed_at_random_moments_lose_nothing_and_repeat_nothing(forking, tmp_path, tiny_folder):
+def test_processes_killed_at_random_moments_lose_nothing_and_repeat_nothing(
+    forking, tmp_path, tiny_folder
+):
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
     assert Team(forking, "a", "CH3.evaluation", *ARGUMENTS, "--out", whole).statuses() == [0]
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # shown when the test fails
     rng, before = random.Random(seed), []
     for _ in range(4):
-        team = Team(forking, rng.choice(("aa", "aaa")), "CH3.evaluation", *ARGUMENTS, *SLOWLY, "--out", killed)
+        team = Team(
+            forking,
+            rng.choice(("aa", "aaa")),
+            "CH3.evaluation",
+            *ARGUMENTS,
+            *SLOWLY,
+            "--out",
+            killed,
+        )
         wanted = len(before) + rng.randint(1, 4)
         wait_until(lambda wanted=wanted: len(kept(killed)) >= wanted)
         time.sleep(rng.uniform(0, 0.03))
         team.kill(rng.randrange(len(team.pids)))
         assert any(team.statuses())
         after = kept(killed)
-        assert {json.loads(line)["unique_id"] for line in before} <= {json.loads(line)["unique_id"] for line in after}
-        before = list(dict.fromkeys(after))  # a result may be in its part still, and in the file already
+        assert {json.loads(line)["unique_id"] for line in before} <= {
+            json.loads(line)["unique_id"] for line in after
+        }
+        # a result may be in its part still, and in the file already
+        before = list(dict.fromkeys(after))
     assert Team(forking, "aa", "CH3.evaluation", *ARGUMENTS, "--out", killed).statuses() == [0, 0]
     assert [path.name for path in tmp_path.glob("killed*")] == ["killed.jsonl"]  # no parts
     assert set(before) <= set(kept(killed))  # with their seconds: they were not answered again
@@ -169,7 +204,15 @@ def test_processes_killed_at_random_moments_lose_nothing_and_repeat_nothing(fork
 
 @needs_linux
 def test_machines_need_no_common_folder_and_may_change_their_ranks(forking, tmp_path, tiny_folder):
-    arguments = ["CH3.evaluation", *ARGUMENTS, *SLOWLY, "--limit", "24", "--out", tmp_path / "{machine}" / "out.jsonl"]
+    arguments = [
+        "CH3.evaluation",
+        *ARGUMENTS,
+        *SLOWLY,
+        "--limit",
+        "24",
+        "--out",
+        tmp_path / "{machine}" / "out.jsonl",
+    ]
     a, b = (tmp_path / machine / "out.jsonl" for machine in "ab")
     team = Team(forking, "abb", *arguments)
     wait_until(lambda: len(kept(a)) >= 2 and len(kept(b)) >= 3)
@@ -186,14 +229,35 @@ def test_machines_need_no_common_folder_and_may_change_their_ranks(forking, tmp_
 @needs_linux
 def test_torchrun_restarts_the_processes_when_one_is_killed(tmp_path, tiny_folder):
     out = tmp_path / "out.jsonl"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
-    command += ["--monitor-interval", "0.1", "-m", "CH3.evaluation", *ARGUMENTS, *SLOWLY, "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "1",
+    ]
+    command += [
+        "--monitor-interval",
+        "0.1",
+        "-m",
+        "CH3.evaluation",
+        *ARGUMENTS,
+        *SLOWLY,
+        "--out",
+        str(out),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("MASTER_PORT", None)
-    torchrun = subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    torchrun = subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     try:
         wait_until(lambda: len(kept(out)) >= 5 or torchrun.poll() is not None)
-        assert torchrun.poll() is None, f"ended before one could be killed: {torchrun.communicate()[1]}"
+        assert torchrun.poll() is None, (
+            f"ended before one could be killed: {torchrun.communicate()[1]}"
+        )
         parts = [path.name for path in tmp_path.iterdir()]
         children = Path(f"/proc/{torchrun.pid}/task/{torchrun.pid}/children").read_text().split()
         os.kill(int(children[1]), signal.SIGKILL)

@@ -29,11 +29,19 @@ def _answers_told_apart_as_text(monkeypatch):
 
 
 def random_votes(rng: random.Random) -> list[Sample]:
-    """Votes of a problem: few answers, some samples without one, log-probabilities that often agree to the last bit."""
+    """Votes of a problem: few answers, some samples without one, log-probabilities that often agree
+    to the last bit.
+    """
     num_samples, kinds = rng.randrange(1, 22), rng.randrange(1, 5)
-    answers = [None if rng.random() < 0.1 else str(int(kinds * rng.random() ** 2)) for _ in range(num_samples)]
+    answers = [
+        None if rng.random() < 0.1 else str(int(kinds * rng.random() ** 2))
+        for _ in range(num_samples)
+    ]
     few = rng.random() < 0.5
-    return [Sample(answer, -rng.choice((0.0, 0.1, 0.3)) if few else -rng.random(), tokens=1) for answer in answers]
+    return [
+        Sample(answer, -rng.choice((0.0, 0.1, 0.3)) if few else -rng.random(), tokens=1)
+        for answer in answers
+    ]
 
 
 def test_decided_never_changes_the_winner():
@@ -54,9 +62,15 @@ def test_decided_stops_as_soon_as_nothing_can_change_the_winner():
     rng, rule = random.Random(1), Decided()
     for _ in range(150):
         num_samples = rng.randrange(2, 7)
-        votes = [Sample(rng.choice("112"), -rng.random(), tokens=1) for _ in range(rng.randrange(1, num_samples))]
+        votes = [
+            Sample(rng.choice("112"), -rng.random(), tokens=1)
+            for _ in range(rng.randrange(1, num_samples))
+        ]
         left = num_samples - len(votes)
-        futures = product([Sample(a, logprob, 1) for a in "129" for logprob in (0.0, -5.0)] + [NOTHING], repeat=left)
+        futures = product(
+            [Sample(a, logprob, 1) for a in "129" for logprob in (0.0, -5.0)] + [NOTHING],
+            repeat=left,
+        )
         winners = {majority_vote([*votes, *future]).winner for future in futures}
         assert rule.stops(votes, num_samples) == (len(winners) == 1)
 
@@ -64,7 +78,8 @@ def test_decided_stops_as_soon_as_nothing_can_change_the_winner():
 def test_decided_and_a_tie_that_log_probabilities_would_break():
     sure, unsure = Sample("1", -0.1, 1), Sample("2", -0.9, 1)
     three_two = [sure, unsure, sure, unsure, sure]
-    assert Decided().stops(three_two, 6)  # 3 : 3 at worst, and then the mean of the second is at most -0.6
+    # 3 : 3 at worst, and then the mean of the second is at most -0.6
+    assert Decided().stops(three_two, 6)
     certain = Sample("2", -0.05, 1)
     assert not Decided().stops([sure, certain, sure, certain, sure], 6)
 
@@ -77,13 +92,16 @@ def test_decided_waits_for_a_first_answer():
 def test_a_rule_is_replayed_on_the_whole_vote_or_not_at_all():
     assert samples_needed([A] * 6, Window(3), num_samples=4) == 3
     assert samples_needed([], Decided()) == 0
-    with pytest.raises(ValueError, match="num_samples is 7: a rule cannot be replayed on 6 samples"):
+    with pytest.raises(
+        ValueError, match="num_samples is 7: a rule cannot be replayed on 6 samples"
+    ):
         samples_needed([A] * 6, Window(3), num_samples=7)
 
 
 def test_window_stops_when_a_whole_window_agrees():
     rule = Window(3)
-    assert samples_needed([A, A, B, B, B, A, C, C, C, A, A, A], rule) == 9  # B, B, B is in no window
+    # B, B, B is in no window
+    assert samples_needed([A, A, B, B, B, A, C, C, C, A, A, A], rule) == 9
     assert samples_needed([NOTHING] * 6 + [A] * 4, rule) == 9
     assert samples_needed([A, A], rule) == 2
 
@@ -92,7 +110,9 @@ def test_confident_follows_the_beta_distribution():
     """Against the integral of the Beta density over x > 1/2, in exact fractions."""
     for leader, runner_up in product(range(9), repeat=2):
         # The integral of x^a (1 - x)^b, term by term after expanding (1 - x)^b.
-        terms = [(Fraction((-1) ** k * comb(runner_up, k)), leader + k + 1) for k in range(runner_up + 1)]
+        terms = [
+            (Fraction((-1) ** k * comb(runner_up, k)), leader + k + 1) for k in range(runner_up + 1)
+        ]
         whole = sum(factor / power for factor, power in terms)
         upper_half = sum(factor / power * (1 - Fraction(1, 2**power)) for factor, power in terms)
         assert leading_probability(leader, runner_up) == pytest.approx(float(upper_half / whole))
@@ -103,7 +123,8 @@ def test_confident_stops_when_the_lead_is_safe():
     assert samples_needed([A] * 10, rule) == 4  # 1 - 1/16 is too little, 1 - 1/32 is enough
     assert samples_needed([NOTHING] * 5 + [A] * 10, rule) == 9
     assert samples_needed([A, B] * 10, rule) == 20
-    assert samples_needed([A, B, C, A, A, A, A, A], rule) == 8  # only the strongest of the others counts
+    # only the strongest of the others counts
+    assert samples_needed([A, B, C, A, A, A, A, A], rule) == 8
     assert samples_needed([A] * 10, Confident(0.5)) == 1
     assert not Confident(0.5).stops([NOTHING], 4)
 
@@ -118,7 +139,9 @@ def test_a_wave_is_the_fewest_samples_after_which_the_rule_could_stop(rule):
         while len(votes) < num_samples and not rule.stops(votes, num_samples):
             wave = rule.wave(votes, num_samples)
             assert 1 <= wave <= num_samples - len(votes)
-            futures = chain.from_iterable(product(choices, repeat=shorter) for shorter in range(1, min(wave, 4)))
+            futures = chain.from_iterable(
+                product(choices, repeat=shorter) for shorter in range(1, min(wave, 4))
+            )
             assert not any(rule.stops([*votes, *future], num_samples) for future in futures)
             votes += rng.choices(choices, weights=(4, 4, 1, 1, 1, 1), k=wave)
         stopped_early += len(votes) < num_samples
@@ -135,10 +158,16 @@ def test_first_waves_of_twenty_samples():
 
 def test_rules_go_by_name():
     assert type(stopping_rule(None)) is StoppingRule
-    assert [type(stopping_rule(name)) for name in ("decided", "window", "confident")] == [Decided, Window, Confident]
+    assert [type(stopping_rule(name)) for name in ("decided", "window", "confident")] == [
+        Decided,
+        Window,
+        Confident,
+    ]
     rule = Window(7)
     assert stopping_rule(rule) is rule
-    with pytest.raises(ValueError, match="no stopping rule 'sure': expected decided, window, confident"):
+    with pytest.raises(
+        ValueError, match="no stopping rule 'sure': expected decided, window, confident"
+    ):
         stopping_rule("sure")
 
 

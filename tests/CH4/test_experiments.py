@@ -1,4 +1,6 @@
-"""The table of experiments: rows by hand, replay against really stopping, a run that is killed goes on."""
+"""The table of experiments: rows by hand, replay against really stopping, a run that is killed goes
+on.
+"""
 
 import io
 import itertools
@@ -33,19 +35,26 @@ PLOTS = (plot_by_samples, plot_by_tokens, plot_savings)
 def samples(answers: str, tokens: int = 10, reference: str = "7") -> list[GradedSample]:
     """Samples with one-digit answers; "-" is none. The later, the likelier."""
     return [
-        GradedSample(None if answer == "-" else answer, -1 / number, tokens, right=answer == reference)
+        GradedSample(
+            None if answer == "-" else answer, -1 / number, tokens, right=answer == reference
+        )
         for number, answer in enumerate(answers, start=1)
     ]
 
 
 DRAWS = {
     "direct": [samples("1234567"), samples("1111777"), samples("-------")],
-    "chain-of-thought": [samples("7777777", tokens=20), samples("7117777", tokens=30), samples("5577777", tokens=40)],
+    "chain-of-thought": [
+        samples("7777777", tokens=20),
+        samples("7117777", tokens=30),
+        samples("5577777", tokens=40),
+    ],
 }
 GREEDY = {
     "direct": [{"correct": correct, "tokens": 9} for correct in (False, True, False)],
     "chain-of-thought": [
-        {"correct": correct, "tokens": tokens} for correct, tokens in ((True, 20), (True, 28), (False, 36))
+        {"correct": correct, "tokens": tokens}
+        for correct, tokens in ((True, 20), (True, 28), (False, 36))
     ],
 }
 
@@ -56,10 +65,16 @@ def rows() -> dict[tuple[str, str], Row]:
 
 
 def test_the_table_has_every_way_once_in_order(rows):
-    votes = [f"{way}{size}" for size in (3, 5, 7) for way in ("majority of ", "confidence-weighted of ", "pass@")]
+    votes = [
+        f"{way}{size}"
+        for size in (3, 5, 7)
+        for way in ("majority of ", "confidence-weighted of ", "pass@")
+    ]
     stopped = [f"majority of 7, {rule}" for rule in ("decided", "window", "confident")]
     names = ["greedy", "one sample", *votes, *stopped]
-    assert list(rows) == [(prompt, name) for prompt in ("direct", "chain-of-thought") for name in names]
+    assert list(rows) == [
+        (prompt, name) for prompt in ("direct", "chain-of-thought") for name in names
+    ]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +83,8 @@ def test_the_table_has_every_way_once_in_order(rows):
         ("direct", "greedy", (0, 1, 0), (1, 1, 1), (9, 9, 9)),
         ("direct", "one sample", (1 / 7, 3 / 7, 0), (1, 1, 1), (10, 10, 10)),
         ("direct", "majority of 3", (0, 0, 0), (3, 3, 3), (30, 30, 30)),
-        ("direct", "majority of 7", (1, 0, 0), (7, 7, 7), (70, 70, 70)),  # of seven answers the last is the likeliest
+        # of seven answers the last is the likeliest
+        ("direct", "majority of 7", (1, 0, 0), (7, 7, 7), (70, 70, 70)),
         (
             "direct",
             "confidence-weighted of 7",
@@ -103,13 +119,16 @@ def test_numbers_by_hand(rows):
     assert decided.numbers()["baseline"] == {"prompt": "chain-of-thought", "name": "majority of 7"}
     greedy, vote = rows["chain-of-thought", "greedy"], rows["chain-of-thought", "majority of 3"]
     assert greedy.gain.value == pytest.approx(1 / 3)  # over direct: won, equal, equal
-    assert vote.gain.value == pytest.approx((1 + 0 + 0) / 3 - (1 + 5 / 7 + 5 / 7) / 3)  # over one sample
+    # over one sample
+    assert vote.gain.value == pytest.approx((1 + 0 + 0) / 3 - (1 + 5 / 7 + 5 / 7) / 3)
     assert greedy.samples_saved is None
     assert rows["direct", "greedy"].gain is None
 
 
 def test_the_interval_of_a_paired_difference_as_published():
-    """Fagerland, Lydersen and Laake (2014, https://doi.org/10.1002/sim.6148): 1 won, 7 lost, of 21 pairs."""
+    """Fagerland, Lydersen and Laake (2014, https://doi.org/10.1002/sim.6148): 1 won, 7 lost, of 21
+    pairs.
+    """
     estimate = mean_estimate([1] + [-1] * 7 + [0] * 13, [-1, 1])
     assert estimate == pytest.approx((-6 / 21, -0.508, -0.013), abs=5e-4)
     spread = 1.96 * math.sqrt(2 / 22 / 22)
@@ -138,7 +157,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
         }
         for name, (estimate, truth) in estimates.items():
             held[name] += estimate.low <= truth <= estimate.high
-    # The standard deviation of a share of 600 rounds is 0.9 points; 60 problems are not quite normal.
+    # The standard deviation of a share of 600 rounds is 0.9 points; 60 problems are not quite
+    # normal.
     assert all(0.92 < count / rounds <= 0.985 for count in held.values()), held
 
 
@@ -150,11 +170,15 @@ def test_solutions_that_vote_together_are_graded_once(monkeypatch):
         return answer == "1/2"
 
     monkeypatch.setattr(draws_module, "grade_answer", grade)
-    drawn = [Sample(answer, -0.5, 3) for answer in ("1/2", "3", None, "0.5", "\\frac{1}{2}", "3", None)]
+    drawn = [
+        Sample(answer, -0.5, 3) for answer in ("1/2", "3", None, "0.5", "\\frac{1}{2}", "3", None)
+    ]
     samples = graded_samples(drawn, "0.50")
     assert [sample.right for sample in samples] == [True, False, False, True, True, False, False]
     assert graded == ["1/2", "3", None]
-    assert [(sample.answer, sample.tokens) for sample in samples] == [(sample.answer, 3) for sample in drawn]
+    assert [(sample.answer, sample.tokens) for sample in samples] == [
+        (sample.answer, 3) for sample in drawn
+    ]
 
 
 def test_solutions_without_an_answer_lose_the_vote_and_stay(tiny_folder):
@@ -162,7 +186,9 @@ def test_solutions_without_an_answer_lose_the_vote_and_stay(tiny_folder):
     problems = load_problems("arithmetic500", limit=2)
     drawn = draw(model, tokenizer, problems, DIRECT, 3, progress=False, max_new_tokens=2)
     assert [len(samples) for samples in drawn] == [3, 3]
-    assert {(one.answer, one.right, one.tokens) for samples in drawn for one in samples} == {(None, False, 2)}
+    assert {(one.answer, one.right, one.tokens) for samples in drawn for one in samples} == {
+        (None, False, 2)
+    }
 
 
 def test_pictures_fit_their_frames_and_show_what_the_table_says(rows):
@@ -174,7 +200,9 @@ def test_pictures_fit_their_frames_and_show_what_the_table_says(rows):
         figure = plot(shown)
         FigureCanvasAgg(figure).draw()
         box = figure.get_tightbbox()  # in inches, of all that is seen
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= 7 and box.y1 <= 4, figure.axes[0].get_title()
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= 7 and box.y1 <= 4, figure.axes[
+            0
+        ].get_title()
 
 
 # The command line
@@ -192,7 +220,8 @@ def run(*arguments) -> tuple[int, str, str]:
     return code, output.getvalue(), errors.getvalue()
 
 
-QUICK = ("--max-new-tokens", 24, "--device", "cpu", "--dtype", "float64")  # there, batches do not change a sample
+# there, batches do not change a sample
+QUICK = ("--max-new-tokens", 24, "--device", "cpu", "--dtype", "float64")
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +249,9 @@ def numbers(folder: Path) -> dict:
 def kept_lines(folder: Path) -> list[str]:
     """Whole lines of all files of answers in a folder that may not be there yet."""
     contents = [path.read_text() for path in (folder / "answers").glob("*.jsonl")]
-    return [line for content in contents for line in content[: content.rfind("\n") + 1].splitlines()]
+    return [
+        line for content in contents for line in content[: content.rfind("\n") + 1].splitlines()
+    ]
 
 
 def test_replayed_rules_spend_what_rules_that_really_stop_spend(easy, whole, tmp_path):
@@ -232,7 +263,8 @@ def test_replayed_rules_spend_what_rules_that_really_stop_spend(easy, whole, tmp
     rows = numbers(folder)["rows"]
     assert numbers(tmp_path)["rows"] == rows
     assert len(list((folder / "answers").iterdir())) == 2 + 2
-    assert len(list((tmp_path / "answers").iterdir())) == 2 + 2 * (3 + 3)  # greedy; three sizes and three rules
+    # greedy; three sizes and three rules
+    assert len(list((tmp_path / "answers").iterdir())) == 2 + 2 * (3 + 3)
     for rule in ("decided", "window", "confident"):
         assert any(row["method"] == rule and row["tokens_saved"]["value"] > 0 for row in rows)
     decided = [row["accuracy"] for row in rows if row["method"] == "decided"]
@@ -287,9 +319,12 @@ def test_two_processes_give_the_same_table(forking, easy, whole, tmp_path):
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_table(forking, easy, whole, tmp_path):
     command = ["CH4.experiments", *easy, "--batch", 12, "--out", tmp_path]
-    assert Processes(forking, *command, environments=[{"KILLED_AFTER": 9}]).statuses() == [signal.SIGKILL]
+    assert Processes(forking, *command, environments=[{"KILLED_AFTER": 9}]).statuses() == [
+        signal.SIGKILL
+    ]
     kept = kept_lines(tmp_path)
-    assert len(kept) == (1 + 4) + (1 + 4) + (1 + 1)  # both greedy rows, and the samples of one problem
+    # both greedy rows, and the samples of one problem
+    assert len(kept) == (1 + 4) + (1 + 4) + (1 + 1)
     assert run(*easy, "--out", tmp_path)[0] == 0
     assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
     ended = kept_lines(tmp_path)

@@ -1,4 +1,6 @@
-"""Self-consistency: one prefill, one copy of the prompt, samples that depend on nothing else, waves in time."""
+"""Self-consistency: one prefill, one copy of the prompt, samples that depend on nothing else, waves
+in time.
+"""
 
 import json
 import random
@@ -42,7 +44,9 @@ class SilentTokenizer(NumberTokenizer):
 @pytest.fixture(scope="module")
 def problems() -> list[tuple[str, list[int]]]:
     rng = random.Random(0)
-    prompts = [[rng.randrange(50) for _ in range(length)] for length in (1, 2, 7, 30, 64, 65, 90, 12)]
+    prompts = [
+        [rng.randrange(50) for _ in range(length)] for length in (1, 2, 7, 30, 64, 65, 90, 12)
+    ]
     return [(f"problem {number}", prompt) for number, prompt in enumerate(prompts)]
 
 
@@ -60,15 +64,21 @@ def batchings(monkeypatch) -> list[ContinuousBatching]:
 
 
 def texts(samples: list[Sample]) -> list[str]:
-    """What samples are compared by: log-probabilities differ in the last bit with the rows beside them."""
+    """What samples are compared by: log-probabilities differ in the last bit with the rows beside
+    them.
+    """
     return [sample.text for sample in samples]
 
 
-SETTINGS = types.MappingProxyType({"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 16, "seed": 5})
+SETTINGS = types.MappingProxyType(
+    {"temperature": 0.7, "top_p": 0.9, "max_new_tokens": 16, "seed": 5}
+)
 
 
 def test_a_sample_is_the_same_alone_and_in_a_batch_of_64(model64, problems):
-    together = dict(self_consistency_many(model64, NumberTokenizer(), problems, 8, **SETTINGS, max_rows=64))
+    together = dict(
+        self_consistency_many(model64, NumberTokenizer(), problems, 8, **SETTINGS, max_rows=64)
+    )
     assert len(together) == 8
     for name, prompt in problems:
         alone = self_consistency(model64, NumberTokenizer(), prompt, 8, **SETTINGS, max_rows=1)
@@ -82,7 +92,9 @@ def test_a_sample_is_the_same_alone_and_in_a_batch_of_64(model64, problems):
 def test_early_stopping_counts_the_first_samples_of_the_full_vote(model64, problems, rule):
     full = dict(self_consistency_many(model64, NumberTokenizer(), problems, 9, **SETTINGS))
     stopped = dict(
-        self_consistency_many(model64, NumberTokenizer(), problems, 9, **SETTINGS, early_stopping=rule, max_rows=11)
+        self_consistency_many(
+            model64, NumberTokenizer(), problems, 9, **SETTINGS, early_stopping=rule, max_rows=11
+        )
     )
     for name, consensus in stopped.items():
         drawn = full[name].samples
@@ -107,7 +119,9 @@ def test_all_samples_at_once_are_cancelled_when_the_vote_is_decided(model64, pro
         needed = samples_needed(drawn, Decided())
         assert texts(consensus.samples) == texts(drawn[:needed])
         assert consensus.drawn == 9
-        counted, everything = (sum(sample.tokens for sample in part) for part in (drawn[:needed], drawn))
+        counted, everything = (
+            sum(sample.tokens for sample in part) for part in (drawn[:needed], drawn)
+        )
         assert counted <= consensus.tokens <= everything
         cancelled += consensus.tokens < everything
         assert not batchings[-1]
@@ -118,18 +132,30 @@ def test_a_wave_of_any_size_gives_the_same_vote(model64, problems):
     counted = []
     for wave in (None, 1, 2, 100):
         votes = self_consistency_many(
-            model64, NumberTokenizer(), problems[:4], 7, **SETTINGS, early_stopping=Confident(0.7), wave=wave
+            model64,
+            NumberTokenizer(),
+            problems[:4],
+            7,
+            **SETTINGS,
+            early_stopping=Confident(0.7),
+            wave=wave,
         )
-        counted.append({name: (texts(consensus.samples), consensus.shares) for name, consensus in votes})
+        counted.append(
+            {name: (texts(consensus.samples), consensus.shares) for name, consensus in votes}
+        )
     assert counted[0] == counted[1] == counted[2] == counted[3]
 
 
 def test_the_prompt_is_read_once(model64, problems):
     lengths = []
-    hook = model64.register_forward_pre_hook(lambda module, inputs: lengths.append(inputs[0].shape[1]))
+    hook = model64.register_forward_pre_hook(
+        lambda module, inputs: lengths.append(inputs[0].shape[1])
+    )
     try:
         _, prompt = problems[6]
-        self_consistency(model64, NumberTokenizer(), prompt, 8, **SETTINGS, early_stopping=Window(2), max_rows=3)
+        self_consistency(
+            model64, NumberTokenizer(), prompt, 8, **SETTINGS, early_stopping=Window(2), max_rows=3
+        )
     finally:
         hook.remove()
     assert lengths[0] == len(prompt) - 1  # its last token is every sample's first input
@@ -167,7 +193,13 @@ def test_problems_are_taken_when_there_is_room_and_keep_the_batch_full(model64, 
 
     hook = model64.register_forward_pre_hook(lambda module, inputs: rows.append(inputs[0].shape))
     results = self_consistency_many(
-        model64, NumberTokenizer(), endless(), 6, **SETTINGS, early_stopping="confident", max_rows=10
+        model64,
+        NumberTokenizer(),
+        endless(),
+        6,
+        **SETTINGS,
+        early_stopping="confident",
+        max_rows=10,
     )
     assert not taken
     names = [next(results)[0] for _ in range(30)]
@@ -181,7 +213,9 @@ def test_problems_are_taken_when_there_is_room_and_keep_the_batch_full(model64, 
 def test_temperature_zero_draws_the_greedy_text_only(model64, problems):
     _, prompt = problems[3]
     greedy = list(generate(model64, torch.tensor([prompt]), 16, stop_ids=NumberTokenizer.stop_ids))
-    consensus = self_consistency(model64, NumberTokenizer(), prompt, 3, temperature=0, max_new_tokens=16)
+    consensus = self_consistency(
+        model64, NumberTokenizer(), prompt, 3, temperature=0, max_new_tokens=16
+    )
     assert [sample.text for sample in consensus.samples] == [NumberTokenizer().decode(greedy)] * 3
     assert list(consensus.shares.values()) == [1.0]
 
@@ -193,7 +227,9 @@ def test_a_sample_holds_its_mean_log_probability_under_the_model(model64, proble
     [sample] = self_consistency(model64, tokenizer, prompt, 1, **SETTINGS).samples
     tokens = NumberTokenizer().encode(sample.text.split(":")[0])
     with torch.no_grad():
-        logprobs = model64(torch.tensor([prompt + tokens])).log_softmax(dim=-1)[0, len(prompt) - 1 :]
+        logprobs = model64(torch.tensor([prompt + tokens])).log_softmax(dim=-1)[
+            0, len(prompt) - 1 :
+        ]
     drawn = logprobs[: len(tokens)].gather(1, torch.tensor(tokens)[:, None])[:, 0]
     assert sample.tokens == len(tokens) == 16
     assert sample.logprob == pytest.approx(drawn.mean().item())
@@ -213,32 +249,46 @@ def test_a_text_and_its_ids_are_the_same_prompt(model64, problems):
 
 def test_every_filter_is_applied_that_is_given(model64, problems):
     _, prompt = problems[3]
-    greedy = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, "temperature": 0})
+    greedy = self_consistency(
+        model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, "temperature": 0}
+    )
     plain = self_consistency(model64, NumberTokenizer(), prompt, 2, **SETTINGS)
     for one_token in ({"top_k": 1}, {"min_p": 1.0}, {"top_p": 1e-9}):
         drawn = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, **one_token})
         assert texts(drawn.samples) == texts(greedy.samples) != texts(plain.samples)
     everything = {"top_k": 50, "top_p": None, "min_p": None}
-    unfiltered = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, **everything})
+    unfiltered = self_consistency(
+        model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, **everything}
+    )
     whole = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, "top_p": 1})
     assert texts(unfiltered.samples) == texts(whole.samples)
 
 
 def test_a_sample_ends_at_the_end_of_the_context(model64):
-    consensus = self_consistency(model64, SilentTokenizer(), [1] * 509, 4, **{**SETTINGS, "max_new_tokens": 100})
+    consensus = self_consistency(
+        model64, SilentTokenizer(), [1] * 509, 4, **{**SETTINGS, "max_new_tokens": 100}
+    )
     assert max(sample.tokens for sample in consensus.samples) == 3
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("wave", [None, 2])
-def test_a_prompt_without_room_to_answer_gets_no_samples_and_the_others_theirs(model64, problems, rule, wave):
+def test_a_prompt_without_room_to_answer_gets_no_samples_and_the_others_theirs(
+    model64, problems, rule, wave
+):
     options = {**SETTINGS, "early_stopping": rule, "wave": wave, "max_rows": 4}
     usual = dict(self_consistency_many(model64, NumberTokenizer(), problems, 3, **options))
     too_long = [("too long", [1] * 512), *problems[:4], ("longer", [1] * 600), *problems[4:]]
     votes = dict(self_consistency_many(model64, NumberTokenizer(), too_long, 3, **options))
     for name in ("too long", "longer"):
         empty = votes.pop(name)
-        assert (empty.winner, empty.samples, empty.drawn, empty.tokens, empty.samples_saved) == (None, [], 0, 0, 0)
+        assert (empty.winner, empty.samples, empty.drawn, empty.tokens, empty.samples_saved) == (
+            None,
+            [],
+            0,
+            0,
+            0,
+        )
     assert {name: texts(vote.samples) for name, vote in votes.items()} == {
         name: texts(vote.samples) for name, vote in usual.items()
     }
@@ -247,8 +297,15 @@ def test_a_prompt_without_room_to_answer_gets_no_samples_and_the_others_theirs(m
 @pytest.mark.parametrize("rule", RULES)
 def test_without_any_answer_there_is_no_winner(model64, problems, rule):
     _, prompt = problems[0]
-    consensus = self_consistency(model64, SilentTokenizer(), prompt, 4, **SETTINGS, early_stopping=rule)
-    assert (consensus.winner, consensus.tie, consensus.groups, consensus.shares) == (None, False, (), {})
+    consensus = self_consistency(
+        model64, SilentTokenizer(), prompt, 4, **SETTINGS, early_stopping=rule
+    )
+    assert (consensus.winner, consensus.tie, consensus.groups, consensus.shares) == (
+        None,
+        False,
+        (),
+        {},
+    )
     assert len(consensus.samples) == consensus.drawn == 4
 
 
@@ -291,8 +348,15 @@ def test_a_broken_model_is_refused(make_model, small_config):
 def test_the_shipped_model_agrees_on_right_answers(tiny_folder):
     model, tokenizer = load_qwen3(tiny_folder)
     easy = [problem for problem in json.loads(PROBLEMS.read_text()) if problem["level"] == 1][::12]
-    prompts = [(problem["answer"], render(CHAIN_OF_THOUGHT, problem["problem"])) for problem in easy]
-    votes = self_consistency_many(model, tokenizer, prompts, 5, max_new_tokens=100, early_stopping="decided")
-    right = [consensus.winner is not None and grade_answer(consensus.winner, answer) for answer, consensus in votes]
+    prompts = [
+        (problem["answer"], render(CHAIN_OF_THOUGHT, problem["problem"])) for problem in easy
+    ]
+    votes = self_consistency_many(
+        model, tokenizer, prompts, 5, max_new_tokens=100, early_stopping="decided"
+    )
+    right = [
+        consensus.winner is not None and grade_answer(consensus.winner, answer)
+        for answer, consensus in votes
+    ]
     assert len(right) == len(easy)
     assert sum(right) > 0.6 * len(easy)

@@ -1,4 +1,6 @@
-"""Filters keep exactly what they say, the sampler draws in proportion, and a seed fixes every sample."""
+"""Filters keep exactly what they say, the sampler draws in proportion, and a seed fixes every
+sample.
+"""
 
 import math
 import random
@@ -12,14 +14,18 @@ INF = math.inf
 DTYPES = (torch.float64, torch.float32, torch.bfloat16)
 
 
-def random_logits(rows: int, vocab: int, *, scale: float, dtype=torch.float64, seed: int = 0) -> torch.Tensor:
+def random_logits(
+    rows: int, vocab: int, *, scale: float, dtype=torch.float64, seed: int = 0
+) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return (torch.randn(rows, vocab, generator=generator, dtype=torch.float64) * scale).to(dtype)
 
 
 def in_order(row: torch.Tensor) -> list[int]:
     """Ids from the likeliest on; equal ones by id."""
-    return [token for _, token in sorted((-logit, token) for token, logit in enumerate(row.tolist()))]
+    return [
+        token for _, token in sorted((-logit, token) for token, logit in enumerate(row.tolist()))
+    ]
 
 
 def kept(logits: torch.Tensor) -> list[set[int]]:
@@ -27,7 +33,8 @@ def kept(logits: torch.Tensor) -> list[set[int]]:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])  # flat: one tie from end to end; many ties in bfloat16
+# flat: one tie from end to end; many ties in bfloat16
+@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])
 def test_top_k_keeps_the_k_likeliest_and_of_ties_the_lowest_ids(dtype, scale):
     logits = random_logits(3, 300, scale=scale, dtype=dtype)
     for k in (1, 2, 17, 299, 300, 1000):
@@ -40,8 +47,12 @@ def test_top_k_keeps_the_k_likeliest_and_of_ties_the_lowest_ids(dtype, scale):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])
 def test_top_p_keeps_the_smallest_set_that_reaches_p(dtype, scale):
-    logits = torch.cat(  # 5,000 tokens: the looks at 128 and 4,096 of them suffice for some rows, not for all
-        [random_logits(2, 5000, scale=scale, dtype=dtype), random_logits(2, 5000, scale=9.0, dtype=dtype)]
+    # 5,000 tokens: the looks at 128 and 4,096 of them suffice for some rows, not for all
+    logits = torch.cat(
+        [
+            random_logits(2, 5000, scale=scale, dtype=dtype),
+            random_logits(2, 5000, scale=9.0, dtype=dtype),
+        ]
     )
     rows = [(row.softmax(dim=-1), in_order(row)) for row in logits.double()]
     for p in (1e-9, 0.1, 0.5, 0.9, 0.999):
@@ -57,7 +68,8 @@ def test_top_p_at_its_edges():
     assert kept(top_p(0.9)(logits)) == [{0, 1}]
     assert kept(top_p(1e-300)(logits)) == [{0}]
     assert torch.equal(top_p(1)(logits), logits)
-    for dtype in (torch.float32, torch.float64):  # 0.6 + 0.3 is a little less than 0.9 in floating point
+    # 0.6 + 0.3 is a little less than 0.9 in floating point
+    for dtype in (torch.float32, torch.float64):
         logits = torch.tensor([[0.6, 0.3, 0.1]], dtype=dtype).log()
         assert kept(top_p(0.9)(logits)) == [{0, 1}]
     # The sum of all may fall short of p by rounding: then all tokens that have a probability stay.
@@ -96,7 +108,8 @@ def test_temperature_zero_is_greedy_wherever_it_stands(dtype):
 
 def test_filters_apply_in_the_order_given():
     logits = torch.tensor([[0.5, 0.3, 0.2]]).log()
-    assert kept(top_p(0.7)(temperature(100.0)(logits))) == [{0, 1, 2}]  # flattened first: a third each
+    # flattened first: a third each
+    assert kept(top_p(0.7)(temperature(100.0)(logits))) == [{0, 1, 2}]
     assert kept(temperature(100.0)(top_p(0.7)(logits))) == [{0, 1}]
 
 
@@ -134,10 +147,14 @@ def test_the_first_and_the_last_random_number_draw_the_first_and_the_last_possib
     logits = torch.tensor([[-INF, 0.0, -INF, 1.0, -INF], [2.0, -INF, -INF, -INF, -800.0]])
     last_float64 = 1 - 2**-53
     for uniform, tokens in ((0.0, [1, 0]), (last_float64, [3, 0]), (1.0, [3, 0])):
-        assert inverse_cdf(logits, torch.full((2,), uniform, dtype=torch.float64)).tolist() == tokens
+        assert (
+            inverse_cdf(logits, torch.full((2,), uniform, dtype=torch.float64)).tolist() == tokens
+        )
 
 
-@pytest.mark.parametrize("reshape", [temperature(0), temperature(0.8), top_k(2), top_p(0.5), min_p(0.5)])
+@pytest.mark.parametrize(
+    "reshape", [temperature(0), temperature(0.8), top_k(2), top_p(0.5), min_p(0.5)]
+)
 def test_of_no_rows_nothing_is_drawn(reshape):
     drawn = sampler(reshape)(torch.empty(0, 5), torch.empty(0, dtype=torch.float64))
     assert (drawn.dtype, drawn.shape) == (torch.long, (0,))
@@ -163,14 +180,18 @@ def test_a_row_is_drawn_alike_alone_and_in_a_batch():
 
 
 def chi_square(counts: torch.Tensor, probabilities: torch.Tensor) -> float:
-    """Pearson's statistic in standard deviations above its mean: of k cells, mean k - 1 and variance 2 (k - 1)."""
+    """Pearson's statistic in standard deviations above its mean: of k cells, mean k - 1 and
+    variance 2 (k - 1).
+    """
     expected = probabilities * counts.sum()
     assert expected.min() > 5  # fewer make the statistic's distribution another
     statistic, freedom = ((counts - expected) ** 2 / expected).sum(), len(counts) - 1
     return float((statistic - freedom) / math.sqrt(2 * freedom))
 
 
-@pytest.mark.parametrize("filters", [(), (temperature(0.5),), (temperature(2.0), top_p(0.8)), (top_k(7), min_p(0.1))])
+@pytest.mark.parametrize(
+    "filters", [(), (temperature(0.5),), (temperature(2.0), top_p(0.8)), (top_k(7), min_p(0.1))]
+)
 def test_tokens_are_drawn_in_proportion_to_their_probabilities(filters):
     logits = random_logits(1, 30, scale=0.7)
     reshaped = logits
@@ -182,7 +203,10 @@ def test_tokens_are_drawn_in_proportion_to_their_probabilities(filters):
     possible = probabilities > 0
     assert counts[~possible].sum() == 0
     assert abs(chi_square(counts[possible], probabilities[possible])) < 3
-    assert chi_square(counts[possible], torch.full_like(probabilities[possible], 1 / possible.sum())) > 30
+    assert (
+        chi_square(counts[possible], torch.full_like(probabilities[possible], 1 / possible.sum()))
+        > 30
+    )
 
 
 def test_samples_of_one_prompt_and_of_neighbouring_seeds_are_independent():
@@ -201,5 +225,10 @@ def test_a_generator_depends_on_seed_prompt_and_number_only():
         return torch.rand(1, generator=sample_generator(*key), dtype=torch.float64).item()
 
     assert first(0, [1, 2], 3) == first(0, (1, 2), 3) == first(0, torch.tensor([1, 2]), 3)
-    keys = [(seed, prompt, k) for seed in (0, 1, -1, 2**40) for prompt in ([1, 2], [12], [1, 2, 3]) for k in range(5)]
+    keys = [
+        (seed, prompt, k)
+        for seed in (0, 1, -1, 2**40)
+        for prompt in ([1, 2], [12], [1, 2, 3])
+        for k in range(5)
+    ]
     assert len({first(*key) for key in keys}) == len(keys)

@@ -35,7 +35,9 @@ def test_every_vote_has_its_samples_whatever_goes_wrong(problems, tmp_path):
         assert len(seeds) == len(server.bodies) == 400
         assert {body["temperature"] for body in server.bodies} == {0.8}
     with stand_in(problems, fault_rate=0.4) as server:
-        disturbed = voted(Endpoint(server.url, "m", attempts=40, **QUICK), problems, tmp_path / "disturbed.jsonl")
+        disturbed = voted(
+            Endpoint(server.url, "m", attempts=40, **QUICK), problems, tmp_path / "disturbed.jsonl"
+        )
         assert {(body["prompt"], body["seed"]) for body in server.bodies} == seeds
     for result in undisturbed + disturbed:
         del result["seconds"]
@@ -51,7 +53,9 @@ def test_a_rule_that_stops_saves_samples_and_keeps_the_winner(problems, tmp_path
     with stand_in(problems) as server:
         endpoint = Endpoint(server.url, "m")
         full = voted(endpoint, problems, tmp_path / "full.jsonl", thinking=True)
-        decided = voted(endpoint, problems, tmp_path / "decided.jsonl", thinking=True, early_stopping="decided")
+        decided = voted(
+            endpoint, problems, tmp_path / "decided.jsonl", thinking=True, early_stopping="decided"
+        )
         assert server.bodies[0]["logprobs"] is True
     for one, other in zip(full, decided, strict=True):
         assert one["extracted"] == other["extracted"]
@@ -79,8 +83,19 @@ def test_the_experiments_ask_an_endpoint(problems, tmp_path, monkeypatch, capsys
     data = tmp_path / "some.json"
     data.write_text(json.dumps(problems[:12]))
     with stand_in(problems[:12]) as server:
-        arguments = ["--endpoint", server.url, "--model", "some/model", "--data", data, "--samples", 6]
-        monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments), "--out", str(tmp_path / "out")])
+        arguments = [
+            "--endpoint",
+            server.url,
+            "--model",
+            "some/model",
+            "--data",
+            data,
+            "--samples",
+            6,
+        ]
+        monkeypatch.setattr(
+            sys, "argv", ["experiments", *map(str, arguments), "--out", str(tmp_path / "out")]
+        )
         experiments.main()
         assert len(server.bodies) == 2 * 12 * (1 + 6)
     assert "majority of 6" in capsys.readouterr().out
@@ -91,12 +106,25 @@ def test_the_experiments_ask_an_endpoint(problems, tmp_path, monkeypatch, capsys
     assert [row["accuracy"]["value"] for row in greedy] == [1, 1]
 
 
-def test_a_server_that_counts_no_tokens_gives_the_table_without_them(problems, tmp_path, monkeypatch, capsys):
+def test_a_server_that_counts_no_tokens_gives_the_table_without_them(
+    problems, tmp_path, monkeypatch, capsys
+):
     data, out = tmp_path / "some.json", tmp_path / "out"
     data.write_text(json.dumps(problems[:6]))
     with stand_in(problems[:6]) as server:
         server.counts_tokens = False
-        arguments = ["--endpoint", server.url, "--model", "some/model", "--data", data, "--samples", 6, "--out", out]
+        arguments = [
+            "--endpoint",
+            server.url,
+            "--model",
+            "some/model",
+            "--data",
+            data,
+            "--samples",
+            6,
+            "--out",
+            out,
+        ]
         monkeypatch.setattr(sys, "argv", ["experiments", *map(str, arguments)])
         experiments.main()
     assert "majority of 6, decided" in capsys.readouterr().out
@@ -104,4 +132,5 @@ def test_a_server_that_counts_no_tokens_gives_the_table_without_them(problems, t
     assert {row["tokens"] for row in rows} == {0}
     assert all(row["tokens_saved"] is None for row in rows)
     assert any(row["samples_saved"] for row in rows)
-    assert [path.name for path in out.glob("*.png")] == ["accuracy_by_samples.png"]  # the others are about tokens
+    # the others are about tokens
+    assert [path.name for path in out.glob("*.png")] == ["accuracy_by_samples.png"]

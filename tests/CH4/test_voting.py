@@ -1,4 +1,6 @@
-"""Votes: by meaning, ties by log-probability, pass@n without bias, majorities right as often as they should be."""
+"""Votes: by meaning, ties by log-probability, pass@n without bias, majorities right as often as
+they should be.
+"""
 
 import math
 import random
@@ -27,7 +29,11 @@ def test_answers_are_grouped_by_meaning():
 def test_samples_without_an_answer_do_not_vote():
     vote = majority_vote(samples(None, None, "7", None))
     assert (vote.winner, vote.tie, vote.groups[0].share) == ("7", False, 1.0)
-    for nothing in (majority_vote(samples(None, None)), majority_vote([]), confidence_vote(samples(None))):
+    for nothing in (
+        majority_vote(samples(None, None)),
+        majority_vote([]),
+        confidence_vote(samples(None)),
+    ):
         assert (nothing.winner, nothing.tie, nothing.groups) == (None, False, ())
 
 
@@ -48,7 +54,8 @@ def test_confidence_weighs_each_sample_by_its_probability():
     assert vote.winner == "2"
     assert [group.weight for group in vote.groups] == pytest.approx([0.6, 0.5])
     assert [group.share for group in vote.groups] == pytest.approx([6 / 11, 5 / 11])
-    hopeless = confidence_vote(samples(("1", -2000.0), ("2", -1000.0)))  # too small for a float: 0 and 0
+    # too small for a float: 0 and 0
+    hopeless = confidence_vote(samples(("1", -2000.0), ("2", -1000.0)))
     assert (hopeless.winner, hopeless.tie) == ("2", True)
 
 
@@ -69,7 +76,9 @@ def test_pass_at_n_is_the_part_of_all_choices_that_hold_a_right_sample(drawn):
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_pass_at_n_is_unbiased(p):
-    """Its mean over all outcomes of 12 independent samples is the probability that one of n is right."""
+    """Its mean over all outcomes of 12 independent samples is the probability that one of n is
+    right.
+    """
     drawn = 12
     outcomes = [(k, math.comb(drawn, k) * p**k * (1 - p) ** (drawn - k)) for k in range(drawn + 1)]
     for n in (1, 3, 12):
@@ -90,7 +99,8 @@ def test_a_majority_is_right_as_often_as_the_binomial_distribution_says(p, n):
     rng, votes = random.Random(0), 3000
     right, wrong = Sample("1", -1.0, tokens=10), Sample("2", -1.0, tokens=10)
     hits = sum(
-        majority_vote(right if rng.random() < p else wrong for _ in range(n)).winner == "1" for _ in range(votes)
+        majority_vote(right if rng.random() < p else wrong for _ in range(n)).winner == "1"
+        for _ in range(votes)
     )
     deviation = math.sqrt(predicted * (1 - predicted) / votes)
     assert abs(hits / votes - predicted) < 3 * deviation

@@ -5,7 +5,18 @@ from fractions import Fraction
 import pytest
 import torch
 
-from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, Mistake, Where, difference, judge, reader_lines, shown
+from Exercises.cases import (
+    FAILED,
+    NOT_DONE,
+    PASSED,
+    Case,
+    Mistake,
+    Where,
+    difference,
+    judge,
+    reader_lines,
+    shown,
+)
 
 AGREE = [
     (1.0, 1.0 + 1e-9),
@@ -34,7 +45,11 @@ DIFFER = [
     (torch.tensor([1.0]), [1.0], "list came back, a tensor was expected"),
     (torch.tensor([1.0]), torch.tensor([[1.0]]), "its shape is (1, 1), expected (1,)"),
     (torch.tensor([1.0]), torch.tensor([1]), "its dtype is torch.int64, expected torch.float32"),
-    (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5]), "first difference at [1]: 2.5 came back, 2 was expected"),
+    (
+        torch.tensor([1.0, 2.0]),
+        torch.tensor([1.0, 2.5]),
+        "first difference at [1]: 2.5 came back, 2 was expected",
+    ),
     (torch.tensor([1]), torch.tensor([1], device="meta"), "its device is meta, expected cpu"),
     (Where("more than 3", lambda got: got > 3), 3, ""),
     (Where("more than 3", lambda got: got > 3), "text", ""),
@@ -73,7 +88,10 @@ def test_not_implemented_by_pytorch_is_a_failure_and_no_stub():
     ("function", "message"),
     [
         (lambda: exit(), "called:    f()\nraised:    SystemExit"),
-        (lambda: endless(1), "called:    f()\nraised:    RecursionError: maximum recursion depth exceeded"),
+        (
+            lambda: endless(1),
+            "called:    f()\nraised:    RecursionError: maximum recursion depth exceeded",
+        ),
         (lambda wanted: 1, "missing 1 required positional argument: 'wanted'"),
         (lambda: 1 / 0, "lambda: 1 / 0"),
     ],
@@ -107,7 +125,9 @@ def test_a_mistake_is_shown_in_the_words_of_the_check():
     def run(function):
         raise Mistake("nothing was handed out")
 
-    verdict = judge("f", lambda: 1, [Case((), 1, run=run, shown="f on a stream", note="an empty one")])
+    verdict = judge(
+        "f", lambda: 1, [Case((), 1, run=run, shown="f on a stream", note="an empty one")]
+    )
     assert verdict.message == "called:    f on a stream    (an empty one)\nnothing was handed out"
 
 
@@ -117,7 +137,10 @@ def test_a_mistake_is_shown_in_the_words_of_the_check():
         (torch.tensor([[1.0, 2.00004]]), "tensor([[1.0, 2.0]])"),
         (torch.tensor(3), "tensor(3)"),
         (torch.zeros(2, dtype=torch.bfloat16), "tensor([0.0, 0.0], bfloat16)"),
-        (torch.zeros(20, 20), "tensor of shape (20, 20), float32: 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ..."),
+        (
+            torch.zeros(20, 20),
+            "tensor of shape (20, 20), float32: 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, ...",
+        ),
         (torch.zeros(2, device="meta"), "tensor of shape (2,), float32, on meta"),
         ((torch.tensor([1]), [2]), "(tensor([1]), [2])"),
         ({"keys": torch.tensor([1])}, "{'keys': tensor([1])}"),

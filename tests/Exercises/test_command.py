@@ -1,4 +1,6 @@
-"""`python -m Exercises`, on a copy with a small chapter whose checks need no torch, so that it starts at once."""
+"""`python -m Exercises`, on a copy with a small chapter whose checks need no torch, so that it
+starts at once.
+"""
 
 import os
 import re
@@ -76,7 +78,9 @@ class Copy:
 
     def __init__(self, folder: Path, stubs: str = ""):
         self.folder, self.file = folder, folder / "Exercises" / "CH2.py"
-        shutil.copytree(FOLDER, folder / "Exercises", ignore=shutil.ignore_patterns("CH*.py", "__pycache__"))
+        shutil.copytree(
+            FOLDER, folder / "Exercises", ignore=shutil.ignore_patterns("CH*.py", "__pycache__")
+        )
         for part, text in {"solutions": SOLUTIONS, "checks": CHECKS, "hints": HINTS}.items():
             (folder / "Exercises" / part / "CH2.py").write_text(text, encoding="utf-8")
         (folder / "CH2").mkdir()
@@ -90,11 +94,16 @@ class Copy:
         head, *pieces = re.split(r"^(?=def )", self.stubs, flags=re.MULTILINE)
         for name, body in bodies.items():
             lines = "".join(f"    {line}\n" for line in body.splitlines())
-            pieces = [piece.replace(STUB, lines) if piece.startswith(f"def {name}(") else piece for piece in pieces]
+            pieces = [
+                piece.replace(STUB, lines) if piece.startswith(f"def {name}(") else piece
+                for piece in pieces
+            ]
         self.save(head + "".join(pieces))
 
     def save(self, text: str, tick: int | None = None) -> None:
-        """Put another file in the place of the reader's, as some editors do; `tick`: its time in nanoseconds."""
+        """Put another file in the place of the reader's, as some editors do; `tick`: its time in
+        nanoseconds.
+        """
         new = self.file.with_suffix(".new")
         new.write_text(text, encoding="utf-8")
         if tick is not None:
@@ -164,7 +173,9 @@ def test_progress_moves_on_as_exercises_are_solved(copy):
     assert (solved.returncode, overview.returncode) == (0, 1)
 
     copy.fill(
-        double="return number + number", countdown="yield from range(number, 0, -1)", join="return ' '.join(words)"
+        double="return number + number",
+        countdown="yield from range(number, 0, -1)",
+        join="return ' '.join(words)",
     )
     finished = copy.exercises("ch2")
     assert "3 of 3" in finished
@@ -185,7 +196,13 @@ def test_a_chapter_shows_a_line_for_each_exercise(copy):
 def test_a_failed_check_says_what_was_called_what_came_back_and_what_was_expected(copy):
     copy.fill(double="print('number is', number)\nreturn number * number")
     shown = copy.exercises("CH2", "1")
-    for line in ("called:    double(number=4)", "came back: 16", "expected:  8", "it printed:", "number is 4"):
+    for line in (
+        "called:    double(number=4)",
+        "came back: 16",
+        "expected:  8",
+        "it printed:",
+        "number is 4",
+    ):
         assert line in shown
 
 
@@ -216,7 +233,8 @@ def test_nothing_in_an_exercise_harms_the_others(copy, body, reason):
     copy.fill(double=body, join="return ' '.join(words)")
     shown = copy.exercises("CH2")
     assert reason in shown
-    assert re.search(rf"{re.escape(reason)}.*\n    line \d+:  ", shown) or "exit status" in reason  # where it was
+    # where it was
+    assert re.search(rf"{re.escape(reason)}.*\n    line \d+:  ", shown) or "exit status" in reason
     assert "✓  3  join" in shown
 
 
@@ -234,7 +252,10 @@ def test_a_line_that_is_outside_of_the_file_is_shown_empty(copy):
     copy.limit(SHORT)
     far = "exec(compile('\\n' * 4999 + 'while True: pass', double.__code__.co_filename, 'exec'))"
     copy.fill(double=far)
-    assert f"{OUT_OF_TIME}\n    line {copy.line_of('    ' + far)}:  {far}\n    line 5000:" in copy.exercises("CH2", "1")
+    assert (
+        f"{OUT_OF_TIME}\n    line {copy.line_of('    ' + far)}:  {far}\n    line 5000:"
+        in copy.exercises("CH2", "1")
+    )
 
 
 def test_of_two_functions_with_the_same_name_the_last_is_checked(copy):
@@ -247,7 +268,9 @@ def test_of_two_functions_with_the_same_name_the_last_is_checked(copy):
     assert f"Exercises/CH2.py, line {copy.line_of('def double(number):')}" in shown
     copy.save(copy.stubs + second.format(body="(number"))
     assert "'(' was never closed" in copy.exercises("CH2", "1")
-    copy.save(copy.stubs.replace(STUB, "    return (number\n", 1) + second.format(body="2 * number"))
+    copy.save(
+        copy.stubs.replace(STUB, "    return (number\n", 1) + second.format(body="2 * number")
+    )
     assert "✓ CH2 1  double ★: passed" in copy.exercises("CH2", "1")
 
 
@@ -258,7 +281,8 @@ def test_a_byte_order_mark_does_no_harm(copy):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(None, "No such file"), (b"# tr\xe8s bien\n", "'utf-8' codec can't decode byte 0xe8")]
+    ("content", "reason"),
+    [(None, "No such file"), (b"# tr\xe8s bien\n", "'utf-8' codec can't decode byte 0xe8")],
 )
 def test_a_file_that_cannot_be_read_is_told_in_one_line_and_written_anew(copy, content, reason):
     copy.file.unlink()
@@ -270,7 +294,9 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line_and_written_anew(copy, c
         assert ran.stderr.startswith(f"Exercises/CH2.py cannot be read: {reason}")
         assert "python -m Exercises CH2 --reset" in ran.stderr
 
-    before, _, backup = copy.exercises("CH2", "--reset").rstrip().partition("; your file as it was: ")
+    before, _, backup = (
+        copy.exercises("CH2", "--reset").rstrip().partition("; your file as it was: ")
+    )
     assert before == "all stubs of CH2 are back"
     assert backup == "" if content is None else Path(backup).read_bytes() == content
     assert copy.file.read_text(encoding="utf-8") == copy.stubs
@@ -279,7 +305,10 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line_and_written_anew(copy, c
 def test_a_slip_of_syntax_spoils_its_own_exercise_only(copy):
     copy.fill(double="return (number", join="return ' '.join(words)")
     shown = copy.exercises("CH2")
-    assert f"CH2.py cannot be read: line {copy.line_of('    return (number')}: '(' was never closed" in shown
+    assert (
+        f"CH2.py cannot be read: line {copy.line_of('    return (number')}: '(' was never closed"
+        in shown
+    )
     assert "✓  3  join" in shown
     assert "·  2  countdown" in shown
 
@@ -287,14 +316,18 @@ def test_a_slip_of_syntax_spoils_its_own_exercise_only(copy):
 @pytest.mark.parametrize("head", ["import nothing_of_this_name\n", "def own(:\n    return 1\n\n\n"])
 def test_what_all_exercises_share_is_reported_for_all(copy, head):
     copy.fill(double="return number + number")
-    copy.file.write_text(copy.file.read_text(encoding="utf-8").replace(IMPORT, head), encoding="utf-8")
+    copy.file.write_text(
+        copy.file.read_text(encoding="utf-8").replace(IMPORT, head), encoding="utf-8"
+    )
     assert "CH2.py cannot be read: " in copy.exercises("CH2", "1")
 
 
 def test_a_function_that_is_gone_can_be_brought_back(copy):
     text = copy.stubs.replace("def join(", "def joined(")
     copy.file.write_text(text, encoding="utf-8")
-    assert "CH2.py has no function join any more; --reset brings it back" in copy.exercises("CH2", "3")
+    assert "CH2.py has no function join any more; --reset brings it back" in copy.exercises(
+        "CH2", "3"
+    )
     copy.exercises("CH2", "3", "--reset")
     assert "CH2 3  join ★★★: not done" in copy.exercises("CH2", "3")
 
@@ -319,7 +352,9 @@ def test_reset_puts_the_stub_back_and_says_where_the_attempt_is(copy):
 
 
 def test_the_file_as_a_script_checks_itself(copy):
-    """Its own folder comes first on the import path, where CH2.py would hide the package CH2, which it imports."""
+    """Its own folder comes first on the import path, where CH2.py would hide the package CH2, which
+    it imports.
+    """
     copy.fill(double="return number + number if WORD == 'package' else None")
     module = copy.exercises("CH2")
     assert "1 of 3" in module
@@ -348,12 +383,20 @@ def test_a_wrong_command_says_what_would_be_right(capsys, arguments, complaint):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
 def test_a_reader_who_has_seen_enough_is_no_error(copy):
     command = f"{sys.executable} -m Exercises | true"
-    ran = subprocess.run(["sh", "-c", command], cwd=copy.folder, env=copy.environment, capture_output=True, check=False)
+    ran = subprocess.run(
+        ["sh", "-c", command],
+        cwd=copy.folder,
+        env=copy.environment,
+        capture_output=True,
+        check=False,
+    )
     assert ran.stderr == b""
 
 
 def test_a_broken_check_is_not_blamed_on_the_reader(copy):
-    (copy.folder / "Exercises" / "checks" / "CH2.py").write_text("def double(rng):\n    yield 1 / 0\n")
+    (copy.folder / "Exercises" / "checks" / "CH2.py").write_text(
+        "def double(rng):\n    yield 1 / 0\n"
+    )
     copy.fill(double="return number + number")
     ran = copy.python("-m", "Exercises", "CH2", "1")
     assert ran.stderr.startswith("the check of CH2 double does not run:")
@@ -379,7 +422,9 @@ def test_a_process_that_dies_as_it_is_asked_ends_in_its_last_words(monkeypatch, 
     while process.status is None:
         time.sleep(0.01)
     monkeypatch.setattr(CheckProcess, "status", None)  # what was seen just before
-    with pytest.raises(RuntimeError, match="(?s)^the check of CH0 does not run:.*Exercises.checks.CH0"):
+    with pytest.raises(
+        RuntimeError, match="(?s)^the check of CH0 does not run:.*Exercises.checks.CH0"
+    ):
         list(run(tmp_path / "CH0.py", "", "CH0", ["double"], process=process))
 
 
@@ -392,7 +437,8 @@ def test_watch_checks_again_when_the_file_is_saved(copy):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which background jobs ignore
+        # which background jobs ignore
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     stop = threading.Timer(60, watching.kill)
     stop.start()
@@ -401,7 +447,10 @@ def test_watch_checks_again_when_the_file_is_saved(copy):
         copy.fill(double="return number")
         assert "came back: 4" in _until_watching(watching)
         tick = copy.file.stat().st_mtime_ns
-        copy.save(copy.file.read_text(encoding="utf-8").replace("return number", "return number * 2"), tick)
+        copy.save(
+            copy.file.read_text(encoding="utf-8").replace("return number", "return number * 2"),
+            tick,
+        )
         assert "passed" in _until_watching(watching)
         copy.save(copy.file.read_text(encoding="utf-8"), tick + 1_000_000_000)
         assert "passed" in _until_watching(watching)  # saved, though nothing has changed
@@ -430,7 +479,9 @@ def test_watch_waits_until_a_save_is_complete(monkeypatch):
 
     monkeypatch.setattr(program, "PAUSE", 0)
     monkeypatch.setattr(program, "_look", look)
-    monkeypatch.setattr(program, "CheckProcess", lambda chapter: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(
+        program, "CheckProcess", lambda chapter: SimpleNamespace(close=lambda: None)
+    )
     monkeypatch.setattr(program, "check_one", lambda exercise, process: checked.append(seen[-1]))
     assert main(["CH2", "1", "--watch"]) == 130
     assert checked == [begun, whole, replaced]

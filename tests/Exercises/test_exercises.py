@@ -1,4 +1,6 @@
-"""Every exercise of every chapter: its solution passes, its stub is "not done", what is wrong or constant fails."""
+"""Every exercise of every chapter: its solution passes, its stub is "not done", what is wrong or
+constant fails.
+"""
 
 import ast
 import doctest
@@ -20,14 +22,18 @@ from Exercises.reader_file import blocks, load, read_source, reader_file
 
 SEEDS = range(3)
 ALL = [exercise for chapter in chapters() for exercise in exercises(chapter)]
-each_exercise = pytest.mark.parametrize("exercise", ALL, ids=lambda exercise: f"{exercise.chapter}-{exercise.name}")
+each_exercise = pytest.mark.parametrize(
+    "exercise", ALL, ids=lambda exercise: f"{exercise.chapter}-{exercise.name}"
+)
 each_chapter = pytest.mark.parametrize("chapter", chapters())
 
 
 def wrong_solutions(exercise: Exercise) -> dict:
     """The functions in `wrong_solutions/CH2.py` that are named after an exercise."""
     module = _module(Path(__file__).parent / "wrong_solutions" / f"{exercise.chapter}.py")
-    return {name: value for name, value in vars(module).items() if name.startswith(f"{exercise.name}__")}
+    return {
+        name: value for name, value in vars(module).items() if name.startswith(f"{exercise.name}__")
+    }
 
 
 def _module(path: Path) -> ModuleType:
@@ -38,11 +44,15 @@ def _module(path: Path) -> ModuleType:
 
 
 def cases(exercise: Exercise, seed: int):
-    return getattr(importlib.import_module(f"Exercises.checks.{exercise.chapter}"), exercise.name)(random.Random(seed))
+    return getattr(importlib.import_module(f"Exercises.checks.{exercise.chapter}"), exercise.name)(
+        random.Random(seed)
+    )
 
 
 def solution(exercise: Exercise):
-    return getattr(importlib.import_module(f"Exercises.solutions.{exercise.chapter}"), exercise.name)
+    return getattr(
+        importlib.import_module(f"Exercises.solutions.{exercise.chapter}"), exercise.name
+    )
 
 
 @each_exercise
@@ -98,7 +108,10 @@ def results_of(function, drawn: list[Case]) -> list:
 @each_exercise
 def test_some_cases_are_random(exercise):
     def seen(seed: int) -> list[str]:
-        return [repr((case.args, case.kwargs, case.expected, case.shown)) for case in cases(exercise, seed)]
+        return [
+            repr((case.args, case.kwargs, case.expected, case.shown))
+            for case in cases(exercise, seed)
+        ]
 
     assert any(seen(seed) != seen(0) for seed in (1, 2, 3))
 
@@ -122,7 +135,11 @@ def test_a_chapter_has_exercises_of_every_difficulty_and_nothing_else(chapter):
     names = {exercise.name for exercise in exercises(chapter)}
     assert set(importlib.import_module(f"Exercises.hints.{chapter}").HINTS) == names
     checks = importlib.import_module(f"Exercises.checks.{chapter}")
-    public = {name for name, value in vars(checks).items() if inspect.isgeneratorfunction(value) and name[0] != "_"}
+    public = {
+        name
+        for name, value in vars(checks).items()
+        if inspect.isgeneratorfunction(value) and name[0] != "_"
+    }
     assert public == names
 
 
@@ -139,7 +156,9 @@ def test_no_exercise_uses_another(chapter):
     """So that what is wrong in one cannot break another."""
     names = {exercise.name for exercise in exercises(chapter)}
     for exercise in exercises(chapter):
-        used = {node.id for node in ast.walk(ast.parse(exercise.solution)) if isinstance(node, ast.Name)}
+        used = {
+            node.id for node in ast.walk(ast.parse(exercise.solution)) if isinstance(node, ast.Name)
+        }
         assert not used & (names - {exercise.name})
 
 
@@ -159,7 +178,12 @@ def test_stubs_and_solutions_agree(chapter):
     def heads(source: str) -> dict:
         functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
         return {
-            f.name: (ast.unparse(f.args), f.returns and ast.unparse(f.returns), ast.get_docstring(f)) for f in functions
+            f.name: (
+                ast.unparse(f.args),
+                f.returns and ast.unparse(f.returns),
+                ast.get_docstring(f),
+            )
+            for f in functions
         }
 
     theirs = heads((FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8"))
@@ -170,7 +194,9 @@ def test_stubs_and_solutions_agree(chapter):
 
 @each_chapter
 def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", reader_file(chapter)], cwd=ROOT, check=False)
+    changed = subprocess.run(
+        ["git", "diff", "--quiet", "HEAD", "--", reader_file(chapter)], cwd=ROOT, check=False
+    )
     text = read_source(reader_file(chapter))
     if changed.returncode and text != stub_file(chapter):
         pytest.skip(f"{reader_file(chapter).name} is being worked on")
@@ -180,6 +206,8 @@ def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
 @each_chapter
 def test_a_chapter_is_checked_in_its_own_process_in_time(chapter):
     path = FOLDER / "solutions" / f"{chapter}.py"
-    verdicts = list(run(path, read_source(path), chapter, [exercise.name for exercise in exercises(chapter)]))
+    verdicts = list(
+        run(path, read_source(path), chapter, [exercise.name for exercise in exercises(chapter)])
+    )
     assert [verdict.message for verdict in verdicts if verdict.state != PASSED] == []
     assert len(verdicts) == len(exercises(chapter))

@@ -1,4 +1,6 @@
-"""Each section of a notebook ends with the exercises about it, and the exercises' titles are theirs."""
+"""Each section of a notebook ends with the exercises about it, and the exercises' titles are
+theirs.
+"""
 
 import re
 from collections import Counter
@@ -40,7 +42,11 @@ def sections(path) -> list[Section]:
     name = path.relative_to(REPOSITORY).as_posix()
     found = []
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        text = [line for line in lines[start + 1 : end] if line.strip() and not line.startswith("<a id=")]
+        text = [
+            line
+            for line in lines[start + 1 : end]
+            if line.strip() and not line.startswith("<a id=")
+        ]
         found.append(Section(name, HEADING.match(lines[start])["heading"], tuple(text)))
     return found
 
@@ -51,13 +57,19 @@ EXERCISES = {(one.chapter, one.number): one for chapter in chapters() for one in
 
 @pytest.mark.parametrize("key", EXERCISES, ids=lambda key: f"{key[0]}-{key[1]}")
 def test_exercise_is_linked_at_the_end_of_its_section_and_nowhere_else(key):
-    found = [section for section in SECTIONS if key in {(one["chapter"], int(one["number"])) for one in section.links}]
+    found = [
+        section
+        for section in SECTIONS
+        if key in {(one["chapter"], int(one["number"])) for one in section.links}
+    ]
     assert [(section.notebook, section.heading) for section in found] == [EXERCISES[key].section]
 
 
 def test_every_link_names_an_exercise_with_its_title_and_its_stars():
     links = [link for section in SECTIONS for link in section.links]
-    assert Counter((link["chapter"], int(link["number"])) for link in links) == Counter(EXERCISES.keys())
+    assert Counter((link["chapter"], int(link["number"])) for link in links) == Counter(
+        EXERCISES.keys()
+    )
     for link in links:
         exercise = EXERCISES[link["chapter"], int(link["number"])]
         assert link["file"] == link["chapter"]
@@ -67,7 +79,11 @@ def test_every_link_names_an_exercise_with_its_title_and_its_stars():
 
 def test_no_line_of_practice_is_elsewhere_or_unread():
     for section in SECTIONS:
-        assert not [line for line in section.lines[:-1] if line.startswith(PRACTISE) or "../Exercises/" in line]
+        assert not [
+            line
+            for line in section.lines[:-1]
+            if line.startswith(PRACTISE) or "../Exercises/" in line
+        ]
         last = section.lines[-1]
         if last.startswith(PRACTISE):
             assert LINK.sub("", last) == PRACTISE, "some of this line is no link to an exercise"

@@ -1,4 +1,6 @@
-"""The reader's file in pieces: what is spoilt, what still loads, what a reset changes. And remembered hints."""
+"""The reader's file in pieces: what is spoilt, what still loads, what a reset changes. And
+remembered hints.
+"""
 
 import re
 from pathlib import Path
@@ -8,7 +10,15 @@ import pytest
 from Exercises import hint_memory, reader_file
 from Exercises.cases import reader_lines
 from Exercises.chapters import Exercise, exercises, stub_file
-from Exercises.reader_file import UnreadableError, blocks, in_force, load, read_source, reset, reset_chapter
+from Exercises.reader_file import (
+    UnreadableError,
+    blocks,
+    in_force,
+    load,
+    read_source,
+    reset,
+    reset_chapter,
+)
 
 STUB = "    raise NotImplementedError\n"
 
@@ -32,7 +42,9 @@ def second() -> Exercise:
 def fill(file: Path, exercise: Exercise, body: str) -> str:
     """Replace a stub's body; the whole new text."""
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace(exercise.stub, exercise.stub.removesuffix(STUB) + body), encoding="utf-8")
+    file.write_text(
+        text.replace(exercise.stub, exercise.stub.removesuffix(STUB) + body), encoding="utf-8"
+    )
     return file.read_text(encoding="utf-8")
 
 
@@ -60,7 +72,9 @@ def test_a_slip_of_syntax_is_found_in_its_own_function_and_the_others_load(file,
         first = 1 + text[: text.index(f"def {second.name}(")].count("\n")
         assert first <= line <= first + spoilt[0].text.count("\n")
     module = load(file, text)
-    assert all(hasattr(module, exercise.name) for exercise in exercises("CH2") if exercise != second)
+    assert all(
+        hasattr(module, exercise.name) for exercise in exercises("CH2") if exercise != second
+    )
 
 
 def test_blocks_are_the_whole_file_and_know_their_lines(file):
@@ -72,13 +86,17 @@ def test_blocks_are_the_whole_file_and_know_their_lines(file):
 
 
 def test_stubs_are_recognised_without_running_them(file, second):
-    untouched = [block.name for block in blocks(file.read_text(encoding="utf-8")) if block.untouched]
+    untouched = [
+        block.name for block in blocks(file.read_text(encoding="utf-8")) if block.untouched
+    ]
     assert untouched == [exercise.name for exercise in exercises("CH2")]
     text = fill(file, second, "    x = 1\n" + STUB)
     assert second.name not in [block.name for block in blocks(text) if block.untouched]
 
 
-@pytest.mark.parametrize("body", ["    return x\n", "    return (x\n", "    def own(y):\n        return y\n"])
+@pytest.mark.parametrize(
+    "body", ["    return x\n", "    return (x\n", "    def own(y):\n        return y\n"]
+)
 def test_reset_restores_one_stub_and_keeps_the_attempt(file, second, body):
     fill(file, exercises("CH2")[2], "    return logits\n\n\ndef own_function():\n    return 1\n")
     before = file.read_text(encoding="utf-8")
@@ -132,10 +150,14 @@ def test_a_byte_order_mark_is_no_part_of_the_text(file, second):
 
 def test_a_file_that_cannot_be_read_says_why_and_what_to_do(file, second):
     file.write_bytes(b"# tr\xe8s bien\n")
-    with pytest.raises(UnreadableError, match="Exercises/CH2.py cannot be read: 'utf-8' codec.*; .*CH2 --reset"):
+    with pytest.raises(
+        UnreadableError, match="Exercises/CH2.py cannot be read: 'utf-8' codec.*; .*CH2 --reset"
+    ):
         reset(second)
     file.unlink()
-    with pytest.raises(UnreadableError, match="Exercises/CH2.py cannot be read: No such file.*; .*CH2 --reset"):
+    with pytest.raises(
+        UnreadableError, match="Exercises/CH2.py cannot be read: No such file.*; .*CH2 --reset"
+    ):
         reset(second)
 
 

@@ -2,11 +2,11 @@
 
     python tests/measurements/fuzz_verifier.py --strings 100000 --seed 0
 
-Three kinds of text, in turn: LaTeX made by a grammar, the texts of the graded pairs with tokens deleted, doubled,
-swapped and exchanged, and random characters. Each is graded against itself and against another (of its own kind, of
-the table, or a mutation of itself), both ways, and put into a box from which it must come back. The same seed gives
-the same strings. Prints what was found; the exit code is 1 if anything was.
-"""
+Three kinds of text, in turn: LaTeX made by a grammar, the texts of the graded pairs with tokens
+deleted, doubled, swapped and exchanged, and random characters. Each is graded against itself and
+against another (of its own kind, of the table, or a mutation of itself), both ways, and put into a
+box from which it must come back. The same seed gives the same strings. Prints what was found; the
+exit code is 1 if anything was."""
 
 import argparse
 import json
@@ -56,7 +56,9 @@ CHARACTERS = "0123456789xyzeiπ+-*/^_=<>!|()[]{},.;:%$&#@~ \\\n\t\x00\u0301\u202
 
 
 def grammatical(rng: random.Random, levels: int = LEVELS) -> str:
-    """A text of the grammar: a shape whose places (@) are filled with texts of the grammar, or an atom."""
+    """A text of the grammar: a shape whose places (@) are filled with texts of the grammar, or an
+    atom.
+    """
     if levels == 0 or rng.random() < 0.15:
         return rng.choice(ATOMS)
     first, *rest = rng.choice(SHAPES).split("@")
@@ -64,7 +66,9 @@ def grammatical(rng: random.Random, levels: int = LEVELS) -> str:
 
 
 def mutated(rng: random.Random, texts: list[str]) -> str:
-    """One of the texts, with some of its tokens deleted, doubled, swapped, or exchanged for another's."""
+    """One of the texts, with some of its tokens deleted, doubled, swapped, or exchanged for
+    another's.
+    """
     tokens, others = (TOKEN.findall(rng.choice(texts)) or [""] for _ in range(2))
     for _ in range(rng.randint(1, 4)):
         if not tokens:
@@ -101,7 +105,12 @@ def table_texts() -> list[str]:
 def strings(count: int, seed: int) -> Iterator[str]:
     """So many texts of all three kinds, the same for the same seed."""
     rng, texts = random.Random(seed), table_texts()
-    kinds = [grammatical, lambda rng: mutated(rng, texts), lambda rng: mutated(rng, texts), scrambled]
+    kinds = [
+        grammatical,
+        lambda rng: mutated(rng, texts),
+        lambda rng: mutated(rng, texts),
+        scrambled,
+    ]
     for number in range(count):
         yield kinds[number % len(kinds)](rng)
 
@@ -168,8 +177,16 @@ class Fuzzer:
 
     def check_alone(self, text: str) -> None:
         """What must hold for one text."""
-        self.expect(self.call("grade_answer", text, text) in (True, RAISED), "a text is not its own answer", text)
-        self.expect(self.call("same_answer", text, text) in (True, RAISED), "a text does not vote with itself", text)
+        self.expect(
+            self.call("grade_answer", text, text) in (True, RAISED),
+            "a text is not its own answer",
+            text,
+        )
+        self.expect(
+            self.call("same_answer", text, text) in (True, RAISED),
+            "a text does not vote with itself",
+            text,
+        )
         self.call("extract_answer", text)
         self.call("extract_answer", rf"\boxed{{{text}")
         boxed = self.call("extract_answer", rf"so \boxed{{{text}}}.")
@@ -186,17 +203,25 @@ class Fuzzer:
         if any(result is RAISED for result in (graded, back, same, same_back, *keys, explained)):
             return
         self.expect(same == same_back, "same_answer is not symmetric", one, other)
-        self.expect(not same or (graded and back), "same_answer does not imply grade_answer", one, other)
+        self.expect(
+            not same or (graded and back), "same_answer does not imply grade_answer", one, other
+        )
         self.expect((keys[0] == keys[1]) == same, "same_answer and answer_key disagree", one, other)
-        self.expect(explained.correct == graded, "explain_grade and grade_answer disagree", one, other)
+        self.expect(
+            explained.correct == graded, "explain_grade and grade_answer disagree", one, other
+        )
 
     def run(self, count: int, seed: int) -> None:
-        """Check so many strings, each alone and with another: of its own kind, of the table, or made of it."""
+        """Check so many strings, each alone and with another: of its own kind, of the table, or
+        made of it.
+        """
         rng, table = random.Random(seed), table_texts()
         latest = [""] * 4
         for number, text in enumerate(strings(count, seed)):
             self.check_alone(text)
-            self.check_together(text, rng.choice([latest[number % 4], rng.choice(table), mutated(rng, [text])]))
+            self.check_together(
+                text, rng.choice([latest[number % 4], rng.choice(table), mutated(rng, [text])])
+            )
             latest[number % 4] = text
 
     def report(self) -> str:
@@ -209,25 +234,36 @@ class Fuzzer:
             shortest = min(findings, key=lambda finding: finding.size)
             lines.append(f"{kind}: {what}, {len(findings)} times, as for {shown(shortest.texts)}")
         seconds, name, texts = self.slowest
-        lines.append("verdicts: " + ", ".join(f"{what} {number}" for what, number in sorted(self.verdicts.items())))
+        lines.append(
+            "verdicts: "
+            + ", ".join(f"{what} {number}" for what, number in sorted(self.verdicts.items()))
+        )
         lines.append(f"slowest: {seconds:.3f} s, {name} of {shown(texts)}")
         return "\n".join([*lines, f"found: {len(alike) or 'nothing'}"])
 
 
 def shown(texts: tuple[str, ...]) -> str:
     """Texts on one line, all in ASCII, shortened."""
-    return ", ".join(ascii(text) if len(text) < 300 else f"{text[:300]!a}... ({len(text)})" for text in texts)
+    return ", ".join(
+        ascii(text) if len(text) < 300 else f"{text[:300]!a}... ({len(text)})" for text in texts
+    )
 
 
 def main() -> int:
     """Fuzz, print the report, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--strings", type=int, default=100_000, help="how many texts (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="other texts for another seed (default: %(default)s)")
+    parser.add_argument(
+        "--strings", type=int, default=100_000, help="how many texts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="other texts for another seed (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     fuzzer, start = Fuzzer(), time.process_time()
     fuzzer.run(arguments.strings, arguments.seed)
-    print(f"{arguments.strings} strings, seed {arguments.seed}, {time.process_time() - start:.0f} s of CPU time")
+    print(
+        f"{arguments.strings} strings, seed {arguments.seed}, {time.process_time() - start:.0f} s of CPU time"
+    )
     print(fuzzer.report())
     return 1 if fuzzer.findings else 0
 

@@ -1,8 +1,9 @@
-"""How often does a text in a batch differ from the same text alone? `python tests/measurements/measure_batching.py`.
+"""How often does a text in a batch differ from the same text alone?
+`python tests/measurements/measure_batching.py`.
 
-Sums are ordered differently for different batch sizes, so logits differ in the last bit; where two tokens nearly tie,
-the texts part. In float64 that does not happen, and the tests demand it; for float32 and bfloat16 this prints the rate.
-"""
+Sums are ordered differently for different batch sizes, so logits differ in the last bit; where two
+tokens nearly tie, the texts part. In float64 that does not happen, and the tests demand it; for
+float32 and bfloat16 this prints the rate."""
 
 import argparse
 
@@ -24,13 +25,20 @@ def main() -> None:
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
         model, tokenizer = load_qwen3(arguments.model, dtype=dtype)
         device = next(model.parameters()).device
-        texts = [render(CHAIN_OF_THOUGHT, problem["problem"]) for problem in test_set()[: arguments.prompts]]
+        texts = [
+            render(CHAIN_OF_THOUGHT, problem["problem"])
+            for problem in test_set()[: arguments.prompts]
+        ]
         prompts = [tokenizer.encode(text) for text in texts]
         options = {"max_new_tokens": arguments.tokens, "stop_ids": tokenizer.stop_ids}
         together = generate_batch(model, prompts, **options)
-        alone = [list(generate(model, torch.tensor([ids], device=device), **options)) for ids in prompts]
+        alone = [
+            list(generate(model, torch.tensor([ids], device=device), **options)) for ids in prompts
+        ]
         different = sum(a != b for a, b in zip(together, alone, strict=True))
-        print(f"{dtype!s:15s} {different} of {len(prompts)} texts differ between a batch of {len(prompts)} and alone")
+        print(
+            f"{dtype!s:15s} {different} of {len(prompts)} texts differ between a batch of {len(prompts)} and alone"
+        )
 
 
 if __name__ == "__main__":

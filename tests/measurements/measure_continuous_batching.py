@@ -1,18 +1,24 @@
-"""What does it bring to fill rows that are free? `python tests/measurements/measure_continuous_batching.py`.
+"""What does it bring to fill rows that are free?
+`python tests/measurements/measure_continuous_batching.py`.
 
-The lengths of answers have a long tail (exponential, mean 100, at most 1,000), as those of reasoning models have. Three
-ways to work off the same prompts, in turn, several times; medians are printed:
+The lengths of answers have a long tail (exponential, mean 100, at most 1,000), as those of
+reasoning models have. Three ways to work off the same prompts, in turn, several times; medians are
+printed:
 
-- fixed batches: every row runs until the longest of its batch has ended, as in the book's batched script
+- fixed batches: every row runs until the longest of its batch has ended, as in the book's batched
+  script
 - fixed batches whose rows leave when they end: the batch shrinks, and nobody takes the free place
 - continuous batching: the next prompt takes the place at once
 
-Tokens that a row draws after its own end do not count. With `--max-cache-bytes` the last way runs once more under that
+Tokens that a row draws after its own end do not count. With `--max-cache-bytes` the last way runs
+once more under that
 limit, and memory is measured: by the cache's own count and by the operating system.
 
-    python tests/measurements/measure_continuous_batching.py                    the shipped model's shape
-    python tests/measurements/measure_continuous_batching.py --shape 0.6B --rung int8 --rounds 1
-                                                                       the shape of Qwen3-0.6B, 31 minutes on two cores
+    python tests/measurements/measure_continuous_batching.py                    the shipped model's
+    shape python tests/measurements/measure_continuous_batching.py --shape 0.6B --rung int8 --rounds
+    1
+                                                                       the shape of Qwen3-0.6B, 31
+                                                                       minutes on two cores
 """
 
 import argparse
@@ -46,7 +52,10 @@ def texts(count: int, mean_length: float, longest: int, seed: int = 0) -> list[T
     """Prompts of different lengths, and answers whose lengths have a long tail."""
     rng = random.Random(seed)
     lengths = [min(max(round(rng.expovariate(1 / mean_length)), 1), longest) for _ in range(count)]
-    return [Text([rng.randrange(600) for _ in range(rng.randint(20, LONGEST_PROMPT))], length) for length in lengths]
+    return [
+        Text([rng.randrange(600) for _ in range(rng.randint(20, LONGEST_PROMPT))], length)
+        for length in lengths
+    ]
 
 
 def fixed_batches(model, work: list[Text], batch: int, rows_leave: bool = True) -> None:
@@ -54,7 +63,9 @@ def fixed_batches(model, work: list[Text], batch: int, rows_leave: bool = True) 
     for start in range(0, len(work), batch):
         some, engine = work[start : start + batch], DecodingEngine(model)
         longest = max(text.length for text in some)
-        for prompt, text in zip(engine.add_prompts([text.prompt for text in some]), some, strict=True):
+        for prompt, text in zip(
+            engine.add_prompts([text.prompt for text in some]), some, strict=True
+        ):
             engine.admit(prompt, text.length if rows_leave else longest)
         while engine.rows:
             engine.step()
@@ -65,7 +76,8 @@ class Watch:
     """What continuous batching used, step by step."""
 
     rows: list[int] = field(default_factory=list)  # busy in each step
-    rows_while_waiting: list[int] = field(default_factory=list)  # ... in those before which the queue became empty
+    # ... in those before which the queue became empty
+    rows_while_waiting: list[int] = field(default_factory=list)
     cache_bytes: int = 0  # the most
 
     def step(self, batching: ContinuousBatching) -> None:
@@ -78,11 +90,17 @@ class Watch:
 
 
 def continuous(
-    model, work: list[Text], batch: int, max_cache_bytes: int | None = None, watch: Watch | None = None
+    model,
+    work: list[Text],
+    batch: int,
+    max_cache_bytes: int | None = None,
+    watch: Watch | None = None,
 ) -> Watch:
     """All in one queue."""
     watch = watch or Watch()
-    batching = ContinuousBatching(model, max_rows=batch, max_cache_bytes=max_cache_bytes, on_step=watch.step)
+    batching = ContinuousBatching(
+        model, max_rows=batch, max_cache_bytes=max_cache_bytes, on_step=watch.step
+    )
     for text in work:
         batching.submit(text.prompt, text.length)
     while batching:
@@ -101,12 +119,18 @@ def compare(model, work: list[Text], batch: int, rounds: int) -> None:
     """Print tokens per second of the three ways."""
     watch = Watch()
     ways = {
-        "fixed batches, to the end of the longest": lambda: fixed_batches(model, work, batch, rows_leave=False),
+        "fixed batches, to the end of the longest": lambda: fixed_batches(
+            model, work, batch, rows_leave=False
+        ),
         "fixed batches, rows leave": lambda: fixed_batches(model, work, batch, rows_leave=True),
         "continuous batching": lambda: continuous(model, work, batch, watch=watch),
     }
     for run in (fixed_batches, continuous):  # warms up: all numbers of rows, as they grow and leave
-        run(model, [Text(text.prompt, 2 + place % batch) for place, text in enumerate(work[: 2 * batch])], batch)
+        run(
+            model,
+            [Text(text.prompt, 2 + place % batch) for place, text in enumerate(work[: 2 * batch])],
+            batch,
+        )
     times: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds):
         for way, run in ways.items():
@@ -115,8 +139,12 @@ def compare(model, work: list[Text], batch: int, rounds: int) -> None:
     tokens, last = sum(text.length for text in work), list(ways)[-1]
     for way in ways:
         ratio = median(before / now for before, now in zip(times[way], times[last], strict=True))
-        print(f"{way:42s}{tokens / median(times[way]):9,.1f} tokens/s   continuous batching is {ratio:.2f} x as fast")
-    print(f"rows busy until the queue is empty: {mean(watch.rows_while_waiting) / batch:.1%} of {batch}")
+        print(
+            f"{way:42s}{tokens / median(times[way]):9,.1f} tokens/s   continuous batching is {ratio:.2f} x as fast"
+        )
+    print(
+        f"rows busy until the queue is empty: {mean(watch.rows_while_waiting) / batch:.1%} of {batch}"
+    )
 
 
 def measure_memory(model, work: list[Text], batch: int, limit: int) -> None:
@@ -134,27 +162,43 @@ def measure_memory(model, work: list[Text], batch: int, limit: int) -> None:
 
 def resident_bytes(name: str) -> int:
     """This process's memory by Linux's count: now (`VmRSS`), or the most there was (`VmHWM`)."""
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
+    [line] = [
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)
+    ]
     return int(line.split()[1]) << 10
 
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=SHAPES, default="tiny", help="of a model with random weights")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--shape", choices=SHAPES, default="tiny", help="of a model with random weights"
+    )
     rungs = [rung.name for rung in RUNGS if not rung.engine]
-    parser.add_argument("--rung", choices=rungs, default="fused attention", help="of the speed ladder")
+    parser.add_argument(
+        "--rung", choices=rungs, default="fused attention", help="of the speed ladder"
+    )
     parser.add_argument("--prompts", type=int, default=256)
     parser.add_argument("--batch", type=int, default=16, help="rows")
     parser.add_argument("--mean", type=float, default=100.0, help="length of an answer, in tokens")
     parser.add_argument("--longest", type=int, default=1000, help="answer")
     parser.add_argument("--rounds", type=int, default=3, help="of each timing; medians are printed")
-    parser.add_argument("--max-cache-bytes", type=int, help="measure memory under this limit (Linux), and nothing else")
+    parser.add_argument(
+        "--max-cache-bytes",
+        type=int,
+        help="measure memory under this limit (Linux), and nothing else",
+    )
     arguments = parser.parse_args()
-    config = replace(shape_config(arguments.shape), max_position_embeddings=arguments.longest + LONGEST_PROMPT)
+    config = replace(
+        shape_config(arguments.shape), max_position_embeddings=arguments.longest + LONGEST_PROMPT
+    )
     plain = Qwen3Model(config).eval().requires_grad_(False)
     randomise(plain, torch.Generator().manual_seed(0), std=0.02)
-    model = find_rung(arguments.rung).prepare(plain.to(torch.float32 if arguments.shape == "tiny" else torch.bfloat16))
+    model = find_rung(arguments.rung).prepare(
+        plain.to(torch.float32 if arguments.shape == "tiny" else torch.bfloat16)
+    )
     work = texts(arguments.prompts, arguments.mean, arguments.longest)
     lengths = [text.length for text in work]
     print(

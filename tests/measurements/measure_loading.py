@@ -1,10 +1,11 @@
-"""How much memory loading takes, in file sizes: `python tests/measurements/measure_loading.py --shape 0.6B`.
+"""How much memory loading takes, in file sizes:
+`python tests/measurements/measure_loading.py --shape 0.6B`.
 
-A checkpoint with random bfloat16 weights is written to a temporary folder and loaded in a fresh process, which reports
-its peak resident memory (VmHWM: Linux only) after the imports, after loading, and after reading every weight once.
-Weights are mapped from the file, so they take memory only when they are read. PyTorch's own code for the "meta" device
-(some 80 MB at its first use, unless an import loads it) counts in the ratio after loading, not in that after reading.
-"""
+A checkpoint with random bfloat16 weights is written to a temporary folder and loaded in a fresh
+process, which reports its peak resident memory (VmHWM: Linux only) after the imports, after
+loading, and after reading every weight once. Weights are mapped from the file, so they take memory
+only when they are read. PyTorch's own code for the "meta" device (some 80 MB at its first use,
+unless an import loads it) counts in the ratio after loading, not in that after reading."""
 
 import argparse
 import json
@@ -70,7 +71,9 @@ def write_checkpoint(folder: Path, shape: dict) -> None:
 def measure(folder: Path) -> dict:
     """Peak memory over that of the imports, in units of the file's size."""
     size = (folder / "model.safetensors").stat().st_size
-    done = subprocess.run([sys.executable, "-c", LOAD, folder], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, folder], capture_output=True, text=True, check=True
+    )
     peaks = json.loads(done.stdout)
     return {
         "file_bytes": size,

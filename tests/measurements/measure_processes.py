@@ -1,10 +1,12 @@
-"""Two processes against one, and processes that are killed: `python tests/measurements/measure_processes.py`.
+"""Two processes against one, and processes that are killed:
+`python tests/measurements/measure_processes.py`.
 
-- the evaluation of the shipped model under torchrun, in one process and in two, one thread each, in turn; what starting
-  takes is measured by giving the same command again, when nothing is left to answer, and subtracted
-- the evaluation in two processes, of which one is killed at a random moment, again and again until the next run ends;
-  in float64, where an answer does not depend on its neighbours in the batch, the results must be those of a run that
-  nobody disturbed, each once (Linux)
+- the evaluation of the shipped model under torchrun, in one process and in two, one thread each, in
+  turn; what starting takes is measured by giving the same command again, when nothing is left to
+  answer, and subtracted
+- the evaluation in two processes, of which one is killed at a random moment, again and again until
+  the next run ends; in float64, where an answer does not depend on its neighbours in the batch, the
+  results must be those of a run that nobody disturbed, each once (Linux)
 
     python tests/measurements/measure_processes.py --rounds 3 --kills 10
 """
@@ -27,9 +29,18 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 def torchrun(processes: int, out: Path, *arguments: str) -> subprocess.Popen:
     """Start an evaluation in so many processes."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+    ]
     command += ["-m", "CH3.evaluation", "--device", "cpu", "--out", str(out), *arguments]
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def seconds(processes: int, out: Path, *arguments: str) -> float:
@@ -82,7 +93,9 @@ def measure_kills(kills: int, folder: Path, arguments: list[str], seed: int) -> 
             time.sleep(0.05)
         time.sleep(rng.uniform(0, 0.5))
         if run.poll() is not None:
-            sys.exit("the run ended before it could be killed: ask more problems, or kill less often")
+            sys.exit(
+                "the run ended before it could be killed: ask more problems, or kill less often"
+            )
         workers = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
         victim = rng.randrange(2)
         os.kill(int(workers[victim]), signal.SIGKILL)
@@ -94,7 +107,9 @@ def measure_kills(kills: int, folder: Path, arguments: list[str], seed: int) -> 
     found = results(killed)
     once = len({result["unique_id"] for result in found}) == len(found) == len(wanted)
     right = [sum(result["correct"] for result in some) for some in (found, wanted)]
-    print(f"after {kills} kills: {len(found)} results, each once: {once}; {right[0]} right, undisturbed {right[1]}")
+    print(
+        f"after {kills} kills: {len(found)} results, each once: {once}; {right[0]} right, undisturbed {right[1]}"
+    )
     if not once or found != wanted:
         sys.exit("check failed: the results differ from those of the undisturbed run")
     print("the results are those of the undisturbed run, to the letter")
@@ -102,15 +117,26 @@ def measure_kills(kills: int, folder: Path, arguments: list[str], seed: int) -> 
 
 def main() -> None:
     """Print both measurements."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--problems", type=int, default=500, help="of the 500 test problems")
     parser.add_argument("--prompt", default="chain-of-thought", help="as for CH3.evaluation")
-    parser.add_argument("--batch", default="64", help="answers that grow at the same time in a process")
+    parser.add_argument(
+        "--batch", default="64", help="answers that grow at the same time in a process"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison of speed; 0: none")
     parser.add_argument("--kills", type=int, default=10, help="0: none")
     parser.add_argument("--seed", type=int, default=0, help="of the moments to kill at")
     arguments = parser.parse_args()
-    options = ["--limit", str(arguments.problems), "--prompt", arguments.prompt, "--batch", arguments.batch]
+    options = [
+        "--limit",
+        str(arguments.problems),
+        "--prompt",
+        arguments.prompt,
+        "--batch",
+        arguments.batch,
+    ]
     with tempfile.TemporaryDirectory() as folder:
         if arguments.rounds:
             measure_speed(arguments.rounds, Path(folder), options)

@@ -1,8 +1,11 @@
-"""What sampling costs, and how often rounding changes a sample: `python tests/measurements/measure_sampling.py`.
+"""What sampling costs, and how often rounding changes a sample:
+`python tests/measurements/measure_sampling.py`.
 
-- top-p looks at a few of the largest logits first; beside it, the time of sorting the whole vocabulary
-- a sample in a batch has the random numbers that it has alone, but its logits can differ in the last bit, as sums are
-  ordered differently; in float64 no sample changes, as the tests demand; for float32 and bfloat16 this prints the rate
+- top-p looks at a few of the largest logits first; beside it, the time of sorting the whole
+  vocabulary
+- a sample in a batch has the random numbers that it has alone, but its logits can differ in the
+  last bit, as sums are ordered differently; in float64 no sample changes, as the tests demand; for
+  float32 and bfloat16 this prints the rate
 """
 
 import argparse
@@ -15,7 +18,13 @@ import torch
 from Appendixes.QWEN3Model import load_qwen3
 from Appendixes.TinyQwen3.problems import test_set
 from CH2.prompts import CHAIN_OF_THOUGHT, render
-from CH4.inference_scaling import sampler, self_consistency, self_consistency_many, temperature, top_p
+from CH4.inference_scaling import (
+    sampler,
+    self_consistency,
+    self_consistency_many,
+    temperature,
+    top_p,
+)
 
 ROWS, VOCAB = 8, 151_936  # Qwen3's vocabulary
 
@@ -40,7 +49,9 @@ def measure_top_p(repetitions: int) -> None:
 
 
 def alternate(repetitions: int, *functions: Callable) -> list[float]:
-    """Median milliseconds of each function, called in turn so that a busy machine slows all of them."""
+    """Median milliseconds of each function, called in turn so that a busy machine slows all of
+    them.
+    """
     times = [[] for _ in functions]
     for _ in range(repetitions + 1):
         for function, measured in zip(functions, times, strict=True):
@@ -56,16 +67,23 @@ def measure_divergence(name: str, problems: int, num_samples: int, max_new_token
         model, tokenizer = load_qwen3(name, dtype=dtype)
         settings = {"max_new_tokens": max_new_tokens, "temperature": 0.8, "top_p": 0.9}
         prompts = [
-            render(CHAIN_OF_THOUGHT, problem["problem"]) for problem in test_set()[:: 500 // problems][:problems]
+            render(CHAIN_OF_THOUGHT, problem["problem"])
+            for problem in test_set()[:: 500 // problems][:problems]
         ]
-        together = self_consistency_many(model, tokenizer, enumerate(prompts), num_samples, **settings, max_rows=64)
+        together = self_consistency_many(
+            model, tokenizer, enumerate(prompts), num_samples, **settings, max_rows=64
+        )
         different = 0
         for number, consensus in together:
-            alone = self_consistency(model, tokenizer, prompts[number], num_samples, **settings, max_rows=1)
+            alone = self_consistency(
+                model, tokenizer, prompts[number], num_samples, **settings, max_rows=1
+            )
             pairs = zip(consensus.samples, alone.samples, strict=True)
             different += sum(in_batch.text != by_itself.text for in_batch, by_itself in pairs)
         drawn = problems * num_samples
-        print(f"{dtype!s:15s} {different} of {drawn} samples differ between a batch of {min(drawn, 64)} and alone")
+        print(
+            f"{dtype!s:15s} {different} of {drawn} samples differ between a batch of {min(drawn, 64)} and alone"
+        )
 
 
 def main() -> None:
@@ -75,7 +93,9 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=16, help="of the 500 test problems")
     parser.add_argument("--samples", type=int, default=4, help="for each problem")
     parser.add_argument("--tokens", type=int, default=200, help="new tokens at most")
-    parser.add_argument("--repetitions", type=int, default=7, help="of each timing; medians are printed")
+    parser.add_argument(
+        "--repetitions", type=int, default=7, help="of each timing; medians are printed"
+    )
     arguments = parser.parse_args()
     measure_top_p(arguments.repetitions)
     measure_divergence(arguments.model, arguments.problems, arguments.samples, arguments.tokens)

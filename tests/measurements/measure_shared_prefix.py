@@ -1,9 +1,10 @@
-"""How much faster are samples that share a batch? `python tests/measurements/measure_shared_prefix.py`.
+"""How much faster are samples that share a batch?
+`python tests/measurements/measure_shared_prefix.py`.
 
-Draws samples of one prompt from a model with random weights, in turn: all in one batch that shares the prompt, one
-after another, each of which reads the prompt again, and one after another with the book's package, if that is installed
-(`pip install reasoning-from-scratch==0.2.0`). Prints tokens per second and ratios, medians of several rounds.
-"""
+Draws samples of one prompt from a model with random weights, in turn: all in one batch that shares
+the prompt, one after another, each of which reads the prompt again, and one after another with the
+book's package, if that is installed (`pip install reasoning-from-scratch==0.2.0`). Prints tokens
+per second and ratios, medians of several rounds."""
 
 import argparse
 import time
@@ -31,7 +32,9 @@ class NoTokenizer:
         return ""
 
 
-def in_one_batch(model: Qwen3Model, prompt: list[int], num_samples: int, tokens: int, seed: int = 0) -> int:
+def in_one_batch(
+    model: Qwen3Model, prompt: list[int], num_samples: int, tokens: int, seed: int = 0
+) -> int:
     """Number of tokens drawn."""
     settings = {"temperature": TEMPERATURE, "top_p": TOP_P, "max_new_tokens": tokens, "seed": seed}
     return self_consistency(model, NoTokenizer(), prompt, num_samples, **settings).tokens
@@ -43,7 +46,9 @@ def one_by_one(model: Qwen3Model, prompt: list[int], num_samples: int, tokens: i
 
 
 def book_model(shape: str, dtype: torch.dtype):
-    """The book's model of the same shape, and the function of its fourth chapter that draws a sample."""
+    """The book's model of the same shape, and the function of its fourth chapter that draws a
+    sample.
+    """
     from reasoning_from_scratch.ch04 import generate_text_top_p_stream_cache
     from reasoning_from_scratch.qwen3 import Qwen3Model as BookModel
 
@@ -61,11 +66,16 @@ def by_the_book(book, prompt: list[int], num_samples: int, tokens: int) -> int:
     """Number of tokens drawn."""
     model, stream = book
     ids = torch.tensor([prompt])
-    return sum(len(list(stream(model, ids, tokens, temperature=TEMPERATURE, top_p=TOP_P))) for _ in range(num_samples))
+    return sum(
+        len(list(stream(model, ids, tokens, temperature=TEMPERATURE, top_p=TOP_P)))
+        for _ in range(num_samples)
+    )
 
 
 def speeds(rounds: int, ways: dict[str, Callable[[], int]]) -> dict[str, float]:
-    """Median tokens per second of each way, measured in turn so that a busy machine slows all of them."""
+    """Median tokens per second of each way, measured in turn so that a busy machine slows all of
+    them.
+    """
     measured = {name: [] for name in ways}
     for _ in range(rounds):
         for name, draw in ways.items():
@@ -90,19 +100,26 @@ def main() -> None:
     prompt = torch.randint(model.config.vocab_size, (arguments.prompt_tokens,)).tolist()
     drawing = (prompt, arguments.samples, arguments.tokens)
     in_one_batch(model, prompt, 2, 2)  # warm up
-    ways = {"in one batch": lambda: in_one_batch(model, *drawing), "one by one": lambda: one_by_one(model, *drawing)}
+    ways = {
+        "in one batch": lambda: in_one_batch(model, *drawing),
+        "one by one": lambda: one_by_one(model, *drawing),
+    }
     if find_spec("reasoning_from_scratch"):
         book = book_model(arguments.shape, dtype)
         ways["by the book, one by one"] = lambda: by_the_book(book, *drawing)
     else:
-        print("the book's package is not installed, so it is left out: pip install reasoning-from-scratch==0.2.0")
+        print(
+            "the book's package is not installed, so it is left out: pip install reasoning-from-scratch==0.2.0"
+        )
     measured = speeds(arguments.rounds, ways)
     print(
         f"{arguments.samples} samples of {arguments.tokens} tokens after {arguments.prompt_tokens}, shape "
         f"{arguments.shape}, {arguments.dtype}, {torch.get_num_threads()} threads"
     )
     for name, speed in measured.items():
-        print(f"{name:25s} {speed:8.1f} tokens/s; the batch is {measured['in one batch'] / speed:.2f} times as fast")
+        print(
+            f"{name:25s} {speed:8.1f} tokens/s; the batch is {measured['in one batch'] / speed:.2f} times as fast"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
-"""Make the reference outputs that the tests compare with: `python tests/reference/make_references.py`.
+"""Make the reference outputs that the tests compare with:
+`python tests/reference/make_references.py`.
 
-- small Qwen3 models with random weights, run by `transformers` in float32 (plain "eager" attention) and in bfloat16
-  (its default, fused attention), so a test can ask: is our bfloat16 as close to float32 as the library's own?
-- every weight and input is a bfloat16 number, so the bfloat16 runs differ from float32 by their arithmetic alone
-- weights are larger than a fresh model's, norm weights are not one: attention is peaked, logits are spread
-- one file with the components, one for each whole model; versions and the model's config stand in the metadata
+- small Qwen3 models with random weights, run by `transformers` in float32 (plain "eager" attention)
+  and in bfloat16 (its default, fused attention), so a test can ask: is our bfloat16 as close to
+  float32 as the library's own?
+- every weight and input is a bfloat16 number, so the bfloat16 runs differ from float32 by their
+  arithmetic alone
+- weights are larger than a fresh model's, norm weights are not one: attention is peaked, logits are
+  spread
+- one file with the components, one for each whole model; versions and the model's config stand in
+  the metadata
 """
 
 import json
@@ -25,19 +30,39 @@ BASE = {
 # head_dim * heads is never hidden_size; the number at the end is query heads per key-value head
 MODELS = {
     "tied_group2": {
-        **{"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2},
+        **{
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+        },
         **{"head_dim": 16, "tie_word_embeddings": True, "rope_theta": 1_000_000.0},
     },
     "untied_group1": {
-        **{"hidden_size": 40, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 2},
+        **{
+            "hidden_size": 40,
+            "intermediate_size": 64,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+        },
         **{"head_dim": 24, "tie_word_embeddings": False, "rope_theta": 10_000.0},
     },
     "untied_group4": {
-        **{"hidden_size": 32, "intermediate_size": 56, "num_attention_heads": 4, "num_key_value_heads": 1},
+        **{
+            "hidden_size": 32,
+            "intermediate_size": 56,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 1,
+        },
         **{"head_dim": 12, "tie_word_embeddings": False, "rope_theta": 1_000_000.0},
     },
     "tied_group4": {
-        **{"hidden_size": 48, "intermediate_size": 40, "num_attention_heads": 8, "num_key_value_heads": 2},
+        **{
+            "hidden_size": 48,
+            "intermediate_size": 40,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 2,
+        },
         **{"head_dim": 8, "tie_word_embeddings": True, "rope_theta": 500.0},
     },
 }
@@ -72,10 +97,15 @@ def write(name: str, tensors: dict, metadata: dict, versions: dict) -> None:
 
 
 def reference_model(config: dict, seed: int, attention: str, dtype: torch.dtype):
-    """A transformers model whose weights are the same bfloat16 numbers, whatever `dtype` it computes in."""
+    """A transformers model whose weights are the same bfloat16 numbers, whatever `dtype` it
+    computes in.
+    """
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    settings = {**config, "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_theta"]}}
+    settings = {
+        **config,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config["rope_theta"]},
+    }
     del settings["rope_theta"]
     model = Qwen3ForCausalLM._from_config(Qwen3Config(**settings), attn_implementation=attention)
     generator = torch.Generator().manual_seed(seed)
@@ -83,9 +113,12 @@ def reference_model(config: dict, seed: int, attention: str, dtype: torch.dtype)
         noise = torch.randn(parameter.shape, generator=generator)
         if parameter.dim() == 1:
             # queries and keys so long that the softmax prefers few positions
-            values = noise.mul(0.25).add(2.0 if name.endswith(("q_norm.weight", "k_norm.weight")) else 1.0)
+            values = noise.mul(0.25).add(
+                2.0 if name.endswith(("q_norm.weight", "k_norm.weight")) else 1.0
+            )
         elif "embed_tokens" in name:
-            values = noise * 0.2  # small beside the layers' outputs: tied models would otherwise repeat their input
+            # small beside the layers' outputs: tied models would otherwise repeat their input
+            values = noise * 0.2
         else:
             values = noise * 1.6 / parameter.shape[1] ** 0.5
         parameter.data = bfloat16_number(values)
@@ -110,11 +143,18 @@ def component_references() -> tuple[dict, dict]:
     heads = bfloat16_number(torch.randn(batch, 4, seq, config["head_dim"], generator=generator))
     positions = torch.tensor([list(range(seq)), [0, 1, 5, 17, 40, 99, 100, 101, 150, 200, 255]])
     tensors = {"x": x, "rope.x": heads, "positions": positions}
-    for label, attention, dtype in (("float32", "eager", torch.float32), ("bfloat16", "sdpa", torch.bfloat16)):
+    for label, attention, dtype in (
+        ("float32", "eager", torch.float32),
+        ("bfloat16", "sdpa", torch.bfloat16),
+    ):
         model = reference_model(config, 7, attention, dtype)
         layer, inputs = model.model.layers[0], x.to(dtype)
         cos, sin = model.model.rotary_emb(inputs, positions)
-        mask = torch.full((seq, seq), torch.finfo(dtype).min, dtype=dtype).triu(1)[None, None].expand(batch, 1, -1, -1)
+        mask = (
+            torch.full((seq, seq), torch.finfo(dtype).min, dtype=dtype)
+            .triu(1)[None, None]
+            .expand(batch, 1, -1, -1)
+        )
         if dtype == torch.float32:
             tensors |= {f"layer.{name}": value for name, value in layer.state_dict().items()}
         tensors |= {
@@ -131,20 +171,29 @@ def component_references() -> tuple[dict, dict]:
 
 @torch.no_grad()
 def model_references(config: dict) -> tuple[dict, dict]:
-    """Weights, logits without and with padding on either side, and greedy continuations of one whole model."""
+    """Weights, logits without and with padding on either side, and greedy continuations of one
+    whole model.
+    """
     generator = torch.Generator().manual_seed(11)
-    input_ids = torch.randint(0, config["vocab_size"], (PROMPTS, PROMPT_LENGTH), generator=generator)
+    input_ids = torch.randint(
+        0, config["vocab_size"], (PROMPTS, PROMPT_LENGTH), generator=generator
+    )
     columns, lengths = torch.arange(PROMPT_LENGTH), torch.tensor(LENGTHS)[:, None]
     masks = {"left": columns >= PROMPT_LENGTH - lengths, "right": columns < lengths}
     tensors = {"input_ids": input_ids, **{f"mask.{side}": mask for side, mask in masks.items()}}
 
     seed, continuation, margin = clear_continuation(config, input_ids)
     tensors["greedy"] = continuation
-    for label, attention, dtype in (("float32", "eager", torch.float32), ("bfloat16", "sdpa", torch.bfloat16)):
+    for label, attention, dtype in (
+        ("float32", "eager", torch.float32),
+        ("bfloat16", "sdpa", torch.bfloat16),
+    ):
         model = reference_model(config, seed, attention, dtype)
         if dtype == torch.float32:
             tied = {"lm_head.weight"} if config["tie_word_embeddings"] else set()
-            tensors |= {f"weights.{name}": w for name, w in model.state_dict().items() if name not in tied}
+            tensors |= {
+                f"weights.{name}": w for name, w in model.state_dict().items() if name not in tied
+            }
         tensors[f"logits.{label}"] = model(input_ids).logits
         for side, mask in masks.items():
             positions = (mask.cumsum(1) - 1).clamp(min=0)
@@ -154,10 +203,12 @@ def model_references(config: dict) -> tuple[dict, dict]:
 
 
 def clear_continuation(config: dict, input_ids: torch.Tensor) -> tuple[int, torch.Tensor, float]:
-    """The first seed whose greedy continuations are varied and never a close call, so that rounding cannot change them.
+    """The first seed whose greedy continuations are varied and never a close call, so that rounding
+    cannot change them.
 
     Returns:
-        Seed, continuations `(prompts, new tokens)`, and the smallest gap between the best and the second-best logit.
+        Seed, continuations `(prompts, new tokens)`, and the smallest gap between the best and the
+        second-best logit.
     """
     for seed in range(200):
         model = reference_model(config, seed, "eager", torch.float32)
@@ -169,7 +220,10 @@ def clear_continuation(config: dict, input_ids: torch.Tensor) -> tuple[int, torc
         continuation = ids[:, input_ids.shape[1] :]
         if min(margins) > 2e-3 and all(len(row.unique()) >= 16 for row in continuation):
             made = model.generate(
-                input_ids, attention_mask=torch.ones_like(input_ids), max_new_tokens=NEW_TOKENS, do_sample=False
+                input_ids,
+                attention_mask=torch.ones_like(input_ids),
+                max_new_tokens=NEW_TOKENS,
+                do_sample=False,
             )
             if not torch.equal(made[:, input_ids.shape[1] :], continuation):
                 raise SystemExit("transformers' own generate() disagrees with its forward pass")

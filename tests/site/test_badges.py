@@ -13,8 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_each_notebook_and_the_workflow_are_where_the_badges_say():
     text = badges("owner/name.py")
     links = re.findall(r"\]\((https://[^\s)]+)\)", text)
-    paths = [unquote(urlsplit(link).path).partition("/blob/main/")[2] for link in links if "colab.research" in link]
-    assert sorted(paths) == sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("CH*/*.ipynb"))
+    paths = [
+        unquote(urlsplit(link).path).partition("/blob/main/")[2]
+        for link in links
+        if "colab.research" in link
+    ]
+    assert sorted(paths) == sorted(
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("CH*/*.ipynb")
+    )
     assert len(paths) == 3
     [workflow] = {link.rpartition("/")[2] for link in links if link.endswith(".yml")}
     assert (ROOT / ".github" / "workflows" / workflow).is_file()

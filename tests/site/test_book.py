@@ -1,4 +1,5 @@
-"""The book as a reader meets it: opened from the disk in Chromium, without a server and without a network.
+"""The book as a reader meets it: opened from the disk in Chromium, without a server and without a
+network.
 
 `make browser` runs these tests.
 """
@@ -19,7 +20,9 @@ PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 def site() -> Path:
     """The folder of a fresh build."""
     pytest.importorskip("myst_nb", reason="building the book needs `pip install -e '.[book]'`")
-    pytest.importorskip("sphinx_book_theme", reason="building the book needs `pip install -e '.[book]'`")
+    pytest.importorskip(
+        "sphinx_book_theme", reason="building the book needs `pip install -e '.[book]'`"
+    )
     from build_book import build_book
 
     return build_book().parent
@@ -28,8 +31,14 @@ def site() -> Path:
 @pytest.fixture(scope="module")
 def pages(site) -> dict[str, Path]:
     """The front page, each chapter, and a page of source."""
-    chapters = {f"chapter {number}": next((site / f"CH{number}").glob("[0-9]*.html")) for number in CHAPTERS}
-    return {"front": site / "index.html", **chapters, "source": site / "Appendixes" / "RoPE" / "rope.py.html"}
+    chapters = {
+        f"chapter {number}": next((site / f"CH{number}").glob("[0-9]*.html")) for number in CHAPTERS
+    }
+    return {
+        "front": site / "index.html",
+        **chapters,
+        "source": site / "Appendixes" / "RoPE" / "rope.py.html",
+    }
 
 
 class _Page(HTMLParser):
@@ -63,7 +72,11 @@ def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(site):
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.is_file():
                 broken.append(f"{path}: {link}: no such file")
-            elif target in pages and parts.fragment and unquote(parts.fragment) not in pages[target].ids:
+            elif (
+                target in pages
+                and parts.fragment
+                and unquote(parts.fragment) not in pages[target].ids
+            ):
                 broken.append(f"{path}: {link}: no such place on the page")
     assert broken == []
     assert len(pages) > 100
@@ -86,8 +99,13 @@ def test_page_opens_without_complaint(chromium, pages, name, viewport):
         assert page.locator("mjx-merror").count() == 0
         assert page.locator(".cell_output img").count() >= 3
     images = "Array.from(document.images).filter(image => !image.hidden && image.getClientRects().length)"
-    assert page.evaluate(f"{images}.filter(image => image.naturalWidth === 0).map(image => image.src)") == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], "wider than the screen"
+    assert (
+        page.evaluate(f"{images}.filter(image => image.naturalWidth === 0).map(image => image.src)")
+        == []
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (
+        "wider than the screen"
+    )
     complaints += [message.text for message in messages if message.type in ("error", "warning")]
     complaints += [f"{url} is on another machine" for url in requests if url.startswith("http")]
     assert complaints == []
@@ -95,7 +113,8 @@ def test_page_opens_without_complaint(chromium, pages, name, viewport):
 
 
 @pytest.mark.parametrize(
-    ("words", "found"), [("nucleus", "Chapter 4"), ("perplexity", "Chapter 2"), ("apply_rope", "rope.py")]
+    ("words", "found"),
+    [("nucleus", "Chapter 4"), ("perplexity", "Chapter 2"), ("apply_rope", "rope.py")],
 )
 def test_search_finds(chromium, site, words, found):
     page = chromium.new_page()
@@ -108,7 +127,10 @@ def test_search_finds(chromium, site, words, found):
 def test_page_is_as_the_system_is_and_can_be_switched(chromium, pages, system, other):
     page = chromium.new_page(viewport=DESK, color_scheme=system)
     page.goto(pages["chapter 2"].as_uri())
-    theme, colour = "document.documentElement.dataset.theme", "getComputedStyle(document.body).backgroundColor"
+    theme, colour = (
+        "document.documentElement.dataset.theme",
+        "getComputedStyle(document.body).backgroundColor",
+    )
     before = page.evaluate(colour)
     assert page.evaluate(theme) == system
     page.locator(".theme-switch-button:visible").first.click()

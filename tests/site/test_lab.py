@@ -28,12 +28,16 @@ STATUS = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.statu
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A copy of the chapters, as JupyterLab saves what it runs; the notebooks in it have no outputs yet."""
+    """A copy of the chapters, as JupyterLab saves what it runs; the notebooks in it have no outputs
+    yet.
+    """
     copy = tmp_path_factory.mktemp("repository")
     for path in NOTEBOOKS:
         chapter = path.parent
         large = [entry.name for entry in chapter.glob("qwen3/*") if entry.name != "tiny"]
-        shutil.copytree(chapter, copy / chapter.name, ignore=shutil.ignore_patterns("__pycache__", *large))
+        shutil.copytree(
+            chapter, copy / chapter.name, ignore=shutil.ignore_patterns("__pycache__", *large)
+        )
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "code":
@@ -47,9 +51,18 @@ def lab(folder, tmp_path_factory) -> Iterator[str]:
     """The address of a JupyterLab that runs, with settings of its own."""
     folders = {name: tmp_path_factory.mktemp(name) for name in ("CONFIG", "DATA", "RUNTIME")}
     settings = {f"JUPYTER_{name}_DIR": str(path) for name, path in folders.items()}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        f"--ServerApp.root_dir={folder}",
+    ]
     command += ["--LabApp.expose_app_in_browser=True", "--IdentityProvider.token="]
-    server = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         yield _address(folders["RUNTIME"], server)
     finally:
@@ -58,7 +71,9 @@ def lab(folder, tmp_path_factory) -> Iterator[str]:
 
 
 def _address(runtime: Path, server: subprocess.Popen) -> str:
-    """Where a server listens: it takes a port that is free, writes that to a file, and answers a moment later."""
+    """Where a server listens: it takes a port that is free, writes that to a file, and answers a
+    moment later.
+    """
     deadline = time.monotonic() + START_SECONDS
     while True:
         for file in runtime.glob("jpserver-*.json"):
@@ -82,9 +97,14 @@ def test_run_all_cells_without_an_error(chromium, lab, path):
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
     page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
     cells = _run(page)
-    assert [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"] == []
+    assert [
+        output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"
+    ] == []
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
-    assert sum("image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"]) >= 3
+    assert (
+        sum("image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"])
+        >= 3
+    )
     assert page.locator("mjx-merror").count() == 0
     assert broken == []
     page.close()
@@ -96,7 +116,9 @@ def _run(page) -> list[dict]:
     while True:
         time.sleep(1)
         cells = [cell for cell in page.evaluate(MODEL)["cells"] if cell["cell_type"] == "code"]
-        failed = any(output["output_type"] == "error" for cell in cells for output in cell["outputs"])
+        failed = any(
+            output["output_type"] == "error" for cell in cells for output in cell["outputs"]
+        )
         done = all(cell["execution_count"] for cell in cells) and page.evaluate(STATUS) == "idle"
         if failed or done:
             return cells

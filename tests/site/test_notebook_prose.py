@@ -1,4 +1,6 @@
-"""What surrounds the notebooks' code: words for pictures, links that lead somewhere, references, a glossary."""
+"""What surrounds the notebooks' code: words for pictures, links that lead somewhere, references, a
+glossary.
+"""
 
 import html
 import re
@@ -14,10 +16,15 @@ NAMES = {path.parent.name: path for path in NOTEBOOKS}
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^()\s]+)\)")
 PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\(|<img\b(?P<attributes>[^>]*)>")
-CITATION = re.compile(r"(?P<name>[A-Z][a-z]+)(?:'s)?(?: et al\.| and [A-Z][a-z]+)?(?:, | \()(?P<year>(?:19|20)\d\d)\b")
-REFERENCE = re.compile(r"^- (?P<name>[A-Z][a-z]+)(?: et al\.| and [A-Z][a-z]+)? \((?P<year>\d{4})\), \*", re.MULTILINE)
+CITATION = re.compile(
+    r"(?P<name>[A-Z][a-z]+)(?:'s)?(?: et al\.| and [A-Z][a-z]+)?(?:, | \()(?P<year>(?:19|20)\d\d)\b"
+)
+REFERENCE = re.compile(
+    r"^- (?P<name>[A-Z][a-z]+)(?: et al\.| and [A-Z][a-z]+)? \((?P<year>\d{4})\), \*", re.MULTILINE
+)
 ROW = re.compile(
-    r"^\| (?P<word>[^|]+?) \| (?P<meaning>[^|]+?) \| \[(?P<label>[\d.]+)\]\((?P<target>[^()\s]+)\) \|$", re.MULTILINE
+    r"^\| (?P<word>[^|]+?) \| (?P<meaning>[^|]+?) \| \[(?P<label>[\d.]+)\]\((?P<target>[^()\s]+)\) \|$",
+    re.MULTILINE,
 )
 WORDS_AT_LEAST = 6  # of a description
 
@@ -36,7 +43,11 @@ def prose(path: Path) -> str:
 def pictures(path: Path) -> list[nbformat.NotebookNode]:
     """The outputs that are pictures."""
     outputs = [output for cell in read(path).cells for output in cell.get("outputs", [])]
-    return [output for output in outputs if any(kind.startswith("image/") for kind in output.get("data", {}))]
+    return [
+        output
+        for output in outputs
+        if any(kind.startswith("image/") for kind in output.get("data", {}))
+    ]
 
 
 def descriptions(path: Path) -> list[str]:
@@ -69,11 +80,15 @@ def test_every_picture_says_in_words_what_it_shows(path):
     assert pictures(path)
     for text in descriptions(path):
         assert len(text.split()) >= WORDS_AT_LEAST, text
-        assert re.search(r"\d", text), f"a description with no number of what is to be seen: {text!r}"
+        assert re.search(r"\d", text), (
+            f"a description with no number of what is to be seen: {text!r}"
+        )
     assert len(set(descriptions(path))) == len(pictures(path))
     for picture in PICTURE.finditer(prose(path)):
         written = (
-            picture["words"] if picture["words"] is not None else re.search(r'alt="([^"]*)"', picture["attributes"])
+            picture["words"]
+            if picture["words"] is not None
+            else re.search(r'alt="([^"]*)"', picture["attributes"])
         )
         assert written, f"a picture without words: {picture[0]}"
 
@@ -83,12 +98,17 @@ def test_pages_keep_the_descriptions(path, tmp_path):
     page = html_page(read(path), path.parent, tmp_path / path.parent.name)
     assert Images(page).alternatives == descriptions(path)
     cells = [cell for cell in read(path).cells if "mystnb" in cell.metadata]
-    assert [cell.metadata["mystnb"]["image"]["alt"] for cell in cells] == descriptions(path)  # what MyST-NB reads
+    # what MyST-NB reads
+    assert [cell.metadata["mystnb"]["image"]["alt"] for cell in cells] == descriptions(path)
 
 
 @by_chapter
 def test_a_link_leads_to_a_file_and_to_an_anchor_that_are_there(path):
-    links = [match["target"] for match in LINK.finditer(prose(path)) if not match["target"].startswith("http")]
+    links = [
+        match["target"]
+        for match in LINK.finditer(prose(path))
+        if not match["target"].startswith("http")
+    ]
     assert any(target.startswith("#") for target in links)
     for target in links:
         file, _, anchor = target.partition("#")

@@ -1,4 +1,6 @@
-"""Each notebook runs from a fresh kernel, and its own assertions hold; what is committed was run in order."""
+"""Each notebook runs from a fresh kernel, and its own assertions hold; what is committed was run in
+order.
+"""
 
 import nbformat
 import pytest
@@ -22,7 +24,11 @@ def test_committed_notebook_was_run_top_to_bottom(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell.outputs]
-    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    assert not [
+        output
+        for output in outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
     assert str(REPOSITORY) not in path.read_text(encoding="utf-8")
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert sum(len(text.split()) for text in prose) >= WORDS_AT_LEAST

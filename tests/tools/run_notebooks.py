@@ -1,8 +1,9 @@
-"""Execute the chapters' notebooks from fresh kernels: `make run`, or `python tests/tools/run_notebooks.py`.
+"""Execute the chapters' notebooks from fresh kernels: `make run`, or
+`python tests/tools/run_notebooks.py`.
 
-Executed copies and HTML pages appear under build/; the notebooks themselves stay as they are, unless --in-place asks to
-commit the new outputs. The environment variable QWEN3 names the model, as in the notebooks.
-"""
+Executed copies and HTML pages appear under build/; the notebooks themselves stay as they are,
+unless --in-place asks to commit the new outputs. The environment variable QWEN3 names the model, as
+in the notebooks."""
 
 import argparse
 import html
@@ -23,7 +24,8 @@ from tqdm import tqdm
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path for path in REPOSITORY.glob("CH[0-9]/*.ipynb"))
 CELL_TIMEOUT = 900  # seconds
-# nbconvert's own template for JupyterLab's looks leaves out the alternative text that outputs bring along.
+# nbconvert's own template for JupyterLab's looks leaves out the alternative text that outputs bring
+# along.
 PAGE_TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block data_png scoped -%}
@@ -57,7 +59,12 @@ class Outcome:
     def results(self) -> list[str]:
         """What the cells tagged `result` printed: the findings of the chapter."""
         tagged = [cell for cell in self.executed.cells if "result" in cell.metadata.get("tags", [])]
-        texts = [output["text"] for cell in tagged for output in cell.outputs if output.output_type == "stream"]
+        texts = [
+            output["text"]
+            for cell in tagged
+            for output in cell.outputs
+            if output.output_type == "stream"
+        ]
         return "".join(texts).splitlines()
 
 
@@ -71,7 +78,12 @@ def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
     code_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     build.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    with tqdm(total=code_cells, desc=path.relative_to(REPOSITORY).as_posix(), unit="cell", disable=not progress) as bar:
+    with tqdm(
+        total=code_cells,
+        desc=path.relative_to(REPOSITORY).as_posix(),
+        unit="cell",
+        disable=not progress,
+    ) as bar:
         client = NotebookClient(
             notebook,
             timeout=CELL_TIMEOUT,
@@ -92,7 +104,9 @@ def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
 
 
 def copy_descriptions(notebook: nbformat.NotebookNode) -> None:
-    """Say in each cell's metadata what its picture shows: there MyST-NB, which makes the book, looks for it."""
+    """Say in each cell's metadata what its picture shows: there MyST-NB, which makes the book,
+    looks for it.
+    """
     for cell in notebook.cells:
         cell.metadata.pop("mystnb", None)
         for output in cell.get("outputs", []):
@@ -101,7 +115,8 @@ def copy_descriptions(notebook: nbformat.NotebookNode) -> None:
 
 
 def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str:
-    """A notebook as a page, with its pictures' alternative texts, and links that lead where they lead in Jupyter.
+    """A notebook as a page, with its pictures' alternative texts, and links that lead where they
+    lead in Jupyter.
 
     Args:
         notebook: executed.
@@ -115,17 +130,25 @@ def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str
             target = build.parent / target.parent.name / target.with_suffix(".html").name
         return quote(Path(os.path.relpath(target, build)).as_posix()) + (link["anchor"] or "")
 
-    page, _ = HTMLExporter(embed_images=True, raw_template=PAGE_TEMPLATE).from_notebook_node(notebook)
+    page, _ = HTMLExporter(embed_images=True, raw_template=PAGE_TEMPLATE).from_notebook_node(
+        notebook
+    )
     return LINK.sub(from_the_page, page)
 
 
 def main() -> None:
     """Run all notebooks, or those whose path contains a given word, and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("word", nargs="?", default="", help="only notebooks whose path contains this, such as CH2")
-    parser.add_argument("--in-place", action="store_true", help="write the outputs into the notebooks themselves")
+    parser.add_argument(
+        "word", nargs="?", default="", help="only notebooks whose path contains this, such as CH2"
+    )
+    parser.add_argument(
+        "--in-place", action="store_true", help="write the outputs into the notebooks themselves"
+    )
     arguments = parser.parse_args()
-    chosen = [path for path in NOTEBOOKS if arguments.word in path.relative_to(REPOSITORY).as_posix()]
+    chosen = [
+        path for path in NOTEBOOKS if arguments.word in path.relative_to(REPOSITORY).as_posix()
+    ]
     if not chosen:
         parser.error(f"no notebook's path contains {arguments.word!r}")
     outcomes = []
@@ -134,7 +157,9 @@ def main() -> None:
         try:
             outcomes.append(run_notebook(path, build))
         except CellExecutionError as error:
-            sys.exit(f"{error}\n{path.name} failed; see {(build / path.name).relative_to(REPOSITORY)}")
+            sys.exit(
+                f"{error}\n{path.name} failed; see {(build / path.name).relative_to(REPOSITORY)}"
+            )
         if arguments.in_place:
             nbformat.write(_without_times(outcomes[-1].executed), path)
     print(f"\n{'notebook':46s} {'seconds':>8s} {'figures':>8s}  page")

@@ -1,8 +1,8 @@
-"""README's badges: `make badges REPOSITORY=owner/name` writes them, once it is known where the repository lives.
+"""README's badges: `make badges REPOSITORY=owner/name` writes them, once it is known where the
+repository lives.
 
-Binder starts a machine with the whole repository and what `requirements.txt` names. Colab opens one notebook alone, so
-a line says what to run in its first cell.
-"""
+Binder starts a machine with the whole repository and what `requirements.txt` names. Colab opens one
+notebook alone, so a line says what to run in its first cell."""
 
 import re
 import sys
@@ -28,12 +28,17 @@ def badges(repository: str) -> str:
     '[![Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/reader/reasoning/main?urlpath=lab)'
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
-        raise ValueError(f"REPOSITORY is {repository!r}: expected the owner and the name on GitHub, as in owner/name")
+        raise ValueError(
+            f"REPOSITORY is {repository!r}: expected the owner and the name on GitHub, as in owner/name"
+        )
     return "\n".join(_lines(repository))
 
 
 def _lines(repository: str) -> Iterator[str]:
-    tests, name = f"https://github.com/{repository}/actions/workflows/tests.yml", repository.rpartition("/")[2]
+    tests, name = (
+        f"https://github.com/{repository}/actions/workflows/tests.yml",
+        repository.rpartition("/")[2],
+    )
     yield f"[![tests]({tests}/badge.svg)]({tests})"
     yield (
         f"[![Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/{repository}/main?urlpath=lab)"
@@ -60,13 +65,18 @@ def with_badges(readme: str, repository: str) -> str:
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"README.md has no place for badges: put these two lines under its title\n{BEGIN}\n{END}")
+        raise ValueError(
+            f"README.md has no place for badges: put these two lines under its title\n{BEGIN}\n{END}"
+        )
     return f"{before}{BEGIN}\n{badges(repository)}\n{END}{after}"
 
 
 if __name__ == "__main__":
     README = ROOT / "README.md"
     try:
-        README.write_text(with_badges(README.read_text(encoding="utf-8"), " ".join(sys.argv[1:])), encoding="utf-8")
+        README.write_text(
+            with_badges(README.read_text(encoding="utf-8"), " ".join(sys.argv[1:])),
+            encoding="utf-8",
+        )
     except ValueError as error:
         sys.exit(str(error))

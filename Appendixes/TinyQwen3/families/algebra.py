@@ -25,15 +25,23 @@ def _divide_out(coefficient: int, constant: int, name: str = "x") -> str:
 
 
 def _collect(rng: Random, left: tuple[int, int], right: tuple[int, int]) -> list[str]:
-    """Lines that solve ax + b = cx + d: move x to one side and numbers to the other, in either order."""
+    """Lines that solve ax + b = cx + d: move x to one side and numbers to the other, in either
+    order.
+    """
     (a, b), (c, d) = left, right
     lines = []
     if rng.random() < 0.5:
-        lines.append(f"Move {polynomial([c, 0])}: {a}{plus(-c)} = {a - c}, so {polynomial([a - c, b])} = {d}")
+        lines.append(
+            f"Move {polynomial([c, 0])}: {a}{plus(-c)} = {a - c}, so {polynomial([a - c, b])} = {d}"
+        )
         lines.append(f"Move {b}: {sum_chain(d, -b)}, so {polynomial([a - c, 0])} = {d - b}")
     else:
-        lines.append(f"Move {b}: {sum_chain(d, -b)}, so {polynomial([a, 0])} = {polynomial([c, d - b])}")
-        lines.append(f"Move {polynomial([c, 0])}: {a}{plus(-c)} = {a - c}, so {polynomial([a - c, 0])} = {d - b}")
+        lines.append(
+            f"Move {b}: {sum_chain(d, -b)}, so {polynomial([a, 0])} = {polynomial([c, d - b])}"
+        )
+        lines.append(
+            f"Move {polynomial([c, 0])}: {a}{plus(-c)} = {a - c}, so {polynomial([a - c, 0])} = {d - b}"
+        )
     if a - c != 1:
         lines.append(_divide_out(a - c, d - b))
     return lines
@@ -105,7 +113,10 @@ def _bracket_equation(rng: Random, level: int, x: int) -> tuple[str, str, list[s
 def linear_system(rng: Random, level: int) -> Draft:
     """Two equations in x and y, solved by eliminating either unknown."""
     reach = (12, 9, 9, 9, 12)[level - 1]
-    x, y = rng.randint(1 if level < 3 else -reach, reach), rng.randint(1 if level < 4 else -reach, reach)
+    x, y = (
+        rng.randint(1 if level < 3 else -reach, reach),
+        rng.randint(1 if level < 4 else -reach, reach),
+    )
     if level == 1:
         x += y
         rows = [(1, 1), (1, -1)]
@@ -114,7 +125,10 @@ def linear_system(rng: Random, level: int) -> Draft:
     elif level == 3:
         rows = [(rng.randint(2, 5), 1), (rng.randint(2, 7), rng.choice((2, 3, -2, -3)))]
     elif level == 4:
-        rows = [(rng.randint(2, 5), rng.choice((2, 3, -2, -3))), (rng.randint(2, 5), rng.randint(2, 5))]
+        rows = [
+            (rng.randint(2, 5), rng.choice((2, 3, -2, -3))),
+            (rng.randint(2, 5), rng.randint(2, 5)),
+        ]
     else:
         rows = [(rng.randint(3, 9), nonzero(rng, -9, 9)), (rng.randint(2, 9), nonzero(rng, -9, 9))]
     (a, b), (c, d) = rows
@@ -150,7 +164,9 @@ def _eliminate(rng: Random, equations: list[tuple[int, int, int]]) -> list[str]:
         scaled.append(tuple(factor * value for value in equation))
         if factor > 1:
             product = f"{product_chain(equation[2], factor)}, " if abs(equation[2]) > 9 else ""
-            lines.append(f"{name} times {factor}: {product}{_two_terms(*scaled[-1][:2])} = {scaled[-1][2]}")
+            lines.append(
+                f"{name} times {factor}: {product}{_two_terms(*scaled[-1][:2])} = {scaled[-1][2]}"
+            )
     first, second = scaled
     if first[gone] == second[gone]:
         verb = "Subtract"
@@ -159,8 +175,15 @@ def _eliminate(rng: Random, equations: list[tuple[int, int, int]]) -> list[str]:
         second = tuple(-value for value in second)
     else:
         verb = "Add"
-    slope, total, name, other = first[kept] + second[kept], first[2] + second[2], "xy"[kept], "xy"[gone]
-    lines.append(f"{verb}: {first[kept]}{plus(second[kept])} = {slope}, {sum_chain(first[2], second[2])}")
+    slope, total, name, other = (
+        first[kept] + second[kept],
+        first[2] + second[2],
+        "xy"[kept],
+        "xy"[gone],
+    )
+    lines.append(
+        f"{verb}: {first[kept]}{plus(second[kept])} = {slope}, {sum_chain(first[2], second[2])}"
+    )
     value = total // slope
     solved = polynomial([slope, 0], name)
     lines.append(f"{solved} = {total}" + (f", so {name} = {value}" if slope != 1 else ""))
@@ -225,7 +248,10 @@ def _compound(rng: Random, level: int) -> tuple[tuple, str, list[str], str]:
         a, low, high = -a, high, low  # dividing by a negative number swaps the ends
     left, right = a * low + b, a * high + b
     middle = polynomial([a, b]) if level == 4 or rng.random() < 0.5 else f"{b} - {-a}x"
-    statement, key = f"{left} {signs[0]} {middle} {signs[1]} {right}", (left, signs[0], a, b, signs[1], right)
+    statement, key = (
+        f"{left} {signs[0]} {middle} {signs[1]} {right}",
+        (left, signs[0], a, b, signs[1], right),
+    )
     sides = [sum_chain(left, -b), sum_chain(right, -b)]
     lines = [f"Move {b}: {sides[0]}", sides[1], f"{a * low} {signs[0]} {a}x {signs[1]} {a * high}"]
     ends = [f"{a * end} / {bracket(a)} = {end}" for end in (low, high)]
@@ -288,7 +314,11 @@ def _product_expansion(rng: Random, level: int) -> tuple[tuple, str, list[str], 
     if rng.random() < 0.5:
         cross.reverse()
     square = f"x^2: {product_chain(a, c)}"
-    middle = [f"x: {', '.join(cross)}", sum_chain(a * d, b * c)] if level > 3 else [f"x: {sum_chain(b, d)}"]
+    middle = (
+        [f"x: {', '.join(cross)}", sum_chain(a * d, b * c)]
+        if level > 3
+        else [f"x: {sum_chain(b, d)}"]
+    )
     last = f"Number: {product_chain(b, d)}"
     lines = [square, *middle, last] if rng.random() < 0.5 else [last, *middle, square]
     if level == 5:

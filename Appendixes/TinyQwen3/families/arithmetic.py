@@ -31,7 +31,9 @@ def _ask(rng: Random, expression: str) -> str:
 @family("Arithmetic")
 def addition(rng: Random, level: int) -> Draft:
     """Sums and differences of two to four numbers."""
-    low, high, count = [(12, 89, 2), (110, 899, 2), (12, 99, 3), (110, 899, 3), (110, 999, 4)][level - 1]
+    low, high, count = [(12, 89, 2), (110, 899, 2), (12, 99, 3), (110, 899, 3), (110, 999, 4)][
+        level - 1
+    ]
     terms = [rng.randint(low, high) for _ in range(count)]
     for i in range(1, count):
         if rng.random() < 0.5:
@@ -68,7 +70,9 @@ def multiplication(rng: Random, level: int) -> Draft:
         parts = places(big)[::-1]
         split = " + ".join(f"{part} * {digit}" for part in parts)
         lines = [f"{big} * {digit} = {split}", *running_sum([part * digit for part in parts])]
-    return Draft(tuple(sorted((first, second))), _ask(rng, f"{first} * {second}"), lines, str(first * second))
+    return Draft(
+        tuple(sorted((first, second))), _ask(rng, f"{first} * {second}"), lines, str(first * second)
+    )
 
 
 @family("Arithmetic")
@@ -133,7 +137,9 @@ def _decimal_division(rng: Random) -> Draft:
 @family("Arithmetic")
 def order_of_operations(rng: Random, level: int) -> Draft:
     """Products before sums, brackets first."""
-    draft = (_product_in_sum, _bracket_product, _two_products, _two_brackets, _nested_brackets)[level - 1]
+    draft = (_product_in_sum, _bracket_product, _two_products, _two_brackets, _nested_brackets)[
+        level - 1
+    ]
     key, expression, lines, answer = draft(rng)
     return Draft((level, *key), _ask(rng, expression), lines, str(answer))
 
@@ -143,7 +149,9 @@ Worked = tuple[tuple, str, list[str], int]  # key, expression, lines, answer
 
 def _product_in_sum(rng: Random) -> Worked:
     addend, first, second = rng.randint(3, 60), rng.randint(2, 9), rng.randint(3, 9)
-    expression = f"{addend} + {first} * {second}" if rng.random() < 0.5 else f"{first} * {second} + {addend}"
+    expression = (
+        f"{addend} + {first} * {second}" if rng.random() < 0.5 else f"{first} * {second} + {addend}"
+    )
     lines = [product_chain(first, second), sum_chain(addend, first * second)]
     return (addend, *sorted((first, second))), expression, lines, addend + first * second
 
@@ -173,7 +181,9 @@ def _two_products(rng: Random) -> Worked:
         lines.reverse()
     values = [first * second for first, second in pairs]
     lines.append(sum_chain(values[0], sign * values[1]))
-    expression = f"{pairs[0][0]} * {pairs[0][1]} {'+' if sign > 0 else '-'} {pairs[1][0]} * {pairs[1][1]}"
+    expression = (
+        f"{pairs[0][0]} * {pairs[0][1]} {'+' if sign > 0 else '-'} {pairs[1][0]} * {pairs[1][1]}"
+    )
     ordered = sorted(pairs) if sign > 0 else pairs
     return (sign, *ordered[0], *ordered[1]), expression, lines, values[0] + sign * values[1]
 

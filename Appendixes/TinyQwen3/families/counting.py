@@ -6,7 +6,13 @@ from random import Random
 from .registry import Draft, family
 from .steps import lowest, product_chain, reduction_chain, sum_chain
 
-GROUPS = (("boys", "girls"), ("men", "women"), ("cats", "dogs"), ("poets", "actors"), ("roses", "tulips"))
+GROUPS = (
+    ("boys", "girls"),
+    ("men", "women"),
+    ("cats", "dogs"),
+    ("poets", "actors"),
+    ("roses", "tulips"),
+)
 
 
 @family("Counting and Probability")
@@ -17,7 +23,11 @@ def arrangements(rng: Random, level: int) -> Draft:
     if level == 5:
         return _at_least_one(rng)
     one, other = rng.choice(GROUPS)
-    n, m = (rng.randint(4, 19), rng.randint(2, 15)) if level < 4 else (rng.randint(4, 12), rng.randint(4, 12))
+    n, m = (
+        (rng.randint(4, 19), rng.randint(2, 15))
+        if level < 4
+        else (rng.randint(4, 12), rng.randint(4, 12))
+    )
     if level == 2:
         problem = rng.choice(
             (
@@ -29,7 +39,10 @@ def arrangements(rng: Random, level: int) -> Draft:
         factors = [n, n - 1, m]
         if rng.random() < 0.5:
             factors = [n, m, n - 1]
-        lines += [product_chain(factors[0], factors[1]), product_chain(factors[0] * factors[1], factors[2])]
+        lines += [
+            product_chain(factors[0], factors[1]),
+            product_chain(factors[0] * factors[1], factors[2]),
+        ]
         return Draft(("ordered", n, m), problem, lines, str(n * (n - 1) * m))
     k, j = (2, 1) if level == 3 else rng.choice(((2, 2), (3, 1), (3, 2)))
     problem = rng.choice(
@@ -60,7 +73,9 @@ def _choose_lines(n: int, k: int) -> list[str]:
 
 def _outfits(rng: Random) -> Draft:
     numbers = [rng.randint(2, 12) for _ in range(3)]
-    things = rng.choice((("hats", "coats", "bags"), ("soups", "mains", "cakes"), ("cups", "plates", "bowls")))
+    things = rng.choice(
+        (("hats", "coats", "bags"), ("soups", "mains", "cakes"), ("cups", "plates", "bowls"))
+    )
     shown = [f"{number} {thing}" for number, thing in zip(numbers, things, strict=True)]
     problem = rng.choice(
         (
@@ -69,7 +84,12 @@ def _outfits(rng: Random) -> Draft:
         )
     )
     a, b, c = numbers if rng.random() < 0.5 else numbers[::-1]
-    return Draft(("product", *sorted(numbers)), problem, [product_chain(a, b), product_chain(a * b, c)], str(a * b * c))
+    return Draft(
+        ("product", *sorted(numbers)),
+        problem,
+        [product_chain(a, b), product_chain(a * b, c)],
+        str(a * b * c),
+    )
 
 
 def _at_least_one(rng: Random) -> Draft:
@@ -91,7 +111,10 @@ def _at_least_one(rng: Random) -> Draft:
             lines += [f"1 and 1: {product_chain(n, m)}", sum_chain(comb(n, 2), n * m)]
         else:
             lines += _choose_lines(m, 2)
-            lines += [f"2 and 1: {product_chain(comb(n, 2), m)}", f"1 and 2: {product_chain(n, comb(m, 2))}"]
+            lines += [
+                f"2 and 1: {product_chain(comb(n, 2), m)}",
+                f"1 and 2: {product_chain(n, comb(m, 2))}",
+            ]
             lines += [
                 sum_chain(comb(n, 3), comb(n, 2) * m),
                 sum_chain(comb(n, 3) + comb(n, 2) * m, n * comb(m, 2)),
@@ -111,15 +134,24 @@ def probability(rng: Random, level: int) -> Draft:
     bag = f"A {place} has {red} red and {blue} blue {things}."
     lines = [f"{red} + {blue} = {total}"]
     if level == 1:
-        problem, top, bottom = f"{bag} One is drawn. What is the probability that it is red?", red, total
+        problem, top, bottom = (
+            f"{bag} One is drawn. What is the probability that it is red?",
+            red,
+            total,
+        )
     elif level == 3:
-        problem = f"{bag} One is drawn, put back, one drawn again. Find the probability of red twice."
+        problem = (
+            f"{bag} One is drawn, put back, one drawn again. Find the probability of red twice."
+        )
         top, bottom = red * red, total * total
         lines += [f"Red twice: {product_chain(red, red)}", f"All: {product_chain(total, total)}"]
     elif level == 4:
         problem = f"{bag} Two are drawn together. What is the probability that both are red?"
         top, bottom = red * (red - 1), total * (total - 1)
-        lines += [f"Both red: {product_chain(red, red - 1)}", f"All: {product_chain(total, total - 1)}"]
+        lines += [
+            f"Both red: {product_chain(red, red - 1)}",
+            f"All: {product_chain(total, total - 1)}",
+        ]
     else:
         problem = f"{bag} Two are drawn together. Find the probability of one of each colour."
         top, bottom = 2 * red * blue, total * (total - 1)
@@ -135,7 +167,9 @@ def probability(rng: Random, level: int) -> Draft:
     answer = lowest(top, bottom)
     chain = reduction_chain(top, bottom)
     lines.append(chain if chain != answer else f"The probability is {answer}")
-    return Draft((level, red, blue) if level != 5 else (5, *sorted((red, blue))), problem, lines, answer)
+    return Draft(
+        (level, red, blue) if level != 5 else (5, *sorted((red, blue))), problem, lines, answer
+    )
 
 
 def _not_red(rng: Random, red: int, blue: int, green: int) -> Draft:
@@ -148,7 +182,11 @@ def _not_red(rng: Random, red: int, blue: int, green: int) -> Draft:
     )
     lines = [f"All: {sum_chain(red, blue)}, {sum_chain(red + blue, green)}"]
     top = blue + green
-    lines.append(f"Not red: {total} - {red} = {top}" if rng.random() < 0.5 else f"Not red: {blue} + {green} = {top}")
+    lines.append(
+        f"Not red: {total} - {red} = {top}"
+        if rng.random() < 0.5
+        else f"Not red: {blue} + {green} = {top}"
+    )
     answer, chain = lowest(top, total), reduction_chain(top, total)
     lines.append(chain if chain != answer else f"The probability is {answer}")
     return Draft(("not red", red, *sorted((blue, green))), problem, lines, answer)

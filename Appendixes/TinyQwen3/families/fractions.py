@@ -34,7 +34,10 @@ def fraction_sum(rng: Random, level: int) -> Draft:
     common = lcm(*bottoms)
     if level == 3 and rng.random() < 0.3:  # the product of the denominators also works
         common = prod(bottoms)
-    tops = [sign * top * (common // bottom) for sign, (top, bottom) in zip(signs, fractions, strict=True)]
+    tops = [
+        sign * top * (common // bottom)
+        for sign, (top, bottom) in zip(signs, fractions, strict=True)
+    ]
     lines = []
     if len(set(bottoms)) > 1:
         lines.append(f"Common denominator: {common}")
@@ -49,7 +52,11 @@ def fraction_sum(rng: Random, level: int) -> Draft:
     expression = frac(*fractions[0])
     for sign, fraction in zip(signs[1:], fractions[1:], strict=True):
         expression += f" {'+' if sign > 0 else '-'} {frac(*fraction)}"
-    key = tuple(sorted(f"{sign * top}/{bottom}" for sign, (top, bottom) in zip(signs, fractions, strict=True)))
+    key = tuple(
+        sorted(
+            f"{sign * top}/{bottom}" for sign, (top, bottom) in zip(signs, fractions, strict=True)
+        )
+    )
     return Draft(key, _ask_fraction(rng, expression), lines, answer)
 
 
@@ -79,8 +86,13 @@ def fraction_product(rng: Random, level: int) -> Draft:
     flipped = list(fractions)
     if divided:
         flipped[-1] = fractions[-1][::-1]
-        expression = " * ".join(frac(*fraction) for fraction in fractions[:-1]) + f" / {frac(*fractions[-1])}"
-        lines.append(f"Turn the last one over: {' * '.join(frac(*fraction) for fraction in flipped)}")
+        expression = (
+            " * ".join(frac(*fraction) for fraction in fractions[:-1])
+            + f" / {frac(*fractions[-1])}"
+        )
+        lines.append(
+            f"Turn the last one over: {' * '.join(frac(*fraction) for fraction in flipped)}"
+        )
     tops, bottoms = [top for top, _ in flipped], [bottom for _, bottom in flipped]
     if count == 2 and rng.random() < 0.5:  # swap the denominators and reduce before multiplying
         lines.append(f"Swap denominators: {' * '.join(map(frac, tops, bottoms[::-1]))}")
@@ -142,7 +154,9 @@ def _part_lines(rng: Random, rate: int, number: int) -> tuple[list[str], int]:
         if rate % 10:
             lines.append(f"5% is {tenth} / 2 = {decimal(number * 5, 2)}")
         if rate % 10 and rate > 10:
-            lines.append(f"{decimal(number * (rate // 10), 1)} + {decimal(number * 5, 2)} = {decimal(value, 2)}")
+            lines.append(
+                f"{decimal(number * (rate // 10), 1)} + {decimal(number * 5, 2)} = {decimal(value, 2)}"
+            )
         return lines, value
     return [product_chain(number, rate), f"{value} / 100 = {decimal(value, 2)}"], value
 
@@ -159,7 +173,9 @@ def _one_change(rng: Random) -> Draft:
             product_chain(number, left),
             f"{number * left} / 100 = {answer}",
         ]
-    up, rises, grows = ("increased", "rises", "grows") if sign > 0 else ("decreased", "falls", "shrinks")
+    up, rises, grows = (
+        ("increased", "rises", "grows") if sign > 0 else ("decreased", "falls", "shrinks")
+    )
     problem = rng.choice(
         (
             f"The number {number} is {up} by {rate}%. What is the result?",
@@ -182,7 +198,10 @@ def _two_changes(rng: Random) -> Draft:
         if whole % 100 == 0 and rng.random() < 0.5:
             lines.append(f"{whole} / 100 = {whole // 100}, {product_chain(whole // 100, share)}")
         else:
-            lines += [product_chain(whole, share), f"{whole * share} / 100 = {decimal(whole * share, 2)}"]
+            lines += [
+                product_chain(whole, share),
+                f"{whole * share} / 100 = {decimal(whole * share, 2)}",
+            ]
         hundredths = whole * share
     verbs = [("rises" if sign > 0 else "falls") for sign in signs]
     changed = [("increased" if sign > 0 else "decreased") for sign in signs]

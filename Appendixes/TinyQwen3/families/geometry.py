@@ -4,7 +4,16 @@ from math import isqrt
 from random import Random
 
 from .registry import Draft, family
-from .steps import bracket, decimal, lowest, nonzero, polynomial, product_chain, reduction_chain, sum_chain
+from .steps import (
+    bracket,
+    decimal,
+    lowest,
+    nonzero,
+    polynomial,
+    product_chain,
+    reduction_chain,
+    sum_chain,
+)
 
 
 def _point(rng: Random, reach: int) -> tuple[int, int]:
@@ -53,7 +62,9 @@ def _slope(rng: Random) -> Draft:
     return Draft(("slope", *sorted((first, second))), problem, lines, slope)
 
 
-def _slope_lines(rng: Random, first: tuple[int, int], second: tuple[int, int]) -> tuple[list[str], str]:
+def _slope_lines(
+    rng: Random, first: tuple[int, int], second: tuple[int, int]
+) -> tuple[list[str], str]:
     """Differences in either direction, then their quotient."""
     if rng.random() < 0.5:
         first, second = second, first
@@ -71,7 +82,12 @@ def _slope_lines(rng: Random, first: tuple[int, int], second: tuple[int, int]) -
 
 
 def _line_points(rng: Random) -> tuple[tuple[int, int], tuple[int, int], int, int]:
-    slope, x, y, run = nonzero(rng, -6, 6), rng.randint(-7, 7), rng.randint(-15, 15), nonzero(rng, -6, 6)
+    slope, x, y, run = (
+        nonzero(rng, -6, 6),
+        rng.randint(-7, 7),
+        rng.randint(-15, 15),
+        nonzero(rng, -6, 6),
+    )
     return (x, y), (x + run, y + slope * run), slope, y - slope * x
 
 
@@ -83,12 +99,18 @@ def _line_through(rng: Random) -> Draft:
             f"A line passes through {first} and {second}. Write y in terms of x.",
         )
     )
-    lines = _slope_lines(rng, first, second)[0] + _intercept_lines(rng.choice((first, second)), slope)
-    return Draft(("through", *sorted((first, second))), problem, lines, polynomial([slope, intercept]))
+    lines = _slope_lines(rng, first, second)[0] + _intercept_lines(
+        rng.choice((first, second)), slope
+    )
+    return Draft(
+        ("through", *sorted((first, second))), problem, lines, polynomial([slope, intercept])
+    )
 
 
 def _intercept_lines(point: tuple[int, int], slope: int) -> list[str]:
-    return [f"At {point}: {product_chain(slope, point[0])}, b = {sum_chain(point[1], -slope * point[0])}"]
+    return [
+        f"At {point}: {product_chain(slope, point[0])}, b = {sum_chain(point[1], -slope * point[0])}"
+    ]
 
 
 def _meeting_lines(rng: Random, a: int, b: int, c: int, d: int, x: int) -> list[str]:
@@ -113,7 +135,12 @@ def _meeting(rng: Random) -> Draft:
             f"Find the point where the lines y = {shown[0]} and y = {shown[1]} cross.",
         )
     )
-    return Draft(("meet", *sorted(((a, b), (c, d)))), problem, _meeting_lines(rng, a, b, c, d, x), f"({x}, {y})")
+    return Draft(
+        ("meet", *sorted(((a, b), (c, d)))),
+        problem,
+        _meeting_lines(rng, a, b, c, d, x),
+        f"({x}, {y})",
+    )
 
 
 def _line_meets_line(rng: Random) -> Draft:
@@ -129,7 +156,9 @@ def _line_meets_line(rng: Random) -> Draft:
             f"A line passes through {first} and {second}. At which point does it cross y = {shown}?",
         )
     )
-    lines = _slope_lines(rng, first, second)[0] + _intercept_lines(rng.choice((first, second)), slope)
+    lines = _slope_lines(rng, first, second)[0] + _intercept_lines(
+        rng.choice((first, second)), slope
+    )
     lines += _meeting_lines(rng, slope, intercept, c, d, x)
     return Draft(("line meets", *sorted((first, second)), c, d), problem, lines, f"({x}, {y})")
 
@@ -153,7 +182,9 @@ def distance_area(rng: Random, level: int) -> Draft:
                 f"Find the area of the rectangle with opposite corners ({x}, {y}) and ({x + width}, {y + height}).",
             )
         )
-        return Draft(("rectangle", x, y, width, height), problem, [*sides, product], str(width * height))
+        return Draft(
+            ("rectangle", x, y, width, height), problem, [*sides, product], str(width * height)
+        )
     corners = f"({x}, {y}), ({x + width}, {y}) and ({x}, {y + height})"
     problem = rng.choice(
         (
@@ -183,7 +214,9 @@ def _distance(rng: Random, level: int) -> Draft:
     lines = [f"{_minus(second[0], x)}, {_minus(second[1], y)}"]
     if rng.random() < 0.5:
         lines = [f"{_minus(x, second[0])}, {_minus(y, second[1])}"]
-    lines += [f"Squares: {product_chain(abs(run), abs(run))}, {product_chain(abs(rise), abs(rise))}"]
+    lines += [
+        f"Squares: {product_chain(abs(run), abs(run))}, {product_chain(abs(rise), abs(rise))}"
+    ]
     lines.append(sum_chain(run * run, rise * rise))
     answer = simplest_root(square)
     outside = max(n for n in range(1, isqrt(square) + 1) if square % (n * n) == 0)
@@ -224,5 +257,10 @@ def _triangle(rng: Random) -> Draft:
     if rng.random() < 0.5:
         sides.reverse()
     answer = decimal(abs(cross) * 5, 1)
-    lines = [*sides, *products, f"{_minus(u[0] * v[1], u[1] * v[0])}", f"{abs(cross)} / 2 = {answer}"]
+    lines = [
+        *sides,
+        *products,
+        f"{_minus(u[0] * v[1], u[1] * v[0])}",
+        f"{abs(cross)} / 2 = {answer}",
+    ]
     return Draft(("triangle", *sorted((origin, second, third))), problem, lines, answer)

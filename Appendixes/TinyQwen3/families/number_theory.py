@@ -5,7 +5,14 @@ from math import gcd, lcm
 from random import Random
 
 from .registry import Draft, family
-from .steps import euclid_lines, product_chain, quotient_chain, remainder_line, running_sum, sum_chain
+from .steps import (
+    euclid_lines,
+    product_chain,
+    quotient_chain,
+    remainder_line,
+    running_sum,
+    sum_chain,
+)
 
 
 @family("Number Theory")
@@ -82,7 +89,8 @@ def remainder(rng: Random, level: int) -> Draft:
         answer = left * right % modulus
     else:
         modulus = rng.choice((7, 11, 13))
-        base = rng.randint(2, modulus - 2) + modulus * rng.randint(0, 2)  # powers of 0, 1 and -1 are dull
+        # powers of 0, 1 and -1 are dull
+        base = rng.randint(2, modulus - 2) + modulus * rng.randint(0, 2)
         exponent = rng.randint(3, 6) if level == 4 else rng.randint(9, 24)
         key, expression = (base, exponent, "mod", modulus), f"{base}^{exponent}"
         lines, answer = _power_lines(rng, base, exponent, modulus)
@@ -97,7 +105,9 @@ def remainder(rng: Random, level: int) -> Draft:
 
 
 def _power_lines(rng: Random, base: int, exponent: int, modulus: int) -> tuple[list[str], int]:
-    """Reduce after each product: one factor at a time, or square and multiply from the top bit down."""
+    """Reduce after each product: one factor at a time, or square and multiply from the top bit
+    down.
+    """
     lines, value = [], base % modulus
     if value != base:
         lines.append(remainder_line(base, modulus))
@@ -138,7 +148,9 @@ def _prime_factors(number: int) -> tuple[int, ...]:
 
 
 def _composites(low: int, high: int, largest_prime: int) -> list[int]:
-    """Numbers with at least two distinct primes, none above largest_prime and all but the last at most 7."""
+    """Numbers with at least two distinct primes, none above largest_prime and all but the last at
+    most 7.
+    """
     numbers = []
     for number in range(low, high + 1):
         factors = _prime_factors(number)
@@ -176,7 +188,10 @@ def divisors(rng: Random, level: int) -> Draft:
             )
         )
         return Draft(("primes", number), problem, lines, ", ".join(map(str, primes)))
-    powers = [f"{prime}^{factors.count(prime)}" if factors.count(prime) > 1 else str(prime) for prime in primes]
+    powers = [
+        f"{prime}^{factors.count(prime)}" if factors.count(prime) > 1 else str(prime)
+        for prime in primes
+    ]
     lines.append(f"{number} = {' * '.join(powers)}")
     if level == 5:
         sums = [(prime ** (factors.count(prime) + 1) - 1) // (prime - 1) for prime in primes]
@@ -216,7 +231,11 @@ def base_conversion(rng: Random, level: int) -> Draft:
     """Between base 10 and bases 2 to 9."""
     if level in (1, 3):
         base = rng.randint(4, 9) if level == 1 else rng.randint(3, 8)
-        number = rng.randint(base, base**2 - 1) if level == 1 else rng.randint(base**2, min(base**4, 900) - 1)
+        number = (
+            rng.randint(base, base**2 - 1)
+            if level == 1
+            else rng.randint(base**2, min(base**4, 900) - 1)
+        )
         source, target = base, 10
     elif level in (2, 4):
         source, target = 10, rng.randint(4, 9)
@@ -237,7 +256,12 @@ def base_conversion(rng: Random, level: int) -> Draft:
             f"In base {source} a number is {digits}. What is it in base {target}?",
         )
     )
-    return Draft((source, target, number), problem, lines, str(number) if target == 10 else _in_base(number, target))
+    return Draft(
+        (source, target, number),
+        problem,
+        lines,
+        str(number) if target == 10 else _in_base(number, target),
+    )
 
 
 def _to_ten(rng: Random, digits: str, base: int) -> list[str]:

@@ -26,7 +26,10 @@ def quadratic_roots(rng: Random, level: int) -> Draft:
                 first += 1 if first != -1 else 2
     if level == 1:
         equation = f"(x{plus(-first)})(x{plus(-second)}) = 0"
-        lines = [f"x{plus(-first)} = 0 gives x = {first}", f"x{plus(-second)} = 0 gives x = {second}"]
+        lines = [
+            f"x{plus(-first)} = 0 gives x = {first}",
+            f"x{plus(-second)} = 0 gives x = {second}",
+        ]
     else:
         coefficients = [lead, -first - second * denominator, first * second]
         equation = f"{polynomial([common * value for value in coefficients])} = 0"
@@ -44,7 +47,11 @@ def quadratic_roots(rng: Random, level: int) -> Draft:
             f"What are the roots of {equation}? List them.",
         )
     )
-    key = (common, denominator, first, second) if level == 5 else (common, *sorted((first, second)), level == 1)
+    key = (
+        (common, denominator, first, second)
+        if level == 5
+        else (common, *sorted((first, second)), level == 1)
+    )
     return Draft(key, problem, lines, ", ".join(text for _, text in roots))
 
 
@@ -71,7 +78,11 @@ def _discriminant_lines(a: int, b: int, c: int) -> list[str]:
     for value in sorted((-b - root, -b + root)):
         sign = -1 if value == -b - root else 1
         top = sum_chain(-b, sign * root)
-        ratio = reduction_chain(value, 2 * a) if value % (2 * a) else f"{value} / {2 * a} = {value // (2 * a)}"
+        ratio = (
+            reduction_chain(value, 2 * a)
+            if value % (2 * a)
+            else f"{value} / {2 * a} = {value // (2 * a)}"
+        )
         lines.append(f"{top}, x = {ratio}")
     return lines
 

@@ -1,8 +1,8 @@
 """What a family of problems is, and the table of all of them.
 
-A family is a function `(rng, level) -> Draft`. It draws parameters, writes the question in one of several
-wordings and works the answer out in small steps, by one of several methods where there are several.
-"""
+A family is a function `(rng, level) -> Draft`. It draws parameters, writes the question in one of
+several wordings and works the answer out in small steps, by one of several methods where there are
+several."""
 
 from collections.abc import Callable
 from random import Random
@@ -22,7 +22,9 @@ Drafter = Callable[[Random, int], Draft]  # a source of randomness, a level
 
 
 class Family(NamedTuple):
-    """A registered family: its subject as shown to readers, and the function that drafts its problems."""
+    """A registered family: its subject as shown to readers, and the function that drafts its
+    problems.
+    """
 
     subject: str
     draft: Drafter

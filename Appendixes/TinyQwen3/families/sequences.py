@@ -30,7 +30,11 @@ def arithmetic_sequence(rng: Random, level: int) -> Draft:
         lines = [product_chain(step, count - 1), f"Last term: {sum_chain(start, last - start)}"]
         lines += _sum_lines(rng, start, last, count)
         return Draft(("sum", start, step, count), problem, lines, str(count * (start + last) // 2))
-    lines = [sum_chain(last, -start), quotient_chain(last - start, step), f"Terms: {count - 1} + 1 = {count}"]
+    lines = [
+        sum_chain(last, -start),
+        quotient_chain(last - start, step),
+        f"Terms: {count - 1} + 1 = {count}",
+    ]
     if level == 4:
         problem = rng.choice(
             (
@@ -100,7 +104,9 @@ def recurrence(rng: Random, level: int) -> Draft:
         rule, values, lines = f"a(n+1) = {factor}a(n){plus(shift)}", [start], []
         for _ in range(n - 1):
             product = factor * values[-1]
-            lines.append(f"a({len(values) + 1}): {product_chain(factor, values[-1])}, {sum_chain(product, shift)}")
+            lines.append(
+                f"a({len(values) + 1}): {product_chain(factor, values[-1])}, {sum_chain(product, shift)}"
+            )
             values.append(product + shift)
         key, given = (start, factor, shift, n), f"a(1) = {start}"
     else:

@@ -15,7 +15,9 @@ from random import Random
 def places(number: int) -> list[int]:
     """The place values of a positive number without its zeros: 307 -> [300, 7]."""
     digits = str(number)
-    return [int(digit) * 10 ** (len(digits) - 1 - i) for i, digit in enumerate(digits) if digit != "0"]
+    return [
+        int(digit) * 10 ** (len(digits) - 1 - i) for i, digit in enumerate(digits) if digit != "0"
+    ]
 
 
 def plus(number: int) -> str:
@@ -75,7 +77,9 @@ def running_sum(terms: list[int]) -> list[str]:
 
 
 def product_chain(first: int, second: int) -> str:
-    """`first * second` by the places of the longer factor (of the shorter if both have several digits)."""
+    """`first * second` by the places of the longer factor (of the shorter if both have several
+    digits).
+    """
     head, product = f"{first} * {bracket(second)}", first * second
     small, big = sorted((abs(first), abs(second)))
     if small in (0, 1, 10, 100):
@@ -100,7 +104,9 @@ def product_chain(first: int, second: int) -> str:
 
 
 def product_lines(rng: Random, first: int, second: int) -> list[str]:
-    """Lines for the product of two numbers of several digits: one partial product a line, then their sum."""
+    """Lines for the product of two numbers of several digits: one partial product a line, then
+    their sum.
+    """
     if rng.random() < 0.5:
         first, second = second, first
     parts = places(second)
@@ -128,7 +134,9 @@ def quotient_chain(number: int, divisor: int) -> str:
 
 
 def long_division(number: int, divisor: int) -> list[str]:
-    """Lines that take away divisor times each place of the quotient; the last one may leave a remainder."""
+    """Lines that take away divisor times each place of the quotient; the last one may leave a
+    remainder.
+    """
     lines = []
     for part in places(number // divisor):
         lines.append(f"{product_chain(divisor, part)}, {sum_chain(number, -divisor * part)}")
@@ -149,7 +157,9 @@ def remainder_line(number: int, divisor: int) -> str:
 
 
 def frac(numerator: int, denominator: int) -> str:
-    r"""The fraction as written: `\frac{6}{8}`, `-\frac{3}{4}`; a whole number if the denominator is 1."""
+    r"""The fraction as written: `\frac{6}{8}`, `-\frac{3}{4}`; a whole number if the denominator is
+    1.
+    """
     if denominator == 1:
         return str(numerator)
     return f"{'-' if numerator < 0 else ''}\\frac{{{abs(numerator)}}}{{{denominator}}}"
@@ -169,7 +179,11 @@ def reduction_chain(numerator: int, denominator: int) -> str:
     common, prime = gcd(numerator, denominator), 2
     while common > 1:
         while common % prime == 0:
-            numerator, denominator, common = numerator // prime, denominator // prime, common // prime
+            numerator, denominator, common = (
+                numerator // prime,
+                denominator // prime,
+                common // prime,
+            )
             text += f" = {frac(numerator, denominator)}"
         prime += 1 if prime == 2 else 2
     return text

@@ -54,7 +54,9 @@ def shopping(rng: Random, level: int) -> Draft:
     if level == 3:
         paid = (total // 50 + rng.randint(1, 2)) * 50
         lines.append(sum_chain(paid, -total))
-        question = rng.choice((f"What is the change from {paid} dollars?", f"How much is left of {paid} dollars?"))
+        question = rng.choice(
+            (f"What is the change from {paid} dollars?", f"How much is left of {paid} dollars?")
+        )
         return Draft((3, *pairs, paid), f"{buys} {question}", lines, str(paid - total))
     rate = 5 * rng.randint(1, 8)
     if level == 4:
@@ -62,7 +64,9 @@ def shopping(rng: Random, level: int) -> Draft:
     return _unknown_price(rng, name, (n, cost, one), (m, price, other))
 
 
-def _discount(rng: Random, buys: str, rate: int, total: int, lines: list[str], pairs: list) -> Draft:
+def _discount(
+    rng: Random, buys: str, rate: int, total: int, lines: list[str], pairs: list
+) -> Draft:
     value = total * (100 - rate)
     answer = decimal(value, 2)
     if rng.random() < 0.5:
@@ -73,12 +77,20 @@ def _discount(rng: Random, buys: str, rate: int, total: int, lines: list[str], p
         ]
     else:
         off = decimal(total * rate, 2)
-        lines += [product_chain(total, rate), f"{total * rate} / 100 = {off}", f"{total} - {off} = {answer}"]
-    question = rng.choice((f"With {rate}% off, what is the total?", f"All is {rate}% off. What is the total?"))
+        lines += [
+            product_chain(total, rate),
+            f"{total * rate} / 100 = {off}",
+            f"{total} - {off} = {answer}",
+        ]
+    question = rng.choice(
+        (f"With {rate}% off, what is the total?", f"All is {rate}% off. What is the total?")
+    )
     return Draft((4, *pairs, rate), f"{buys} {question}", lines, answer)
 
 
-def _unknown_price(rng: Random, name: str, first: tuple[int, int, str], second: tuple[int, int, str]) -> Draft:
+def _unknown_price(
+    rng: Random, name: str, first: tuple[int, int, str], second: tuple[int, int, str]
+) -> Draft:
     (n, cost, one), (m, price, other) = first, second
     total = n * cost + m * price
     paid = (total // 50 + 1) * 50
@@ -96,7 +108,9 @@ def _unknown_price(rng: Random, name: str, first: tuple[int, int, str], second: 
         lines = [f"Spent: {sum_chain(paid, -left)}", product, sum_chain(total, -n * cost)]
     else:
         lines = [product, sum_chain(paid, -n * cost), sum_chain(paid - n * cost, -left)]
-    return Draft((5, n, cost, m, paid, left), problem, [*lines, quotient_chain(m * price, m)], str(price))
+    return Draft(
+        (5, n, cost, m, paid, left), problem, [*lines, quotient_chain(m * price, m)], str(price)
+    )
 
 
 @family("Word Problems")
@@ -198,7 +212,12 @@ def ages(rng: Random, level: int) -> Draft:
             )
         )
         steps = (more, years) if rng.random() < 0.5 else (years, more)
-        return Draft((1, young, more, years), problem, running_sum([young, *steps]), str(young + more + years))
+        return Draft(
+            (1, young, more, years),
+            problem,
+            running_sum([young, *steps]),
+            str(young + more + years),
+        )
     if level == 2:
         young, more = rng.randint(4, 40), rng.randint(2, 30)
         total = 2 * young + more
@@ -212,7 +231,11 @@ def ages(rng: Random, level: int) -> Draft:
             lines = [sum_chain(total, -more), f"{total - more} / 2 = {young}"]
         else:
             older = young + more
-            lines = [sum_chain(total, more), f"{total + more} / 2 = {older}", f"{older} - {more} = {young}"]
+            lines = [
+                sum_chain(total, more),
+                f"{total + more} / 2 = {older}",
+                f"{older} - {more} = {young}",
+            ]
         return Draft((2, total, more), problem, lines, str(young))
     return _future_ages(rng, level, one, other)
 
@@ -232,7 +255,11 @@ def _future_ages(rng: Random, level: int, one: str, other: str) -> Draft:
             )
         )
         lines = [f"{times} + 1 = {times + 1} parts", quotient_chain(total, times + 1)]
-        lines += [product_chain(young, times) if rng.random() < 0.5 else f"{total} - {young} = {total - young}"]
+        lines += [
+            product_chain(young, times)
+            if rng.random() < 0.5
+            else f"{total} - {young} = {total - young}"
+        ]
         lines.append(sum_chain(young * times, years))
         return Draft((3, times, total, years), problem, lines, str(young * times + years))
     years = rng.randint(1, young - 1) if level == 4 else rng.randint(2, 12)
@@ -248,7 +275,10 @@ def _future_ages(rng: Random, level: int, one: str, other: str) -> Draft:
         )
         lines = [f"{times} - 1 = {times - 1}", f"Then {other} is {quotient_chain(gap, times - 1)}"]
         if times > 2 and rng.random() < 0.5:
-            lines = [f"{gap} is {times} - 1 = {times - 1} parts", f"Part: {quotient_chain(gap, times - 1)}"]
+            lines = [
+                f"{gap} is {times} - 1 = {times - 1} parts",
+                f"Part: {quotient_chain(gap, times - 1)}",
+            ]
         lines.append(f"Now: {young} - {years} = {young - years}")
         return Draft((4, gap, years, times), problem, lines, str(young - years))
     later = young + years  # age of the younger in `years` years
@@ -268,7 +298,10 @@ def _future_ages(rng: Random, level: int, one: str, other: str) -> Draft:
     ]
     lines += [f"Part: {quotient_chain(total + 2 * years, times + 1)}"]
     if rng.random() < 0.5:
-        lines += [product_chain(later, times), f"Now: {later * times} - {years} = {later * times - years}"]
+        lines += [
+            product_chain(later, times),
+            f"Now: {later * times} - {years} = {later * times - years}",
+        ]
     else:
         lines += [f"{other} now: {later} - {years} = {young}", sum_chain(total, -young)]
     return Draft((5, total, years, times), problem, lines, str(later * times - years))
@@ -334,7 +367,9 @@ def _date(rng: Random, level: int, day: int) -> Draft:
     total = rest
     for month, length in MONTHS[start + 1 : end]:
         added = length - 28 if weeks else length
-        lines.append(f"{month}: {length}{f' - 28 = {added}' if weeks else ''}, {sum_chain(total, added)}")
+        lines.append(
+            f"{month}: {length}{f' - 28 = {added}' if weeks else ''}, {sum_chain(total, added)}"
+        )
         total += added
     lines += [f"{target}: {sum_chain(total, last)}", remainder_line(total + last, 7)]
     left = (total + last) % 7

@@ -1,4 +1,6 @@
-"""The cache: it grows by doubling, forks share what they continue, and rows come and go without touching the others."""
+"""The cache: it grows by doubling, forks share what they continue, and rows come and go without
+touching the others.
+"""
 
 import pytest
 import torch
@@ -48,7 +50,11 @@ def test_capacity_asked_for_is_rounded_up_to_blocks(asked, given):
 def test_memory_follows_the_capacity(model64, small_config):
     cache = KVCache()
     a_place = (
-        2 * small_config.num_hidden_layers * small_config.num_key_value_heads * small_config.head_dim * 8
+        2
+        * small_config.num_hidden_layers
+        * small_config.num_key_value_heads
+        * small_config.head_dim
+        * 8
     )  # float64
     for length, capacity in ((60, 64), (4, 64), (1, 128), (200, 512)):
         model64(ids(3, length), cache=cache)
@@ -70,8 +76,12 @@ def test_fork_shares_its_parents_memory(model64):
     fork.continue_rows([0] * 16)
     for step in range(3):
         model64(ids(16, 1, seed=step), cache=fork)
-    assert parent.nbytes == before and [buffer.data_ptr() for buffer in parent.keys + parent.values] == buffers
-    assert fork.nbytes == 16 * before * 64 // parent.capacity  # 64 new places a row, and no copy of the prompt's 256
+    assert (
+        parent.nbytes == before
+        and [buffer.data_ptr() for buffer in parent.keys + parent.values] == buffers
+    )
+    # 64 new places a row, and no copy of the prompt's 256
+    assert fork.nbytes == 16 * before * 64 // parent.capacity
     assert fork.max_length == 3 and fork.context_lengths.tolist() == [203] * 16
 
 
@@ -81,12 +91,17 @@ def test_one_parent_serves_several_forks(model64):
         fork = parent.fork()
         fork.continue_rows([0])
         assert torch.allclose(
-            model64(torch.tensor([tokens]), cache=fork)[:, -1], expected_logits(model64, [[1, 2, 3, *tokens]])
+            model64(torch.tensor([tokens]), cache=fork)[:, -1],
+            expected_logits(model64, [[1, 2, 3, *tokens]]),
         )
     assert parent.lengths.tolist() == [3]
 
 
-@given(parents=st.lists(st.integers(0, 2), min_size=1, max_size=6), seq=st.integers(1, 4), seed=st.integers(0, 100))
+@given(
+    parents=st.lists(st.integers(0, 2), min_size=1, max_size=6),
+    seq=st.integers(1, 4),
+    seed=st.integers(0, 100),
+)
 def test_rows_of_a_fork_equal_their_whole_texts(model64, parents, seq, seed):
     prompts = [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10, 11]]  # of different lengths
     parent = KVCache()
@@ -97,7 +112,9 @@ def test_rows_of_a_fork_equal_their_whole_texts(model64, parents, seq, seed):
     for step in range(3):
         tokens = ids(len(parents), seq, seed=seed + step)
         texts = [text + new for text, new in zip(texts, tokens.tolist(), strict=True)]
-        assert torch.allclose(model64(tokens, cache=fork)[:, -1], expected_logits(model64, texts), atol=1e-11)
+        assert torch.allclose(
+            model64(tokens, cache=fork)[:, -1], expected_logits(model64, texts), atol=1e-11
+        )
 
 
 def test_fork_goes_on_when_its_parent_gains_a_row_that_nobody_continues_yet(model64):
@@ -107,7 +124,9 @@ def test_fork_goes_on_when_its_parent_gains_a_row_that_nobody_continues_yet(mode
     model64(torch.tensor([[4], [5]]), cache=fork)
     parent.append_rows_of(read(model64, [6, 7, 8, 9]))
     logits = model64(torch.tensor([[10], [11]]), cache=fork)[:, -1]
-    assert torch.allclose(logits, expected_logits(model64, [[1, 2, 3, 4, 10], [1, 2, 3, 5, 11]]), atol=1e-11)
+    assert torch.allclose(
+        logits, expected_logits(model64, [[1, 2, 3, 4, 10], [1, 2, 3, 5, 11]]), atol=1e-11
+    )
 
 
 def test_parent_row_in_use_is_not_forgotten(model64):
@@ -135,7 +154,9 @@ def test_forks_of_one_parent_follow_when_its_rows_move(model64):
 # --- rows come and go ---
 
 ACTIONS = st.lists(
-    st.sampled_from(["step", "step", "step", "prompt", "admit", "admit", "remove", "release"]), min_size=4, max_size=16
+    st.sampled_from(["step", "step", "step", "prompt", "admit", "admit", "remove", "release"]),
+    min_size=4,
+    max_size=16,
 )
 
 
@@ -169,7 +190,9 @@ def test_rows_keep_their_results_while_others_come_and_go(model64, actions, seed
             rows[place] = rows[-1]  # the last one takes its place
             rows.pop()
         elif action == "release":
-            unused = [i for i, prompt in enumerate(prompts) if not any(prompt is mine for mine, _ in rows)]
+            unused = [
+                i for i, prompt in enumerate(prompts) if not any(prompt is mine for mine, _ in rows)
+            ]
             if unused:
                 parent.remove_row(unused[0])
                 prompts[unused[0]] = prompts[-1]
@@ -179,7 +202,9 @@ def test_rows_keep_their_results_while_others_come_and_go(model64, actions, seed
             for (_, text), new in zip(rows, tokens.tolist(), strict=True):
                 text += new
             logits = model64(tokens, cache=fork)[:, -1]
-            assert torch.allclose(logits, expected_logits(model64, [text for _, text in rows]), atol=1e-11)
+            assert torch.allclose(
+                logits, expected_logits(model64, [text for _, text in rows]), atol=1e-11
+            )
     assert fork.context_lengths.tolist() == [len(text) for _, text in rows]
 
 
@@ -194,7 +219,9 @@ def test_removing_a_row_shortens_what_the_others_carry(model64):
 def test_place_of_a_removed_row_can_be_used_again(model64):
     cache = read(model64, [1, 2, 3, 4, 5])
     cache.remove_row(0)
-    assert torch.allclose(model64(torch.tensor([[7, 8]]), cache=cache)[:, -1], expected_logits(model64, [[7, 8]]))
+    assert torch.allclose(
+        model64(torch.tensor([[7, 8]]), cache=cache)[:, -1], expected_logits(model64, [[7, 8]])
+    )
 
 
 def test_appended_rows_are_copies(model64):
@@ -208,7 +235,12 @@ def test_appended_rows_are_copies(model64):
 def test_a_cleared_cache_holds_no_memory_and_is_as_new(model64):
     cache = read(model64, [1] * 200, [2] * 200)
     cache.clear()
-    assert (cache.rows, cache.max_length, cache.nbytes, cache.capacity) == (0, 0, 0, KVCache().capacity)
+    assert (cache.rows, cache.max_length, cache.nbytes, cache.capacity) == (
+        0,
+        0,
+        0,
+        KVCache().capacity,
+    )
     logits = model64(torch.tensor([[7, 8], [9, 3]]), cache=cache)[:, -1]
     assert torch.allclose(logits, expected_logits(model64, [[7, 8], [9, 3]]))
 
@@ -225,7 +257,9 @@ def test_a_fork_continues_what_its_parent_holds_after_it_was_cleared(model64):
     parent.append_rows_of(read(model64, [8, 9, 10, 11]))
     fork.continue_rows([0, 0])
     logits = model64(torch.tensor([[12], [13]]), cache=fork)[:, -1]
-    assert torch.allclose(logits, expected_logits(model64, [[8, 9, 10, 11, 12], [8, 9, 10, 11, 13]]), atol=1e-11)
+    assert torch.allclose(
+        logits, expected_logits(model64, [[8, 9, 10, 11, 12], [8, 9, 10, 11, 13]]), atol=1e-11
+    )
     fork.clear()
     fork.continue_rows([0])
     logits = model64(torch.tensor([[14]]), cache=fork)[:, -1]

@@ -1,4 +1,6 @@
-"""Checkpoints: what is refused and how it is said, where folders are looked for, and what loading costs."""
+"""Checkpoints: what is refused and how it is said, where folders are looked for, and what loading
+costs.
+"""
 
 import errno
 import json
@@ -47,7 +49,8 @@ def chapters(tmp_path, monkeypatch):
 def change_config(folder, **entries):
     path = folder / "config.json"
     raw = {**json.loads(path.read_text()), **entries}
-    path.write_text(json.dumps({key: value for key, value in raw.items() if value is not ...}))  # ... deletes
+    # ... deletes
+    path.write_text(json.dumps({key: value for key, value in raw.items() if value is not ...}))
 
 
 def change_weights(folder, change):
@@ -88,20 +91,26 @@ def test_saved_checkpoint_loads_with_the_same_weights_and_config(folder, make_mo
 
 def test_loaded_model_is_ready_for_inference(folder):
     model, _ = load(folder)
-    assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
+    assert not model.training and not any(
+        parameter.requires_grad for parameter in model.parameters()
+    )
     assert model.lm_head.weight is model.embed_tokens.weight  # tied: one tensor, not two
 
 
 def test_asked_for_dtype_wins_over_the_stored_one(folder):
     assert load(folder)[0].norm.weight.dtype == torch.float32
-    assert {parameter.dtype for parameter in load(folder, dtype=torch.bfloat16)[0].parameters()} == {torch.bfloat16}
+    assert {
+        parameter.dtype for parameter in load(folder, dtype=torch.bfloat16)[0].parameters()
+    } == {torch.bfloat16}
 
 
 def test_model_lands_on_the_device_asked_for(folder, device):
     model, _ = load_qwen3(folder, device=device)
     assert {parameter.device.type for parameter in model.parameters()} == {device.type}
     assert torch.allclose(
-        model(torch.arange(9, device=device)[None]).cpu(), load(folder)[0](torch.arange(9)[None]), atol=1e-4
+        model(torch.arange(9, device=device)[None]).cpu(),
+        load(folder)[0](torch.arange(9)[None]),
+        atol=1e-4,
     )
 
 
@@ -114,7 +123,10 @@ def test_shards_load_like_one_file(folder):
 def test_stored_copy_of_a_tied_output_layer_is_accepted(folder):
     whole = some_logits(load(folder)[0])
     change_weights(
-        folder, lambda tensors: tensors.update({"lm_head.weight": tensors["model.embed_tokens.weight"].clone()})
+        folder,
+        lambda tensors: tensors.update(
+            {"lm_head.weight": tensors["model.embed_tokens.weight"].clone()}
+        ),
     )
     assert torch.equal(some_logits(load(folder)[0]), whole)
 
@@ -133,12 +145,18 @@ def test_interrupted_save_leaves_the_old_checkpoint(folder, make_model, monkeypa
 
 
 @pytest.mark.parametrize("change", ["joined", "packed", "untied"])
-def test_a_model_whose_tensors_are_not_its_configs_is_not_saved_over_a_good_one(change, folder, make_model):
+def test_a_model_whose_tensors_are_not_its_configs_is_not_saved_over_a_good_one(
+    change, folder, make_model
+):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     model = make_model(CONFIG, torch.float32, seed=1)
     mlp = model.layers[0].mlp
     if change == "joined":
-        mlp.gate_up_proj, mlp.up_proj, mlp.gate_proj = torch.nn.Linear(16, 48, bias=False), None, None
+        mlp.gate_up_proj, mlp.up_proj, mlp.gate_proj = (
+            torch.nn.Linear(16, 48, bias=False),
+            None,
+            None,
+        )
         told = r"lacks tensor layers.0.mlp.gate_proj.weight and 1 more and has tensor layers.0.mlp.gate_up_proj.weight"
     elif change == "packed":
         mlp.down_proj = torch.nn.Identity()
@@ -165,9 +183,16 @@ def test_a_model_whose_tensors_are_not_its_configs_is_not_saved_over_a_good_one(
         ({"model_type": ...}, "model_type None"),
         ({"use_sliding_window": True}, "sliding window"),
         ({"layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
-        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0}}, "rope type 'yarn'"),
-        ({"rope_parameters": ..., "rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope type 'yarn'"),
-        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope type 'yarn'"),  # beside rope_parameters
+        (
+            {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0}},
+            "rope type 'yarn'",
+        ),
+        (
+            {"rope_parameters": ..., "rope_scaling": {"type": "yarn", "factor": 4.0}},
+            "rope type 'yarn'",
+        ),
+        # beside rope_parameters
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, "rope type 'yarn'"),
         ({"rope_parameters": {"rope_theta": 1e6, "partial_rotary_factor": 0.5}}, "partial rotary"),
         ({"attention_bias": True}, "attention_bias"),
         ({"hidden_act": "gelu"}, "'gelu'"),
@@ -245,7 +270,9 @@ def test_missing_shard_is_named(folder):
         load(folder)
 
 
-@pytest.mark.parametrize("keep", [0, 5, 600, -1], ids=["empty", "in_the_length", "in_the_header", "last_byte_lost"])
+@pytest.mark.parametrize(
+    "keep", [0, 5, 600, -1], ids=["empty", "in_the_length", "in_the_header", "last_byte_lost"]
+)
 @pytest.mark.parametrize("file", [WEIGHTS, "model-00002-of-00002.safetensors"])
 def test_truncated_weights_are_named(folder, file, keep):
     if file != WEIGHTS:
@@ -259,20 +286,26 @@ def test_truncated_weights_are_named(folder, file, keep):
 
 def test_missing_tensor_is_named(folder):
     change_weights(folder, lambda tensors: tensors.pop("model.layers.1.self_attn.q_norm.weight"))
-    with pytest.raises(ValueError, match="model.layers.1.self_attn.q_norm.weight missing from model.safetensors"):
+    with pytest.raises(
+        ValueError, match="model.layers.1.self_attn.q_norm.weight missing from model.safetensors"
+    ):
         load(folder)
 
 
 def test_misshapen_tensor_is_named_with_both_shapes(folder):
     change_weights(folder, lambda tensors: tensors.update({"model.norm.weight": torch.ones(17)}))
     with pytest.raises(
-        ValueError, match=r"model.safetensors: model.norm.weight has shape \(17,\), the config says \(16,\)"
+        ValueError,
+        match=r"model.safetensors: model.norm.weight has shape \(17,\), the config says \(16,\)",
     ):
         load(folder)
 
 
 def test_unknown_tensor_is_named(folder):
-    change_weights(folder, lambda tensors: tensors.update({"model.layers.0.self_attn.q_proj.bias": torch.ones(32)}))
+    change_weights(
+        folder,
+        lambda tensors: tensors.update({"model.layers.0.self_attn.q_proj.bias": torch.ones(32)}),
+    )
     with pytest.raises(ValueError, match="model.layers.0.self_attn.q_proj.bias in the file"):
         load(folder)
 
@@ -283,7 +316,9 @@ def test_output_layer_of_an_untied_model_must_be_stored(folder):
         load(folder)
 
 
-@pytest.mark.parametrize("name", ["../outside.safetensors", "sub/model.safetensors", "/etc/model.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["../outside.safetensors", "sub/model.safetensors", "/etc/model.safetensors"]
+)
 def test_shard_named_with_a_path_is_refused(folder, name):
     shard(folder)
     index = folder / "model.safetensors.index.json"
@@ -293,7 +328,9 @@ def test_shard_named_with_a_path_is_refused(folder, name):
     assert name in str(error.value) and index.name in str(error.value)
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"weight_map": 3}', '{"weight_map": {"a": 3}}'])
+@pytest.mark.parametrize(
+    "content", ["{", "{}", "[]", '{"weight_map": 3}', '{"weight_map": {"a": 3}}']
+)
 def test_damaged_index_is_named(folder, content):
     shard(folder)
     (folder / "model.safetensors.index.json").write_text(content)
@@ -308,7 +345,9 @@ def test_damaged_tokenizer_is_named(folder):
 
 
 def test_tokenizer_larger_than_the_model_is_refused(folder, make_model):
-    save_qwen3(make_model(Qwen3Config(**{**CONFIG.__dict__, "vocab_size": 100}), torch.float32), folder)
+    save_qwen3(
+        make_model(Qwen3Config(**{**CONFIG.__dict__, "vocab_size": 100}), torch.float32), folder
+    )
     with pytest.raises(ValueError, match="the tokenizer has 269 tokens, the model only 100"):
         load(folder)
 
@@ -327,7 +366,10 @@ def test_missing_folder_is_not_taken_for_a_hub_name(chapters, tmp_path):
 
 
 def test_tiny_loads_by_name_and_by_folder(tiny_folder):
-    by_name, by_folder = load_qwen3("tiny", device="cpu")[0], load_qwen3(tiny_folder, device="cpu")[0]
+    by_name, by_folder = (
+        load_qwen3("tiny", device="cpu")[0],
+        load_qwen3(tiny_folder, device="cpu")[0],
+    )
     assert torch.equal(some_logits(by_name), some_logits(by_folder))
 
 
@@ -381,7 +423,9 @@ def test_new_shipped_weights_reach_the_other_chapters(chapters, folder, make_mod
 
 
 def test_single_file_counts_where_there_is_an_index_too(folder):
-    (folder / checkpoint.INDEX_FILE).write_text('{"weight_map": {"model.norm.weight": "old-shard.safetensors"}}')
+    (folder / checkpoint.INDEX_FILE).write_text(
+        '{"weight_map": {"model.norm.weight": "old-shard.safetensors"}}'
+    )
     assert checkpoint.missing_files(folder) == []
     load(folder)
 
@@ -399,7 +443,11 @@ def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, folder, monkey
 
     shutil.copytree(folder, chapters[0] / "tiny")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "link", lambda source, target: (_ for _ in ()).throw(OSError(errno.EXDEV, "no links")))
+        patch.setattr(
+            os,
+            "link",
+            lambda source, target: (_ for _ in ()).throw(OSError(errno.EXDEV, "no links")),
+        )
         patch.setattr(shutil, "copy2", break_off)
         patch.setattr(Path, "iterdir", weights_last)
         with pytest.raises(KeyboardInterrupt):
@@ -409,7 +457,9 @@ def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, folder, monkey
 
 
 @pytest.mark.parametrize("rival_comes", ["before our link", "after our link"])
-def test_another_process_may_link_the_same_checkpoint_at_the_same_time(rival_comes, chapters, folder, monkeypatch):
+def test_another_process_may_link_the_same_checkpoint_at_the_same_time(
+    rival_comes, chapters, folder, monkeypatch
+):
     shutil.copytree(folder, chapters[0] / "tiny")
     link, own, rivals = os.link, os.getpid(), []
 
@@ -465,8 +515,11 @@ def test_loading_holds_the_weights_once():
     if not Path("/proc/self/status").is_file():
         pytest.skip("peak memory is read from /proc/self/status: Linux only")
     script = ROOT / "tests" / "measurements" / "measure_loading.py"
-    done = subprocess.run([sys.executable, script, "--shape", "300MB"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, script, "--shape", "300MB"], capture_output=True, text=True, check=True
+    )
     measured = json.loads(done.stdout)
     assert measured["file_bytes"] > 300e6
     assert measured["ratio_after_loading"] < 1.25
-    assert 0.9 < measured["ratio_after_reading_all_weights"] < 1.25  # the weights are there, and once
+    # the weights are there, and once
+    assert 0.9 < measured["ratio_after_reading_all_weights"] < 1.25

@@ -1,7 +1,8 @@
-"""Downloading from the Hub, played by a small server on this machine that can break off, refuse and vanish.
+"""Downloading from the Hub, played by a small server on this machine that can break off, refuse and
+vanish.
 
-The loader runs in a process of its own, since huggingface_hub reads HF_ENDPOINT when it is imported.
-"""
+The loader runs in a process of its own, since huggingface_hub reads HF_ENDPOINT when it is
+imported."""
 
 import hashlib
 import json
@@ -32,7 +33,8 @@ CONFIG = Qwen3Config(
     head_dim=16,
     max_position_embeddings=64,
 )
-# Reads one request a line and answers in one line, so that PyTorch is imported once for all tests of this file.
+# Reads one request a line and answers in one line, so that PyTorch is imported once for all tests
+# of this file.
 LOADER = """
 import hashlib, json, sys, time
 import huggingface_hub
@@ -94,7 +96,9 @@ class StandIn:
         path = handler.path.split("?")[0]
         if path == f"/api/models/{REPO}/revision/main":
             siblings = [{"rfilename": name} for name in self.files]
-            return self.send_json(handler, {"id": REPO, "modelId": REPO, "sha": COMMIT, "siblings": siblings})
+            return self.send_json(
+                handler, {"id": REPO, "modelId": REPO, "sha": COMMIT, "siblings": siblings}
+            )
         if path.startswith(f"/api/models/{REPO}/tree/"):
             listing = [
                 {"type": "file", "path": name, "size": len(content), "oid": etag(content)}
@@ -104,7 +108,9 @@ class StandIn:
         match = re.fullmatch(rf"/{REPO}/resolve/(?:main|{COMMIT})/(.+)", path)
         if match is None or match[1] not in self.files:
             code = "EntryNotFound" if match else "RepoNotFound"
-            return self.send(handler, 404, b"", {"X-Error-Code": code, "X-Error-Message": "not here"})
+            return self.send(
+                handler, 404, b"", {"X-Error-Code": code, "X-Error-Message": "not here"}
+            )
         self.requests.append((method, match[1], handler.headers.get("Range")))
         return self.send_file(handler, method, match[1])
 
@@ -153,8 +159,12 @@ def checkpoint_files(tmp_path_factory, make_model, byte_tokenizer_folder):
     model = make_model(CONFIG, torch.float32)
     save_qwen3(model, folder)
     shutil.copy(byte_tokenizer_folder / "tokenizer.json", folder)
-    files = {name: (folder / name).read_bytes() for name in ("config.json", "tokenizer.json", WEIGHTS)}
-    files |= {"generation_config.json": b'{"eos_token_id": 1}'} | dict.fromkeys(UNNEEDED, b"not needed")
+    files = {
+        name: (folder / name).read_bytes() for name in ("config.json", "tokenizer.json", WEIGHTS)
+    }
+    files |= {"generation_config.json": b'{"eos_token_id": 1}'} | dict.fromkeys(
+        UNNEEDED, b"not needed"
+    )
     return files, hashlib.sha256(model.layers[1].mlp.up_proj.weight.numpy().tobytes()).hexdigest()
 
 
@@ -178,7 +188,11 @@ class Loader:
     """A process that loads checkpoints from the Hub at `endpoint`."""
 
     def __init__(self, endpoint, home):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGINGFACE"))}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HF_", "HUGGINGFACE"))
+        }
         environment |= {
             "HF_ENDPOINT": endpoint,
             "HF_HOME": str(home),
@@ -187,10 +201,14 @@ class Loader:
         }
         environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([sys.executable, "-c", LOADER], env=environment, text=True, **pipes)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LOADER], env=environment, text=True, **pipes
+        )
 
     def __call__(self, folder, task="load", name=REPO):
-        self.process.stdin.write(json.dumps({"task": task, "folder": str(folder), "name": name}) + "\n")
+        self.process.stdin.write(
+            json.dumps({"task": task, "folder": str(folder), "name": name}) + "\n"
+        )
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
@@ -240,7 +258,9 @@ def test_download_fetches_the_needed_files_and_no_others(hub, online, tmp_path, 
     assert files == NEEDED | {SOURCE_NOTE}
 
 
-def test_download_broken_in_the_middle_goes_on_where_it_stopped(hub, online, tmp_path, checkpoint_files, digest):
+def test_download_broken_in_the_middle_goes_on_where_it_stopped(
+    hub, online, tmp_path, checkpoint_files, digest
+):
     hub.breaks = 1
     assert online(tmp_path) == {"digest": digest, "tokens": 269}
     ranges = [wanted for method, name, wanted in hub.requests if (method, name) == ("GET", WEIGHTS)]
@@ -249,7 +269,9 @@ def test_download_broken_in_the_middle_goes_on_where_it_stopped(hub, online, tmp
     assert (tmp_path / "some-model" / WEIGHTS).read_bytes() == checkpoint_files[0][WEIGHTS]
 
 
-def test_failed_download_keeps_what_arrived_and_the_next_try_fetches_the_rest(hub, online, tmp_path, digest):
+def test_failed_download_keeps_what_arrived_and_the_next_try_fetches_the_rest(
+    hub, online, tmp_path, digest
+):
     hub.weights_status = 500
     failed = online(tmp_path)
     assert failed["error"] == "ConnectionError" and REPO in failed["message"]
@@ -278,7 +300,9 @@ def test_second_load_works_when_the_hub_is_gone(online, offline, tmp_path, diges
     assert offline(tmp_path) == {"digest": digest, "tokens": 269}
 
 
-def test_checkpoint_in_the_shared_cache_serves_when_the_hub_is_gone(online, offline, tmp_path, digest):
+def test_checkpoint_in_the_shared_cache_serves_when_the_hub_is_gone(
+    online, offline, tmp_path, digest
+):
     online(tmp_path, task="fill the shared cache")
     assert not (tmp_path / "some-model").exists()
     assert offline(tmp_path) == {"digest": digest, "tokens": 269}
@@ -291,7 +315,9 @@ def test_unreachable_hub_is_one_clear_connection_error(offline, tmp_path):
     assert "\n" not in answer["message"]
 
 
-def test_incomplete_folder_and_unreachable_hub_is_a_connection_error(offline, tmp_path, checkpoint_files):
+def test_incomplete_folder_and_unreachable_hub_is_a_connection_error(
+    offline, tmp_path, checkpoint_files
+):
     (tmp_path / "some-model").mkdir()
     (tmp_path / "some-model" / "config.json").write_bytes(checkpoint_files[0]["config.json"])
     assert offline(tmp_path)["error"] == "ConnectionError"

@@ -41,7 +41,9 @@ def test_changing_a_token_changes_no_earlier_logit_and_all_later_ones(model64, p
 
 def test_order_of_earlier_tokens_matters(model64):
     tokens = torch.tensor([[3, 7, 11, 19]])
-    assert not torch.allclose(model64(tokens)[0, -1], model64(tokens[:, [1, 0, 2, 3]])[0, -1], atol=1e-6)
+    assert not torch.allclose(
+        model64(tokens)[0, -1], model64(tokens[:, [1, 0, 2, 3]])[0, -1], atol=1e-6
+    )
 
 
 # --- padding ---
@@ -77,7 +79,9 @@ def test_padding_anywhere_changes_no_real_logit_with_a_cache(model64, first, sec
 def test_what_stands_at_padding_does_not_matter(model64, mask):
     tokens = ids(*mask.shape)
     others = torch.where(mask, tokens, (tokens + 1) % VOCAB)
-    assert torch.equal(model64(tokens, padding_mask=mask)[mask], model64(others, padding_mask=mask)[mask])
+    assert torch.equal(
+        model64(tokens, padding_mask=mask)[mask], model64(others, padding_mask=mask)[mask]
+    )
 
 
 # --- the last position ---
@@ -96,13 +100,19 @@ def test_last_position_only_is_the_last_real_position_of_each_row(model64, mask,
 
 def test_last_position_only_without_padding_is_the_last_position(model64):
     tokens = ids(2, 7)
-    assert torch.allclose(model64(tokens, last_position_only=True), model64(tokens)[:, -1:], atol=1e-12)
+    assert torch.allclose(
+        model64(tokens, last_position_only=True), model64(tokens)[:, -1:], atol=1e-12
+    )
 
 
 # --- cache ---
 
 
-@given(cuts=st.sets(st.integers(1, 149), max_size=12), capacity=st.integers(1, 160), seed=st.integers(0, 1000))
+@given(
+    cuts=st.sets(st.integers(1, 149), max_size=12),
+    capacity=st.integers(1, 160),
+    seed=st.integers(0, 1000),
+)
 def test_any_cut_into_chunks_gives_the_same_logits(model64, cuts, capacity, seed):
     tokens, cache, edges = ids(2, 150, seed=seed), KVCache(capacity), [0, *sorted(cuts), 150]
     chunks = [model64(tokens[:, a:b], cache=cache) for a, b in zip(edges, edges[1:], strict=False)]
@@ -111,7 +121,11 @@ def test_any_cut_into_chunks_gives_the_same_logits(model64, cuts, capacity, seed
 
 
 def test_bfloat16_decoding_stays_close_to_the_plain_pass(small_config, make_model, device):
-    model, tokens, cache = make_model(small_config, torch.bfloat16).to(device), ids(2, 20).to(device), KVCache()
+    model, tokens, cache = (
+        make_model(small_config, torch.bfloat16).to(device),
+        ids(2, 20).to(device),
+        KVCache(),
+    )
     plain = model(tokens).float()
     cached = torch.cat([model(tokens[:, i : i + 1], cache=cache) for i in range(20)], dim=1).float()
     exact = make_model(small_config)(tokens.cpu()).float().to(device)
@@ -126,7 +140,10 @@ def test_tied_models_have_one_matrix_less(tied):
     sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "head_dim": 4}
     model = Qwen3Model(Qwen3Config(vocab_size=100, tie_word_embeddings=tied, **sizes))
     attention, feed_forward, norms = 16 * 4 * (2 * 16 + 2 * 8), 3 * 16 * 24, 3 * 16 + 2 * 4
-    assert sum(p.numel() for p in model.parameters()) == attention + feed_forward + norms + (1 if tied else 2) * 1600
+    assert (
+        sum(p.numel() for p in model.parameters())
+        == attention + feed_forward + norms + (1 if tied else 2) * 1600
+    )
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 0), (0, 5), (1, 2, 3)])

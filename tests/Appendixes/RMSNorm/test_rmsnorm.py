@@ -8,7 +8,9 @@ from Appendixes.RMSNorm import RMSNorm
 
 
 def vectors(seed, dim=12):
-    return torch.randn(5, 3, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        5, 3, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e6))
@@ -22,13 +24,17 @@ def test_result_has_root_mean_square_one_and_the_same_direction(seed):
     x = vectors(seed)
     y = RMSNorm(12, eps=0.0).double()(x)
     assert torch.allclose(y.square().mean(-1), torch.ones(5, 3, dtype=torch.float64), rtol=1e-12)
-    assert torch.allclose(torch.cosine_similarity(x, y, dim=-1), torch.ones(5, 3, dtype=torch.float64), rtol=1e-12)
+    assert torch.allclose(
+        torch.cosine_similarity(x, y, dim=-1), torch.ones(5, 3, dtype=torch.float64), rtol=1e-12
+    )
 
 
 def test_weight_scales_each_coordinate():
     norm = RMSNorm(3)
     norm.weight.data = torch.tensor([0.0, 1.0, -2.0])
-    assert torch.allclose(norm(torch.tensor([2.0, 2.0, 2.0])), torch.tensor([0.0, 1.0, -2.0]), rtol=1e-5)
+    assert torch.allclose(
+        norm(torch.tensor([2.0, 2.0, 2.0])), torch.tensor([0.0, 1.0, -2.0]), rtol=1e-5
+    )
 
 
 def test_zeros_stay_zeros():
@@ -43,9 +49,13 @@ def test_result_has_the_dtype_of_the_input(device, dtype):
 def test_squares_are_summed_in_float32(device):
     # squares of 300 overflow in float16, and 1 + 4096 times 1/4096 stays 1 when summed in bfloat16
     norm = RMSNorm(2).to(device, torch.float16)
-    assert torch.allclose(norm(torch.full((2,), 300.0, device=device).half()).float(), torch.ones(2, device=device))
+    assert torch.allclose(
+        norm(torch.full((2,), 300.0, device=device).half()).float(), torch.ones(2, device=device)
+    )
     x = torch.cat((torch.ones(1), torch.full((4096,), 1 / 64))).bfloat16().to(device)
-    assert RMSNorm(4097).to(device, torch.bfloat16)(x)[0].item() == pytest.approx((4097 / 2) ** 0.5, rel=5e-3)
+    assert RMSNorm(4097).to(device, torch.bfloat16)(x)[0].item() == pytest.approx(
+        (4097 / 2) ** 0.5, rel=5e-3
+    )
 
 
 def test_wrong_size_is_named():

@@ -16,13 +16,22 @@ def vector(seed):
 
 
 def turned(x, position):
-    return apply_rope(x, *rope_cos_sin(torch.tensor(position, dtype=torch.float64), HEAD_DIM, THETA))
+    return apply_rope(
+        x, *rope_cos_sin(torch.tensor(position, dtype=torch.float64), HEAD_DIM, THETA)
+    )
 
 
-@given(seed=st.integers(0, 1000), m=st.integers(0, 5000), n=st.integers(0, 5000), shift=st.integers(-5000, 40_000))
+@given(
+    seed=st.integers(0, 1000),
+    m=st.integers(0, 5000),
+    n=st.integers(0, 5000),
+    shift=st.integers(-5000, 40_000),
+)
 def test_dot_products_depend_on_relative_positions_only(seed, m, n, shift):
     q, k = vector(seed), vector(seed + 1)
-    assert math.isclose(turned(q, m) @ turned(k, n), turned(q, m + shift) @ turned(k, n + shift), abs_tol=1e-9)
+    assert math.isclose(
+        turned(q, m) @ turned(k, n), turned(q, m + shift) @ turned(k, n + shift), abs_tol=1e-9
+    )
 
 
 def test_dot_products_do_depend_on_relative_positions():
@@ -38,7 +47,9 @@ def test_lengths_are_preserved(seed, position):
 
 @given(seed=st.integers(0, 1000), m=st.integers(0, 5000), n=st.integers(0, 5000))
 def test_two_turns_are_one_turn_by_the_sum(seed, m, n):
-    assert torch.allclose(turned(turned(vector(seed), m), n), turned(vector(seed), m + n), atol=1e-9)
+    assert torch.allclose(
+        turned(turned(vector(seed), m), n), turned(vector(seed), m + n), atol=1e-9
+    )
 
 
 def test_position_zero_changes_nothing():

@@ -1,4 +1,6 @@
-"""The problem generator: reproducible, train and test disjoint, every answer and every written step true."""
+"""The problem generator: reproducible, train and test disjoint, every answer and every written step
+true.
+"""
 
 import json
 import re
@@ -23,7 +25,9 @@ TOKEN = re.compile(r"\s*(?:\\frac\{(\d+)\}\{(\d+)\}|(\d+(?:\.\d+)?)|([-+*/^()xy]
 
 
 class Calculator:
-    """Recursive descent: numbers, fractions, + - * / ^, brackets, implicit products such as 2(x + 1)."""
+    """Recursive descent: numbers, fractions, + - * / ^, brackets, implicit products such as 2(x +
+    1).
+    """
 
     def __init__(self, text, x=None, y=None):
         self.values, self.tokens, self.at, place = {"x": x, "y": y}, [], 0, 0
@@ -33,7 +37,9 @@ class Calculator:
             if match is None:
                 raise ValueError(f"cannot read {text!r} at {place}")
             top, bottom, number, symbol = match.groups()
-            self.tokens.append(Fraction(int(top), int(bottom)) if top else Fraction(number) if number else symbol)
+            self.tokens.append(
+                Fraction(int(top), int(bottom)) if top else Fraction(number) if number else symbol
+            )
             place = match.end()
 
     def peek(self):
@@ -96,7 +102,8 @@ def points(text):
     return [(int(x), int(y)) for x, y in re.findall(r"\((-?\d+), (-?\d+)\)", text)]
 
 
-# --- one independent check per family: from the text of the problem to whether the answer is right ---
+# --- one independent check per family: from the text of the problem to whether the answer is right
+# ---
 
 
 def expression_value(problem):
@@ -128,14 +135,20 @@ def check_percent(problem):
         value = Fraction(start)
         assert len(directions) == len(rates)
         for rate, direction in zip(rates, directions, strict=True):
-            value += value * rate / 100 if direction in ("increased", "rises", "grows") else -value * rate / 100
+            value += (
+                value * rate / 100
+                if direction in ("increased", "rises", "grows")
+                else -value * rate / 100
+            )
     return value == Fraction(problem.answer)
 
 
 def check_linear_equation(problem):
     left, right = re.search(r"([-+()\dx ]+) = ([-+()\dx ]+)", problem.problem).groups()
     x = calculate(problem.answer)
-    return calculate(left, x) == calculate(right, x) and calculate(left, x + 1) != calculate(right, x + 1)
+    return calculate(left, x) == calculate(right, x) and calculate(left, x + 1) != calculate(
+        right, x + 1
+    )
 
 
 def check_linear_system(problem):
@@ -156,7 +169,9 @@ def check_inequality(problem):
     sides, signs = re.split(r"<=|>=|<|>", statement), re.findall(r"<=|>=|<|>", statement)
     low, high = problem.answer[1:-1].split(", ")
     constants = [calculate(side, 0) for side in sides]
-    slopes = [calculate(side, 1) - constant for side, constant in zip(sides, constants, strict=True)]
+    slopes = [
+        calculate(side, 1) - constant for side, constant in zip(sides, constants, strict=True)
+    ]
     for half in range(-70, 71):
         x = Fraction(half, 2)
         values = [slope * x + constant for slope, constant in zip(slopes, constants, strict=True)]
@@ -171,14 +186,19 @@ def check_inequality(problem):
 def check_expand(problem):
     expression = re.search(r"[-+\dx^ ]*\([-+\dx()^ ]*\)", problem.problem)[0]
     return "(" not in problem.answer and all(
-        calculate(expression, Fraction(x)) == calculate(problem.answer, Fraction(x)) for x in (-3, 0, 1, 2, 7)
+        calculate(expression, Fraction(x)) == calculate(problem.answer, Fraction(x))
+        for x in (-3, 0, 1, 2, 7)
     )
 
 
 def check_quadratic_roots(problem):
     left = re.search(r"([-+\dx()^ ]+) = 0", problem.problem)[1]
     roots = [calculate(root) for root in problem.answer.split(", ")]
-    return len(roots) == 2 and roots[0] < roots[1] and all(calculate(left, root) == 0 for root in roots)
+    return (
+        len(roots) == 2
+        and roots[0] < roots[1]
+        and all(calculate(left, root) == 0 for root in roots)
+    )
 
 
 def check_vertex(problem):
@@ -191,8 +211,12 @@ def check_vertex(problem):
 def check_gcd_lcm(problem):
     first, second = integers(problem.problem.replace("(", " "))
     if "gcd" in problem.problem or "divisor" in problem.problem:
-        return int(problem.answer) == max(n for n in range(1, first + 1) if first % n == second % n == 0)
-    return int(problem.answer) == next(n for n in range(first, first * second + 1, first) if n % second == 0)
+        return int(problem.answer) == max(
+            n for n in range(1, first + 1) if first % n == second % n == 0
+        )
+    return int(problem.answer) == next(
+        n for n in range(first, first * second + 1, first) if n % second == 0
+    )
 
 
 def check_remainder(problem):
@@ -204,7 +228,9 @@ def check_divisors(problem):
     (number,) = integers(problem.problem)
     divisors = [n for n in range(1, number + 1) if number % n == 0]
     if "prime" in problem.problem:
-        return problem.answer == ", ".join(str(n) for n in divisors if sum(n % m == 0 for m in range(1, n + 1)) == 2)
+        return problem.answer == ", ".join(
+            str(n) for n in divisors if sum(n % m == 0 for m in range(1, n + 1)) == 2
+        )
     return int(problem.answer) == (sum(divisors) if "sum" in problem.problem else len(divisors))
 
 
@@ -218,7 +244,9 @@ def check_arithmetic_sequence(problem):
     if re.search(r"\.\.\.,? (?:\+ )?\d", text):
         first, second, _, last = integers(text)
         terms = list(range(first, last + 1, second - first))
-        return int(problem.answer) == (len(terms) if re.search("How many|Count", text) else sum(terms))
+        return int(problem.answer) == (
+            len(terms) if re.search("How many|Count", text) else sum(terms)
+        )
     count, first, second, third = map(int, re.findall(r"-?\d+", text))
     terms = [first + i * (second - first) for i in range(count)]
     assert third == terms[2]
@@ -237,7 +265,11 @@ def check_recurrence(problem):
     rule = rule.replace("a(n+1)", "x").replace("a(n)", "y")
     wanted = int(re.search(r"a\((\d+)\)[.?]", text)[1])
     while len(values) < wanted:
-        values.append(calculate(rule, values[-1], values[-2] if len(values) > 1 and "x" in rule else values[-1]))
+        values.append(
+            calculate(
+                rule, values[-1], values[-2] if len(values) > 1 and "x" in rule else values[-1]
+            )
+        )
     return answer == values[-1]
 
 
@@ -263,7 +295,11 @@ def check_arrangements(problem):
 
 def check_probability(problem):
     text, numbers = problem.problem, integers(problem.problem)
-    bag = [colour for colour, n in zip(("red", "blue", "green"), numbers, strict=False) for _ in range(n)]
+    bag = [
+        colour
+        for colour, n in zip(("red", "blue", "green"), numbers, strict=False)
+        for _ in range(n)
+    ]
     if "put back" in text:
         good = [draw == ("red", "red") for draw in product(bag, repeat=2)]
     elif "both" in text:
@@ -307,7 +343,9 @@ def check_distance_area(problem):
         (a, b), (c, d) = corners
         return abs((a - c) * (b - d)) == int(problem.answer)
     cyclic = zip(corners, corners[1:] + corners[:1], strict=True)
-    return Fraction(problem.answer) == Fraction(abs(sum(a * d - b * c for (a, b), (c, d) in cyclic)), 2)
+    return Fraction(problem.answer) == Fraction(
+        abs(sum(a * d - b * c for (a, b), (c, d) in cyclic)), 2
+    )
 
 
 def check_shopping(problem):
@@ -319,7 +357,10 @@ def check_shopping(problem):
         return left + n * cost + m * answer == paid
     n, cost, m, price, *rest = numbers
     total = Fraction(n * cost + m * price)
-    return answer == {2: total, 3: sum(rest) - total, 4: total - total * sum(rest) / 100}[problem.level]
+    return (
+        answer
+        == {2: total, 3: sum(rest) - total, 4: total - total * sum(rest) / 100}[problem.level]
+    )
 
 
 def check_travel(problem):
@@ -398,8 +439,8 @@ CHECKS = {
 def true_equalities(solution):
     """How many equalities between plain numeric expressions a solution holds; fails on a false one.
 
-    Words and punctuation end a chain. A single letter is a variable: the side it stands in is left out.
-    """
+    Words and punctuation end a chain. A single letter is a variable: the side it stands in is left
+    out."""
     checked = 0
     for line in solution.split("\n")[:-1]:
         line = re.sub(r"\\frac\{(\d+)\}\{(\d+)\}", r"(\1 / \2)", line)
@@ -467,7 +508,12 @@ def test_symmetric_sums_share_a_key():
 def test_committed_test_set_is_reproduced():
     rows = json.loads((ROOT / "CH3" / "arithmetic500_test.json").read_text())
     assert rows == test_set()
-    assert len(rows) == len({row["unique_id"] for row in rows}) == len({row["problem"] for row in rows}) == 500
+    assert (
+        len(rows)
+        == len({row["unique_id"] for row in rows})
+        == len({row["problem"] for row in rows})
+        == 500
+    )
     assert Counter(row["level"] for row in rows) == dict.fromkeys(LEVELS, 100)
     assert set(rows[0]) == {"problem", "solution", "answer", "subject", "level", "unique_id"}
     families = Counter(row["unique_id"].split("/")[2] for row in rows)

@@ -1,4 +1,6 @@
-"""Training the tiny checkpoint: the same weights in one sitting or several, and only on what it should learn."""
+"""Training the tiny checkpoint: the same weights in one sitting or several, and only on what it
+should learn.
+"""
 
 import json
 from dataclasses import replace
@@ -21,10 +23,11 @@ RECIPE = Recipe(steps=6, rows=2, length=256, warm_up=2)
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """Sums are ordered by the threads that share them, and MKL decides for itself how many do: one gives the same bits.
+    """Sums are ordered by the threads that share them, and MKL decides for itself how many do: one
+    gives the same bits.
 
-    On a busy machine, threads also wait for each other at every small product, and these tests take minutes.
-    """
+    On a busy machine, threads also wait for each other at every small product, and these tests take
+    minutes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -60,7 +63,9 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, tokenizer_
         sitting.save_state()
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, sitting.model.state_dict()[name]), name
-    assert [entry["loss"] for entry in whole.history] == [entry["loss"] for entry in sitting.history]
+    assert [entry["loss"] for entry in whole.history] == [
+        entry["loss"] for entry in sitting.history
+    ]
 
 
 def test_a_state_of_another_recipe_is_refused(tmp_path, tokenizer_files):
@@ -114,13 +119,17 @@ def test_packed_documents_give_the_logits_that_they_would_give_alone(tokenizer, 
     for row in range(2):
         for number in range(int(batch.documents[row].max())):
             here = batch.documents[row] == number
-            torch.testing.assert_close(logits[row, here], model(batch.input_ids[row, here][None])[0])
+            torch.testing.assert_close(
+                logits[row, here], model(batch.input_ids[row, here][None])[0]
+            )
 
 
 def test_direct_and_worked_answers_get_an_equal_share_of_problems(tokenizer):
     counts = {True: 0, False: 0}
     for number in range(40):
-        text = tokenizer.decode(training_batch(0, number, 4, 256, tokenizer).input_ids.flatten().tolist())
+        text = tokenizer.decode(
+            training_batch(0, number, 4, 256, tokenizer).input_ids.flatten().tolist()
+        )
         worked = text.count("Explain step by step.")
         counts[True] += worked
         counts[False] += text.count("Question: ") - worked
@@ -137,9 +146,13 @@ def test_documents_end_with_a_stop_token_and_their_answer(tokenizer):
         assert tokenizer.decode(ids[:-1]) == answer
 
 
-def test_the_tokenizer_is_small_deterministic_and_splits_numbers_into_digits(tokenizer_files, tokenizer):
+def test_the_tokenizer_is_small_deterministic_and_splits_numbers_into_digits(
+    tokenizer_files, tokenizer
+):
     again = train_tokenizer(samples=2000)
-    assert json.loads(again.to_str()) == json.loads((tokenizer_files / "tokenizer.json").read_text(encoding="utf-8"))
+    assert json.loads(again.to_str()) == json.loads(
+        (tokenizer_files / "tokenizer.json").read_text(encoding="utf-8")
+    )
     assert tokenizer.vocab_size == VOCAB_SIZE
     assert [tokenizer.decode([i]) for i in tokenizer.encode("90210")] == list("90210")
     for token in ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"):

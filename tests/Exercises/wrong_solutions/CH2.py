@@ -196,7 +196,10 @@ def tokens_per_second__seconds_per_token(tokens, clock):
 def rotate__neighbours_are_pairs(x, position, theta):
     angles = position * theta ** (-2 * torch.arange(len(x) // 2) / len(x))
     first, second = x[::2], x[1::2]
-    turned = (first * angles.cos() - second * angles.sin(), second * angles.cos() + first * angles.sin())
+    turned = (
+        first * angles.cos() - second * angles.sin(),
+        second * angles.cos() + first * angles.sin(),
+    )
     return torch.stack(turned, dim=-1).flatten()
 
 
@@ -204,14 +207,18 @@ def rotate__wrong_exponent(x, position, theta):
     half = len(x) // 2
     angles = position * theta ** (-torch.arange(half) / len(x))
     first, second = x[:half], x[half:]
-    return torch.cat((first * angles.cos() - second * angles.sin(), second * angles.cos() + first * angles.sin()))
+    return torch.cat(
+        (first * angles.cos() - second * angles.sin(), second * angles.cos() + first * angles.sin())
+    )
 
 
 def rotate__backwards(x, position, theta):
     half = len(x) // 2
     angles = -position * theta ** (-2 * torch.arange(half) / len(x))
     first, second = x[:half], x[half:]
-    return torch.cat((first * angles.cos() - second * angles.sin(), second * angles.cos() + first * angles.sin()))
+    return torch.cat(
+        (first * angles.cos() - second * angles.sin(), second * angles.cos() + first * angles.sin())
+    )
 
 
 def rotate__overwrites_the_first_half(x, position, theta):
@@ -331,11 +338,24 @@ def stream_with_cache__hands_out_the_stop_token(model, cache, input_ids, max_new
 
 
 def cache_bytes__keys_only(config, tokens, bytes_per_number):
-    return config.num_hidden_layers * config.num_key_value_heads * config.head_dim * tokens * bytes_per_number
+    return (
+        config.num_hidden_layers
+        * config.num_key_value_heads
+        * config.head_dim
+        * tokens
+        * bytes_per_number
+    )
 
 
 def cache_bytes__all_heads(config, tokens, bytes_per_number):
-    return 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * tokens * bytes_per_number
+    return (
+        2
+        * config.num_hidden_layers
+        * config.num_attention_heads
+        * config.head_dim
+        * tokens
+        * bytes_per_number
+    )
 
 
 def cache_bytes__width_of_the_model(config, tokens, bytes_per_number):
@@ -359,7 +379,9 @@ def left_pad__mask_from_the_ids(prompts, pad_id):
 def left_pad__positions_count_padding(prompts, pad_id):
     longest = max(map(len, prompts))
     ids = torch.tensor([[pad_id] * (longest - len(prompt)) + prompt for prompt in prompts])
-    mask = torch.tensor([[place >= longest - len(prompt) for place in range(longest)] for prompt in prompts])
+    mask = torch.tensor(
+        [[place >= longest - len(prompt) for place in range(longest)] for prompt in prompts]
+    )
     return ids, mask, torch.arange(longest).expand(len(prompts), -1)
 
 
@@ -388,7 +410,11 @@ def merge_pairs__merges_once(word, ranks):
 def merge_pairs__highest_rank_first(word, ranks):
     pieces = list(word)
     while True:
-        pairs = [(ranks[pair], at) for at, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in ranks]
+        pairs = [
+            (ranks[pair], at)
+            for at, pair in enumerate(zip(pieces, pieces[1:], strict=False))
+            if pair in ranks
+        ]
         if not pairs:
             return pieces
         _, at = max(pairs)

@@ -1,4 +1,6 @@
-"""What a reader may hand in for chapter 3 and should not get away with: `<exercise>__<what is wrong>`."""
+"""What a reader may hand in for chapter 3 and should not get away with:
+`<exercise>__<what is wrong>`.
+"""
 
 import json
 import math
@@ -106,7 +108,9 @@ def number_value__whatever_fraction_reads(text):
 
 
 def number_value__per_cent_is_a_unit(text):
-    groups = re.fullmatch(r"([-−]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(\.[0-9]+)?(\s*\\?%)?", text.strip())
+    groups = re.fullmatch(
+        r"([-−]?)([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(\.[0-9]+)?(\s*\\?%)?", text.strip()
+    )
     if groups is None or not (groups[2] or groups[3]):
         return None
     value = Fraction((groups[2].replace(",", "") or "0") + (groups[3] or ""))
@@ -134,7 +138,12 @@ def mixed_number__multiplied(text):
 
 
 def mixed_number__drops_the_space(text):
-    return _mixed(text, lambda sign, whole, part: sign * Fraction(int(f"{whole}{part.numerator}"), part.denominator))
+    return _mixed(
+        text,
+        lambda sign, whole, part: (
+            sign * Fraction(int(f"{whole}{part.numerator}"), part.denominator)
+        ),
+    )
 
 
 def mixed_number__zero_below(text):
@@ -145,7 +154,9 @@ def mixed_number__zero_below(text):
     return -value if plain.startswith("-") else value
 
 
-def _calculator(text, *, power_from_the_left=False, from_the_left=True, minus=3, left_over=False, bound=1000):
+def _calculator(
+    text, *, power_from_the_left=False, from_the_left=True, minus=3, left_over=False, bound=1000
+):
     binding = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
     tokens = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text)
 
@@ -176,7 +187,11 @@ def _calculator(text, *, power_from_the_left=False, from_the_left=True, minus=3,
             return power if isinstance(power, Fraction) else Fraction(power)
         if sign == "/" and right == 0:
             raise ValueError("a division by zero")
-        return {"+": left + right, "-": left - right, "*": left * right}[sign] if sign != "/" else left / right
+        return (
+            {"+": left + right, "-": left - right, "*": left * right}[sign]
+            if sign != "/"
+            else left / right
+        )
 
     try:
         value = expression(1)
@@ -228,7 +243,10 @@ def same_fraction__zero_over_zero_is_everything(first, second):
 def same_fraction__reduced_with_its_sign(first, second):
     if 0 in (first[1], second[1]):
         return False
-    reduced = [(top // math.gcd(top, bottom), bottom // math.gcd(top, bottom)) for top, bottom in (first, second)]
+    reduced = [
+        (top // math.gcd(top, bottom), bottom // math.gcd(top, bottom))
+        for top, bottom in (first, second)
+    ]
     return reduced[0] == reduced[1]
 
 
@@ -306,7 +324,9 @@ def same_interval__floats(first, second):
     def read(text):
         opening, low, high, closing = _parts(text, lambda end: float(Fraction(end)))
         return (
-            None if low > high or (low == high and (opening, closing) != ("[", "]")) else (opening, low, high, closing)
+            None
+            if low > high or (low == high and (opening, closing) != ("[", "]"))
+            else (opening, low, high, closing)
         )
 
     return read(first) == read(second)
@@ -365,7 +385,9 @@ def same_list__every_comma_splits(first, second):
 
 
 def same_list__sorts_the_signs(first, second):
-    return sorted(first.replace("\\", "").strip("{}")) == sorted(second.replace("\\", "").strip("{}"))
+    return sorted(first.replace("\\", "").strip("{}")) == sorted(
+        second.replace("\\", "").strip("{}")
+    )
 
 
 def same_list__a_point_is_what_begins_with_a_bracket(first, second):
@@ -445,7 +467,9 @@ def count_mistakes__swapped(judge, pairs):
 
 def count_mistakes__not_caught(judge, pairs):
     verdicts = [(judge(answer, reference), same) for answer, reference, same in pairs]
-    return sum(verdict > same for verdict, same in verdicts), sum(verdict < same for verdict, same in verdicts)
+    return sum(verdict > same for verdict, same in verdicts), sum(
+        verdict < same for verdict, same in verdicts
+    )
 
 
 def count_mistakes__an_exception_is_no_verdict(judge, pairs):
@@ -476,11 +500,18 @@ def _first_mistake(judge, pairs):
 
 
 def find_mistake__spellings_only(judge):
-    return _first_mistake(judge, [("0.5", "\\frac{1}{2}", True), ("50%", "1/2", True), ("1,000", "1000", True)])
+    return _first_mistake(
+        judge, [("0.5", "\\frac{1}{2}", True), ("50%", "1/2", True), ("1,000", "1000", True)]
+    )
 
 
 def find_mistake__numbers_only(judge):
-    pairs = [("0.5", "\\frac{1}{2}", True), ("0.333", "1/3", False), ("-5", "5", False), ("1,000", "1000", True)]
+    pairs = [
+        ("0.5", "\\frac{1}{2}", True),
+        ("0.333", "1/3", False),
+        ("-5", "5", False),
+        ("1,000", "1000", True),
+    ]
     return _first_mistake(judge, pairs)
 
 
@@ -510,13 +541,19 @@ def wilson__centred_on_the_share(right, total, z=1.96):
 
 def wilson__not_divided(right, total, z=1.96):
     p = right / total
-    centre, spread = p + z**2 / (2 * total), z * (p * (1 - p) / total + z**2 / (4 * total**2)) ** 0.5
+    centre, spread = (
+        p + z**2 / (2 * total),
+        z * (p * (1 - p) / total + z**2 / (4 * total**2)) ** 0.5,
+    )
     return centre - spread, centre + spread
 
 
 def wilson__always_95_per_cent(right, total, z=1.96):
     p, z = right / total, 1.96
-    centre, spread = p + z**2 / (2 * total), z * (p * (1 - p) / total + z**2 / (4 * total**2)) ** 0.5
+    centre, spread = (
+        p + z**2 / (2 * total),
+        z * (p * (1 - p) / total + z**2 / (4 * total**2)) ** 0.5,
+    )
     return (centre - spread) / (1 + z**2 / total), (centre + spread) / (1 + z**2 / total)
 
 
@@ -544,7 +581,10 @@ def _width(share, n, z=1.96):
 
 def _rows(results, order=sorted, all_of=None):
     levels = order({result["level"] for result in results})
-    groups = [(level, [result["correct"] for result in results if result["level"] == level]) for level in levels]
+    groups = [
+        (level, [result["correct"] for result in results if result["level"] == level])
+        for level in levels
+    ]
     rows = [(level, sum(group), len(group), sum(group) / len(group)) for level, group in groups]
     right, total = sum(row[1] for row in rows), sum(row[2] for row in rows)
     return [*rows, ("all", right, total, all_of(rows) if all_of else right / total)]
@@ -559,7 +599,9 @@ def accuracy_by_level__levels_as_texts(results):
 
 
 def accuracy_by_level__as_they_come(results):
-    return _rows(results, order=lambda levels: list(dict.fromkeys(result["level"] for result in results)))
+    return _rows(
+        results, order=lambda levels: list(dict.fromkeys(result["level"] for result in results))
+    )
 
 
 def accuracy_by_level__without_the_last_row(results):
@@ -575,7 +617,8 @@ def _lengths(results, mean):
     for subject in {result["subject"] for result in results}:
         group = [result for result in results if result["subject"] == subject]
         means[subject] = tuple(
-            mean([r["tokens"] for r in group if r["correct"] == correct]) for correct in (True, False)
+            mean([r["tokens"] for r in group if r["correct"] == correct])
+            for correct in (True, False)
         )
     return means
 
@@ -606,7 +649,9 @@ def lengths_by_subject__running_mean(results):
 
 def _compared(templates, problems, ask, grade, fill=str.format):
     for name, template in templates.items():
-        right = [grade(ask(fill(template, problem=one["problem"])), one["answer"]) for one in problems]
+        right = [
+            grade(ask(fill(template, problem=one["problem"])), one["answer"]) for one in problems
+        ]
         yield name, sum(right) / len(right)
 
 
@@ -649,12 +694,20 @@ def still_open__every_line_that_parses(content, unique_ids):
 
 def still_open__decodes_the_whole(content, unique_ids):
     lines = content.decode().split("\n")[1:-1]
-    return [unique_id for unique_id in unique_ids if unique_id not in {json.loads(line)["unique_id"] for line in lines}]
+    return [
+        unique_id
+        for unique_id in unique_ids
+        if unique_id not in {json.loads(line)["unique_id"] for line in lines}
+    ]
 
 
 def still_open__other_line_breaks(content, unique_ids):
     lines = content[: content.rfind(b"\n") + 1].decode().splitlines()[1:]
-    return [unique_id for unique_id in unique_ids if unique_id not in {json.loads(line)["unique_id"] for line in lines}]
+    return [
+        unique_id
+        for unique_id in unique_ids
+        if unique_id not in {json.loads(line)["unique_id"] for line in lines}
+    ]
 
 
 def still_open__by_their_number(content, unique_ids):
@@ -693,7 +746,9 @@ def resumed__writes_in_the_end(path, problems, ask):
     for problem in problems:
         if problem["unique_id"] not in results:
             results[problem["unique_id"]] = ask(problem["problem"])
-    path.write_bytes(b"".join(_result(problem, results[problem["unique_id"]]) for problem in problems))
+    path.write_bytes(
+        b"".join(_result(problem, results[problem["unique_id"]]) for problem in problems)
+    )
     return [results[problem["unique_id"]] for problem in problems]
 
 
@@ -716,7 +771,9 @@ def _resumed(path, problems, ask, *, flush=True, cut=True, only_new=False, swall
                 if flush:
                     file.flush()
     results = new if only_new else {**results, **new}
-    return [results[problem["unique_id"]] for problem in problems if problem["unique_id"] in results]
+    return [
+        results[problem["unique_id"]] for problem in problems if problem["unique_id"] in results
+    ]
 
 
 def resumed__in_memory_till_the_end(path, problems, ask):

@@ -70,7 +70,9 @@ def keep_top_k__in_sorted_order(logits, k):
 
 def keep_nucleus__drops_the_token_that_reaches_p(logits, p):
     probabilities, ids = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
-    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, ids, probabilities.cumsum(dim=-1) <= p)
+    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(
+        -1, ids, probabilities.cumsum(dim=-1) <= p
+    )
     return logits.masked_fill(~kept, -torch.inf)
 
 
@@ -142,35 +144,46 @@ def _dart(generator):
     return torch.rand(1, generator=generator, dtype=torch.float64)
 
 
-def sample_text__nucleus_before_temperature(model, input_ids, max_new_tokens, stop_ids, temperature, p, generator):
+def sample_text__nucleus_before_temperature(
+    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
+):
     def weigh(scores):
         return (_cut(scores.softmax(dim=-1), p).log() / temperature).softmax(dim=-1)
 
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
 
 
-def sample_text__without_temperature(model, input_ids, max_new_tokens, stop_ids, temperature, p, generator):
+def sample_text__without_temperature(
+    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
+):
     def weigh(scores):
         return _cut(scores.softmax(dim=-1), p)
 
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
 
 
-def sample_text__without_nucleus(model, input_ids, max_new_tokens, stop_ids, temperature, p, generator):
+def sample_text__without_nucleus(
+    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
+):
     def weigh(scores):
         return (scores / temperature).softmax(dim=-1)
 
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
 
 
-def sample_text__softmax_of_probabilities(model, input_ids, max_new_tokens, stop_ids, temperature, p, generator):
+def sample_text__softmax_of_probabilities(
+    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
+):
     def weigh(scores):
-        return _cut((scores / temperature).softmax(dim=-1), p).softmax(dim=-1)  # gives what is cut a chance again
+        # gives what is cut a chance again
+        return _cut((scores / temperature).softmax(dim=-1), p).softmax(dim=-1)
 
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
 
 
-def sample_text__the_same_dart_each_time(model, input_ids, max_new_tokens, stop_ids, temperature, p, generator):
+def sample_text__the_same_dart_each_time(
+    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
+):
     def weigh(scores):
         return _cut((scores / temperature).softmax(dim=-1), p)
 
@@ -178,14 +191,18 @@ def sample_text__the_same_dart_each_time(model, input_ids, max_new_tokens, stop_
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: dart)
 
 
-def sample_text__darts_from_a_hidden_generator(model, input_ids, max_new_tokens, stop_ids, temperature, p, generator):
+def sample_text__darts_from_a_hidden_generator(
+    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
+):
     def weigh(scores):
         return _cut((scores / temperature).softmax(dim=-1), p)
 
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(None))
 
 
-def sample_text__ignores_the_stop(model, input_ids, max_new_tokens, stop_ids, temperature, p, generator):
+def sample_text__ignores_the_stop(
+    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
+):
     def weigh(scores):
         return _cut((scores / temperature).softmax(dim=-1), p)
 
@@ -225,7 +242,9 @@ def sample_batch__asks_for_ended_rows_too(step, seeds, max_new_tokens, stop_id):
 def sample_batch__one_row_after_the_other(step, seeds, max_new_tokens, stop_id):
     rows = []
     for seed in seeds:
-        rows += _sample_batch(step, [seed], max_new_tokens, stop_id, [torch.Generator().manual_seed(seed)])
+        rows += _sample_batch(
+            step, [seed], max_new_tokens, stop_id, [torch.Generator().manual_seed(seed)]
+        )
     return rows
 
 
@@ -235,7 +254,9 @@ def sample_batch__seeds_again_at_each_step(step, seeds, max_new_tokens, stop_id)
         if not running:
             break
         still_running = []
-        for row, ends in zip(running, step([rows[row] for row in running]).cumsum(dim=-1), strict=True):
+        for row, ends in zip(
+            running, step([rows[row] for row in running]).cumsum(dim=-1), strict=True
+        ):
             token = int((ends <= _dart(torch.Generator().manual_seed(seeds[row]))).sum())
             if token != stop_id:
                 rows[row].append(token)
@@ -251,7 +272,10 @@ def accuracy_by_prompt__leaves_double_braces(templates, problems, complete):
         text = complete(template.replace("{problem}", problem["problem"]))
         return grade_answer(extract_answer(text), problem["answer"])
 
-    return {name: sum(right(t, one) for one in problems) / len(problems) for name, t in templates.items()}
+    return {
+        name: sum(right(t, one) for one in problems) / len(problems)
+        for name, t in templates.items()
+    }
 
 
 def accuracy_by_prompt__compares_strings(templates, problems, complete):
@@ -261,7 +285,10 @@ def accuracy_by_prompt__compares_strings(templates, problems, complete):
     def right(template, problem):
         return extract_answer(complete(render(template, problem["problem"]))) == problem["answer"]
 
-    return {name: sum(right(t, one) for one in problems) / len(problems) for name, t in templates.items()}
+    return {
+        name: sum(right(t, one) for one in problems) / len(problems)
+        for name, t in templates.items()
+    }
 
 
 def accuracy_by_prompt__leaves_out_texts_without_answer(templates, problems, complete):
@@ -270,8 +297,13 @@ def accuracy_by_prompt__leaves_out_texts_without_answer(templates, problems, com
 
     accuracies = {}
     for name, template in templates.items():
-        found = [(extract_answer(complete(render(template, one["problem"]))), one["answer"]) for one in problems]
-        graded = [grade_answer(answer, reference) for answer, reference in found if answer is not None]
+        found = [
+            (extract_answer(complete(render(template, one["problem"]))), one["answer"])
+            for one in problems
+        ]
+        graded = [
+            grade_answer(answer, reference) for answer, reference in found if answer is not None
+        ]
         accuracies[name] = sum(graded) / max(1, len(graded))
     return accuracies
 
@@ -281,7 +313,9 @@ def accuracy_by_prompt__counts(templates, problems, complete):
     from CH3.math_verifier import extract_answer, grade_answer
 
     def right(template, problem):
-        return grade_answer(extract_answer(complete(render(template, problem["problem"]))), problem["answer"])
+        return grade_answer(
+            extract_answer(complete(render(template, problem["problem"]))), problem["answer"]
+        )
 
     return {name: sum(right(t, one) for one in problems) for name, t in templates.items()}
 
@@ -399,7 +433,9 @@ def break_tie__the_best_single_sample(samples):
 
 def break_tie__sum_of_probabilities(samples):
     answers = [answer for answer, _ in samples]
-    return max(answers, key=lambda a: (answers.count(a), sum(math.exp(p) for b, p in samples if a == b)))
+    return max(
+        answers, key=lambda a: (answers.count(a), sum(math.exp(p) for b, p in samples if a == b))
+    )
 
 
 def break_tie__confidence_beats_votes(samples):
@@ -460,15 +496,24 @@ def replayed_votes__all_samples(problems, size):
 
 
 def replayed_votes__the_first_with_an_answer(problems, size):
-    return _replayed(problems, lambda samples: [s for s in samples if s[0] is not None][:size], size)
+    return _replayed(
+        problems, lambda samples: [s for s in samples if s[0] is not None][:size], size
+    )
 
 
 def replayed_votes__one_right_is_enough(problems, size):
-    return _replayed(problems, lambda samples: samples[:size], size, lambda answers, reference: reference in answers)
+    return _replayed(
+        problems,
+        lambda samples: samples[:size],
+        size,
+        lambda answers, reference: reference in answers,
+    )
 
 
 def replayed_votes__tokens_of_voters_only(problems, size):
-    return _replayed(problems, lambda samples: [s for s in samples[:size] if s[0] is not None], size)
+    return _replayed(
+        problems, lambda samples: [s for s in samples[:size] if s[0] is not None], size
+    )
 
 
 def replayed_votes__tokens_of_a_sample(problems, size):
@@ -477,7 +522,9 @@ def replayed_votes__tokens_of_a_sample(problems, size):
 
 
 def replayed_votes__mean_of_samples(problems, size):
-    accuracy = sum([a for a, _ in samples[:size]].count(r) for r, samples in problems) / (size * len(problems))
+    accuracy = sum([a for a, _ in samples[:size]].count(r) for r, samples in problems) / (
+        size * len(problems)
+    )
     return accuracy, _replayed(problems, lambda samples: samples[:size], size)[1]
 
 
@@ -498,7 +545,9 @@ def pass_at_n__none_of_them_right(drawn, correct, n):
 
 
 def _binomial(q, n, first):
-    return sum(math.comb(n, right) * q**right * (1 - q) ** (n - right) for right in range(first, n + 1))
+    return sum(
+        math.comb(n, right) * q**right * (1 - q) ** (n - right) for right in range(first, n + 1)
+    )
 
 
 def majority_accuracy__half_is_enough(q, n):
@@ -544,7 +593,9 @@ def plurality_accuracy__ties_are_lost(chances, n):
 
 
 def plurality_accuracy__ties_by_a_coin(chances, n):
-    return _plurality(chances, n, lambda c: (c[0] == max(c)) * (0.5 if c.count(max(c)) > 1 else 1.0))
+    return _plurality(
+        chances, n, lambda c: (c[0] == max(c)) * (0.5 if c.count(max(c)) > 1 else 1.0)
+    )
 
 
 def plurality_accuracy__the_favourite_always_wins(chances, n):
@@ -552,7 +603,11 @@ def plurality_accuracy__the_favourite_always_wins(chances, n):
 
 
 def right_per_thousand_tokens__mean_of_quotients(right, tokens):
-    return 1000 * sum(one / sum(samples) for one, samples in zip(right, tokens, strict=True)) / len(right)
+    return (
+        1000
+        * sum(one / sum(samples) for one, samples in zip(right, tokens, strict=True))
+        / len(right)
+    )
 
 
 def right_per_thousand_tokens__tokens_of_right_ones_only(right, tokens):
@@ -573,7 +628,9 @@ def frontier__best_quotient(ways):
 
 
 def frontier__in_the_order_given(ways):
-    return [n for n, a, t in ways if not any(b >= a and u <= t and (b, u) != (a, t) for _, b, u in ways)]
+    return [
+        n for n, a, t in ways if not any(b >= a and u <= t and (b, u) != (a, t) for _, b, u in ways)
+    ]
 
 
 def frontier__must_be_better_in_both(ways):
@@ -626,7 +683,9 @@ def leading_probability__mean_of_beta(leader, runner_up):
 
 def leading_probability__beta_without_the_ones(leader, runner_up):
     tosses = leader + runner_up - 1
-    return sum(math.comb(tosses, heads) for heads in range(leader)) / 2**tosses if tosses > 0 else 0.5
+    return (
+        sum(math.comb(tosses, heads) for heads in range(leader)) / 2**tosses if tosses > 0 else 0.5
+    )
 
 
 def leading_probability__normal_approximation(leader, runner_up):
@@ -640,7 +699,15 @@ def leading_probability__wrong_side(leader, runner_up):
     return sum(math.comb(tosses, heads) for heads in range(runner_up + 1)) / 2**tosses
 
 
-def _stop_early(problems, num_samples, stops, none_votes=False, none_is_drawn=True, left_after=1, votes_of=sorted):
+def _stop_early(
+    problems,
+    num_samples,
+    stops,
+    none_votes=False,
+    none_is_drawn=True,
+    left_after=1,
+    votes_of=sorted,
+):
     right = drawn = 0
     for reference, samples in problems:
         answers = []
@@ -657,7 +724,10 @@ def _stop_early(problems, num_samples, stops, none_votes=False, none_is_drawn=Tr
 
 
 def stop_early__draws_all_first(problems, num_samples, stops):
-    drawn = [(reference, iter([next(samples) for _ in range(num_samples)])) for reference, samples in problems]
+    drawn = [
+        (reference, iter([next(samples) for _ in range(num_samples)]))
+        for reference, samples in problems
+    ]
     return _stop_early(drawn, num_samples, stops)
 
 
@@ -666,7 +736,9 @@ def stop_early__draws_one_too_many(problems, num_samples, stops):
     for reference, samples in problems:
         answers, count = [], 0
         for answer in samples:
-            if count == num_samples or stops(sorted(Counter(answers).values(), reverse=True), num_samples - count):
+            if count == num_samples or stops(
+                sorted(Counter(answers).values(), reverse=True), num_samples - count
+            ):
                 break
             count += 1
             answers += [answer] if answer is not None else []
