@@ -1,29 +1,32 @@
-"""When to stop drawing: rules that end a vote before all of its samples are drawn.
+"""End a vote before all of its samples are drawn: stopping rules.
 
-A rule looks at the samples so far, in sample order, so where it stops depends on the samples alone
-and not on which row of a batch ended first. Rows of one prompt grow together, so stopping saves
-something only if not all are begun at once: samples are drawn in *waves*, each the fewest further
-samples after which the rule could stop. No sample of such a wave is ever drawn in vain."""
+- a rule looks at the samples so far in sample order, so where it stops depends on the samples alone
+  and not on which row of a batch ended first
+- samples of one prompt are drawn together, so stopping saves something only if not all begin at
+  once: they are drawn in *waves*, each the fewest further samples after which the rule could stop.
+  Every sample of such a wave is needed
+"""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from CH4.voting import Sample, majority_vote
 
 
-class StoppingRule:
-    """Draws all samples. The rules derived from it stop sooner."""
+class StoppingRule(ABC):
+    """A rule that says after each sample if a vote may end."""
 
+    @abstractmethod
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
-        """Whether to stop after these samples, the first of `num_samples`."""
-        return False
+        """Return True if the vote may end after these samples, the first of `num_samples`."""
 
     def wave(self, samples: Sequence[Sample], num_samples: int) -> int:
-        """How many samples to begin next; called when all samples of the wave before have been
-        counted.
+        """Return the number of samples to begin next, when all those begun have been counted.
 
-        The fewest after which the rule could stop: that many, if all agree with the leader.
+        It is the fewest further samples after which the rule could stop: the rule is tried on
+        samples that all agree with the leader.
         """
         left = num_samples - len(samples)
         winner = majority_vote(samples).winner
@@ -35,15 +38,25 @@ class StoppingRule:
 
 
 @dataclass(frozen=True)
-class Decided(StoppingRule):
-    """Stop when the leader cannot be caught: the winner is always that of the full vote.
-
-    The leader must win even if all samples left give the same other answer, one seen before or a
-    new one. Where that would make a tie, log-probabilities decide it, and the samples left are
-    given 0, which no log-probability exceeds."""
+class DrawAll(StoppingRule):
+    """The rule that never stops a vote early."""
 
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
-        """Whether the rest of the samples cannot change the winner."""
+        """Return False."""
+        return False
+
+
+@dataclass(frozen=True)
+class Decided(StoppingRule):
+    """A rule that stops when no further sample can change the winner of the full vote.
+
+    The leader must win even if all samples left give the same other answer, one seen before or a
+    new one. Where that would make a tie, log-probabilities decide, and the samples left count with
+    0, the highest log-probability there is.
+    """
+
+    def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
+        """Return True if the samples left cannot change the winner."""
         left = num_samples - len(samples)
         if not left:
             return True
@@ -55,26 +68,24 @@ class Decided(StoppingRule):
 
 
 def _at_best(samples: Sequence[Sample], left: int) -> tuple[int, float]:
-    """Votes and mean log-probability of a group of samples, if all those left join it and are
-    certain.
-    """
+    """Return a group's votes and mean log-probability if `left` samples of probability 1 join it."""
     votes = len(samples) + left
     return votes, math.fsum(sample.logprob for sample in samples) / votes
 
 
 @dataclass(frozen=True)
 class Window(StoppingRule):
-    """Stop when a whole window of samples agrees (early-stopping self-consistency: Li et al., 2024,
-    https://arxiv.org/abs/2401.10480).
+    """A rule that stops when a whole window of samples agrees (early-stopping self-consistency).
 
-    Windows follow one another without overlap. One in which a sample has no answer does not agree.
-    The vote then counts all samples so far, those of earlier windows included.
+    Windows follow one another without overlap. A window in which a sample has no answer does not
+    agree. The vote then counts all samples so far, those of earlier windows included. Method: Li et
+    al., 2024, https://arxiv.org/abs/2401.10480.
 
     Args:
-        size: samples in a window.
+        size: number of samples in a window.
 
     Raises:
-        ValueError: `size` is no whole number of at least 2: one sample always agrees with itself.
+        ValueError: `size` is not an integer of at least 2: one sample always agrees with itself.
     """
 
     size: int = 5
@@ -82,11 +93,11 @@ class Window(StoppingRule):
     def __post_init__(self) -> None:
         if not isinstance(self.size, int) or self.size < 2:
             raise ValueError(
-                f"the window has {self.size} samples: expected a whole number of at least 2, to agree"
+                f"the window has {self.size} samples: expected an integer of at least 2"
             )
 
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
-        """Whether a window is complete and of one answer."""
+        """Return True if these samples end with a complete window whose answers all agree."""
         if not samples or len(samples) % self.size:
             return False
         keys = {sample.key for sample in samples[-self.size :]}
@@ -95,12 +106,13 @@ class Window(StoppingRule):
 
 @dataclass(frozen=True)
 class Confident(StoppingRule):
-    """Stop when the leader is probably what many more samples would choose (adaptive-consistency,
-    with its Beta
-    criterion: Aggarwal et al., 2023, https://arxiv.org/abs/2305.11860).
+    """A rule that stops when the leader is probably the answer of many more samples.
+
+    Method: adaptive-consistency with the Beta criterion (Aggarwal et al., 2023,
+    https://arxiv.org/abs/2305.11860).
 
     Args:
-        threshold: the probability that is enough; see `leading_probability`.
+        threshold: stop above this probability; see `leading_probability`.
 
     Raises:
         ValueError: `threshold` is not in [0.5, 1).
@@ -111,22 +123,25 @@ class Confident(StoppingRule):
     def __post_init__(self) -> None:
         if not 0.5 <= self.threshold < 1:
             raise ValueError(
-                f"the threshold is {self.threshold}: expected a probability of at least 0.5 and below 1"
+                f"the threshold is {self.threshold}: expected at least 0.5 and less than 1"
             )
 
     def stops(self, samples: Sequence[Sample], num_samples: int) -> bool:
-        """Whether the leader's lead over the runner-up is safe enough."""
+        """Return True if the leader is ahead of the runner-up with enough probability."""
         votes = [len(group.samples) for group in majority_vote(samples).groups]
         return bool(votes) and leading_probability(votes[0], sum(votes[1:2])) > self.threshold
 
 
 def leading_probability(leader: int, runner_up: int) -> float:
-    """Probability that the model prefers the leader to the runner-up, after so many votes for each.
+    """Return the probability that the model prefers the leading answer to the runner-up.
 
-    Let x be the leader's part of all votes that the two would ever get. Before any vote each x is
-    held equally likely; after them, x is distributed as Beta(leader + 1, runner_up + 1). The
-    probability of x > 1/2 is then, for whole numbers, that of at most `leader` heads in leader +
-    runner_up + 1 tosses of a coin: an exact sum.
+    Let x be the leader's share of all votes that the two would ever get. Before any vote all x are
+    equally likely; after the votes, x is distributed as Beta(leader + 1, runner_up + 1). For
+    integers the probability of x > 1/2 is an exact sum: that of at most `leader` heads in
+    leader + runner_up + 1 tosses of a fair coin.
+
+    Args:
+        leader, runner_up: votes counted so far.
 
     >>> leading_probability(0, 0), leading_probability(3, 0), leading_probability(4, 0)
     (0.5, 0.9375, 0.96875)
@@ -139,13 +154,13 @@ RULES = {"decided": Decided, "window": Window, "confident": Confident}
 
 
 def stopping_rule(rule: str | StoppingRule | None) -> StoppingRule:
-    """A rule by its name, with its usual parameters; None draws all samples.
+    """Make a stopping rule of its name in `RULES`, with the usual parameters; None: `DrawAll`.
 
     Raises:
-        ValueError: there is no such rule.
+        ValueError: there is no rule of that name.
     """
     if rule is None:
-        return StoppingRule()
+        return DrawAll()
     if isinstance(rule, StoppingRule):
         return rule
     if rule not in RULES:
@@ -158,17 +173,15 @@ def stopping_rule(rule: str | StoppingRule | None) -> StoppingRule:
 def samples_needed(
     samples: Sequence[Sample], rule: StoppingRule, num_samples: int | None = None
 ) -> int:
-    """How many of the samples, in order, a rule would have drawn: replays it on samples that are
-    there already.
+    """Replay a stopping rule on samples drawn before; return how many it would have drawn.
 
     Args:
-        samples: at least `num_samples`.
+        samples: in sample order, at least `num_samples`.
         rule: see `stopping_rule`.
-        num_samples: the full vote; None: all samples.
+        num_samples: size of the full vote; None: all samples.
 
     Raises:
-        ValueError: there are fewer than `num_samples`, so nobody can say when the rule would have
-            stopped.
+        ValueError: there are fewer samples than `num_samples`.
     """
     num_samples = len(samples) if num_samples is None else num_samples
     if num_samples > len(samples):

@@ -1,8 +1,7 @@
-"""Votes over samples that were drawn from a model: which answer to give, and how sure to be of it.
+"""Vote over samples drawn from a model: choose the answer, and say how sure it is.
 
-Votes are counted on plain data, so a list of samples that was drawn once can be voted on in many
-ways, without a model.
-Answers are grouped by meaning: `1/2` and `0.5` are one answer.
+- votes are counted on plain data: samples drawn once can be voted on in many ways, without a model
+- answers are grouped by meaning: `1/2` and `0.5` are one answer
 """
 
 import math
@@ -16,20 +15,24 @@ from CH3.math_verifier import answer_key
 
 @dataclass(frozen=True)
 class Sample:
-    """One drawn solution.
+    """One solution drawn from a model, with the answer found in it.
 
     Attributes:
-        answer: the answer found in it; None if there is none.
-        logprob: mean natural log-probability of its tokens under the model, the stop token's
-            included.
-        tokens: how many were drawn, the stop token included: each cost one step.
-        text: the solution.
+        answer: the final answer in the text; None if there is none.
+        logprob: mean natural log-probability per token under the model, stop token included.
+        tokens: number of tokens drawn, stop token included.
+        text: the solution without its prompt.
+        right: True if the answer was graded as right, False if as wrong; None before grading.
+
+    Raises:
+        ValueError: `logprob` is above 0 or NaN.
     """
 
     answer: str | None
     logprob: float
     tokens: int
     text: str = ""
+    right: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.logprob <= 0:
@@ -39,17 +42,18 @@ class Sample:
 
     @cached_property
     def key(self) -> Hashable:
-        """Equal for answers that mean the same (`CH3.math_verifier.same_answer`)."""
+        """Hashable key, equal for answers of equal meaning; None without an answer."""
         return None if self.answer is None else answer_key(self.answer)
 
 
 @dataclass(frozen=True)
 class Group:
-    """The samples that gave one answer, in the order they were drawn.
+    """The samples that voted for one answer.
 
     Attributes:
-        weight: what the group counts in its vote: its samples, or their probabilities.
-        share: that, as a part of all groups' weight.
+        samples: in the order they were drawn.
+        weight: number of samples, or sum of their probabilities in a confidence vote.
+        share: the group's weight divided by the weight of all groups.
     """
 
     samples: tuple[Sample, ...]
@@ -58,53 +62,55 @@ class Group:
 
     @property
     def answer(self) -> str:
-        """The answer, as the group's first sample writes it."""
+        """The group's answer, in the notation of its first sample."""
         return cast(str, self.samples[0].answer)  # samples without one are in no group
 
     @property
     def logprob(self) -> float:
-        """Mean over the samples of their mean log-probability per token; it decides ties."""
+        """Mean of the samples' mean log-probabilities per token; breaks ties."""
         return math.fsum(sample.logprob for sample in self.samples) / len(self.samples)
 
 
 @dataclass(frozen=True)
 class Vote:
-    """The outcome of a vote; `groups` are in order, the winner's first."""
+    """The outcome of a vote: groups of samples with one answer each, the winner's first."""
 
     groups: tuple[Group, ...]
 
     @property
     def winner(self) -> str | None:
-        """The winning answer; None if no sample has one."""
+        """The winning answer; None if no sample has an answer."""
         return self.groups[0].answer if self.groups else None
 
     @property
     def tie(self) -> bool:
-        """Whether another group has the winner's weight, so that log-probabilities had to decide."""
+        """True if another group has the winner's weight, so that log-probabilities decided."""
         return len(self.groups) > 1 and self.groups[0].weight == self.groups[1].weight
 
 
 def majority_vote(samples: Iterable[Sample]) -> Vote:
-    """Each sample has one vote (self-consistency: Wang et al., 2023,
-    https://arxiv.org/abs/2203.11171).
+    """Count one vote per sample and group the samples by answer (self-consistency).
 
     Samples without an answer do not vote. Of groups with equally many votes, the one with the
-    higher mean log-probability wins, and if these are equal too, the one that was drawn first."""
+    higher mean log-probability wins; if these are equal too, the one that was drawn first. Method:
+    Wang et al., 2023, https://arxiv.org/abs/2203.11171.
+    """
     return _vote(samples, lambda sample: 1)
 
 
 def confidence_vote(samples: Iterable[Sample]) -> Vote:
-    """Each sample counts with its probability, so a group's weight is the summed probability of its
-    solutions.
+    """Weight each sample's vote with its probability, and group the samples by answer.
 
-    The probability is normalised by length, exp(mean log-probability per token): that of a whole
-    text falls by orders of magnitude with each line, so the shortest solution alone would decide.
-    Both are compared by Wang et al. (2023, section 2 of https://arxiv.org/abs/2203.11171). Ties are
-    decided as in `majority_vote`."""
+    The probability is normalised by length: exp(mean log-probability per token). The probability of
+    a whole text falls by orders of magnitude with each line, so the shortest solution alone would
+    decide. Wang et al. compare both (2023, section 2 of https://arxiv.org/abs/2203.11171). Ties are
+    broken as in `majority_vote`.
+    """
     return _vote(samples, lambda sample: math.exp(sample.logprob))
 
 
 def _vote(samples: Iterable[Sample], weigh: Callable[[Sample], float]) -> Vote:
+    """Group samples by answer, and sort the groups by the sum of their samples' weights."""
     members: dict[Hashable, list[Sample]] = {}
     for sample in samples:
         if sample.answer is not None:
@@ -115,20 +121,25 @@ def _vote(samples: Iterable[Sample], weigh: Callable[[Sample], float]) -> Vote:
         Group(tuple(group), weight, weight / total)
         for group, weight in zip(members.values(), weights, strict=True)
     ]
-    # stable: the first is first
+    # a stable sort: of equal groups, the one drawn first comes first
     return Vote(tuple(sorted(groups, key=lambda group: (-group.weight, -group.logprob))))
 
 
 def pass_at_n(drawn: int, correct: int, n: int) -> float:
-    """Probability that at least one of n samples is right, estimated from more: what a perfect
-    chooser would reach.
+    """Estimate the probability that at least one of n samples is right.
 
-    Of all ways to choose n of the drawn samples, the part that holds a right one is 1 - C(drawn -
-    correct, n) / C(drawn, n): unbiased, other than 1 - (1 - correct / drawn)^n (Chen et al., 2021,
-    https://arxiv.org/abs/2107.03374).
+    This is what a perfect chooser among n samples would reach. Of all ways to choose n of the drawn
+    samples, the share that holds a right one is 1 - C(drawn - correct, n) / C(drawn, n). The
+    estimate is unbiased; 1 - (1 - correct / drawn)^n is not. Method: Chen et al., 2021,
+    https://arxiv.org/abs/2107.03374.
 
-    >>> pass_at_n(drawn=3, correct=1, n=2)   # of the pairs AB, AC and BC, two hold the right sample A
+    >>> pass_at_n(drawn=3, correct=1, n=2)   # of the pairs AB, AC, BC, two hold the right sample A
     0.6666666666666667
+
+    Args:
+        drawn: number of samples.
+        correct: number of right ones among them.
+        n: number of samples that the chooser sees.
 
     Raises:
         ValueError: not 0 <= correct <= drawn, or not 1 <= n <= drawn.

@@ -10,7 +10,7 @@ import pytest
 from CH4.early_stopping import (
     Confident,
     Decided,
-    StoppingRule,
+    DrawAll,
     Window,
     leading_probability,
     samples_needed,
@@ -129,7 +129,7 @@ def test_confident_stops_when_the_lead_is_safe():
     assert not Confident(0.5).stops([NOTHING], 4)
 
 
-@pytest.mark.parametrize("rule", [StoppingRule(), Decided(), Window(3), Confident(0.8)])
+@pytest.mark.parametrize("rule", [DrawAll(), Decided(), Window(3), Confident(0.8)])
 def test_a_wave_is_the_fewest_samples_after_which_the_rule_could_stop(rule):
     rng = random.Random(2)
     choices = [Sample(answer, logprob, 1) for answer in ("1", "2", None) for logprob in (0.0, -1.0)]
@@ -145,11 +145,11 @@ def test_a_wave_is_the_fewest_samples_after_which_the_rule_could_stop(rule):
             assert not any(rule.stops([*votes, *future], num_samples) for future in futures)
             votes += rng.choices(choices, weights=(4, 4, 1, 1, 1, 1), k=wave)
         stopped_early += len(votes) < num_samples
-    assert stopped_early > 5 or type(rule) is StoppingRule
+    assert stopped_early > 5 or type(rule) is DrawAll
 
 
 def test_first_waves_of_twenty_samples():
-    assert StoppingRule().wave([], 20) == 20
+    assert DrawAll().wave([], 20) == 20
     assert Decided().wave([], 20) == 11
     assert Window(5).wave([], 20) == 5
     assert Confident().wave([], 20) == 4
@@ -157,7 +157,7 @@ def test_first_waves_of_twenty_samples():
 
 
 def test_rules_go_by_name():
-    assert type(stopping_rule(None)) is StoppingRule
+    assert type(stopping_rule(None)) is DrawAll
     assert [type(stopping_rule(name)) for name in ("decided", "window", "confident")] == [
         Decided,
         Window,

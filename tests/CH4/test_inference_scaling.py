@@ -16,11 +16,11 @@ from CH2.generation import generate
 from CH2.prompts import CHAIN_OF_THOUGHT, render
 from CH3.math_verifier import grade_answer
 from CH4 import inference_scaling
-from CH4.early_stopping import Confident, Decided, StoppingRule, Window, samples_needed
+from CH4.early_stopping import Confident, Decided, DrawAll, Window, samples_needed
 from CH4.inference_scaling import self_consistency, self_consistency_many
 from CH4.voting import Sample, majority_vote
 
-RULES = [StoppingRule(), Decided(), Window(3), Confident(0.8)]
+RULES = [DrawAll(), Decided(), Window(3), Confident(0.8)]
 PROBLEMS = Path(__file__).parents[2] / "CH3" / "arithmetic500_test.json"
 
 
@@ -105,7 +105,7 @@ def test_early_stopping_counts_the_first_samples_of_the_full_vote(model64, probl
         assert (consensus.drawn, consensus.samples_saved) == (needed, 9 - needed)
         assert consensus.tokens == sum(sample.tokens for sample in drawn[:needed])
     saved = sum(consensus.samples_saved for consensus in stopped.values())
-    assert (saved > 0) == (type(rule) is not StoppingRule)
+    assert (saved > 0) == (type(rule) is not DrawAll)
 
 
 def test_all_samples_at_once_are_cancelled_when_the_vote_is_decided(model64, problems, batchings):
