@@ -1,0 +1,204 @@
+"""Writers: whatever generates texts, many at a time; here a model in this process.
+
+- `Writer` says what a writer does, and `Text` what comes out; votes and evaluations know no more
+- `ModelWriter` is the decoding engine behind its queue; `CH3.evaluation.serving.ServedWriter` asks
+  a server
+- the random numbers of a text depend on the seed, its prompt and its number alone
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+from CH2.continuous_batching import ContinuousBatching, Task
+from CH2.decoding import Sampler, greedy
+from CH2.prompts import CHAIN_OF_THOUGHT, encode_chat_prompt, render
+from CH2.seeds import sample_generator
+
+NO_ROOM = "no room"  # the finish reason of a text whose prompt fills the model's context
+
+
+@dataclass(frozen=True)
+class Text:
+    """One generated text.
+
+    Attributes:
+        prompt: what the model read.
+        text: what it wrote.
+        tokens: number of tokens that were generated, a stop token included; 0 where a server does
+            not say.
+        logprob: mean natural log-probability per token under the model, before any filter of the
+            sampler; None where it is not known.
+        finish_reason: how the text ended: "stop" (a stop token), "length" (`max_new_tokens` or the
+            context is used up), "cancelled", `NO_ROOM`, or what a server says; None where it does
+            not say.
+        error: why there is no text; None where there is one.
+    """
+
+    prompt: str
+    text: str = ""
+    tokens: int = 0
+    logprob: float | None = None
+    finish_reason: str | None = None
+    error: Exception | None = None
+
+
+class Writer(Protocol):
+    """Generates texts, many at a time: a model in this process, or a server."""
+
+    @property
+    def has_room(self) -> bool:
+        """Return True if one more text would start at once."""
+
+    def __bool__(self) -> bool:
+        """Return True if texts are under way."""
+
+    def begin(self, problem: str, number: int) -> Hashable:
+        """Start a text about a problem, or queue it where there is no room.
+
+        Args:
+            problem: its text, which the writer puts into its prompt template.
+            number: of the text among those of its problem, from 0; samples with different numbers
+                have different random numbers.
+
+        Returns:
+            A ticket, which comes back with the text.
+        """
+
+    def finished(self) -> list[tuple[Hashable, Text]]:
+        """Wait until at least one text has ended or failed; return those texts by their tickets."""
+
+    def cancel(self, ticket: Hashable) -> Text | None:
+        """Give up a text that is under way; return what there is of it, None if it never began."""
+
+
+class ModelWriter:
+    """A writer on a model of this repository; each text is what its prompt would give alone.
+
+        writer = ModelWriter(model, tokenizer, max_new_tokens=300)
+        ticket = writer.begin("What is 1 + 1?", number=0)
+        while writer:
+            for ticket, text in writer.finished():
+                print(text.text)
+
+    Args:
+        model: compiled or not.
+        tokenizer: the model's.
+        template: of the prompt, from `CH2.prompts`.
+        max_new_tokens: a text ends after this many tokens, or at the end of the model's context.
+        sampler: draws the tokens; see `CH2.decoding.Sampler`.
+        seed: fixes the random numbers of all texts.
+        thinking: see `prompt_ids`.
+        max_concurrent: number of texts that grow at the same time.
+        max_cache_bytes, on_step: as in `ContinuousBatching`.
+
+    Raises:
+        ValueError: `max_new_tokens`, `max_concurrent` or `max_cache_bytes` is less than 1.
+    """
+
+    def __init__(
+        self,
+        model: Qwen3Model,
+        tokenizer: Qwen3Tokenizer,
+        template: str = CHAIN_OF_THOUGHT,
+        *,
+        max_new_tokens: int = 2048,
+        sampler: Sampler = greedy,
+        seed: int = 0,
+        thinking: bool | None = None,
+        max_concurrent: int = 64,
+        max_cache_bytes: int | None = None,
+        on_step: Callable[[ContinuousBatching], None] | None = None,
+    ):
+        if max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {max_new_tokens}: expected at least 1")
+        self.batching = ContinuousBatching(
+            model,
+            max_rows=max_concurrent,
+            sampler=sampler,
+            stop_ids=tokenizer.stop_ids,
+            max_cache_bytes=max_cache_bytes,
+            on_step=on_step,
+        )
+        self.tokenizer, self.template, self.thinking = tokenizer, template, thinking
+        self.max_new_tokens, self.seed = max_new_tokens, seed
+        self.context = model.config.max_position_embeddings
+        self._without_room: dict[Hashable, Text] = {}
+
+    @property
+    def has_room(self) -> bool:
+        """Return True if one more text would start at once."""
+        return self.batching.has_room
+
+    def __bool__(self) -> bool:
+        """Return True if texts are under way."""
+        return bool(self.batching) or bool(self._without_room)
+
+    def begin(self, problem: str | Sequence[int], number: int) -> Hashable:
+        """Queue a text; see `Writer.begin`.
+
+        Args:
+            problem: its text; or the token ids of a whole prompt, which are taken as they are.
+            number: as in `Writer.begin`.
+
+        Raises:
+            ValueError: an id is not in the vocabulary, or there is none.
+            CacheLimitError: (a ValueError) `max_cache_bytes` is too little for this text alone.
+        """
+        if isinstance(problem, str):
+            ids = prompt_ids(self.tokenizer, self.template, problem, self.thinking)
+        else:
+            ids = [int(token) for token in problem]
+        room = min(self.max_new_tokens, self.context - len(ids))
+        if room < 1:
+            ticket = object()
+            self._without_room[ticket] = Text(self.tokenizer.decode(ids), finish_reason=NO_ROOM)
+            return ticket
+        generator = sample_generator(self.seed, ids, number)
+        return self.batching.submit(ids, room, generator=generator)
+
+    def finished(self) -> list[tuple[Hashable, Text]]:
+        """Decode until at least one text has ended; see `Writer.finished`."""
+        ended: list[tuple[Hashable, Text]] = list(self._without_room.items())
+        self._without_room.clear()
+        while self.batching and not ended:
+            ended += [(task, self._text(task)) for task in self.batching.step()]
+        return ended
+
+    def cancel(self, ticket: Hashable) -> Text | None:
+        """Take a text out of the batch or the queue; see `Writer.cancel`."""
+        if not isinstance(ticket, Task):
+            return self._without_room.pop(ticket, None)
+        self.batching.cancel(ticket)
+        return None if ticket.row is None else self._text(ticket)
+
+    def _text(self, task: Task) -> Text:
+        """Decode what a task's row has generated so far: at least one token."""
+        row = task.begun
+        return Text(
+            self.tokenizer.decode(task.prompt.ids),
+            self.tokenizer.decode(row.tokens),
+            len(row.logprobs),
+            sum(row.logprobs) / len(row.logprobs),
+            row.finish_reason,
+        )
+
+
+def prompt_ids(
+    tokenizer: Qwen3Tokenizer, template: str, problem: str, thinking: bool | None = None
+) -> list[int]:
+    """Encode the prompt of a problem.
+
+    Args:
+        tokenizer: the model's.
+        template: of the prompt, from `CH2.prompts`.
+        problem: its text.
+        thinking: None gives the prompt as plain text, for base models. True or False makes it a
+            message in Qwen3's chat format, for chat models, which then think before they answer or
+            do not.
+    """
+    if thinking is None:
+        return tokenizer.encode(render(template, problem))
+    return encode_chat_prompt(tokenizer, template, problem, thinking=thinking)
