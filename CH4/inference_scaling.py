@@ -1,104 +1,191 @@
-"""Self-consistency: draw several solutions of a problem, and let their answers vote (Wang et al.,
-2023).
+"""Self-consistency: draw several solutions of a problem, and let their answers vote.
 
-- all samples of a prompt share one prefill and one copy of its keys and values, and grow in one
-  batch
-- a stopping rule ends a vote early; samples are then drawn in waves, and those of many problems
-  fill the batch together
-- a sample depends on the seed, its prompt and its number, not on the batch: see
-  `CH4.sampling.sample_generator`
-- the parts, which this module hands on: `CH4.sampling`, `CH4.voting`, `CH4.early_stopping`
+- method: Wang et al., 2023, https://arxiv.org/abs/2203.11171
+- all samples of a prompt share one prefill and one copy of its keys and values, and grow together
+- `votes` is the one loop: it draws samples in waves until a stopping rule ends the vote, many votes
+  at a time, from any `Writer`: a model in this process, or a server
+- a sample depends on the seed, its prompt and its number alone (`CH2.seeds.text_seed`), not on the
+  samples beside it
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from CH2.continuous_batching import ContinuousBatching, Task
+from CH3.evaluation.writers import NO_ROOM, ModelWriter, Text, Writer
 from CH3.math_verifier import extract_answer
 from CH4 import sampling
-from CH4.early_stopping import (
-    Confident,
-    Decided,
-    StoppingRule,
-    Window,
-    samples_needed,
-    stopping_rule,
-)
-from CH4.sampling import Filter, min_p, sample_generator, sampler, temperature, top_k, top_p
-from CH4.voting import Group, Sample, Vote, confidence_vote, majority_vote, pass_at_n
+from CH4.early_stopping import StoppingRule, stopping_rule
+from CH4.sampling import min_p, sampler, temperature, top_k, top_p
+from CH4.voting import Sample, Vote, majority_vote
 
 __all__ = [
-    "Confident",
     "Consensus",
-    "Decided",
-    "Filter",
-    "Group",
-    "Sample",
-    "StoppingRule",
-    "Vote",
-    "Window",
-    "confidence_vote",
-    "majority_vote",
     "min_p",
-    "pass_at_n",
-    "sample_generator",
     "sampler",
-    "samples_needed",
     "self_consistency",
     "self_consistency_many",
-    "stopping_rule",
     "temperature",
     "top_k",
     "top_p",
+    "votes",
 ]
+
+P = TypeVar("P")  # anything that tells a problem from the others
+Q = TypeVar("Q")  # a prompt as a writer takes it: text, or token ids
 
 
 @dataclass(frozen=True)
-class Consensus:
-    """What the samples of one problem agreed on.
+class Consensus(Vote):
+    """The majority vote on one problem, and the cost of its samples.
 
     Attributes:
-        samples: those that were counted, in sample order.
-        vote: their majority vote.
-        num_samples: how many the full vote would have had; 0, if the prompt left no room for any.
-        drawn: how many were begun; more than were counted, if some were cancelled.
-        tokens: all that were drawn, those of cancelled samples included.
+        samples: the samples that were counted, in sample order.
+        num_samples: size of the full vote; 0 if the prompt left no room for an answer.
+        drawn: number of samples begun; more than were counted if some were cancelled.
+        tokens: number of tokens drawn, those of cancelled samples included.
     """
 
     samples: list[Sample]
-    vote: Vote
     num_samples: int
     drawn: int
     tokens: int
 
     @property
-    def winner(self) -> str | None:
-        """The answer with most votes; None if no sample has an answer."""
-        return self.vote.winner
-
-    @property
-    def tie(self) -> bool:
-        """Whether another answer has as many votes, so that log-probabilities had to decide."""
-        return self.vote.tie
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        """Samples with the same answer, the winner's first."""
-        return self.vote.groups
-
-    @property
     def shares(self) -> dict[str, float]:
-        """Each answer's part of the votes; samples without an answer have none."""
+        """Each answer's share of the votes; samples without an answer do not vote."""
         return {group.answer: group.share for group in self.groups}
 
     @property
     def samples_saved(self) -> int:
-        """How many samples of the full vote were never begun."""
+        """Number of samples of the full vote that were never begun."""
         return self.num_samples - self.drawn
+
+
+@dataclass(eq=False)
+class Ballot(Generic[P]):
+    """The vote on one problem, while its samples are being drawn.
+
+    Attributes:
+        problem: anything that tells it from the others.
+        begin: begins the text of a number; returns its ticket.
+        tickets: of the texts that were begun, in sample order.
+        texts: the texts that have ended, by ticket; cancelled ones as far as they got, None if they
+            never began.
+        samples: the samples that were counted: those of the first tickets.
+        started: time at which the vote began, by `time.perf_counter`, in seconds.
+        failure: the text that ended the vote before it was complete, because the server gave none
+            or the context had no room.
+    """
+
+    problem: P
+    begin: Callable[[int], Hashable]
+    tickets: list[Hashable] = field(default_factory=list)
+    texts: dict[Hashable, Text | None] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+    failure: Text | None = None
+
+    @property
+    def drawn(self) -> list[Text]:
+        """All texts that were begun, also those that were cancelled."""
+        return [text for text in self.texts.values() if text is not None]
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens drawn, those of cancelled texts included."""
+        return sum(text.tokens for text in self.drawn)
+
+    def count(self, rule: StoppingRule, num_samples: int) -> bool:
+        """Count the texts that have ended, in sample order; return True if the vote is over."""
+        for ticket in self.tickets[len(self.samples) :]:
+            text = self.texts.get(ticket)
+            if text is None:
+                return False
+            if text.error is not None or text.finish_reason == NO_ROOM:
+                self.failure = text
+                return True
+            # a server that gives no log-probabilities: all samples count as equally likely
+            logprob = 0.0 if text.logprob is None else text.logprob
+            self.samples.append(Sample(extract_answer(text.text), logprob, text.tokens, text.text))
+            if len(self.samples) == num_samples or rule.stops(self.samples, num_samples):
+                return True
+        return False
+
+
+def votes(
+    writer: Writer[Q],
+    problems: Iterable[tuple[P, Q]],
+    num_samples: int,
+    rule: str | StoppingRule | None = None,
+    wave: int | None = None,
+) -> Iterator[Ballot[P]]:
+    """Vote on many problems at a time, with samples drawn in waves until the rule stops.
+
+    Args:
+        writer: draws the samples.
+        problems: pairs of anything that tells a problem from the others, and its prompt as
+            `Writer.begin` takes it. They are taken from the iterable while there is room for them.
+        num_samples: size of the full vote.
+        rule: ends a vote early; see `CH4.early_stopping.stopping_rule`.
+        wave: number of samples begun at a time; None: the fewest after which the rule could stop.
+
+    Yields:
+        Each vote when it is over, in the order in which they end. A vote whose `failure` is set has
+        fewer samples than it needs.
+
+    Raises:
+        ValueError: `num_samples` or `wave` is less than 1, or there is no such rule.
+    """
+    for name, value in (("num_samples", num_samples), ("wave", wave)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}: expected at least 1")
+    return _held(writer, iter(problems), num_samples, stopping_rule(rule), wave)
+
+
+def _held(
+    writer: Writer[Q],
+    problems: Iterator[tuple[P, Q]],
+    num_samples: int,
+    rule: StoppingRule,
+    wave: int | None,
+) -> Iterator[Ballot[P]]:
+    """Hold the votes of `votes`, whose arguments have been checked."""
+    ballot_of: dict[Hashable, Ballot[P]] = {}
+
+    def begin_wave(ballot: Ballot[P]) -> None:
+        begun, size = len(ballot.tickets), wave or rule.wave(ballot.samples, num_samples)
+        for number in range(begun, min(begun + size, num_samples)):
+            ballot.tickets.append(ballot.begin(number))
+            ballot_of[ballot.tickets[-1]] = ballot
+
+    while True:
+        # 1. Begin votes on further problems while the writer has room.
+        while writer.has_room and (pair := next(problems, None)) is not None:
+            problem, prompt = pair
+            begin_wave(Ballot(problem, partial(writer.begin, prompt)))
+        if not writer:
+            return
+        # 2. Wait for texts, and hand each to its ballot.
+        touched: dict[Ballot[P], None] = {}  # in the order of their first text
+        for ticket, text in writer.finished():
+            ballot = ballot_of.pop(ticket)
+            ballot.texts[ticket] = text
+            touched[ballot] = None
+        # 3. Count. A vote that is over cancels its other texts; one that has counted all it began
+        #    begins its next wave.
+        for ballot in touched:
+            if ballot.count(rule, num_samples):
+                for ticket in ballot.tickets:
+                    if ballot_of.pop(ticket, None) is not None:
+                        ballot.texts[ticket] = writer.cancel(ticket)
+                yield ballot
+            elif len(ballot.samples) == len(ballot.tickets):
+                begin_wave(ballot)
 
 
 def self_consistency(
@@ -111,7 +198,7 @@ def self_consistency(
     """Draw solutions of one problem and take the answer that most of them give.
 
         self_consistency(model, tokenizer, prompt, 20, temperature=0.8, top_p=0.9, seed=0,
-        early_stopping="decided")
+                         early_stopping="decided")
 
     Args:
         model: compiled or not.
@@ -119,7 +206,7 @@ def self_consistency(
         prompt: the whole prompt, such as `render(CHAIN_OF_THOUGHT, problem)`; or its token ids,
             which a conversation needs (`CH2.prompts.encode_chat_prompt`): in a text, control tokens
             are ordinary characters.
-        num_samples: how many solutions vote.
+        num_samples: number of solutions that vote.
         settings: how they are drawn, and when that ends: the keyword arguments of
             `self_consistency_many`.
 
@@ -127,10 +214,12 @@ def self_consistency(
         ValueError, FloatingPointError: as `self_consistency_many`; and if the prompt fills the
             model's context.
     """
-    ids, context = _token_ids(tokenizer, prompt), model.config.max_position_embeddings
+    ids = tokenizer.encode(prompt) if isinstance(prompt, str) else prompt
+    context = model.config.max_position_embeddings
     if len(ids) >= context:
         raise ValueError(
-            f"the prompt has {len(ids)} tokens, and the context of {context} leaves no room to answer"
+            f"the prompt has {len(ids)} tokens, and the context of {context} "
+            "leaves no room to answer: shorten the prompt"
         )
     [(_, consensus)] = self_consistency_many(
         model, tokenizer, [(None, ids)], num_samples, **settings
@@ -141,7 +230,7 @@ def self_consistency(
 def self_consistency_many(
     model: Qwen3Model,
     tokenizer: Qwen3Tokenizer,
-    problems: Iterable[tuple[Any, str | Sequence[int]]],
+    problems: Iterable[tuple[P, str | Sequence[int]]],
     num_samples: int,
     *,
     temperature: float = 0.8,
@@ -153,156 +242,58 @@ def self_consistency_many(
     early_stopping: str | StoppingRule | None = None,
     wave: int | None = None,
     **queue: Any,
-) -> Iterator[tuple[Any, Consensus]]:
-    """Self-consistency for many problems, whose waves fill one batch together.
+) -> Iterator[tuple[P, Consensus]]:
+    """Draw and vote as `self_consistency` does, for many problems whose samples grow together.
 
     Args:
         model, tokenizer, num_samples: as in `self_consistency`.
         problems: pairs of anything that tells a problem from the others, and its prompt. They are
-            taken from the iterable when there is room for them.
+            taken from the iterable while there is room for them.
         temperature, top_k, top_p, min_p: reshape the distribution that tokens are drawn from, in
-            this order (see `CH4.sampling`); None leaves one out. At temperature 0 all samples are
-            equal.
+            this order (see `CH4.sampling`); None leaves a filter out. At temperature 0 all samples
+            are equal.
         max_new_tokens: a sample ends after this many, or at the end of the model's context.
         seed: fixes all samples.
         early_stopping: None, "decided", "window", "confident", or a rule of `CH4.early_stopping`.
-        wave: how many samples are begun at a time. None: the fewest with which the rule could stop,
+        wave: number of samples begun at a time. None: the fewest after which the rule could stop,
             which saves most tokens. With `num_samples`, all are begun at once and the running ones
             cancelled when the rule stops: more tokens, less time.
-        queue: `max_rows`, how many samples grow at the same time (64), and whatever else
-            `ContinuousBatching` takes.
+        queue: `max_concurrent`, the number of samples that grow at the same time (64), and whatever
+            else `CH3.evaluation.writers.ModelWriter` takes.
 
     Yields:
-        Pairs of the problem, as it was given, and its `Consensus`, in the order in which they are
-        done. Each is what the problem gives alone. A prompt that fills the model's context gets one
-        without any samples, as `CH3.evaluation.answers.model_answers` gives an empty answer: the
-        votes on other problems go on.
+        Pairs of the problem, as it was given, and its `Consensus`, in the order in which the votes
+        end. Each is what the problem gives alone. A prompt that fills the model's context gets a
+        consensus without samples; the votes on other problems go on.
 
     Raises:
-        ValueError: `num_samples`, `wave`, `max_rows` or `max_new_tokens` is less than 1, a filter
-            or the rule cannot be what it was said to be; or, when its turn comes, a prompt is empty
-            or not of this vocabulary.
+        ValueError: `num_samples`, `wave`, `max_concurrent` or `max_new_tokens` is less than 1, or a
+            filter or the rule is not valid; or, when its turn comes, a prompt is empty or holds an
+            id that is not in the vocabulary.
         FloatingPointError: the model's logits are not numbers.
     """
-    for name, value in (
-        ("num_samples", num_samples),
-        ("max_new_tokens", max_new_tokens),
-        ("wave", wave),
-    ):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} is {value}: expected at least 1")
+    # 1. Make the sampler, and the writer that draws with it; a text is a whole prompt.
     filters = [sampling.temperature(temperature)]
     filters += [] if top_k is None else [sampling.top_k(top_k)]
     filters += [] if top_p is None else [sampling.top_p(top_p)]
     filters += [] if min_p is None else [sampling.min_p(min_p)]
-    batching = ContinuousBatching(
-        model, sampler=sampler(*filters), stop_ids=tokenizer.stop_ids, **queue
+    writer = ModelWriter(
+        model,
+        tokenizer,
+        template="{problem}",
+        max_new_tokens=max_new_tokens,
+        sampler=sampler(*filters),
+        seed=seed,
+        **queue,
     )
-    rule, context = stopping_rule(early_stopping), model.config.max_position_embeddings
-
-    def ballots() -> Iterator[Ballot]:
-        for problem, prompt in problems:
-            ids = _token_ids(tokenizer, prompt)
-            room = min(max_new_tokens, context - len(ids))
-            begin = partial(_begin, batching, ids, room, seed)
-            yield Ballot(
-                problem,
-                num_samples if room > 0 else 0,
-                rule,
-                wave,
-                begin,
-                partial(_read, tokenizer),
-            )
-
-    return _hold(batching, ballots())
+    # 2. Hold the votes, and sum up each when it is over.
+    ballots = votes(writer, problems, num_samples, early_stopping, wave)
+    return ((ballot.problem, _consensus(ballot, num_samples)) for ballot in ballots)
 
 
-def _token_ids(tokenizer: Qwen3Tokenizer, prompt: str | Sequence[int]) -> list[int]:
-    return tokenizer.encode(prompt) if isinstance(prompt, str) else [int(token) for token in prompt]
-
-
-def _begin(
-    batching: ContinuousBatching, prompt: list[int], max_new_tokens: int, seed: int, number: int
-) -> Task:
-    """Put sample `number` of a prompt into the queue."""
-    return batching.submit(prompt, max_new_tokens, generator=sample_generator(seed, prompt, number))
-
-
-def _read(tokenizer: Qwen3Tokenizer, task: Task) -> Sample:
-    """The sample that a finished text is."""
-    text, logprobs = tokenizer.decode(task.begun.tokens), task.begun.logprobs
-    return Sample(extract_answer(text), sum(logprobs) / len(logprobs), len(logprobs), text)
-
-
-def _hold(
-    batching: ContinuousBatching, ballots: "Iterator[Ballot]"
-) -> Iterator[tuple[Any, Consensus]]:
-    """Hold as many votes at a time as fill the batch, until there are no more."""
-    ballot_of: dict[Task, Ballot] = {}
-    while True:
-        while batching.has_room and (ballot := next(ballots, None)) is not None:
-            ballot_of |= dict.fromkeys(ballot.begin_wave(), ballot)
-            if not ballot.tasks:  # there is no room for any
-                yield ballot.problem, ballot.result()
-        if not batching:
-            return
-        for ballot in dict.fromkeys(ballot_of.pop(task) for task in batching.step()):
-            if ballot.count():
-                for task in ballot.tasks:
-                    batching.cancel(task)
-                    ballot_of.pop(task, None)
-                yield ballot.problem, ballot.result()
-            elif len(ballot.samples) == len(ballot.tasks):
-                ballot_of |= dict.fromkeys(ballot.begin_wave(), ballot)
-
-
-@dataclass(eq=False)
-class Ballot:
-    """The vote on one problem, while it is held.
-
-    Attributes:
-        problem: whatever tells it from the others.
-        num_samples, rule, wave: as in `self_consistency_many`; no samples, if the context has no
-            room for them.
-        begin: puts the sample of a number into the queue.
-        read: makes a `Sample` of a finished text.
-        tasks: the samples that were begun.
-        samples: those that were counted, which are the first of the tasks.
-    """
-
-    problem: Any
-    num_samples: int
-    rule: StoppingRule
-    wave: int | None
-    begin: Callable[[int], Task]
-    read: Callable[[Task], Sample]
-    tasks: list[Task] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-
-    def begin_wave(self) -> list[Task]:
-        """Begin the next wave."""
-        begun, wanted = len(self.tasks), self.wave or self.rule.wave(self.samples, self.num_samples)
-        new = [self.begin(number) for number in range(begun, min(begun + wanted, self.num_samples))]
-        self.tasks += new
-        return new
-
-    def count(self) -> bool:
-        """Count the samples that have ended, in sample order; True if the vote is over, whatever
-        else is running.
-        """
-        for task in self.tasks[len(self.samples) :]:
-            if task.row is None or not task.row.finished:
-                return False
-            self.samples.append(self.read(task))
-            counted = len(self.samples)
-            if counted == self.num_samples or self.rule.stops(self.samples, self.num_samples):
-                return True
-        return False
-
-    def result(self) -> Consensus:
-        """The outcome; rows that are still running must have been cancelled."""
-        rows = [task.row for task in self.tasks if task.row is not None]
-        tokens = sum(len(row.logprobs) for row in rows)
-        return Consensus(
-            self.samples, majority_vote(self.samples), self.num_samples, len(rows), tokens
-        )
+def _consensus(ballot: Ballot[P], num_samples: int) -> Consensus:
+    """Sum up a vote that is over."""
+    groups = majority_vote(ballot.samples).groups
+    if ballot.failure is not None:  # the context has no room
+        return Consensus(groups, [], 0, 0, 0)
+    return Consensus(groups, ballot.samples, num_samples, len(ballot.drawn), ballot.tokens)

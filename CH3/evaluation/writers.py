@@ -8,7 +8,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
@@ -16,6 +16,9 @@ from CH2.continuous_batching import ContinuousBatching, Task
 from CH2.decoding import Sampler, greedy
 from CH2.prompts import CHAIN_OF_THOUGHT, encode_chat_prompt, render
 from CH2.seeds import sample_generator
+
+# what a writer is asked: the text of a problem; a model also takes the token ids of a prompt
+Asked = TypeVar("Asked", contravariant=True)
 
 NO_ROOM = "no room"  # the finish reason of a text whose prompt fills the model's context
 
@@ -45,7 +48,7 @@ class Text:
     error: Exception | None = None
 
 
-class Writer(Protocol):
+class Writer(Protocol[Asked]):
     """Generates texts, many at a time: a model in this process, or a server."""
 
     @property
@@ -55,7 +58,7 @@ class Writer(Protocol):
     def __bool__(self) -> bool:
         """Return True if texts are under way."""
 
-    def begin(self, problem: str, number: int) -> Hashable:
+    def begin(self, problem: Asked, number: int) -> Hashable:
         """Start a text about a problem, or queue it where there is no room.
 
         Args:
