@@ -9,9 +9,8 @@
   refused
 """
 
-import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
@@ -187,17 +186,6 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     begun = (ends - weights <= target) & (weights > 0)
     places = torch.where(begun, torch.arange(len(columns), device=logits.device), 0).amax(dim=-1)
     return columns[places]
-
-
-def sample_generator(seed: int, prompt: Sequence[int], sample: int) -> torch.Generator:
-    """Return the random generator of one sample, fixed by seed, prompt ids and sample number alone.
-
-    PyTorch's generator on the CPU takes 32 bits of a seed. Seed and prompt are hashed to a first
-    value, and the sample's number is added: two samples of one prompt never have the same numbers,
-    samples of two prompts hardly ever.
-    """
-    digest = hashlib.sha256(repr((int(seed), [int(token) for token in prompt])).encode()).digest()
-    return torch.Generator().manual_seed((int.from_bytes(digest[:4], "big") + sample) % 2**32)
 
 
 def _largest(logits: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,8 @@ import random
 import pytest
 import torch
 
-from CH4.sampling import inverse_cdf, min_p, sample_generator, sampler, temperature, top_k, top_p
+from CH2.seeds import sample_generator
+from CH4.sampling import inverse_cdf, min_p, sampler, temperature, top_k, top_p
 
 INF = math.inf
 DTYPES = (torch.float64, torch.float32, torch.bfloat16)
