@@ -163,29 +163,37 @@ def _held(
             ballot.tickets.append(ballot.begin(number))
             ballot_of[ballot.tickets[-1]] = ballot
 
-    while True:
-        # 1. Begin votes on further problems while the writer has room.
-        while writer.has_room and (pair := next(problems, None)) is not None:
-            problem, prompt = pair
-            begin_wave(Ballot(problem, partial(writer.begin, prompt)))
-        if not writer:
-            return
-        # 2. Wait for texts, and hand each to its ballot.
-        touched: dict[Ballot[P], None] = {}  # in the order of their first text
-        for ticket, text in writer.finished():
-            ballot = ballot_of.pop(ticket)
-            ballot.texts[ticket] = text
-            touched[ballot] = None
-        # 3. Count. A vote that is over cancels its other texts; one that has counted all it began
-        #    begins its next wave.
-        for ballot in touched:
-            if ballot.count(rule, num_samples):
-                for ticket in ballot.tickets:
-                    if ballot_of.pop(ticket, None) is not None:
-                        ballot.texts[ticket] = writer.cancel(ticket)
-                yield ballot
-            elif len(ballot.samples) == len(ballot.tickets):
-                begin_wave(ballot)
+    def cancel_rest(ballot: Ballot[P]) -> None:
+        for ticket in ballot.tickets:
+            if ballot_of.pop(ticket, None) is not None:
+                ballot.texts[ticket] = writer.cancel(ticket)
+
+    try:
+        while True:
+            # 1. Begin votes on further problems while the writer has room.
+            while writer.has_room and (pair := next(problems, None)) is not None:
+                problem, prompt = pair
+                begin_wave(Ballot(problem, partial(writer.begin, prompt)))
+            if not ballot_of:
+                return
+            # 2. Wait for texts, and hand each to its ballot.
+            touched: dict[Ballot[P], None] = {}  # in the order of their first text
+            for ticket, text in writer.finished():
+                ballot = ballot_of.pop(ticket)
+                ballot.texts[ticket] = text
+                touched[ballot] = None
+            # 3. Count. A vote that is over cancels its other texts; one that has counted all it
+            #    began begins its next wave.
+            for ballot in touched:
+                if ballot.count(rule, num_samples):
+                    cancel_rest(ballot)
+                    yield ballot
+                elif len(ballot.samples) == len(ballot.tickets):
+                    begin_wave(ballot)
+    finally:
+        # 4. When the reader stops early, cancel the texts of all votes that are still held.
+        for ballot in set(ballot_of.values()):
+            cancel_rest(ballot)
 
 
 def self_consistency(
