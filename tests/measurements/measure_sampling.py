@@ -1,11 +1,12 @@
-"""What sampling costs, and how often rounding changes a sample:
-`python tests/measurements/measure_sampling.py`.
+"""Measure the time of sampling, and how often rounding changes a sample.
 
-- top-p looks at a few of the largest logits first; beside it, the time of sorting the whole
-  vocabulary
+    python tests/measurements/measure_sampling.py
+
+- top-p looks at a few of the largest logits first; the time of sorting the whole vocabulary is
+  printed beside it
 - a sample in a batch has the random numbers that it has alone, but its logits can differ in the
-  last bit, as sums are ordered differently; in float64 no sample changes, as the tests demand; for
-  float32 and bfloat16 this prints the rate
+  last bit, as sums are ordered differently. In float64 no sample changes, as the tests demand; for
+  float32 and bfloat16 the rate is printed
 """
 
 import argparse
@@ -30,7 +31,7 @@ ROWS, VOCAB = 8, 151_936  # Qwen3's vocabulary
 
 
 def measure_top_p(repetitions: int) -> None:
-    """Print one line for each of several kinds of distribution, from peaked to flat."""
+    """Print one line per kind of distribution, from peaked to flat."""
     generator = torch.Generator().manual_seed(0)
     uniform = torch.rand(ROWS, generator=generator, dtype=torch.float64)
     for spread in (6, 4, 3, 1):
@@ -43,15 +44,14 @@ def measure_top_p(repetitions: int) -> None:
             lambda logits=logits: sampler(temperature(0.8), top_p(0.9))(logits, uniform),
         )
         print(
-            f"({ROWS}, {VOCAB}) logits of spread {spread}, nuclei of {kept.min()} to {kept.max()} tokens: a sort "
-            f"{times[0]:.1f} ms, top_p(0.9) {times[1]:.1f} ms, temperature, top_p and drawing {times[2]:.1f} ms"
+            f"({ROWS}, {VOCAB}) logits of spread {spread}, nuclei of {kept.min()} to {kept.max()} "
+            f"tokens: a sort {times[0]:.1f} ms, top_p(0.9) {times[1]:.1f} ms, "
+            f"temperature, top_p and drawing {times[2]:.1f} ms"
         )
 
 
 def alternate(repetitions: int, *functions: Callable) -> list[float]:
-    """Median milliseconds of each function, called in turn so that a busy machine slows all of
-    them.
-    """
+    """Return each function's median time in ms; called in turn, so that load slows all alike."""
     times = [[] for _ in functions]
     for _ in range(repetitions + 1):
         for function, measured in zip(functions, times, strict=True):
@@ -62,7 +62,7 @@ def alternate(repetitions: int, *functions: Callable) -> list[float]:
 
 
 def measure_divergence(name: str, problems: int, num_samples: int, max_new_tokens: int) -> None:
-    """Print one line for each dtype."""
+    """Print one line per dtype."""
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
         model, tokenizer = load_qwen3(name, dtype=dtype)
         settings = {"max_new_tokens": max_new_tokens, "temperature": 0.8, "top_p": 0.9}
@@ -71,18 +71,19 @@ def measure_divergence(name: str, problems: int, num_samples: int, max_new_token
             for problem in test_set()[:: 500 // problems][:problems]
         ]
         together = self_consistency_many(
-            model, tokenizer, enumerate(prompts), num_samples, **settings, max_rows=64
+            model, tokenizer, enumerate(prompts), num_samples, **settings, max_concurrent=64
         )
         different = 0
         for number, consensus in together:
             alone = self_consistency(
-                model, tokenizer, prompts[number], num_samples, **settings, max_rows=1
+                model, tokenizer, prompts[number], num_samples, **settings, max_concurrent=1
             )
             pairs = zip(consensus.samples, alone.samples, strict=True)
             different += sum(in_batch.text != by_itself.text for in_batch, by_itself in pairs)
         drawn = problems * num_samples
         print(
-            f"{dtype!s:15s} {different} of {drawn} samples differ between a batch of {min(drawn, 64)} and alone"
+            f"{dtype!s:15s} {different} of {drawn} samples differ between a batch of "
+            f"{min(drawn, 64)} and alone"
         )
 
 

@@ -1,10 +1,12 @@
-"""How much faster are samples that share a batch?
-`python tests/measurements/measure_shared_prefix.py`.
+"""Measure how much faster samples are that share a batch and one prefill.
 
-Draws samples of one prompt from a model with random weights, in turn: all in one batch that shares
-the prompt, one after another, each of which reads the prompt again, and one after another with the
-book's package, if that is installed (`pip install reasoning-from-scratch==0.2.0`). Prints tokens
-per second and ratios, medians of several rounds."""
+    python tests/measurements/measure_shared_prefix.py
+
+Samples of one prompt are drawn from a model with random weights: all in one batch that shares the
+prompt; one after another, so that each reads the prompt again; and one after another with the
+book's package, if it is installed (`pip install reasoning-from-scratch==0.2.0`). Tokens per second
+and ratios are printed, medians of several rounds.
+"""
 
 import argparse
 import time
@@ -23,47 +25,46 @@ TEMPERATURE, TOP_P = 0.8, 0.9
 
 
 class NoTokenizer:
-    """Random weights write no text: what is counted are tokens, and none of them stops."""
+    """A tokenizer for random weights, whose tokens are counted and not read; no token stops."""
 
     stop_ids = ()
 
     def decode(self, ids: list[int]) -> str:
-        """Nothing to read."""
+        """Return no text."""
         return ""
 
 
 def in_one_batch(
     model: Qwen3Model, prompt: list[int], num_samples: int, tokens: int, seed: int = 0
 ) -> int:
-    """Number of tokens drawn."""
+    """Draw the samples; return the number of tokens drawn."""
     settings = {"temperature": TEMPERATURE, "top_p": TOP_P, "max_new_tokens": tokens, "seed": seed}
     return self_consistency(model, NoTokenizer(), prompt, num_samples, **settings).tokens
 
 
 def one_by_one(model: Qwen3Model, prompt: list[int], num_samples: int, tokens: int) -> int:
-    """Number of tokens drawn."""
+    """Draw the samples; return the number of tokens drawn."""
     return sum(in_one_batch(model, prompt, 1, tokens, seed) for seed in range(num_samples))
 
 
 def book_model(shape: str, dtype: torch.dtype):
-    """The book's model of the same shape, and the function of its fourth chapter that draws a
-    sample.
-    """
+    """Return the book's model of the same shape, and its fourth chapter's sampling function."""
     from reasoning_from_scratch.ch04 import generate_text_top_p_stream_cache
     from reasoning_from_scratch.qwen3 import Qwen3Model as BookModel
 
     config = shape_config(shape)
     settings = {
-        "vocab_size": config.vocab_size, "context_length": config.max_position_embeddings, "dtype": dtype,
-        "emb_dim": config.hidden_size, "hidden_dim": config.intermediate_size, "n_layers": config.num_hidden_layers,
-        "n_heads": config.num_attention_heads, "n_kv_groups": config.num_key_value_heads, "head_dim": config.head_dim,
-        "qk_norm": True, "rope_base": config.rope_theta,
+        "vocab_size": config.vocab_size, "context_length": config.max_position_embeddings,
+        "emb_dim": config.hidden_size, "hidden_dim": config.intermediate_size,
+        "n_layers": config.num_hidden_layers, "n_heads": config.num_attention_heads,
+        "n_kv_groups": config.num_key_value_heads, "head_dim": config.head_dim,
+        "qk_norm": True, "rope_base": config.rope_theta, "dtype": dtype,
     }  # fmt: skip
     return BookModel(settings).eval(), generate_text_top_p_stream_cache
 
 
 def by_the_book(book, prompt: list[int], num_samples: int, tokens: int) -> int:
-    """Number of tokens drawn."""
+    """Draw the samples; return the number of tokens drawn."""
     model, stream = book
     ids = torch.tensor([prompt])
     return sum(
@@ -73,9 +74,7 @@ def by_the_book(book, prompt: list[int], num_samples: int, tokens: int) -> int:
 
 
 def speeds(rounds: int, ways: dict[str, Callable[[], int]]) -> dict[str, float]:
-    """Median tokens per second of each way, measured in turn so that a busy machine slows all of
-    them.
-    """
+    """Return each way's median tokens per second; measured in turn, so that load slows all alike."""
     measured = {name: [] for name in ways}
     for _ in range(rounds):
         for name, draw in ways.items():
@@ -86,7 +85,7 @@ def speeds(rounds: int, ways: dict[str, Callable[[], int]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print a line for each way to draw."""
+    """Print one line per way to draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="0.6B")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
@@ -109,17 +108,17 @@ def main() -> None:
         ways["by the book, one by one"] = lambda: by_the_book(book, *drawing)
     else:
         print(
-            "the book's package is not installed, so it is left out: pip install reasoning-from-scratch==0.2.0"
+            "the book's package is not installed, so it is left out: "
+            "pip install reasoning-from-scratch==0.2.0"
         )
     measured = speeds(arguments.rounds, ways)
     print(
-        f"{arguments.samples} samples of {arguments.tokens} tokens after {arguments.prompt_tokens}, shape "
-        f"{arguments.shape}, {arguments.dtype}, {torch.get_num_threads()} threads"
+        f"{arguments.samples} samples of {arguments.tokens} tokens after {arguments.prompt_tokens}, "
+        f"shape {arguments.shape}, {arguments.dtype}, {torch.get_num_threads()} threads"
     )
     for name, speed in measured.items():
-        print(
-            f"{name:25s} {speed:8.1f} tokens/s; the batch is {measured['in one batch'] / speed:.2f} times as fast"
-        )
+        ratio = measured["in one batch"] / speed
+        print(f"{name:25s} {speed:8.1f} tokens/s; the batch is {ratio:.2f} times as fast")
 
 
 if __name__ == "__main__":
