@@ -68,7 +68,7 @@ class Decided(StoppingRule):
 
 
 def _at_best(samples: Sequence[Sample], left: int) -> tuple[int, float]:
-    """Return a group's votes and mean log-probability if `left` samples of probability 1 join it."""
+    """Return a group's votes and mean log-probability after `left` certain samples join it."""
     votes = len(samples) + left
     return votes, math.fsum(sample.logprob for sample in samples) / votes
 

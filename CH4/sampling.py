@@ -189,7 +189,7 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
 
 
 def _largest(logits: torch.Tensor) -> torch.Tensor:
-    """Return each row's largest logit, `(rows, 1)`; raise FloatingPointError if one is not finite."""
+    """Return each row's largest logit, `(rows, 1)`, which must be finite."""
     largest = logits.amax(dim=-1, keepdim=True)  # NaN if the row holds one
     if not largest.isfinite().all():
         wrong = largest[~largest.isfinite()][0].item()

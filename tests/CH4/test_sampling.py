@@ -212,8 +212,10 @@ def test_tokens_are_drawn_in_proportion_to_their_probabilities(filters):
 
 def test_samples_of_one_prompt_and_of_neighbouring_seeds_are_independent():
     """First random numbers of many generators, and pairs of them, are uniform."""
-    draws = torch.tensor([[torch.rand(1, generator=sample_generator(seed, [5, 6], k), dtype=torch.float64).item()
-                           for k in range(200)] for seed in range(50)])  # fmt: skip
+    generators = [[sample_generator(seed, [5, 6], k) for k in range(200)] for seed in range(50)]
+    draws = torch.tensor(
+        [[torch.rand(1, generator=one, dtype=torch.float64) for one in row] for row in generators]
+    )
     cells = torch.full((16,), 1 / 16, dtype=torch.float64)
     assert abs(chi_square((draws.flatten() * 16).long().bincount(minlength=16), cells)) < 3
     quarter = (draws * 4).long()

@@ -74,7 +74,7 @@ def by_the_book(book, prompt: list[int], num_samples: int, tokens: int) -> int:
 
 
 def speeds(rounds: int, ways: dict[str, Callable[[], int]]) -> dict[str, float]:
-    """Return each way's median tokens per second; measured in turn, so that load slows all alike."""
+    """Return each way's median tokens per second; in turn, so that load slows all alike."""
     measured = {name: [] for name in ways}
     for _ in range(rounds):
         for name, draw in ways.items():
@@ -113,8 +113,9 @@ def main() -> None:
         )
     measured = speeds(arguments.rounds, ways)
     print(
-        f"{arguments.samples} samples of {arguments.tokens} tokens after {arguments.prompt_tokens}, "
-        f"shape {arguments.shape}, {arguments.dtype}, {torch.get_num_threads()} threads"
+        f"{arguments.samples} samples of {arguments.tokens} tokens after "
+        f"{arguments.prompt_tokens}, shape {arguments.shape}, {arguments.dtype}, "
+        f"{torch.get_num_threads()} threads"
     )
     for name, speed in measured.items():
         ratio = measured["in one batch"] / speed
