@@ -1,48 +1,52 @@
-"""The problems of an evaluation: ours, which ship with the repository, MATH-500, or a file of your
-own.
+"""The problems of an evaluation: ours, which ship with the repository, MATH-500, or your own file.
 
 - every file has the fields of MATH-500 (Lightman et al., 2023, https://arxiv.org/abs/2305.20050)
 - MATH-500 is downloaded on first use, as its text is not ours to ship
-- a file is checked before the first problem is answered, not when the last one turns out to lack
-  its answer
+- a file is checked as a whole before the first problem is answered
+- importing this module takes no time: no torch, no matplotlib
 """
 
-import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
-from huggingface_hub import HfApi, hf_hub_download
-
-from Appendixes.command_line import first_line
+from Appendixes.command_line import first_line, parse_json, read_json, write_json
 
 FOLDER = Path(__file__).resolve().parent
 ARITHMETIC500_FILE = FOLDER / "arithmetic500_test.json"
 MATH500_FILE = FOLDER / "math500_test.json"
 MATH500_HUB_NAME, MATH500_HUB_FILE, MATH500_SIZE = "HuggingFaceH4/MATH-500", "test.jsonl", 500
-TEXT_FIELDS = ("problem", "solution", "answer", "subject", "unique_id")
-FIELDS = (*TEXT_FIELDS, "level")
-HUB_TIMEOUT = 10  # seconds
+HUB_TIMEOUT = 10  # seconds to wait for the Hub's first reply
 
 
-def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[dict]:
+class Problem(TypedDict):
+    """One problem, with the fields of MATH-500; `solution` may be empty."""
+
+    problem: str
+    solution: str
+    answer: str
+    subject: str
+    level: int
+    unique_id: str
+
+
+FIELDS = tuple(Problem.__annotations__)
+
+
+def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[Problem]:
     """Read the problems of an evaluation.
 
     Args:
         name_or_path: `"arithmetic500"` (ships with the repository), `"math500"`, or the path of a
-            `.json` file that holds a list or a `.jsonl` file with one problem a line. `"math500"`
+            `.json` file that holds a list or a `.jsonl` file with one problem per line. `"math500"`
             is the file that the environment variable `MATH500_JSON` names; if that is not set,
             `CH3/math500_test.json`, downloaded when it is not there.
-        limit: only the first so many; None: all.
-
-    Returns:
-        Dictionaries with the texts `problem`, `solution`, `answer`, `subject` and `unique_id`, and
-        the number `level`.
+        limit: number of problems to keep, from the first on; None: all.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not JSON or holds no problems; a problem lacks a field, or its
-            `unique_id` is another's.
+        ValueError: the file is not JSON or holds no problems; a problem lacks a field, or two have
+            the same `unique_id`; `limit` is less than 1.
         ConnectionError: MATH-500 is not on disk, and the Hub cannot be reached.
     """
     if limit is not None and limit < 1:
@@ -50,25 +54,26 @@ def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[di
     return read_problems(_find(str(name_or_path)))[:limit]
 
 
-def read_problems(path: Path) -> list[dict]:
+def read_problems(path: Path) -> list[Problem]:
     """Read and check one file of problems; see `load_problems`."""
     rows = _read_rows(path)
     if not rows:
         raise ValueError(f"{path} holds no problems")
-    problems = [
-        _checked(row, f"{path}, problem {number}") for number, row in enumerate(rows, start=1)
-    ]
     first_number: dict[str, int] = {}
-    for number, problem in enumerate(problems, start=1):
+    problems = []
+    for number, row in enumerate(rows, start=1):
+        problem = _checked(row, f"{path}, problem {number}")
+        problems.append(problem)
         unique_id = problem["unique_id"]
-        if first_number.setdefault(unique_id, number) != number:
+        if (first := first_number.setdefault(unique_id, number)) != number:
             raise ValueError(
-                f"{path}: problems {first_number[unique_id]} and {number} have one unique_id, {unique_id}"
+                f"{path}: problems {first} and {number} have one unique_id, {unique_id}"
             )
     return problems
 
 
 def _find(name: str) -> Path:
+    """Return the file of a set of problems; MATH-500 is downloaded if it is nowhere."""
     if name == "arithmetic500":
         return ARITHMETIC500_FILE
     if name != "math500":
@@ -81,57 +86,44 @@ def _find(name: str) -> Path:
 
 
 def _download_math500() -> None:
-    """Fetch MATH-500 from the Hub; `MATH500_FILE` appears at once and whole."""
+    """Fetch MATH-500 from the Hub; `MATH500_FILE` appears whole or not at all."""
+    from huggingface_hub import HfApi, hf_hub_download  # takes half a second, and is rarely needed
+
     try:
-        # asks once, where a download asks again and again
+        # one attempt to reach the Hub, where a download makes several
         HfApi().dataset_info(MATH500_HUB_NAME, timeout=HUB_TIMEOUT)
         downloaded = hf_hub_download(MATH500_HUB_NAME, MATH500_HUB_FILE, repo_type="dataset")
-    # the library lets through what its HTTP client raises, which differs by version
+    # the library passes on its HTTP client's exceptions, which differ by version
     except Exception as error:
         raise ConnectionError(
-            f"MATH-500 could not be downloaded from the Hub ({type(error).__name__}: {first_line(error)}). Connect to "
-            f"a network and try again, or get {MATH500_HUB_FILE} of the dataset {MATH500_HUB_NAME} by other means and "
-            "set the environment variable MATH500_JSON to its path"
+            f"MATH-500 could not be downloaded from the Hub ({type(error).__name__}: "
+            f"{first_line(error)}). Connect to a network and try again, or get {MATH500_HUB_FILE} "
+            f"of the dataset {MATH500_HUB_NAME} by other means and set the environment variable "
+            "MATH500_JSON to its path"
         ) from None
     problems = read_problems(Path(downloaded))
     if len(problems) != MATH500_SIZE:
         raise ValueError(
-            f"{downloaded} has {len(problems)} problems, MATH-500 has {MATH500_SIZE}; delete it, try again"
+            f"{downloaded} has {len(problems)} problems, MATH-500 has {MATH500_SIZE}; delete it, "
+            "try again"
         )
-    # several processes may start at once
-    part = MATH500_FILE.with_name(f"{MATH500_FILE.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(problems, indent=1) + "\n", encoding="ascii")
-    part.replace(MATH500_FILE)
+    write_json(MATH500_FILE, problems, indent=1)
 
 
-def _read_rows(path: Path) -> list:
-    """The entries of a `.json` or `.jsonl` file, whatever they are."""
+def _read_rows(path: Path) -> list[Any]:
+    """Read the entries of a `.json` or `.jsonl` file, unchecked."""
     if not path.is_file():
         raise FileNotFoundError(
             f"no file {path}: give 'arithmetic500', 'math500', or a .json or .jsonl file"
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in UTF-8 ({error})") from None
-    if path.suffix == ".jsonl":
-        lines = enumerate(text.split("\n"), start=1)
-        return [_parsed(line, f"{path}, line {number}") for number, line in lines if line.strip()]
-    rows = _parsed(text, str(path))
-    if not isinstance(rows, list):
-        raise ValueError(f"{path} holds a {type(rows).__name__}, expected a list of problems")
-    return rows
+    if path.suffix != ".jsonl":
+        return read_json(path, list)
+    lines = enumerate(path.read_bytes().split(b"\n"), start=1)
+    return [parse_json(line, f"{path}, line {number}") for number, line in lines if line.strip()]
 
 
-def _parsed(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place} is not valid JSON ({error})") from None
-
-
-def _checked(row: Any, place: str) -> dict:
-    """The fields of a problem, when all are there and of the right type."""
+def _checked(row: Any, place: str) -> Problem:
+    """Return the fields of a problem, if all are there and of the right type."""
     if not isinstance(row, dict):
         raise ValueError(
             f"{place} is a {type(row).__name__}, expected an object with {', '.join(FIELDS)}"
@@ -139,9 +131,9 @@ def _checked(row: Any, place: str) -> dict:
     missing = [name for name in FIELDS if name not in row]
     if missing:
         raise ValueError(f"{place} has no {', '.join(missing)}")
-    for name in TEXT_FIELDS:
-        if not isinstance(row[name], str) or not (row[name].strip() or name == "solution"):
-            raise ValueError(f"{place}: {name} is {row[name]!r}, expected text")
-    if type(row["level"]) is not int:
-        raise ValueError(f"{place}: level is {row['level']!r}, expected a whole number")
-    return {name: row[name] for name in FIELDS}
+    for name, kind in Problem.__annotations__.items():
+        empty = kind is str and name != "solution" and not str(row[name]).strip()
+        if type(row[name]) is not kind or empty:
+            expected = "text" if kind is str else "an integer"
+            raise ValueError(f"{place}: {name} is {row[name]!r}, expected {expected}")
+    return cast(Problem, {name: row[name] for name in FIELDS})

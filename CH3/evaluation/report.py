@@ -1,5 +1,7 @@
-"""What an evaluation's results say: shares with their intervals, by level and by subject, as text,
-numbers, a picture.
+"""Accuracy with its intervals, by level and by subject: as text, as numbers, as a picture.
+
+    python -m CH3.evaluation.report out.jsonl                       the results of one process
+    python -m CH3.evaluation.report "out.shard-*-of-8.jsonl"        those of eight, added up
 
 - a share of few problems is uncertain; each comes with the interval that says how much
 - the interval is Wilson's (1927, https://doi.org/10.1080/01621459.1927.10502953), which holds for
@@ -7,17 +9,28 @@ numbers, a picture.
   DasGupta, 2001)
 """
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
+from Appendixes.command_line import (
+    argument_parser,
+    output_file,
+    refuse,
+    table,
+    write_json,
+    write_whole,
+)
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, describe, new_picture
+from CH3.evaluation.results import Result, Settings, read_shards
 
 
 def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval of a share; 95 % for the default `z`.
+    """Compute the interval of a share; 95 % for the default `z`.
 
     Raises:
         ValueError: `hits` is not between 0 and `total`, or `total` is 0.
@@ -35,40 +48,55 @@ def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, floa
 
 
 @dataclass(frozen=True)
-class Share:
-    """So many of so many."""
+class Estimate:
+    """A number with its 95 % interval; `total` is the number of cases where it is a share of them.
 
-    hits: int
-    total: int
+    >>> print(Estimate.of_count(8, 10))
+     80.0%  (95 % interval 49.0% to 94.3%)  8 of 10
+    """
+
+    value: float
+    low: float
+    high: float
+    total: int | None = None
 
     @classmethod
-    def of(cls, outcomes: Iterable[bool]) -> "Share":
-        """Count what is true."""
-        outcomes = list(outcomes)
-        return cls(sum(outcomes), len(outcomes))
+    def of_count(cls, hits: int, total: int) -> "Estimate":
+        """Estimate a share from a count out of a total, with Wilson's interval.
 
-    @property
-    def value(self) -> float:
-        """Between 0 and 1."""
-        return self.hits / self.total
+        Raises:
+            ValueError: as `wilson_interval` does.
+        """
+        low, high = wilson_interval(hits, total)
+        return cls(hits / total, low, high, total)
+
+    @classmethod
+    def of(cls, outcomes: Iterable[bool]) -> "Estimate":
+        """Estimate the share of outcomes that are true."""
+        outcomes = list(outcomes)
+        return cls.of_count(sum(outcomes), len(outcomes))
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, by Wilson."""
-        return wilson_interval(self.hits, self.total)
+        """Return the two ends of the interval."""
+        return self.low, self.high
+
+    @property
+    def cells(self) -> list[str]:
+        """Return value, interval and count as texts, the cells of a table."""
+        counts = "" if self.total is None else f"{round(self.value * self.total)} of {self.total}"
+        return [f"{self.value:.1%}", f"{self.low:.1%} to {self.high:.1%}", counts]
 
     def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.value:6.1%}  (95 % interval {low:.1%} to {high:.1%})  {self.hits} of {self.total}"
+        value, interval, counts = self.cells
+        return f"{value:>6}  (95 % interval {interval})  {counts}".rstrip()
 
-    def numbers(self) -> dict:
-        """As JSON can hold it."""
-        return {
-            "share": self.value,
-            "interval": list(self.interval),
-            "hits": self.hits,
-            "total": self.total,
-        }
+    def numbers(self) -> dict[str, float]:
+        """Return the numbers as JSON can hold them."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high}
+        if self.total is None:
+            return numbers
+        return {**numbers, "hits": round(self.value * self.total), "total": self.total}
 
 
 @dataclass(frozen=True)
@@ -76,22 +104,21 @@ class Report:
     """An evaluation in numbers.
 
     Attributes:
-        accuracy: problems answered rightly.
-        answered: problems with any answer that could be found in the text.
+        accuracy: share of problems answered rightly.
+        answered: share of problems with any answer that could be found in the text.
         by_level, by_subject: accuracy of each, in order.
-        mean_tokens: generated for a problem.
+        mean_tokens: mean number of tokens generated per problem.
     """
 
-    accuracy: Share
-    answered: Share
-    by_level: dict[int, Share]
-    by_subject: dict[str, Share]
+    accuracy: Estimate
+    answered: Estimate
+    by_level: dict[Any, Estimate]
+    by_subject: dict[Any, Estimate]
     mean_tokens: float
 
     @classmethod
-    def of(cls, results: Sequence[dict]) -> "Report":
-        """Count results, of which `correct`, `extracted`, `level`, `subject` and `tokens` are
-        needed.
+    def of(cls, results: Sequence[Result]) -> "Report":
+        """Count results, of which `correct`, `extracted`, `level`, `subject` and `tokens` are used.
 
         Raises:
             ValueError: there are none.
@@ -99,24 +126,22 @@ class Report:
         if not results:
             raise ValueError("no results, nothing to report")
         return cls(
-            Share.of(result["correct"] for result in results),
-            Share.of(result["extracted"] is not None for result in results),
+            Estimate.of(result["correct"] for result in results),
+            Estimate.of(result["extracted"] is not None for result in results),
             accuracy_by("level", results),
             accuracy_by("subject", results),
             sum(result["tokens"] for result in results) / len(results),
         )
 
     def __str__(self) -> str:
-        width = max(map(len, ("with an answer", *self.by_subject)))
         rows = {"accuracy": self.accuracy, "with an answer": self.answered}
-        rows |= {
-            f"level {level}": share for level, share in self.by_level.items()
-        } | self.by_subject
-        lines = [f"{name:{width}s} {share}" for name, share in rows.items()]
-        return "\n".join([*lines, f"{'mean tokens':{width}s} {self.mean_tokens:6.1f}"])
+        rows |= {f"level {level}": share for level, share in self.by_level.items()}
+        cells = [[name, *share.cells] for name, share in (rows | self.by_subject).items()]
+        shares = table(["", "share", "95 % interval", "problems"], cells)
+        return f"{shares}\n\nmean number of tokens per problem: {self.mean_tokens:.1f}"
 
-    def numbers(self) -> dict:
-        """As JSON can hold it."""
+    def numbers(self) -> dict[str, Any]:
+        """Return the numbers as JSON can hold them."""
         return {
             "accuracy": self.accuracy.numbers(),
             "answered": self.answered.numbers(),
@@ -126,51 +151,43 @@ class Report:
         }
 
 
-def accuracy_by(name: str, results: Sequence[dict]) -> dict:
-    """Accuracy for each value of a field, such as `"level"`, in order; `correct` is needed too."""
-    groups: dict = {}
+def accuracy_by(
+    name: Literal["level", "subject"], results: Sequence[Result]
+) -> dict[Any, Estimate]:
+    """Compute the accuracy for each value of a field, in the order of the values."""
+    groups: dict[Any, list[bool]] = {}
     for result in results:
         groups.setdefault(result[name], []).append(result["correct"])
-    return {value: Share.of(groups[value]) for value in sorted(groups)}
+    return {value: Estimate.of(groups[value]) for value in sorted(groups)}
 
 
-class HasInterval(Protocol):
-    """A number with an interval around it."""
+def error_bars(estimates: Iterable[Estimate]) -> list[list[float]]:
+    """Return how far intervals reach below and above their values, in percentage points.
 
-    @property
-    def value(self) -> float:
-        """The number."""
+    This is what matplotlib's `errorbar` draws.
 
-    @property
-    def interval(self) -> tuple[float, float]:
-        """From where to where."""
-
-
-def error_bars(shares: Iterable[HasInterval]) -> list[list[float]]:
-    """How far the intervals of shares reach below and above them, in percentage points: what
-    `errorbar` draws.
-
-    Args:
-        shares: each a `Share`, or anything else of this form.
-
-    >>> [[round(bar, 1) for bar in bars] for bars in error_bars([Share(8, 10), Share(0, 4)])]
+    >>> two = Estimate.of_count(8, 10), Estimate.of_count(0, 4)
+    >>> [[round(bar, 1) for bar in bars] for bars in error_bars(two)]
     [[31.0, 0.0], [14.3, 49.0]]
     """
-    shares = list(shares)
-    below = [100 * (share.value - share.interval[0]) for share in shares]
-    above = [100 * (share.interval[1] - share.value) for share in shares]
+    estimates = list(estimates)
+    below = [100 * (estimate.value - estimate.low) for estimate in estimates]
+    above = [100 * (estimate.high - estimate.value) for estimate in estimates]
     return [below, above]
 
 
 def plot_report(report: Report) -> Figure:
-    """Accuracy of all problems, of each level and of each subject, with 95 % intervals."""
+    """Draw the accuracy of all problems, of each level and of each subject, with 95 % intervals."""
     low, high = report.accuracy.interval
-    title = f"{report.accuracy.value:.0%} of {report.accuracy.total} problems right (between {low:.0%} and {high:.0%})"
-    figure, axes = new_picture(
-        title, "problems answered rightly, % (bars: 95 % interval)", "", grid="x"
+    title = (
+        f"{report.accuracy.value:.0%} of {report.accuracy.total} problems right "
+        f"(between {low:.0%} and {high:.0%})"
     )
+    label = "problems answered rightly, % (bars: 95 % interval)"
+    figure, axes = new_picture(title, label, "", grid="x")
+    # 1. Draw three groups of points below each other.
     levels = {f"level {level}": share for level, share in report.by_level.items()}
-    groups = [
+    groups: list[tuple[Mapping[str, Estimate], str, str]] = [
         ({"all": report.accuracy}, BLUE, "D"),
         (levels, ORANGE, "o"),
         (report.by_subject, GREEN, "s"),
@@ -182,13 +199,55 @@ def plot_report(report: Report) -> Figure:
         values = [100 * share.value for share in shares.values()]
         bars = error_bars(shares.values())
         axes.errorbar(values, rows, xerr=bars, fmt=marker, color=colour, capsize=3, markersize=5)
+    # 2. Name them, the first on top.
     axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.invert_yaxis()  # the first name on top
+    axes.invert_yaxis()
     axes.set_xlim(-2, 102)
+    # 3. Say the same in words.
     parts = [
         f"{name} {share.value:.0%}" for shares, _, _ in groups for name, share in shares.items()
     ]
-    return describe(
-        figure,
-        f"Points with their intervals, the share of problems answered rightly: {', '.join(parts)}.",
+    words = "Points with their intervals, the share of problems answered rightly"
+    return describe(figure, f"{words}: {', '.join(parts)}.")
+
+
+def write_report(
+    report: Report, settings: Settings, json_file: Path | None, plot_file: Path | None
+) -> None:
+    """Print a report; write its numbers and its picture to the files that are given."""
+    print(report)
+    if json_file is not None:
+        write_json(json_file, {"settings": settings, **report.numbers()})
+    if plot_file is not None:
+        figure, kind = plot_report(report), plot_file.suffix[1:]
+        write_whole(plot_file, lambda part: figure.savefig(part, format=kind))
+
+
+def _matching(name: Path) -> list[Path]:
+    """Return the files that a pattern such as `out.shard-*.jsonl` means; else the name itself."""
+    return sorted(name.parent.glob(name.name)) or [name]
+
+
+def main() -> None:
+    """Add up the results files of the command line, and report."""
+    parser = argument_parser(__doc__, prog="python -m CH3.evaluation.report")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files of results")
+    parser.add_argument(
+        "--json", type=output_file(), metavar="FILE", help="also write the numbers to this file"
     )
+    arguments = parser.parse_args()
+    try:
+        # 1. Find the files of a pattern where the shell did not.
+        files = [path for name in arguments.files for path in _matching(name)]
+        # 2. Read, report, and say what is missing.
+        found = read_shards(files)
+        report = Report.of(list(found.results.values()))
+        write_report(report, found.settings, arguments.json, arguments.plot)
+    except (ValueError, OSError) as error:
+        refuse(str(error))
+    if found.missing:
+        sys.exit(f"not all is there: {', '.join(found.missing)}; give their commands again")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,428 +1,280 @@
-"""Answers from a serving engine: anything that speaks OpenAI's HTTP interface (vLLM, SGLang,
-llama.cpp's server).
+"""Texts from a server with OpenAI's HTTP interface: vLLM, SGLang, llama.cpp's server and others.
 
-- so many requests are under way at the same time; the server batches them
-- a request that fails in a way that may pass (status 408, 425, 429 or 5xx, a broken connection, an
-  answer that is late, broken off or not JSON) is sent again after a while: longer each time, and at
-  random, so that many clients do not come back together (back-off with jitter: Brooker, 2015,
-  https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)
-- a request that fails for good leaves its problem unanswered, for the next run; the others go on
+- the `openai` client sends the requests, and sends one again that failed in a way that may pass
+  (status 408, 409, 429 or 5xx, a broken connection): after a while that doubles each time and is
+  random, so that many clients do not come back together
+- it is made to do so, too, when a reply of status 200 holds no text or was broken off, and when a
+  request takes too long as a whole
+- many requests are under way at the same time; the server batches them
 """
 
-import http.client
-import json
+import asyncio
 import math
-import queue
-import random
-import socket
 import ssl
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Hashable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
 from CH2.prompts import CHAIN_OF_THOUGHT, render
-from CH3.evaluation.answers import Answer, AnswerFunction
+from CH2.seeds import text_seed
+from CH3.evaluation.writers import EndpointRefusedError, Text
 
-# seconds between two attempts: by what the server asks for, and at random, each
-LONGEST_WAIT = 300.0
-LONGEST_TIMEOUT = 1e6  # seconds: more than a socket can count is an error deep in the system
-# statuses of requests that came too slowly, too early or too often; all 5xx pass, too
-PASSING = (408, 425, 429)
+try:
+    import httpx2  # the openai client's own
+    import openai
+except ImportError as error:
+    raise ImportError(
+        "to ask a server, install the openai package (Python 3.11 or newer): "
+        "pip install -e '.[serve]' in the folder of this repository"
+    ) from error
+
+LONGEST_TIMEOUT = 1e6  # seconds: longer ones are errors deep in the system
 OF_THIS_REQUEST = (400, 413, 422)  # statuses that say nothing about other requests
-BROKEN_OFF = ("abort", "error")  # what vLLM calls the end of a text that the server gave up
-# has no seed: no two clients may wait alike, and no answer depends on it
-JITTER = random.SystemRandom()
+BROKEN_OFF = ("abort", "error")  # vLLM's finish reasons of a text that the server gave up
 
 
 class EndpointError(RuntimeError):
-    """A request that got no answer: all attempts failed, or the server refused it."""
+    """A request that got no text: all attempts failed, or the server refused it."""
 
 
-class EndpointRefusedError(RuntimeError):
-    """A refusal that all other requests would meet as well: a wrong address, key or name of a
-    model.
-    """
+@dataclass(eq=False)
+class Request:
+    """One request, queued or under way: the ticket of its text."""
+
+    prompt: str
+    number: int
+    sent: bool = False
+    text: Future[Text] = field(init=False)
 
 
-class PassingError(Exception):
-    """A failure that may be gone the next time, and the seconds that the server asks to wait."""
+class ServedWriter:
+    """A writer that asks a server; see `CH3.evaluation.writers.Writer`.
 
-    def __init__(self, reason: str, wait: float = 0.0):
-        super().__init__(reason)
-        self.wait = wait
+    A text whose request failed for good has an `error`, and the others go on.
 
-
-@dataclass(frozen=True)
-class Completion:
-    """What the server wrote.
-
-    Attributes:
-        text: without the prompt.
-        tokens: how many; 0 if the server does not say.
-        logprob: their mean natural log-probability; None if the server does not say.
-    """
-
-    text: str
-    tokens: int
-    logprob: float | None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A server, and how patient to be with it.
-
-    Attributes:
+    Args:
         url: of the interface, such as `http://127.0.0.1:8000/v1`.
         model: the name that the server knows it by.
-        key: sent as a bearer token; None: none is.
-        timeout: seconds for one request, from the first byte sent to the last one read; connecting
-            may take as long.
-        attempts: how often a request is sent at most.
-        first_wait: seconds before the second attempt, at most; it doubles with each one, up to
-            `LONGEST_WAIT`.
+        template, max_new_tokens, thinking: as in `CH3.evaluation.writers.ModelWriter`.
+        temperature, top_p: sent with each request; temperature 0 is greedy.
+        seed: from which each text gets its own (`CH2.seeds.text_seed`), and log-probabilities are
+            asked for; whether the server writes the same text again is its own affair. None, for
+            greedy texts: neither is sent.
+        max_concurrent: number of requests that are under way at the same time.
+        key: sent as a bearer token; None: the word "none" is, which servers without keys ignore.
+        timeout: seconds for one attempt as a whole.
+        attempts: number of times that a request is sent at most.
 
     Raises:
-        ValueError: the address is no HTTP address, the key cannot be sent in a header, or one of
-            the numbers is not positive.
+        ValueError: the address is no HTTP address, the key cannot be sent in a header, or a number
+            is out of range.
     """
 
-    url: str
-    model: str
-    key: str | None = field(default=None, repr=False)
-    timeout: float = 900.0
-    attempts: int = 8
-    first_wait: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not _is_address(self.url):
-            raise ValueError(
-                f"endpoint {self.url!r}: expected an address such as http://127.0.0.1:8000/v1"
-            )
-        if self.key is not None and not all("!" <= character <= "~" for character in self.key):
-            raise ValueError(
-                "the key holds a space, a line's end or another character that no key has; set it again"
-            )
-        if not 0 < self.timeout <= LONGEST_TIMEOUT:
-            raise ValueError(
-                f"timeout is {self.timeout}: expected more than 0 and at most {LONGEST_TIMEOUT:,.0f} seconds"
-            )
-        if self.attempts < 1 or not self.first_wait > 0:
-            raise ValueError(
-                f"attempts is {self.attempts} and first_wait {self.first_wait}: expected more than 0"
-            )
-
-    def complete(
+    def __init__(
         self,
-        prompt: str,
+        url: str,
+        model: str,
+        template: str = CHAIN_OF_THOUGHT,
         *,
+        max_new_tokens: int = 2048,
         thinking: bool | None = None,
-        pause: Callable[[float], object] = time.sleep,
-        **options: Any,
-    ) -> Completion:
-        """Have a text written.
-
-        Args:
-            prompt: the whole prompt; or the message, if `thinking` is not None.
-            thinking: as in `CH3.evaluation.answers.prompt_ids`: the chat format, with or without
-                thinking first.
-            pause: waits for so many seconds; what it returns, if true, ends the attempts.
-            options: of the interface, such as `max_tokens`, `temperature`, `top_p`, `seed` and
-                `logprobs`.
-
-        Raises:
-            EndpointError: there is no answer, and why.
-            EndpointRefusedError: there will be none to any request.
-        """
-        body = {"model": self.model, **options}
-        if thinking is None:
-            return self._until_answered(
-                "completions", {**body, "prompt": prompt}, _read_completion, pause
+        temperature: float = 0.0,
+        top_p: float | None = None,
+        seed: int | None = None,
+        max_concurrent: int = 64,
+        key: str | None = None,
+        timeout: float = 900.0,
+        attempts: int = 12,
+    ):
+        # 1. Refuse what no request can be sent with.
+        if not _is_address(url):
+            raise ValueError(
+                f"endpoint {url!r}: expected an address such as http://127.0.0.1:8000/v1"
             )
-        messages = [{"role": "user", "content": prompt}]
-        body |= {"messages": messages, "chat_template_kwargs": {"enable_thinking": thinking}}
-        return self._until_answered("chat/completions", body, _read_chat_completion, pause)
-
-    def _until_answered(
-        self,
-        path: str,
-        body: dict,
-        read: Callable[[Any], Completion],
-        pause: Callable[[float], object],
-    ) -> Completion:
-        longest = self.first_wait
-        for attempt in range(1, self.attempts + 1):
-            try:
-                return read(self._post(path, body))
-            except PassingError as error:
-                failure = error
-            wait = min(failure.wait, LONGEST_WAIT) + JITTER.uniform(0, min(longest, LONGEST_WAIT))
-            if attempt == self.attempts or pause(wait):
-                break
-            longest *= 2
-        raise EndpointError(f"no answer in {attempt} attempts; at last: {failure}")
-
-    def _post(self, path: str, body: dict) -> Any:
-        """Send one request, once, and read the JSON that comes back."""
-        try:
-            status, retry_after, content = self._exchange(path, json.dumps(body).encode())
-        # of a host's name
-        except (ssl.SSLCertVerificationError, http.client.InvalidURL, UnicodeError) as error:
-            raise EndpointRefusedError(f"{self.url} cannot be asked: {error}") from None
-        except (OSError, http.client.HTTPException) as error:
-            raise PassingError(f"{type(error).__name__}: {error}") from None
-        if status in PASSING or status >= 500:
-            raise PassingError(f"status {status}: {_excerpt(content)}", wait=_seconds(retry_after))
-        if status != 200:
-            kind = EndpointError if status in OF_THIS_REQUEST else EndpointRefusedError
-            raise kind(
-                f"{self.url}/{path} refused the request with status {status}: {_excerpt(content)}"
+        if key is not None and not all("!" <= character <= "~" for character in key):
+            raise ValueError("the key holds a space, a line's end or a letter that no key has")
+        if not 0 < timeout <= LONGEST_TIMEOUT:
+            raise ValueError(
+                f"timeout is {timeout}: expected more than 0 and at most {LONGEST_TIMEOUT:,.0f} "
+                "seconds"
             )
-        try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
-            raise PassingError(f"an answer that is not JSON: {_excerpt(content)}") from None
-
-    def _exchange(self, path: str, content: bytes) -> tuple[int, str | None, bytes]:
-        """Status, `Retry-After` and body of the response to one request; the connection is cut when
-        time is up.
-        """
-        parts = urlsplit(self.url)
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        numbers = {
+            "max_new_tokens": max_new_tokens,
+            "max_concurrent": max_concurrent,
+            "attempts": attempts,
+        }
+        for name, value in numbers.items():
+            if value < 1:
+                raise ValueError(f"{name} is {value}: expected at least 1")
+        # 2. Say what every request asks for.
+        self.template, self.thinking, self.seed = template, thinking, seed
+        self.max_concurrent, self.attempts = max_concurrent, attempts
+        self.body = {"model": model, "max_tokens": max_new_tokens, "temperature": temperature}
+        self.body |= {} if top_p is None else {"top_p": top_p}
+        # 3. Requests live in an event loop of their own; its thread ends with the program.
+        limits = httpx2.Limits(max_connections=None)
+        self._client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key=key or "none",
+            timeout=timeout,
+            max_retries=attempts - 1,
+            http_client=StrictClient(timeout, limits),
         )
-        headers = {"Content-Type": "application/json", "Connection": "close"}
-        if self.key is not None:
-            headers["Authorization"] = f"Bearer {self.key}"
-        connection = kind(str(parts.hostname), parts.port, timeout=self.timeout)
-        try:
-            connection.connect()
-            # the socket's own limit is for each read
-            clock = threading.Timer(self.timeout, _cut, [connection.sock])
-            clock.daemon = True
-            clock.start()
-            try:
-                connection.request(
-                    "POST", f"{parts.path.rstrip('/')}/{path}", body=content, headers=headers
-                )
-                response = connection.getresponse()
-                return response.status, response.getheader("Retry-After"), response.read()
-            finally:
-                clock.cancel()
-        finally:
-            connection.close()
-
-
-def _cut(sock: socket.socket) -> None:
-    """End a connection under the thread that waits for it, which then reads its end."""
-    with suppress(OSError):  # it ended by itself
-        # not an SSL socket's own, which lets the other thread stumble
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
-def _is_address(url: str) -> bool:
-    """Whether a URL says where an interface is, and nothing that would be left out of the requests."""
-    try:
-        parts = urlsplit(url)
-        left_out = parts.username or parts.password or parts.query or parts.fragment
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and parts.port != 0
-            and not left_out
-        )
-    except ValueError:
-        return False
-
-
-def _excerpt(content: bytes) -> str:
-    return repr(content[:200].decode("utf-8", "replace"))
-
-
-def _seconds(retry_after: str | None) -> float:
-    """What a `Retry-After` header asks for, which is a number of seconds or a date; 0 if it is
-    neither.
-
-    >>> _seconds("7"), _seconds("0.5"), _seconds(None), _seconds("Wed, 21 Oct 2015 07:28:00 GMT"), _seconds("soon")
-    (7.0, 0.5, 0.0, 0.0, 0.0)
-    """
-    text = (retry_after or "").strip()
-    try:
-        # the standard knows whole seconds; not all servers do
-        if text.replace(".", "", 1).isdecimal():
-            return float(text)
-        return max((parsedate_to_datetime(text) - datetime.now(timezone.utc)).total_seconds(), 0.0)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-
-
-def _read_completion(answer: Any) -> Completion:
-    return _read(answer, lambda choice: choice["text"], lambda logprobs: logprobs["token_logprobs"])
-
-
-def _read_chat_completion(answer: Any) -> Completion:
-    return _read(
-        answer,
-        # None: the server holds back thoughts that did not end
-        lambda choice: choice["message"]["content"] or "",
-        lambda logprobs: [token["logprob"] for token in logprobs["content"]],
-    )
-
-
-def _read(
-    answer: Any, text_of: Callable[[Any], str], logprobs_of: Callable[[Any], list]
-) -> Completion:
-    try:
-        choice = answer["choices"][0]
-        text = text_of(choice)
-        if not isinstance(text, str):
-            raise TypeError
-        tokens = int((answer.get("usage") or {}).get("completion_tokens") or 0)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-        raise PassingError(
-            f"an answer of an unknown kind: {_excerpt(json.dumps(answer).encode())}"
-        ) from None
-    if choice.get("finish_reason") in BROKEN_OFF:
-        raise PassingError("a text that the server broke off")
-    try:
-        logprobs = [float(logprob) for logprob in logprobs_of(choice["logprobs"])]
-        logprob = min(math.fsum(logprobs) / len(logprobs), 0.0)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
-        logprob = None
-    return Completion(
-        text, tokens, logprob if logprob is not None and math.isfinite(logprob) else None
-    )
-
-
-class Requests:
-    """Requests in the background, at most so many at a time.
-
-        with Requests(endpoint, concurrency=32) as requests:
-            requests.submit("first", prompt, max_tokens=100)
-            while requests:
-                key, outcome = requests.next_outcome()
-
-    At the end of the block no request is sent any more, not even again; those under way end by
-    themselves. The threads
-    are daemons: when the program is stopped, it does not wait for the server.
-
-    Raises:
-        ValueError: `concurrency` is less than 1.
-    """
-
-    def __init__(self, endpoint: Endpoint, concurrency: int):
-        if concurrency < 1:
-            raise ValueError(f"concurrency is {concurrency}: at least one request must be possible")
-        self.endpoint, self.concurrency = endpoint, concurrency
-        self.under_way = 0
-        self._closed = threading.Event()
-        self._asked: queue.SimpleQueue = queue.SimpleQueue()
-        self._answered: queue.SimpleQueue = queue.SimpleQueue()
-        for _ in range(concurrency):
-            threading.Thread(target=self._work, daemon=True).start()
-
-    def __enter__(self) -> "Requests":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._closed.set()
-        with suppress(queue.Empty):
-            while True:
-                self._asked.get_nowait()
-        for _ in range(self.concurrency):
-            self._asked.put(None)
-
-    def __bool__(self) -> bool:
-        """Whether outcomes are still to come."""
-        return self.under_way > 0
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._places = asyncio.Semaphore(max_concurrent)
+        self._under_way: dict[Future[Text], Request] = {}
 
     @property
     def has_room(self) -> bool:
-        """Whether one more request would be sent at once."""
-        return self.under_way < self.concurrency
+        """Return True if one more request would be sent at once."""
+        return len(self._under_way) < self.max_concurrent
 
-    def submit(self, key: Any, prompt: str, **options: Any) -> None:
-        """Send a request as soon as possible.
+    def __bool__(self) -> bool:
+        """Return True if texts are under way."""
+        return bool(self._under_way)
 
-        Args:
-            key: comes back with the outcome.
-            prompt, options: of `Endpoint.complete`.
-        """
-        self.under_way += 1
-        self._asked.put((key, prompt, options))
+    def begin(self, problem: str, number: int) -> Hashable:
+        """Send a request as soon as there is room; see `Writer.begin`."""
+        request = Request(render(self.template, problem), number)
+        request.text = asyncio.run_coroutine_threadsafe(self._write(request), self._loop)
+        self._under_way[request.text] = request
+        return request
 
-    def next_outcome(self) -> tuple[Any, Completion | EndpointError]:
-        """Wait for the next request to end; its key, and what came of it.
+    def finished(self) -> list[tuple[Hashable, Text]]:
+        """Wait for at least one reply; see `Writer.finished`.
 
         Raises:
             EndpointRefusedError: the server refuses all requests.
         """
-        key, outcome = self._answered.get()
-        self.under_way -= 1
-        if isinstance(outcome, Exception) and not isinstance(outcome, EndpointError):
-            raise outcome
-        return key, outcome
+        if not self._under_way:
+            return []
+        done = wait(self._under_way, return_when=FIRST_COMPLETED).done
+        texts = {future for future in done if future.exception() is None}
+        # a refusal is raised when no text is left to return
+        return [(self._under_way.pop(future), future.result()) for future in texts or done]
 
-    def _work(self) -> None:
-        for key, prompt, options in iter(self._asked.get, None):
-            outcome: Completion | Exception
+    def cancel(self, ticket: Hashable) -> Text | None:
+        """Cut the connection of a request; see `Writer.cancel`."""
+        if not isinstance(ticket, Request) or not self._under_way.pop(ticket.text, None):
+            return None
+        if ticket.text.cancel():
+            return Text(ticket.prompt, finish_reason="cancelled") if ticket.sent else None
+        return ticket.text.result() if ticket.text.exception() is None else None
+
+    async def _write(self, request: Request) -> Text:
+        """Have one text written, and say in words what went wrong."""
+        async with self._places:
+            request.sent = True
             try:
-                outcome = self.endpoint.complete(prompt, pause=self._closed.wait, **options)
-            except Exception as error:  # raised where the outcome is taken
-                outcome = error
-            self._answered.put((key, outcome))
+                path, body = self._question(request)
+                reply = await self._client.post(path, body=body, cast_to=httpx2.Response)
+                return text_of(request.prompt, reply.json())
+            except openai.APIStatusError as error:
+                reason = f"status {error.status_code}: {error.response.text[:200]!r}"
+                if error.status_code in (408, 409, 429) or error.status_code >= 500:
+                    reason = f"no answer in up to {self.attempts} attempts; at last: {reason}"
+                elif error.status_code not in OF_THIS_REQUEST:
+                    raise EndpointRefusedError(f"{error.request.url} refused: {reason}") from None
+            except openai.APIConnectionError as error:
+                cause = error.__cause__
+                reason = f"{type(cause).__name__}: {cause}"
+                if _has_wrong_certificate(cause):
+                    raise EndpointRefusedError(
+                        f"{error.request.url} cannot be asked: {reason}"
+                    ) from None
+                reason = f"no answer in up to {self.attempts} attempts; at last: {reason}"
+            return Text(request.prompt, error=EndpointError(reason))
+
+    def _question(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """Return a request's path and body."""
+        body: dict[str, Any] = dict(self.body)
+        plain = self.thinking is None
+        if self.seed is not None:
+            # 31 bits: any server's type holds them
+            body["seed"] = text_seed(self.seed, request.prompt, request.number) % 2**31
+            # of plain text: the number of alternatives to list
+            body["logprobs"] = 1 if plain else True
+        if plain:
+            return "/completions", {**body, "prompt": request.prompt}
+        body["messages"] = [{"role": "user", "content": request.prompt}]
+        body["chat_template_kwargs"] = {"enable_thinking": self.thinking}
+        return "/chat/completions", body
 
 
-def served_answers(
-    endpoint: Endpoint,
-    template: str = CHAIN_OF_THOUGHT,
-    *,
-    max_new_tokens: int = 2048,
-    concurrency: int = 64,
-    thinking: bool | None = None,
-) -> AnswerFunction:
-    """Greedy answers by a server.
+class StrictClient(httpx2.AsyncClient):
+    """An HTTP client that fails, so that it is asked again, when a reply is late or holds no text.
 
     Args:
-        endpoint: the server.
-        template, max_new_tokens, thinking: as in `CH3.evaluation.answers.model_answers`.
-        concurrency: requests under way at the same time.
-
-    Returns:
-        An `answer_fn` for `evaluate`. A problem that gets no answer is left out, and the reason
-        printed; it raises `EndpointRefusedError` if the server refuses everything.
+        limit: seconds for one reply as a whole, where `timeout` is for each read.
+        limits: of the connections.
     """
 
-    def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
-        with Requests(endpoint, concurrency) as requests:
-            while True:
-                while requests.has_room and (problem := next(problems, None)) is not None:
-                    prompt = render(template, problem["problem"])
-                    key = problem, prompt, time.perf_counter()
-                    requests.submit(
-                        key, prompt, thinking=thinking, max_tokens=max_new_tokens, temperature=0
-                    )
-                if not requests:
-                    return
-                (problem, prompt, started), outcome = requests.next_outcome()
-                if isinstance(outcome, EndpointError):
-                    say_unanswered(problem, outcome)
-                    continue
-                yield Answer(
-                    problem, prompt, outcome.text, outcome.tokens, time.perf_counter() - started
-                )
+    def __init__(self, limit: float, limits: httpx2.Limits):
+        super().__init__(limits=limits, timeout=limit)
+        self.limit = limit
 
-    return answer_fn
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """Send a request and read the reply."""
+        try:
+            response = await asyncio.wait_for(super().send(request, **options), self.limit)
+            if response.status_code == 200:
+                text_of("", response.json())
+        except asyncio.TimeoutError:
+            raise httpx2.ReadTimeout(f"no whole reply in {self.limit:g} seconds") from None
+        except (ValueError, RecursionError) as error:
+            reason = f"a reply without a text: {response.text[:200]!r} ({error})"
+            raise httpx2.DecodingError(reason) from None
+        return response
 
 
-def say_unanswered(problem: dict, error: EndpointError) -> None:
-    """Print why a problem has no answer, above the line of progress."""
-    tqdm.write(f"problem {problem['unique_id']} is left for the next run: {error}", file=sys.stderr)
+def text_of(prompt: str, reply: Any) -> Text:
+    """Read a reply's JSON, of either interface.
+
+    Raises:
+        ValueError: there is no text in it, or the server broke it off.
+    """
+    try:
+        choice = reply["choices"][0]
+        # content None: the server holds back thoughts that did not end
+        text = choice["text"] if "text" in choice else choice["message"]["content"] or ""
+        tokens = int((reply.get("usage") or {}).get("completion_tokens") or 0)
+        reason = choice.get("finish_reason")
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
+        raise ValueError("unknown form") from None
+    if not isinstance(text, str) or reason in BROKEN_OFF:
+        raise ValueError(f"finish reason {reason}")
+    return Text(prompt, text, tokens, _mean_logprob(choice.get("logprobs")), reason)
+
+
+def _mean_logprob(logprobs: Any) -> float | None:
+    """Compute the mean of a reply's log-probabilities; None if it has none that are numbers."""
+    try:
+        listed = logprobs.get("token_logprobs") or [one["logprob"] for one in logprobs["content"]]
+        mean = math.fsum(map(float, listed)) / len(listed)
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return min(mean, 0.0) if math.isfinite(mean) else None
+
+
+def _is_address(url: str) -> bool:
+    """Return True if a URL says where an interface is, and nothing that requests would leave out."""
+    try:
+        parts = urlsplit(url)
+        left_out = parts.username or parts.password or parts.query or parts.fragment
+        is_http = parts.scheme in ("http", "https") and bool(parts.hostname)
+        return is_http and parts.port != 0 and not left_out
+    except ValueError:
+        return False
+
+
+def _has_wrong_certificate(error: BaseException | None) -> bool:
+    """Return True if a connection failed because the server is not the one it says it is."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -6,9 +6,14 @@
 - the random numbers of a text depend on the seed, its prompt and its number alone
 """
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
+
+import torch
 
 from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
@@ -16,10 +21,12 @@ from CH2.continuous_batching import ContinuousBatching, Task
 from CH2.decoding import Sampler, greedy
 from CH2.prompts import CHAIN_OF_THOUGHT, encode_chat_prompt, render
 from CH2.seeds import sample_generator
+from CH3.evaluation.results import Settings
 
 # what a writer is asked: the text of a problem; a model also takes the token ids of a prompt
 Asked = TypeVar("Asked", contravariant=True)
 
+SAMPLED_BLOCKS, BLOCK_SIZE = 64, 4096  # what is read of a file of weights for its fingerprint
 NO_ROOM = "no room"  # the finish reason of a text whose prompt fills the model's context
 
 
@@ -46,6 +53,10 @@ class Text:
     logprob: float | None = None
     finish_reason: str | None = None
     error: Exception | None = None
+
+
+class EndpointRefusedError(RuntimeError):
+    """A server's refusal that all other requests would meet, too: a wrong address, key or name."""
 
 
 class Writer(Protocol[Asked]):
@@ -205,3 +216,48 @@ def prompt_ids(
     if thinking is None:
         return tokenizer.encode(render(template, problem))
     return encode_chat_prompt(tokenizer, template, problem, thinking=thinking)
+
+
+def model_settings(
+    name: str | Path,
+    model: Qwen3Model,
+    tokenizer: Qwen3Tokenizer,
+    checkpoint: str | Path | None = None,
+) -> Settings:
+    """Describe a model for a results file: its name, weights, dtype and stop tokens.
+
+    Args:
+        name: as given to `load_qwen3`; only its last part counts, so a folder may move.
+        model, tokenizer: as it gave them.
+        checkpoint: the folder that the model was loaded from. Of its weights not all are hashed,
+            which would take a minute for 32 billion parameters, but names, sizes and samples of
+            the files: training changes all weights, but a change by hand of a few may go unnoticed.
+            None, for a model that is not on disk: all weights are hashed.
+    """
+    fingerprint = hashlib.sha256(json.dumps(asdict(model.config)).encode())
+    for part in _all_weights(model) if checkpoint is None else _samples(Path(checkpoint)):
+        fingerprint.update(part)
+    return {
+        "model": Path(name).name,
+        "weights": fingerprint.hexdigest()[:16],
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        "stop_ids": sorted(tokenizer.stop_ids),
+    }
+
+
+def _all_weights(model: Qwen3Model) -> Iterator[memoryview]:
+    for parameter in model.parameters():
+        yield parameter.detach().cpu().contiguous().view(torch.uint8).numpy().data
+
+
+def _samples(checkpoint: Path) -> Iterator[bytes]:
+    """Yield name, size, header and evenly spaced blocks of each file of weights in a folder."""
+    for path in sorted(checkpoint.glob("*.safetensors")):
+        size = path.stat().st_size
+        yield f"{path.name} {size}".encode()
+        with path.open("rb") as file:
+            yield file.read(int.from_bytes(file.read(8), "little"))  # the header, by its length
+            start = file.tell()
+            for block in range(SAMPLED_BLOCKS):
+                file.seek(start + (size - start) * block // SAMPLED_BLOCKS)
+                yield file.read(BLOCK_SIZE)

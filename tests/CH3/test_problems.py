@@ -27,6 +27,14 @@ def problem(number: int, **changes) -> dict:
     return {**fields, "level": 1 + number % 5, "unique_id": f"test/{number}.json", **changes}
 
 
+def test_importing_the_problems_imports_neither_torch_nor_matplotlib():
+    command = "import sys, CH3.problems; print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
+
+
 def test_the_shipped_problems_are_500_and_different():
     problems = load_problems("arithmetic500")
     assert len(problems) == len({one["problem"] for one in problems}) == 500
@@ -69,7 +77,7 @@ def test_a_list_and_lines_are_read_alike(tmp_path):
         ([problem(0), 7], "problem 2 is a int"),
         ([problem(0), {**problem(1), "answer": 5}], "problem 2: answer is 5, expected text"),
         ([problem(0, answer=" ")], "problem 1: answer is ' '"),
-        ([problem(0, level="Level 5")], "problem 1: level is 'Level 5', expected a whole number"),
+        ([problem(0, level="Level 5")], "problem 1: level is 'Level 5', expected an integer"),
         ([problem(0, level=True)], "level is True"),
         (
             [{key: value for key, value in problem(0).items() if key not in ("answer", "level")}],

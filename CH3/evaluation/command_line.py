@@ -1,0 +1,382 @@
+"""What the command lines of evaluations share: options, the run they ask for, and how it may end."""
+
+import argparse
+import os
+import platform
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from Appendixes.command_line import first_line, refuse
+from Appendixes.QWEN3Model import Qwen3Model, find_checkpoint, load_qwen3
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+from CH2.continuous_batching import ContinuousBatching
+from CH2.decoding import Sampler, greedy
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, few_shot
+from CH2.speed_ladder import find_rung
+from CH3.evaluation import UnansweredError
+from CH3.evaluation.results import WHOLE, Settings, Shard
+from CH3.evaluation.writers import (
+    EndpointRefusedError,
+    ModelWriter,
+    Writer,
+    model_settings,
+    prompt_ids,
+)
+from CH3.problems import Problem, load_problems
+
+BUILD = Path(__file__).resolve().parents[2] / "build"
+PROMPTS = {
+    "direct": DIRECT,
+    "chain-of-thought": CHAIN_OF_THOUGHT,
+    "few-shot": few_shot(CHAIN_OF_THOUGHT),
+}
+THINKING = {"thinking": True, "no-thinking": False}
+# those of the speed ladder that pay off in an evaluation
+RUNGS = ("packed weights", "compiled", "int8", "int4")
+DTYPES = ("float32", "bfloat16", "float16", "float64")
+
+
+@dataclass(frozen=True)
+class Run(ABC):
+    """What a command line asks for.
+
+    Attributes:
+        problems: all of them.
+        settings: what answers depend on by these options besides the problems and the prompt.
+        shard: this process's part of the problems.
+        shown: show a line of progress: one process per machine does.
+        max_new_tokens: a text ends after this many tokens.
+        thinking: see `CH3.evaluation.writers.prompt_ids`.
+    """
+
+    problems: list[Problem]
+    settings: Settings
+    shard: Shard
+    shown: bool
+    max_new_tokens: int
+    thinking: bool | None
+
+    @abstractmethod
+    def check_room(self, templates: Iterable[str]) -> None:
+        """Raise ValueError if a prompt leaves no room to answer in the model's context.
+
+        Args:
+            templates: of the prompts, each of which is tried with every problem.
+        """
+
+    @property
+    @abstractmethod
+    def machine(self) -> str:
+        """Describe what the texts are computed on."""
+
+    @abstractmethod
+    def writer(
+        self,
+        template: str,
+        max_concurrent: int,
+        *,
+        sampler: Sampler = greedy,
+        temperature: float = 0.0,
+        top_p: float | None = None,
+        seed: int | None = None,
+        on_step: Callable[[ContinuousBatching], None] | None = None,
+    ) -> Writer[str]:
+        """Make a writer; without the options its texts are greedy.
+
+        Args:
+            template: of the prompt, from `CH2.prompts`.
+            max_concurrent: number of texts that grow at the same time.
+            sampler: draws the tokens, where a model of this process writes.
+            temperature, top_p: the same for a server, which has a sampler of its own.
+            seed: fixes the texts that are drawn; None: they are greedy.
+            on_step: as in `ContinuousBatching`, where a model of this process writes.
+        """
+
+
+@dataclass(frozen=True)
+class LocalRun(Run):
+    """A run whose texts a model of this process writes."""
+
+    model: Qwen3Model
+    tokenizer: Qwen3Tokenizer
+    max_cache_bytes: int | None
+
+    def check_room(self, templates: Iterable[str]) -> None:
+        """Raise ValueError if a prompt leaves no room to answer; see `Run.check_room`."""
+        context = self.model.config.max_position_embeddings
+        for template in templates:
+            for problem in self.problems:
+                ids = prompt_ids(self.tokenizer, template, problem["problem"], self.thinking)
+                if len(ids) >= context:
+                    raise ValueError(
+                        f"problem {problem['unique_id']}: a prompt of {len(ids)} tokens leaves no "
+                        f"room in the model's context of {context}"
+                    )
+
+    @property
+    def machine(self) -> str:
+        """Describe the processor or the GPU, and the number of threads."""
+        device = next(self.model.parameters()).device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+        return f"{device.type}, {name}, {torch.get_num_threads()} threads"
+
+    def writer(
+        self,
+        template: str,
+        max_concurrent: int,
+        *,
+        sampler: Sampler = greedy,
+        temperature: float = 0.0,
+        top_p: float | None = None,
+        seed: int | None = None,
+        on_step: Callable[[ContinuousBatching], None] | None = None,
+    ) -> Writer[str]:
+        """Make a writer; see `Run.writer`."""
+        return ModelWriter(
+            self.model,
+            self.tokenizer,
+            template,
+            max_new_tokens=self.max_new_tokens,
+            sampler=sampler,
+            seed=seed or 0,
+            thinking=self.thinking,
+            max_concurrent=max_concurrent,
+            max_cache_bytes=self.max_cache_bytes,
+            on_step=on_step,
+        )
+
+
+@dataclass(frozen=True)
+class ServedRun(Run):
+    """A run whose texts a server writes; `key` is its bearer token, `timeout` in seconds."""
+
+    url: str
+    model: str
+    key: str | None
+    timeout: float
+
+    def check_room(self, templates: Iterable[str]) -> None:
+        """Do nothing: only the server knows its context, and refuses what does not fit."""
+
+    @property
+    def machine(self) -> str:
+        """Describe all that is known about a server."""
+        return "a server"
+
+    def writer(
+        self,
+        template: str,
+        max_concurrent: int,
+        *,
+        sampler: Sampler = greedy,
+        temperature: float = 0.0,
+        top_p: float | None = None,
+        seed: int | None = None,
+        on_step: Callable[[ContinuousBatching], None] | None = None,
+    ) -> Writer[str]:
+        """Make a writer; see `Run.writer`."""
+        from CH3.evaluation.serving import ServedWriter  # needs the optional package openai
+
+        return ServedWriter(
+            self.url,
+            self.model,
+            template,
+            max_new_tokens=self.max_new_tokens,
+            thinking=self.thinking,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            max_concurrent=max_concurrent,
+            key=self.key,
+            timeout=self.timeout,
+        )
+
+
+def load(arguments: argparse.Namespace) -> Run:
+    """Load what the options of `add_options` ask for.
+
+    Raises:
+        ValueError, OSError: it cannot be had, and why.
+    """
+    shard = arguments.shard or shard_of_torchrun()
+    settings = {
+        "data": Path(arguments.data).stem,
+        "chat": arguments.chat,
+        "max_new_tokens": arguments.max_new_tokens,
+    }
+    common = {
+        "problems": load_problems(arguments.data, arguments.limit),
+        "shard": shard,
+        # torchrun's processes write to one terminal
+        "shown": not started_by_torchrun() or os.environ["LOCAL_RANK"] == "0",
+        "max_new_tokens": arguments.max_new_tokens,
+        "thinking": THINKING.get(arguments.chat),
+    }
+    if arguments.endpoint:
+        for name in ("device", "dtype", "max_cache_bytes", "rung"):
+            if getattr(arguments, name):
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option}: with --endpoint the server decides that")
+        # a name is all that is known
+        about_model = {"model": Path(arguments.model).name, "served": arguments.model}
+        run = ServedRun(
+            settings=about_model | settings,
+            url=arguments.endpoint,
+            model=arguments.model,
+            key=os.environ.get("OPENAI_API_KEY") or None,
+            timeout=arguments.timeout,
+            **common,
+        )
+        run.writer(DIRECT, 1)  # refuses an address that is none before the work begins
+        return run
+    device = device_of_this_process(arguments.device)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {device} cannot be used: {first_line(error)}") from None
+    dtype = getattr(torch, arguments.dtype) if arguments.dtype else None
+    model, tokenizer = load_qwen3(arguments.model, device=device, dtype=dtype)
+    checkpoint = find_checkpoint(arguments.model)
+    about_model = model_settings(arguments.model, model, tokenizer, checkpoint)
+    if arguments.rung:
+        about_model["rung"] = arguments.rung
+        model = find_rung(arguments.rung).prepare(model)
+    return LocalRun(
+        settings=about_model | settings,
+        model=model,
+        tokenizer=tokenizer,
+        max_cache_bytes=arguments.max_cache_bytes,
+        **common,
+    )
+
+
+def started_by_torchrun() -> bool:
+    """Return True if this process is one of torchrun's, which tells each its rank."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def shard_of_torchrun() -> Shard:
+    """Return the shard of one of torchrun's processes; all of the work for any other process."""
+    if not started_by_torchrun():
+        return WHOLE
+    return Shard(int(os.environ["RANK"]) + 1, int(os.environ["WORLD_SIZE"]))
+
+
+def device_of_this_process(device: str | None) -> str | None:
+    """Choose a GPU for one of torchrun's processes where GPUs are wanted; return other devices.
+
+    Args:
+        device: as on the command line: None is a GPU if there is one.
+    """
+    wants_gpu = torch.cuda.is_available() if device is None else device == "cuda"
+    if not wants_gpu or not started_by_torchrun():
+        return device
+    return f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
+
+
+@contextmanager
+def ending_in_words(out: Path) -> Iterator[None]:
+    """End the program with one line and an exit code, instead of a traceback, when a run stops.
+
+    Args:
+        out: file or folder of the answers.
+    """
+    try:
+        yield
+    except UnansweredError as error:
+        message = f"{error}; the same command asks for the rest"
+        if not started_by_torchrun():
+            sys.exit(message)
+        print(message, file=sys.stderr)  # a code other than 0 would end the other processes, too
+    except (ValueError, ImportError, EndpointRefusedError, OSError) as error:
+        refuse(str(error))
+    except KeyboardInterrupt:
+        print(
+            f"stopped; the answers so far are in {out}, and the same command goes on from there",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+
+
+def report_command(out: Path, shard: Shard) -> str:
+    """Return the command that adds up the files of all shards."""
+    names = Shard(0, shard.count).file(out)
+    pattern = names.with_name(names.name.replace(".shard-0-of-", ".shard-*-of-"))
+    return f'python -m CH3.evaluation.report "{pattern}"'
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which model or server answers which problems."""
+    add = parser.add_argument
+    add(
+        "--model",
+        default="tiny",
+        help="'tiny' (default; ships with the repository), a folder, or a name on the Hub",
+    )
+    add(
+        "--data",
+        default="arithmetic500",
+        help="'arithmetic500' (default), 'math500', or a .json or .jsonl file",
+    )
+    add(
+        "--chat",
+        choices=THINKING,
+        help="use Qwen3's chat format: for chat models, not for base models",
+    )
+    add("--limit", type=at_least_one, metavar="N", help="only the first N problems")
+    add("--device", help="such as cpu, cuda or mps; default: cuda if there is one, else cpu")
+    add("--dtype", choices=DTYPES, help="of the weights; default: as in the checkpoint")
+    add(
+        "--rung",
+        choices=RUNGS,
+        help="of chapter 2's ladder of speed; takes a minute to prepare, and pays off in long "
+        "runs; all but 'compiled' are for CPUs; default: the model as it is",
+    )
+    add(
+        "--max-cache-bytes",
+        type=at_least_one,
+        metavar="N",
+        help="for keys and values; where they need more, fewer answers grow at the same time; "
+        "default: no limit",
+    )
+    add(
+        "--endpoint",
+        metavar="URL",
+        help="ask a server with OpenAI's interface, such as http://127.0.0.1:8000/v1; --model is "
+        "then the name it knows, --batch the number of requests under way at the same time; a key "
+        "is taken from the environment variable OPENAI_API_KEY",
+    )
+    add(
+        "--timeout",
+        type=float,
+        default=900.0,
+        metavar="SECONDS",
+        help="for one request to a server (default 900)",
+    )
+    add(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="only the I-th of N parts of the problems, such as 3/8, into a file of its own; "
+        "torchrun's processes choose theirs by themselves",
+    )
+
+
+def at_least_one(text: str) -> int:
+    """Read a count on the command line; a `type=` for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 on")
+    return int(text)
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
