@@ -1,6 +1,4 @@
-"""The table of experiments: rows by hand, replay against really stopping, a run that is killed goes
-on.
-"""
+"""The table of experiments: rows by hand, replay against really stopping, killed runs go on."""
 
 import io
 import itertools
@@ -16,28 +14,27 @@ import matplotlib.image
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from process_team import Processes, Team
+from process_team import Processes
 
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.prompts import DIRECT
+from CH3.evaluation.report import Estimate
 from CH3.evaluation.results import ResultsFile
 from CH3.problems import load_problems
-from CH4 import experiments
+from CH4.experiments import __main__ as experiments
 from CH4.experiments import draws as draws_module
-from CH4.experiments.comparison import Row, compare, mean_estimate, replayed, saved
-from CH4.experiments.draws import GradedSample, draw, graded_samples
+from CH4.experiments.comparison import TableRow, compare, mean_estimate, replayed, saved
+from CH4.experiments.draws import draw, graded_samples
 from CH4.experiments.report import markdown_table, plot_by_samples, plot_by_tokens, plot_savings
 from CH4.voting import Sample
 
 PLOTS = (plot_by_samples, plot_by_tokens, plot_savings)
 
 
-def samples(answers: str, tokens: int = 10, reference: str = "7") -> list[GradedSample]:
+def samples(answers: str, tokens: int = 10, reference: str = "7") -> list[Sample]:
     """Samples with one-digit answers; "-" is none. The later, the likelier."""
     return [
-        GradedSample(
-            None if answer == "-" else answer, -1 / number, tokens, right=answer == reference
-        )
+        Sample(None if answer == "-" else answer, -1 / number, tokens, right=answer == reference)
         for number, answer in enumerate(answers, start=1)
     ]
 
@@ -60,7 +57,7 @@ GREEDY = {
 
 
 @pytest.fixture(scope="module")
-def rows() -> dict[tuple[str, str], Row]:
+def rows() -> dict[tuple[str, str], TableRow]:
     return {(row.prompt, row.name): row for row in compare(GREEDY, replayed(DRAWS), 7)}
 
 
@@ -125,19 +122,23 @@ def test_numbers_by_hand(rows):
     assert rows["direct", "greedy"].gain is None
 
 
+def three(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
 def test_the_interval_of_a_paired_difference_as_published():
     """Fagerland, Lydersen and Laake (2014, https://doi.org/10.1002/sim.6148): 1 won, 7 lost, of 21
     pairs.
     """
     estimate = mean_estimate([1] + [-1] * 7 + [0] * 13, [-1, 1])
-    assert estimate == pytest.approx((-6 / 21, -0.508, -0.013), abs=5e-4)
+    assert three(estimate) == pytest.approx((-6 / 21, -0.508, -0.013), abs=5e-4)
     spread = 1.96 * math.sqrt(2 / 22 / 22)
-    assert mean_estimate([0] * 20, [-1, 1]) == pytest.approx((0, -spread, spread))
+    assert three(mean_estimate([0] * 20, [-1, 1])) == pytest.approx((0, -spread, spread))
     assert mean_estimate([1, 1, 1], [-1, 1]).high == 1
 
 
 def test_of_nothing_no_part_can_be_saved():
-    assert saved([0, 0], [10, 30]) == pytest.approx((1, 1, 1))
+    assert three(saved([0, 0], [10, 30])) == pytest.approx((1, 1, 1))
     with pytest.raises(ValueError, match="used 0 in total"):
         saved([1], [0])
 
@@ -170,15 +171,15 @@ def test_solutions_that_vote_together_are_graded_once(monkeypatch):
         return answer == "1/2"
 
     monkeypatch.setattr(draws_module, "grade_answer", grade)
-    drawn = [
-        Sample(answer, -0.5, 3) for answer in ("1/2", "3", None, "0.5", "\\frac{1}{2}", "3", None)
-    ]
-    samples = graded_samples(drawn, "0.50")
+    answers = ("1/2", "3", None, "0.5", "\\frac{1}{2}", "3", None)
+    records = [{"answer": one, "logprob": -0.5, "tokens": 3, "text": "t"} for one in answers]
+    result = {"samples": records, "reference": "0.50", "extracted": None, "correct": False}
+    samples = graded_samples(result)
     assert [sample.right for sample in samples] == [True, False, False, True, True, False, False]
-    assert graded == ["1/2", "3", None]
-    assert [(sample.answer, sample.tokens) for sample in samples] == [
-        (sample.answer, 3) for sample in drawn
-    ]
+    assert graded == ["1/2", "3"]
+    assert [(sample.answer, sample.tokens) for sample in samples] == [(one, 3) for one in answers]
+    assert graded_samples({**result, "extracted": "0.5", "correct": True}) == samples
+    assert graded == ["1/2", "3", "3"]  # the winner's grade is known
 
 
 def test_solutions_without_an_answer_lose_the_vote_and_stay(tiny_folder):
@@ -200,9 +201,8 @@ def test_pictures_fit_their_frames_and_show_what_the_table_says(rows):
         figure = plot(shown)
         FigureCanvasAgg(figure).draw()
         box = figure.get_tightbbox()  # in inches, of all that is seen
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= 7 and box.y1 <= 4, figure.axes[
-            0
-        ].get_title()
+        title = figure.axes[0].get_title()
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= 7 and box.y1 <= 4, title
 
 
 # The command line
@@ -262,9 +262,9 @@ def test_replayed_rules_spend_what_rules_that_really_stop_spend(easy, whole, tmp
     assert "really stopped" in shown
     rows = numbers(folder)["rows"]
     assert numbers(tmp_path)["rows"] == rows
-    assert len(list((folder / "answers").iterdir())) == 2 + 2
+    assert len(list((folder / "answers").glob("*.jsonl"))) == 2 + 2
     # greedy; three sizes and three rules
-    assert len(list((tmp_path / "answers").iterdir())) == 2 + 2 * (3 + 3)
+    assert len(list((tmp_path / "answers").glob("*.jsonl"))) == 2 + 2 * (3 + 3)
     for rule in ("decided", "window", "confident"):
         assert any(row["method"] == rule and row["tokens_saved"]["value"] > 0 for row in rows)
     decided = [row["accuracy"] for row in rows if row["method"] == "decided"]
@@ -311,17 +311,22 @@ def test_less_memory_gives_the_same_table_and_too_little_is_refused(easy, whole,
     assert (code, "max_cache_bytes is 100,000: raise it" in error) == (2, True)
 
 
-def test_two_processes_give_the_same_table(forking, easy, whole, tmp_path):
-    assert Team(forking, "aa", "CH4.experiments", *easy, "--out", tmp_path).statuses() == [0, 0]
+def test_shards_give_the_same_table_when_all_are_done(easy, whole, tmp_path):
+    arguments = (*easy, "--out", tmp_path)
+    code, shown, _ = run(*arguments, "--shard", "1/2")
+    assert (code, "Shard 1/2 is done" in shown) == (0, True)
+    assert run(*arguments)[0] == 2
+    assert run(*arguments, "--shard", "2/2")[0] == 0
+    assert not (tmp_path / "results.json").exists()
+    assert run(*arguments)[0] == 0
     assert numbers(tmp_path)["rows"] == numbers(whole[0])["rows"]
-    assert len(list((tmp_path / "answers").iterdir())) == 2 + 2
+    assert len(kept_lines(tmp_path)) == 2 * 4 * (1 + 2)
 
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_table(forking, easy, whole, tmp_path):
     command = ["CH4.experiments", *easy, "--batch", 12, "--out", tmp_path]
-    assert Processes(forking, *command, environments=[{"KILLED_AFTER": 9}]).statuses() == [
-        signal.SIGKILL
-    ]
+    killed = Processes(forking, *command, environments=[{"KILLED_AFTER": 9}])
+    assert killed.statuses() == [signal.SIGKILL]
     kept = kept_lines(tmp_path)
     # both greedy rows, and the samples of one problem
     assert len(kept) == (1 + 4) + (1 + 4) + (1 + 1)
@@ -336,12 +341,12 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_table(forking, easy, whole, t
     ("arguments", "words"),
     [
         (("--samples", 1), "--samples 1: a vote needs at least 2"),
-        (("--samples", "many"), "'many' is not a whole number"),
+        (("--samples", "many"), "'many' is not an integer from 1 on"),
         (("--temperature", -0.5), "temperature is -0.5"),
         (("--temperature", "hot"), "invalid float value: 'hot'"),
         (("--top-p", 0), "top_p is 0.0"),
         (("--seed", "x"), "invalid int value: 'x'"),
-        (("--limit", 0), "'0' is not a whole number from 1 on"),
+        (("--limit", 0), "'0' is not an integer from 1 on"),
         (("--data", "nowhere.json"), "no file nowhere.json"),
         (("--model", "nowhere"), "no checkpoint 'nowhere'"),
         (("--prompt", "direct"), "unrecognized arguments: --prompt"),
