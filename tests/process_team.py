@@ -1,6 +1,4 @@
-"""Processes at a command line: forked after PyTorch was imported once, and killed; alone or as
-torchrun's.
-"""
+"""Processes at a command line: forked after PyTorch was imported once, and killed."""
 
 import json
 import os
@@ -10,9 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
-
-import torch.distributed as dist
 
 # For each line of JSON: forks a process for each environment, prints their ids, waits for all,
 #     prints how they ended.
@@ -33,7 +28,7 @@ def kill_after(count):
 
 for line in sys.stdin:
     module, arguments, environments = json.loads(line)
-    main = importlib.import_module(module).main
+    main = importlib.import_module(module + ".__main__").main
     for environment in environments:
         child = os.fork()
         if child == 0:
@@ -41,8 +36,7 @@ for line in sys.stdin:
             if "KILLED_AFTER" in environment:
                 kill_after(int(environment["KILLED_AFTER"]))
             os.environ.update(environment)
-            machine = environment.get("MACHINE", "")
-            sys.argv = [module, *(argument.replace("{machine}", machine) for argument in arguments)]
+            sys.argv = [module, *arguments]
             code = 1
             try:
                 main()
@@ -103,12 +97,8 @@ class Processes:
         self.pids = [int(server.process.stdout.readline()) for _ in environments]
 
     def kill(self, number: int = 0) -> None:
-        """Kill one, and then, as torchrun does, end the others; `statuses` tells which had ended by
-        themselves.
-        """
+        """Kill one, if it has not ended by itself; `statuses` tells."""
         _send(self.pids[number], signal.SIGKILL)
-        for pid in self.pids:
-            _send(pid, signal.SIGTERM)
 
     def statuses(self) -> list[int]:
         """Wait for all; 0 for each that ended well, the signal's number for each that one ended."""
@@ -117,31 +107,14 @@ class Processes:
         return statuses
 
 
-class Team(Processes):
-    """Processes that share the work, as torchrun would start them. This process has their store, as
-    torchrun has.
-
-    Args:
-        machines: where each process runs, by rank; the name replaces "{machine}" in the arguments.
-    """
-
-    def __init__(self, server: ForkServer, machines: str, module: str, *arguments):
-        self.store = dist.TCPStore(
-            "127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=1)
-        )
-        common = {
-            "WORLD_SIZE": len(machines),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": self.store.port,
-        }
-        common |= {"TORCHELASTIC_USE_AGENT_STORE": True, "TORCHELASTIC_RUN_ID": "team"}
-        own = [
-            {"RANK": rank, "LOCAL_RANK": machines[:rank].count(machine), "MACHINE": machine}
-            for rank, machine in enumerate(machines)
-        ]
-        super().__init__(
-            server, module, *arguments, environments=[{**common, **one} for one in own]
-        )
+def rank_of(rank: int, size: int) -> dict:
+    """What torchrun puts into the environment of one of its processes."""
+    return {
+        "TORCHELASTIC_RUN_ID": "team",
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": size,
+    }
 
 
 def _send(pid: int, number: signal.Signals) -> None:

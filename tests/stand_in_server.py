@@ -146,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
             if "logprobs" in body:
                 choice["logprobs"] = {"token_logprobs": logprobs}
         else:
-            choice = {"message": {"role": "assistant", "content": text}}
+            choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
             if body.get("logprobs"):
                 choice["logprobs"] = {"content": [{"logprob": logprob} for logprob in logprobs]}
         usage = {"usage": {"completion_tokens": 11}} if self.server.counts_tokens else {}
@@ -165,6 +165,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(self.server.late)
             self._reply(200, b'{"choices": [{"text": "too late"}]}')
         elif fault == "trickle":  # never silent for long
+            self._reply(200, b"", {"Content-Length": "9999"})
             for _ in range(int(self.server.late / 0.05)):
                 self.wfile.write(b" ")
                 self.wfile.flush()

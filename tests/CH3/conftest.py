@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from CH3 import evaluation
+from CH3.evaluation.__main__ import main
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def command(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
         monkeypatch.setattr(sys, "argv", ["evaluation", *map(str, arguments)])
         code = 0
         try:
-            evaluation.main()
+            main()
         except SystemExit as error:
             code = error.code
         return code, *capsys.readouterr()

@@ -11,21 +11,23 @@ import pytest
 import torch
 from process_team import Processes, wait_until
 
-from Appendixes.QWEN3Model import load_qwen3
+from Appendixes.QWEN3Model import load_qwen3, save_qwen3
 from CH2.generation import generate
 from CH2.packed_weights import Int8Linear
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
-from CH3 import evaluation
-from CH3.evaluation import evaluate, graded
-from CH3.evaluation.answers import Answer, model_answers, model_settings
+from CH3.evaluation import ModelWriter, __main__, evaluate, graded
+from CH3.evaluation.answers import Answer, answers
+from CH3.evaluation.command_line import load
 from CH3.evaluation.results import FIELDS, ResultsFile, ResultsFileError
-from CH3.problems import load_problems
+from CH3.evaluation.writers import NO_ROOM, Text, model_settings
+from CH3.math_verifier import extract_answer
+from CH3.problems import Problem, load_problems
 
 SETTINGS = {"model": "a table"}
 
 
 @pytest.fixture(scope="module")
-def problems() -> list[dict]:
+def problems() -> list[Problem]:
     return load_problems("arithmetic500", limit=12)
 
 
@@ -34,8 +36,9 @@ def tiny(tiny_folder):
     return load_qwen3(tiny_folder, device="cpu", dtype=torch.float64)
 
 
-def answer(problem: dict, text: str = "", tokens: int = 3) -> Answer:
-    return Answer(problem, "?", text or f"so \\boxed{{{problem['answer']}}}", tokens, seconds=0.5)
+def answer(problem: Problem, text: str = "", tokens: int = 3) -> Answer:
+    text = text or f"so \\boxed{{{problem['answer']}}}"
+    return Answer(problem, Text("?", text, tokens, -0.5, "stop"), 0.5, extract_answer(text))
 
 
 def backwards(problems):
@@ -79,6 +82,7 @@ def test_a_result_says_what_was_asked_answered_and_found(problems):
         "level": 4,
         "prompt": "?",
         "text": "first \\boxed{7}, then \\boxed{0.5}",
+        "finish_reason": "stop",
         "extracted": "0.5",
         "reference": "0.5",
         "correct": True,
@@ -164,18 +168,22 @@ def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
             yield problem
 
     finished = []
-    for one in model_answers(model, tokenizer, DIRECT, max_new_tokens=20, batch=4)(source()):
+    writer = ModelWriter(model, tokenizer, DIRECT, max_new_tokens=20, max_concurrent=4)
+    for one in answers(writer, source()):
         finished.append(one)
         assert len(pulled) - len(finished) <= 4  # no problem is taken before there is a row for it
     assert sorted(one.problem["unique_id"] for one in finished) == sorted(
         one["unique_id"] for one in problems
     )
     for one in finished:
-        assert one.prompt == render(DIRECT, one.problem["problem"])
-        ids = torch.tensor([tokenizer.encode(one.prompt)])
+        text = one.text
+        assert text.prompt == render(DIRECT, one.problem["problem"])
+        ids = torch.tensor([tokenizer.encode(text.prompt)])
         alone = list(generate(model, ids, 20, stop_ids=tokenizer.stop_ids))
-        assert one.text == tokenizer.decode(alone)
-        assert one.tokens == min(len(alone) + 1, 20)
+        assert text.text == tokenizer.decode(alone)
+        assert text.tokens == min(len(alone) + 1, 20)
+        assert text.finish_reason == ("stop" if len(alone) < 20 else "length")
+        assert one.extracted == extract_answer(text.text)
         assert one.seconds > 0
 
 
@@ -187,28 +195,56 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     )
 
 
-def test_a_sample_depends_on_seed_and_problem_alone(tiny, problems):
-    def texts(batch: int, seed: int, some: list[dict]) -> dict[str, str]:
-        answer_fn = model_answers(
-            *tiny, DIRECT, max_new_tokens=12, batch=batch, sampler=inverse_cdf, seed=seed
-        )
-        return {one.problem["unique_id"]: one.text for one in answer_fn(iter(some))}
+def test_a_sample_depends_on_seed_prompt_and_number_alone(tiny, problems):
+    def texts(max_concurrent: int, seed: int, asked: list[tuple[str, int]]) -> dict:
+        options = {"max_new_tokens": 12, "sampler": inverse_cdf, "seed": seed}
+        writer = ModelWriter(*tiny, DIRECT, max_concurrent=max_concurrent, **options)
+        tickets = {writer.begin(*one): one for one in asked}
+        found = {}
+        while writer:
+            found |= {tickets[ticket]: text.text for ticket, text in writer.finished()}
+        return found
 
-    first = texts(5, 0, problems)
-    assert texts(3, 0, problems[::-1]) == first
-    assert texts(5, 1, problems) != first
-    same_question = [{**problems[5], "unique_id": str(number)} for number in range(8)]
-    assert len(set(texts(8, 0, same_question).values())) > 1
+    asked = [(problem["problem"], number) for problem in problems[:6] for number in (0, 1, 7)]
+    first = texts(5, 0, asked)
+    assert len(first) == 18
+    assert len({first[problems[0]["problem"], number] for number in (0, 1, 7)}) > 1
+    assert texts(3, 0, asked[::-1]) == first
+    assert texts(5, 1, asked) != first
+
+
+def test_a_cancelled_text_gives_what_there_is_of_it_and_the_others_go_on(tiny, problems):
+    writer = ModelWriter(*tiny, DIRECT, max_new_tokens=30, max_concurrent=2)
+    first, second, waiting = (writer.begin(one["problem"], 0) for one in problems[:3])
+    writer.batching.step()
+    cut = writer.cancel(first)
+    assert (cut.tokens, cut.finish_reason) == (1, "cancelled")
+    assert writer.cancel(waiting) is None
+    ended = dict(writer.finished())
+    assert list(ended) == [second]
+    assert not writer
+    [alone] = answers(ModelWriter(*tiny, DIRECT, max_new_tokens=30), problems[1:2])
+    assert ended[second] == alone.text
+
+
+def test_nothing_is_written_on_when_the_reader_stops_early(tiny, problems):
+    writer = ModelWriter(*tiny, DIRECT, max_new_tokens=9, max_concurrent=3)
+    reading = answers(writer, problems)
+    next(reading)
+    reading.close()
+    assert not writer
 
 
 @pytest.mark.parametrize("thinking", [True, False])
 def test_chat_models_are_asked_in_their_own_format(thinking, tiny, problems):
     model, tokenizer = tiny
-    [one] = model_answers(model, tokenizer, max_new_tokens=3, thinking=thinking)(iter(problems[:1]))
+    writer = ModelWriter(model, tokenizer, max_new_tokens=3, thinking=thinking)
+    [one] = answers(writer, problems[:1])
     message = {"role": "user", "content": render(CHAIN_OF_THOUGHT, problems[0]["problem"])}
-    assert one.prompt == tokenizer.apply_chat_template([message], enable_thinking=thinking)
+    assert one.text.prompt == tokenizer.apply_chat_template([message], enable_thinking=thinking)
     ids = torch.tensor([tokenizer.encode_chat([message], enable_thinking=thinking)])
-    assert one.text == tokenizer.decode(list(generate(model, ids, 3, stop_ids=tokenizer.stop_ids)))
+    alone = list(generate(model, ids, 3, stop_ids=tokenizer.stop_ids))
+    assert one.text.text == tokenizer.decode(alone)
 
 
 def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, problems):
@@ -218,14 +254,13 @@ def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, pr
     long, longer = (
         {**problems[0], "problem": "7" * count} for count in (context - empty - 4, context)
     )
-    answers = {
-        len(one.problem["problem"]): one
-        for one in model_answers(model, tokenizer, DIRECT, max_new_tokens=9)(iter([long, longer]))
-    }
-    assert answers[context].text == ""
-    assert answers[context].tokens == 0
-    assert answers[context - empty - 4].tokens == 4
-    assert graded(answers[context])["correct"] is False
+    writer = ModelWriter(model, tokenizer, DIRECT, max_new_tokens=9)
+    found = {len(one.problem["problem"]): one for one in answers(writer, [long, longer])}
+    assert found[context].text.finish_reason == NO_ROOM
+    assert (found[context].text.text, found[context].text.tokens) == ("", 0)
+    assert found[context - empty - 4].text.tokens == 4
+    assert found[context - empty - 4].text.finish_reason == "length"
+    assert graded(found[context])["correct"] is False
 
 
 def test_the_settings_tell_models_apart(small_config, make_model, tiny):
@@ -243,6 +278,21 @@ def test_the_settings_tell_models_apart(small_config, make_model, tiny):
     assert settings["weights"] != model_settings("small", changed, tokenizer)["weights"]
     assert model_settings("small", other_type, tokenizer)["dtype"] == "bfloat16"
     json.dumps(settings)
+
+
+def test_a_checkpoint_is_known_by_its_files_wherever_it_lies(
+    small_config, make_model, tiny, tmp_path
+):
+    def fingerprint(folder: str, seed: int = 0) -> str:
+        model = make_model(small_config, seed=seed)
+        if not (tmp_path / folder).exists():
+            save_qwen3(model, tmp_path / folder)
+        return model_settings("small", model, tiny[1], tmp_path / folder)["weights"]
+
+    first = fingerprint("first")
+    (tmp_path / "first").rename(tmp_path / "moved")
+    assert fingerprint("moved") == first
+    assert fingerprint("trained on", seed=1) != first  # same names, shapes and sizes
 
 
 # The command line
@@ -276,7 +326,7 @@ def test_the_command_reports_draws_and_goes_on(command, tmp_path, tiny_folder):
 
 
 def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, tiny_folder):
-    monkeypatch.setattr(evaluation, "BUILD", tmp_path)
+    monkeypatch.setattr(__main__, "FOLDER", tmp_path)
     runs = [
         (),
         ("--max-new-tokens", 9),
@@ -288,7 +338,7 @@ def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, t
     ]
     for changes in runs:
         assert command(*QUICK, *changes)[0] == 0
-    files = list((tmp_path / "evaluation").iterdir())
+    files = list(tmp_path.glob("*.jsonl"))
     assert len(files) == len(set(runs))
     assert all(file.name.startswith("tiny-arithmetic500-") for file in files)
 
@@ -296,12 +346,10 @@ def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, t
 @pytest.mark.parametrize("rung", [None, "int8"])
 def test_a_rung_of_the_ladder_prepares_the_model_and_is_told(rung, tiny_folder):
     chosen = () if rung is None else ("--rung", rung)
-    _, model, _, settings = evaluation.load(
-        evaluation._parser().parse_args([*map(str, QUICK), *chosen])
-    )
+    run = load(__main__._parser().parse_args([*map(str, QUICK), *chosen]))
     expected = {None: torch.nn.Linear, "int8": Int8Linear}[rung]
-    assert type(model.layers[0].mlp.down_proj) is expected
-    assert settings.get("rung") == rung
+    assert type(run.model.layers[0].mlp.down_proj) is expected
+    assert run.settings.get("rung") == rung
 
 
 def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
@@ -318,8 +366,8 @@ def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--limit", 0), "'0' is not a whole number from 1 on"),
-        (("--limit", "ten"), "'ten' is not a whole number"),
+        (("--limit", 0), "'0' is not an integer from 1 on"),
+        (("--limit", "ten"), "'ten' is not an integer"),
         (("--batch", -1), "--batch"),
         (("--max-new-tokens", 0), "--max-new-tokens"),
         (("--prompt", "rude"), "invalid choice: 'rude'"),
@@ -328,6 +376,9 @@ def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
         (("--data", "nowhere.json"), "no file nowhere.json"),
         (("--model", "nowhere"), "no checkpoint 'nowhere'"),
         (("--device", "abacus"), "--device abacus cannot be used"),
+        (("--shard", "9/8"), "shard '9/8': expected a number and a count such as 3/8"),
+        (("--shard", "3"), "shard '3': expected"),
+        (("--shard", "1/2", "--json", "numbers.json"), "--json and --plot: one of several"),
         (("--plot", "accuracy.docx"), "the name must end in one of"),
         (("--json", "nowhere/numbers.json"), "there is no folder nowhere"),
         (("--out", "."), "Is a directory"),

@@ -5,7 +5,7 @@ import json
 import matplotlib.image
 import pytest
 
-from CH3.evaluation.report import Report, Share, error_bars, plot_report, wilson_interval
+from CH3.evaluation.report import Estimate, Report, error_bars, plot_report, wilson_interval
 
 # correct, answered, level, subject, tokens
 TABLE = [
@@ -62,43 +62,41 @@ def test_what_is_no_share_has_no_interval(hits, total):
 
 def test_the_report_counts_as_by_hand(results):
     report = Report.of(results)
-    assert report.accuracy == Share(3, 5)
-    assert report.answered == Share(4, 5)
-    assert list(report.by_level.items()) == [(1, Share(2, 2)), (2, Share(0, 2)), (10, Share(1, 1))]
-    assert list(report.by_subject.items()) == [("Areas", Share(1, 2)), ("Sums", Share(2, 3))]
+    assert report.accuracy == Estimate.of_count(3, 5)
+    assert report.answered == Estimate.of_count(4, 5)
+    assert list(report.by_level.items()) == [
+        (1, Estimate.of_count(2, 2)),
+        (2, Estimate.of_count(0, 2)),
+        (10, Estimate.of_count(1, 1)),
+    ]
+    assert list(report.by_subject.items()) == [
+        ("Areas", Estimate.of_count(1, 2)),
+        ("Sums", Estimate.of_count(2, 3)),
+    ]
     assert report.mean_tokens == 40
 
 
 def test_the_numbers_survive_json(results):
     numbers = json.loads(json.dumps(Report.of(results).numbers()))
-    assert numbers["accuracy"] == {
-        "share": 0.6,
-        "interval": list(wilson_interval(3, 5)),
-        "hits": 3,
-        "total": 5,
-    }
+    low, high = wilson_interval(3, 5)
+    accuracy = {"value": 0.6, "low": low, "high": high, "hits": 3, "total": 5}
+    assert numbers["accuracy"] == accuracy
     assert numbers["by_level"]["10"]["total"] == 1
     assert numbers["mean_tokens"] == 40
 
 
 def test_the_text_says_all_of_it(results):
-    lines = str(Report.of(results)).splitlines()
-    assert [line.split("  ")[0].strip() for line in lines] == [
-        "accuracy",
-        "with an answer",
-        "level 1",
-        "level 2",
-        "level 10",
-        "Areas",
-        "Sums",
-        "mean tokens",
-    ]
-    assert "60.0%  (95 % interval 23.1% to 88.2%)  3 of 5" in lines[0]
+    *lines, tokens = str(Report.of(results)).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:-1]]
+    names = ["accuracy", "with an answer", "level 1", "level 2", "level 10", "Areas", "Sums"]
+    assert [row[0] for row in rows] == names
+    assert rows[0] == ["accuracy", "60.0%", "23.1% to 88.2%", "3 of 5"]
+    assert tokens == "mean number of tokens per problem: 40.0"
     assert str(Report.of(results)).isascii()
 
 
 def test_error_bars_reach_from_the_value_to_both_ends_of_its_interval():
-    shares = [Share(0, 7), Share(3, 7), Share(7, 7)]
+    shares = [Estimate.of_count(0, 7), Estimate.of_count(3, 7), Estimate.of_count(7, 7)]
     below, above = error_bars(shares)
     for share, down, up in zip(shares, below, above, strict=True):
         assert (share.value - down / 100, share.value + up / 100) == pytest.approx(share.interval)

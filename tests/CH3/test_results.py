@@ -1,7 +1,11 @@
 """The results file: cut, damaged, shared or foreign, nothing finished is lost and nothing is mixed."""
 
+import errno
 import json
+import subprocess
+import sys
 
+import filelock
 import pytest
 
 from CH3.evaluation.results import FIELDS, ResultsFile, ResultsFileError
@@ -143,12 +147,34 @@ def test_a_foreign_file_is_refused_and_left_alone(content, tmp_path):
 
 
 def test_two_programs_cannot_write_one_file(path):
-    pytest.importorskip("fcntl", reason="this system has no advisory locks")
     with ResultsFile(path, SETTINGS, IDS) as file:
         with pytest.raises(ResultsFileError, match="being written by another program"):
             ResultsFile(path, SETTINGS, IDS)
         file.append(result("a"))
     write(path, "b")  # the first has ended
+
+
+def test_a_program_that_is_killed_leaves_no_lock(path):
+    code = f"""
+from CH3.evaluation.results import ResultsFile
+file = ResultsFile({str(path)!r}, {SETTINGS}, {IDS})
+input("open")
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as program:
+        assert program.stdout.read(4) == "open"
+        with pytest.raises(ResultsFileError, match="being written by another program"):
+            write(path)
+        program.kill()
+    write(path, "a")
+
+
+def test_a_file_system_without_locks_is_written_all_the_same(path, monkeypatch):
+    def no_lock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", no_lock)
+    assert write(path, "a").count(b"\n") == 2
 
 
 @pytest.mark.parametrize(
@@ -160,14 +186,3 @@ def test_a_result_of_no_open_problem_is_refused_and_not_written(unique_id, words
     with ResultsFile(path, SETTINGS, IDS) as file, pytest.raises(ValueError, match=words):
         file.append(result(unique_id))
     assert path.read_bytes() == content
-
-
-def test_a_lock_that_a_file_system_denies_is_a_lock(path, monkeypatch):
-    fcntl = pytest.importorskip("fcntl", reason="this system has no advisory locks")
-
-    def denied(*_):
-        raise PermissionError(13, "Permission denied")  # what POSIX allows in the place of EAGAIN
-
-    monkeypatch.setattr(fcntl, "flock", denied)
-    with pytest.raises(ResultsFileError, match="being written by another program"):
-        write(path)
