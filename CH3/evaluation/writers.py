@@ -189,13 +189,14 @@ class ModelWriter:
         return None if ticket.row is None else self._text(ticket)
 
     def _text(self, task: Task) -> Text:
-        """Decode what a task's row has generated so far: at least one token."""
+        """Decode what a task's row has generated so far; nothing, if its first step failed."""
         row = task.begun
+        mean = sum(row.logprobs) / len(row.logprobs) if row.logprobs else None
         return Text(
             self.tokenizer.decode(task.prompt.ids),
             self.tokenizer.decode(row.tokens),
             len(row.logprobs),
-            sum(row.logprobs) / len(row.logprobs),
+            mean,
             row.finish_reason,
         )
 

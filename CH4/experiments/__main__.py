@@ -40,7 +40,6 @@ from datetime import datetime, timezone
 from functools import partial
 from glob import escape
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -115,7 +114,7 @@ class Experiments:
     run: Run
     num_samples: int
     max_concurrent: int
-    sampling: dict[str, Any]
+    sampling: Settings
     folder: Path
 
     @classmethod
@@ -212,7 +211,7 @@ class Experiments:
         )
 
 
-def _sampler(sampling: dict[str, Any]) -> Sampler:
+def _sampler(sampling: Settings) -> Sampler:
     """Make the sampler of these settings; raise ValueError if they are not valid."""
     return sampler(temperature(sampling["temperature"]), top_p(sampling["top_p"]))
 
@@ -221,6 +220,7 @@ def _write(
     out: Path, experiments: Experiments, rows: list[TableRow], fresh: bool, minutes: float
 ) -> None:
     """Write the table and the pictures, and print the table."""
+    # 1. Settings of all results, and facts about this run alone if it went on from an earlier one.
     votes = FRESH if fresh else REPLAYED.format(samples=experiments.num_samples)
     settings = {
         **experiments.run.settings,
@@ -228,7 +228,6 @@ def _write(
         "samples": experiments.num_samples,
         "fresh": fresh,
     }
-    # of this run alone, if it went on from an earlier one
     run = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "minutes_in_this_run": round(minutes, 1),
@@ -236,6 +235,7 @@ def _write(
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+    # 2. The table as text, and its numbers.
     table = markdown_table(rows)
     count = len(experiments.run.problems)
     title = (
@@ -250,7 +250,7 @@ def _write(
     write_json(
         out / "results.json", {"settings": settings, "run": run, "votes": votes, "rows": numbers}
     )
-    # where a server did not count tokens, there is nothing to plot them by
+    # 3. The pictures; where a server did not count tokens, those about tokens are left out.
     plots = PLOTS if all(row.mean_tokens for row in rows) else {BY_SAMPLES: plot_by_samples}
     for name, plot in plots.items():
         plot(rows).savefig(out / name)

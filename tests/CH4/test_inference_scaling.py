@@ -15,9 +15,10 @@ from CH2.continuous_batching import ContinuousBatching
 from CH2.generation import generate
 from CH2.prompts import CHAIN_OF_THOUGHT, render
 from CH3.evaluation import writers
+from CH3.evaluation.writers import Text
 from CH3.math_verifier import grade_answer
 from CH4.early_stopping import Confident, Decided, DrawAll, Window, samples_needed
-from CH4.inference_scaling import self_consistency, self_consistency_many
+from CH4.inference_scaling import self_consistency, self_consistency_many, votes
 from CH4.voting import Sample, majority_vote
 
 RULES = [DrawAll(), Decided(), Window(3), Confident(0.8)]
@@ -68,6 +69,56 @@ def texts(samples: list[Sample]) -> list[str]:
     them.
     """
     return [sample.text for sample in samples]
+
+
+class ScriptedWriter:
+    """A writer whose texts are given, and end in random order."""
+
+    def __init__(self, texts: dict[tuple[str, int], Text], room: int, rng: random.Random):
+        self.texts, self.room, self.rng, self.under_way = texts, room, rng, []
+
+    @property
+    def has_room(self) -> bool:
+        return len(self.under_way) < self.room
+
+    def begin(self, problem: str, number: int) -> tuple[str, int]:
+        self.under_way.append((problem, number))
+        return problem, number
+
+    def finished(self) -> list[tuple]:
+        self.rng.shuffle(self.under_way)
+        ended = [self.under_way.pop() for _ in range(self.rng.randint(1, len(self.under_way)))]
+        return [(ticket, self.texts[ticket]) for ticket in ended]
+
+    def cancel(self, ticket: tuple[str, int]) -> None:
+        self.under_way.remove(ticket)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_votes_do_not_depend_on_the_order_in_which_texts_end(seed):
+    """A vote counts the samples up to where its rule stops; a failure before that ends it."""
+    rng = random.Random(seed)
+    size, rule, wave = rng.randint(1, 9), rng.choice(RULES), rng.choice([None, 1, 3, 9])
+
+    def text() -> Text:
+        if rng.random() < 0.05:
+            return Text("", error=RuntimeError("no answer"))
+        return Text("", f"\\boxed{{{rng.choice('112')}}}", 5, -rng.random())
+
+    texts = {(name, number): text() for name in "abcdef" for number in range(size)}
+    writer = ScriptedWriter(texts, rng.randint(1, 20), rng)
+    ballots = list(votes(writer, [(name, name) for name in "abcdef"], size, rule, wave))
+    assert sorted(ballot.problem for ballot in ballots) == list("abcdef")
+    assert not writer.under_way
+    for ballot in ballots:
+        samples, over = [], False
+        for one in (texts[ballot.problem, number] for number in range(size)):
+            if over or one.error is not None:
+                break
+            samples.append(Sample(one.text[7:-1], one.logprob, 5, one.text))
+            over = len(samples) == size or rule.stops(samples, size)
+        assert ballot.samples == samples
+        assert (ballot.failure is None) == over
 
 
 SETTINGS = types.MappingProxyType(
@@ -222,6 +273,8 @@ def test_problems_are_taken_when_there_is_room_and_keep_the_batch_full(model64, 
     hook.remove()
     assert len(set(names)) == 30
     assert len(taken) <= 30 + 10
+    results.close()
+    assert not batchings[-1]  # nobody reads on: all are cancelled
     busy = [shape[0] for shape in rows if shape[1] == 1]
     assert set(busy[1:]) == {10}  # other calls read prompts
 
