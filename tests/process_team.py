@@ -124,7 +124,7 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Return as soon as something is so, such as so many lines in a file; fail after two minutes."""
+    """Return as soon as a condition holds, such as lines in a file; fail after two minutes."""
     deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "what a test waits for did not come within two minutes"

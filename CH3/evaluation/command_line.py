@@ -1,4 +1,4 @@
-"""What the command lines of evaluations share: options, the run they ask for, and how it may end."""
+"""Command lines of evaluations: their options, the run they ask for, and the ways it may end."""
 
 import argparse
 import os

@@ -261,7 +261,7 @@ def _mean_logprob(logprobs: Any) -> float | None:
 
 
 def _is_address(url: str) -> bool:
-    """Return True if a URL says where an interface is, and nothing that requests would leave out."""
+    """Return True if a URL is an HTTP address without parts that requests would leave out."""
     try:
         parts = urlsplit(url)
         left_out = parts.username or parts.password or parts.query or parts.fragment

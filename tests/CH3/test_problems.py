@@ -1,4 +1,4 @@
-"""Problems: the files that ship and that are downloaded, and what is said of a file that is wrong."""
+"""Problems: files that ship, files that are downloaded, and what is said of a wrong file."""
 
 import json
 import os
@@ -163,7 +163,7 @@ LOADER = """
 import json, pathlib, sys, time
 from CH3 import problems
 sleep = time.sleep
-time.sleep = lambda seconds: sleep(min(seconds, 0.02))  # huggingface_hub waits seconds before it tries again
+time.sleep = lambda seconds: sleep(min(seconds, 0.02))  # between the attempts of huggingface_hub
 problems.MATH500_FILE = pathlib.Path(sys.argv[1])
 try:
     print(json.dumps(problems.load_problems("math500")))

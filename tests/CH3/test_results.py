@@ -1,4 +1,4 @@
-"""The results file: cut, damaged, shared or foreign, nothing finished is lost and nothing is mixed."""
+"""The results file: cut, damaged, shared or foreign, nothing is lost and nothing is mixed."""
 
 import errno
 import json

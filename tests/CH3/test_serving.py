@@ -1,4 +1,4 @@
-"""A server that misbehaves: nothing is lost, nothing is asked or answered twice that need not be."""
+"""A server that misbehaves: nothing is lost, nothing is asked twice that need not be."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Several processes at one evaluation: each problem answered once, whichever is killed, and when."""
+"""Several processes: each problem is answered once, whichever is killed, and when."""
 
 import json
 import os
