@@ -5,6 +5,7 @@ in time.
 import json
 import random
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from CH3.evaluation import writers
 from CH3.evaluation.writers import Text
 from CH3.math_verifier import grade_answer
 from CH4.early_stopping import Confident, Decided, DrawAll, Window, samples_needed
-from CH4.inference_scaling import self_consistency, self_consistency_many, votes
+from CH4.inference_scaling import Consensus, self_consistency, self_consistency_many, votes
 from CH4.voting import Sample, majority_vote
 
 RULES = [DrawAll(), Decided(), Window(3), Confident(0.8)]
@@ -126,37 +127,32 @@ SETTINGS = types.MappingProxyType(
 )
 
 
+def alone(model, prompt, num_samples, tokenizer=NumberTokenizer, **options) -> Consensus:
+    """One vote, with the usual settings but for these."""
+    return self_consistency(model, tokenizer(), prompt, num_samples, **{**SETTINGS, **options})
+
+
+def together(model, problems, num_samples, **options) -> Iterator[tuple[str, Consensus]]:
+    """Many votes, with the usual settings but for these."""
+    settings = {**SETTINGS, **options}
+    return self_consistency_many(model, NumberTokenizer(), problems, num_samples, **settings)
+
+
 def test_a_sample_is_the_same_alone_and_in_a_batch_of_64(model64, problems):
-    together = dict(
-        self_consistency_many(
-            model64, NumberTokenizer(), problems, 8, **SETTINGS, max_concurrent=64
-        )
-    )
-    assert len(together) == 8
+    in_a_batch = dict(together(model64, problems, 8, max_concurrent=64))
+    assert len(in_a_batch) == 8
     for name, prompt in problems:
-        alone = self_consistency(
-            model64, NumberTokenizer(), prompt, 8, **SETTINGS, max_concurrent=1
-        )
-        assert texts(alone.samples) == texts(together[name].samples)
-        assert alone.shares == together[name].shares
-    different = {text for consensus in together.values() for text in texts(consensus.samples)}
+        by_itself = alone(model64, prompt, 8, max_concurrent=1)
+        assert texts(by_itself.samples) == texts(in_a_batch[name].samples)
+        assert by_itself.shares == in_a_batch[name].shares
+    different = {text for consensus in in_a_batch.values() for text in texts(consensus.samples)}
     assert len(different) > 40  # no two samples have the same random numbers
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_early_stopping_counts_the_first_samples_of_the_full_vote(model64, problems, rule):
-    full = dict(self_consistency_many(model64, NumberTokenizer(), problems, 9, **SETTINGS))
-    stopped = dict(
-        self_consistency_many(
-            model64,
-            NumberTokenizer(),
-            problems,
-            9,
-            **SETTINGS,
-            early_stopping=rule,
-            max_concurrent=11,
-        )
-    )
+    full = dict(together(model64, problems, 9))
+    stopped = dict(together(model64, problems, 9, early_stopping=rule, max_concurrent=11))
     for name, consensus in stopped.items():
         drawn = full[name].samples
         needed = samples_needed(drawn, rule)
@@ -170,19 +166,16 @@ def test_early_stopping_counts_the_first_samples_of_the_full_vote(model64, probl
 
 
 def test_all_samples_at_once_are_cancelled_when_the_vote_is_decided(model64, problems, batchings):
-    full = dict(self_consistency_many(model64, NumberTokenizer(), problems, 9, **SETTINGS))
+    full = dict(together(model64, problems, 9))
     cancelled = 0
     for name, prompt in problems:
-        consensus = self_consistency(
-            model64, NumberTokenizer(), prompt, 9, **SETTINGS, early_stopping="decided", wave=9
-        )
+        consensus = alone(model64, prompt, 9, early_stopping="decided", wave=9)
         drawn = full[name].samples
         needed = samples_needed(drawn, Decided())
         assert texts(consensus.samples) == texts(drawn[:needed])
         assert consensus.drawn == 9
-        counted, everything = (
-            sum(sample.tokens for sample in part) for part in (drawn[:needed], drawn)
-        )
+        tokens = [sample.tokens for sample in drawn]
+        counted, everything = sum(tokens[:needed]), sum(tokens)
         assert counted <= consensus.tokens <= everything
         cancelled += consensus.tokens < everything
         assert not batchings[-1]
@@ -192,15 +185,7 @@ def test_all_samples_at_once_are_cancelled_when_the_vote_is_decided(model64, pro
 def test_a_wave_of_any_size_gives_the_same_vote(model64, problems):
     counted = []
     for wave in (None, 1, 2, 100):
-        votes = self_consistency_many(
-            model64,
-            NumberTokenizer(),
-            problems[:4],
-            7,
-            **SETTINGS,
-            early_stopping=Confident(0.7),
-            wave=wave,
-        )
+        votes = together(model64, problems[:4], 7, early_stopping=Confident(0.7), wave=wave)
         counted.append(
             {name: (texts(consensus.samples), consensus.shares) for name, consensus in votes}
         )
@@ -214,15 +199,7 @@ def test_the_prompt_is_read_once(model64, problems):
     )
     try:
         _, prompt = problems[6]
-        self_consistency(
-            model64,
-            NumberTokenizer(),
-            prompt,
-            8,
-            **SETTINGS,
-            early_stopping=Window(2),
-            max_concurrent=3,
-        )
+        alone(model64, prompt, 8, early_stopping=Window(2), max_concurrent=3)
     finally:
         hook.remove()
     assert lengths[0] == len(prompt) - 1  # its last token is every sample's first input
@@ -239,7 +216,7 @@ def test_cache_memory_grows_by_one_prompt_and_not_by_eight(model64, batchings):
             peaks.append((engine.prompt_cache.nbytes, engine.row_cache.nbytes))
 
         hook = model64.register_forward_hook(look)
-        self_consistency(model64, NumberTokenizer(), [7] * prompt_length, num_samples, **SETTINGS)
+        alone(model64, [7] * prompt_length, num_samples)
         hook.remove()
         return tuple(map(max, zip(*peaks, strict=True)))
 
@@ -259,15 +236,7 @@ def test_problems_are_taken_when_there_is_room_and_keep_the_batch_full(model64, 
             yield len(taken) - 1, taken[-1]
 
     hook = model64.register_forward_pre_hook(lambda module, inputs: rows.append(inputs[0].shape))
-    results = self_consistency_many(
-        model64,
-        NumberTokenizer(),
-        endless(),
-        6,
-        **SETTINGS,
-        early_stopping="confident",
-        max_concurrent=10,
-    )
+    results = together(model64, endless(), 6, early_stopping="confident", max_concurrent=10)
     assert not taken
     names = [next(results)[0] for _ in range(30)]
     hook.remove()
@@ -282,9 +251,7 @@ def test_problems_are_taken_when_there_is_room_and_keep_the_batch_full(model64, 
 def test_temperature_zero_draws_the_greedy_text_only(model64, problems):
     _, prompt = problems[3]
     greedy = list(generate(model64, torch.tensor([prompt]), 16, stop_ids=NumberTokenizer.stop_ids))
-    consensus = self_consistency(
-        model64, NumberTokenizer(), prompt, 3, temperature=0, max_new_tokens=16
-    )
+    consensus = alone(model64, prompt, 3, temperature=0, max_new_tokens=16)
     assert [sample.text for sample in consensus.samples] == [NumberTokenizer().decode(greedy)] * 3
     assert list(consensus.shares.values()) == [1.0]
 
@@ -296,10 +263,10 @@ def test_a_sample_holds_its_mean_log_probability_under_the_model(model64, proble
     [sample] = self_consistency(model64, tokenizer, prompt, 1, **SETTINGS).samples
     tokens = NumberTokenizer().encode(sample.text.split(":")[0])
     with torch.no_grad():
-        logprobs = model64(torch.tensor([prompt + tokens])).log_softmax(dim=-1)[
-            0, len(prompt) - 1 :
-        ]
-    drawn = logprobs[: len(tokens)].gather(1, torch.tensor(tokens)[:, None])[:, 0]
+        logprobs = model64(torch.tensor([prompt + tokens]))[0].log_softmax(dim=-1)
+    drawn = logprobs[len(prompt) - 1 :][: len(tokens)].gather(1, torch.tensor(tokens)[:, None])[
+        :, 0
+    ]
     assert sample.tokens == len(tokens) == 16
     assert sample.logprob == pytest.approx(drawn.mean().item())
 
@@ -308,35 +275,28 @@ def test_a_text_and_its_ids_are_the_same_prompt(model64, problems):
     _, prompt = problems[3]
     text = " ".join(map(str, prompt))
     by_text, by_ids, by_tensor = (
-        self_consistency(model64, NumberTokenizer(), given, 3, **SETTINGS)
-        for given in (text, prompt, torch.tensor(prompt))
+        alone(model64, given, 3) for given in (text, prompt, torch.tensor(prompt))
     )
     assert by_text == by_ids == by_tensor
-    other = self_consistency(model64, NumberTokenizer(), prompt, 3, **{**SETTINGS, "seed": 6})
+    other = alone(model64, prompt, 3, seed=6)
     assert other.samples != by_ids.samples
 
 
 def test_every_filter_is_applied_that_is_given(model64, problems):
     _, prompt = problems[3]
-    greedy = self_consistency(
-        model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, "temperature": 0}
-    )
-    plain = self_consistency(model64, NumberTokenizer(), prompt, 2, **SETTINGS)
+    greedy = alone(model64, prompt, 2, temperature=0)
+    plain = alone(model64, prompt, 2)
     for one_token in ({"top_k": 1}, {"min_p": 1.0}, {"top_p": 1e-9}):
-        drawn = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, **one_token})
+        drawn = alone(model64, prompt, 2, **one_token)
         assert texts(drawn.samples) == texts(greedy.samples) != texts(plain.samples)
     everything = {"top_k": 50, "top_p": None, "min_p": None}
-    unfiltered = self_consistency(
-        model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, **everything}
-    )
-    whole = self_consistency(model64, NumberTokenizer(), prompt, 2, **{**SETTINGS, "top_p": 1})
+    unfiltered = alone(model64, prompt, 2, **everything)
+    whole = alone(model64, prompt, 2, top_p=1)
     assert texts(unfiltered.samples) == texts(whole.samples)
 
 
 def test_a_sample_ends_at_the_end_of_the_context(model64):
-    consensus = self_consistency(
-        model64, SilentTokenizer(), [1] * 509, 4, **{**SETTINGS, "max_new_tokens": 100}
-    )
+    consensus = alone(model64, [1] * 509, 4, max_new_tokens=100, tokenizer=SilentTokenizer)
     assert max(sample.tokens for sample in consensus.samples) == 3
 
 
@@ -345,19 +305,14 @@ def test_a_sample_ends_at_the_end_of_the_context(model64):
 def test_a_prompt_without_room_to_answer_gets_no_samples_and_the_others_theirs(
     model64, problems, rule, wave
 ):
-    options = {**SETTINGS, "early_stopping": rule, "wave": wave, "max_concurrent": 4}
-    usual = dict(self_consistency_many(model64, NumberTokenizer(), problems, 3, **options))
+    options = {"early_stopping": rule, "wave": wave, "max_concurrent": 4}
+    usual = dict(together(model64, problems, 3, **options))
     too_long = [("too long", [1] * 512), *problems[:4], ("longer", [1] * 600), *problems[4:]]
-    votes = dict(self_consistency_many(model64, NumberTokenizer(), too_long, 3, **options))
+    votes = dict(together(model64, too_long, 3, **options))
     for name in ("too long", "longer"):
         empty = votes.pop(name)
-        assert (empty.winner, empty.samples, empty.drawn, empty.tokens, empty.samples_saved) == (
-            None,
-            [],
-            0,
-            0,
-            0,
-        )
+        assert (empty.winner, empty.samples) == (None, [])
+        assert empty.drawn == empty.tokens == empty.samples_saved == 0
     assert {name: texts(vote.samples) for name, vote in votes.items()} == {
         name: texts(vote.samples) for name, vote in usual.items()
     }
@@ -366,15 +321,9 @@ def test_a_prompt_without_room_to_answer_gets_no_samples_and_the_others_theirs(
 @pytest.mark.parametrize("rule", RULES)
 def test_without_any_answer_there_is_no_winner(model64, problems, rule):
     _, prompt = problems[0]
-    consensus = self_consistency(
-        model64, SilentTokenizer(), prompt, 4, **SETTINGS, early_stopping=rule
-    )
-    assert (consensus.winner, consensus.tie, consensus.groups, consensus.shares) == (
-        None,
-        False,
-        (),
-        {},
-    )
+    consensus = alone(model64, prompt, 4, early_stopping=rule, tokenizer=SilentTokenizer)
+    assert (consensus.winner, consensus.tie) == (None, False)
+    assert (consensus.groups, consensus.shares) == ((), {})
     assert len(consensus.samples) == consensus.drawn == 4
 
 
@@ -411,7 +360,7 @@ def test_a_broken_model_is_refused(make_model, small_config):
     model = make_model(small_config)
     model.norm.weight.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="largest logit of a row is nan"):
-        self_consistency(model, NumberTokenizer(), [1, 2], 2, **SETTINGS)
+        alone(model, [1, 2], 2)
 
 
 def test_the_shipped_model_agrees_on_right_answers(tiny_folder):
