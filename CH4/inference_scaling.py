@@ -154,7 +154,7 @@ def _held(
     rule: StoppingRule,
     wave: int | None,
 ) -> Iterator[Ballot[P]]:
-    """Hold the votes of `votes`, whose arguments have been checked."""
+    """Run the loop of `votes`, which has checked the arguments."""
     ballot_of: dict[Hashable, Ballot[P]] = {}
 
     def begin_wave(ballot: Ballot[P]) -> None:

@@ -84,7 +84,7 @@ class Vote:
 
     @property
     def tie(self) -> bool:
-        """True if another group has the winner's weight, so that log-probabilities decided."""
+        """Return True if another group has the winner's weight: log-probabilities decided."""
         return len(self.groups) > 1 and self.groups[0].weight == self.groups[1].weight
 
 
