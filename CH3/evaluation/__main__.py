@@ -1,4 +1,4 @@
-"""How often is a model right? Ask it problems, grade its answers, report shares with intervals.
+"""Measure how often a model is right: ask it problems, grade its answers, report with intervals.
 
     python -m CH3.evaluation                              the shipped model on its 500 problems
     python -m CH3.evaluation --prompt direct --limit 100  the first 100, answered at once

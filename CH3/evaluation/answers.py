@@ -15,7 +15,7 @@ from CH3.problems import Problem
 
 @dataclass(frozen=True)
 class Answer:
-    """What a writer made of a problem.
+    """A text about a problem, and the answer that was found in it.
 
     Attributes:
         problem: as `load_problems` gives it.

@@ -5,18 +5,18 @@ import os
 import platform
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from Appendixes.command_line import first_line, refuse
 from Appendixes.QWEN3Model import Qwen3Model, find_checkpoint, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from CH2.continuous_batching import ContinuousBatching
-from CH2.decoding import Sampler, greedy
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, few_shot
 from CH2.speed_ladder import find_rung
 from CH3.evaluation import UnansweredError
@@ -31,11 +31,8 @@ from CH3.evaluation.writers import (
 from CH3.problems import Problem, load_problems
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
-PROMPTS = {
-    "direct": DIRECT,
-    "chain-of-thought": CHAIN_OF_THOUGHT,
-    "few-shot": few_shot(CHAIN_OF_THOUGHT),
-}
+PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT}
+PROMPTS["few-shot"] = few_shot(CHAIN_OF_THOUGHT)
 THINKING = {"thinking": True, "no-thinking": False}
 # those of the speed ladder that pay off in an evaluation
 RUNGS = ("packed weights", "compiled", "int8", "int4")
@@ -44,59 +41,39 @@ DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 @dataclass(frozen=True)
 class Run(ABC):
-    """What a command line asks for.
+    """Problems, settings and writers, as a command line asks for them.
 
     Attributes:
         problems: all of them.
         settings: what answers depend on by these options besides the problems and the prompt.
         shard: this process's part of the problems.
         shown: show a line of progress: one process per machine does.
-        max_new_tokens: a text ends after this many tokens.
-        thinking: see `CH3.evaluation.writers.prompt_ids`.
+        limits: `max_new_tokens` and `thinking`, as in `ModelWriter`.
+        machine: what the texts are computed on, in words.
     """
 
     problems: list[Problem]
     settings: Settings
     shard: Shard
     shown: bool
-    max_new_tokens: int
-    thinking: bool | None
+    limits: dict[str, Any]
+    machine: str
 
     @abstractmethod
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Raise ValueError if a prompt leaves no room to answer in the model's context.
-
-        Args:
-            templates: of the prompts, each of which is tried with every problem.
-        """
-
-    @property
-    @abstractmethod
-    def machine(self) -> str:
-        """Describe what the texts are computed on."""
-
-    @abstractmethod
-    def writer(
-        self,
-        template: str,
-        max_concurrent: int,
-        *,
-        sampler: Sampler = greedy,
-        temperature: float = 0.0,
-        top_p: float | None = None,
-        seed: int | None = None,
-        on_step: Callable[[ContinuousBatching], None] | None = None,
-    ) -> Writer[str]:
+    def writer(self, template: str, max_concurrent: int, **options: Any) -> Writer[str]:
         """Make a writer; without the options its texts are greedy.
 
         Args:
             template: of the prompt, from `CH2.prompts`.
             max_concurrent: number of texts that grow at the same time.
-            sampler: draws the tokens, where a model of this process writes.
-            temperature, top_p: the same for a server, which has a sampler of its own.
-            seed: fixes the texts that are drawn; None: they are greedy.
-            on_step: as in `ContinuousBatching`, where a model of this process writes.
+            options: how texts are drawn: `seed`; `sampler`, for a model of this process;
+                `temperature` and `top_p`, for a server, which has a sampler of its own; and
+                `on_step`, as in `ContinuousBatching`, which servers do not call.
         """
+
+    @abstractmethod
+    def check_room(self, templates: Iterable[str]) -> None:
+        """Raise ValueError if a prompt, in one of the templates, leaves no room in the context."""
 
 
 @dataclass(frozen=True)
@@ -107,95 +84,50 @@ class LocalRun(Run):
     tokenizer: Qwen3Tokenizer
     max_cache_bytes: int | None
 
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Raise ValueError if a prompt leaves no room to answer; see `Run.check_room`."""
-        context = self.model.config.max_position_embeddings
-        for template in templates:
-            for problem in self.problems:
-                ids = prompt_ids(self.tokenizer, template, problem["problem"], self.thinking)
-                if len(ids) >= context:
-                    raise ValueError(
-                        f"problem {problem['unique_id']}: a prompt of {len(ids)} tokens leaves no "
-                        f"room in the model's context of {context}"
-                    )
-
-    @property
-    def machine(self) -> str:
-        """Describe the processor or the GPU, and the number of threads."""
-        device = next(self.model.parameters()).device
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-        return f"{device.type}, {name}, {torch.get_num_threads()} threads"
-
-    def writer(
-        self,
-        template: str,
-        max_concurrent: int,
-        *,
-        sampler: Sampler = greedy,
-        temperature: float = 0.0,
-        top_p: float | None = None,
-        seed: int | None = None,
-        on_step: Callable[[ContinuousBatching], None] | None = None,
-    ) -> Writer[str]:
+    def writer(self, template: str, max_concurrent: int, **options: Any) -> Writer[str]:
         """Make a writer; see `Run.writer`."""
         return ModelWriter(
             self.model,
             self.tokenizer,
             template,
-            max_new_tokens=self.max_new_tokens,
-            sampler=sampler,
-            seed=seed or 0,
-            thinking=self.thinking,
             max_concurrent=max_concurrent,
             max_cache_bytes=self.max_cache_bytes,
-            on_step=on_step,
+            **self.limits,
+            **_given(options, "sampler", "seed", "on_step"),
         )
+
+    def check_room(self, templates: Iterable[str]) -> None:
+        """Raise ValueError if a prompt leaves no room; see `Run.check_room`."""
+        context, thinking = self.model.config.max_position_embeddings, self.limits["thinking"]
+        for template, problem in product(templates, self.problems):
+            length = len(prompt_ids(self.tokenizer, template, problem["problem"], thinking))
+            if length >= context:
+                raise ValueError(
+                    f"problem {problem['unique_id']}: a prompt of {length} tokens leaves no room "
+                    f"in the model's context of {context}"
+                )
 
 
 @dataclass(frozen=True)
 class ServedRun(Run):
-    """A run whose texts a server writes; `key` is its bearer token, `timeout` in seconds."""
+    """A run whose texts a server writes; `server`: what `ServedWriter` must know about it."""
 
-    url: str
-    model: str
-    key: str | None
-    timeout: float
+    server: dict[str, Any]
+
+    def writer(self, template: str, max_concurrent: int, **options: Any) -> Writer[str]:
+        """Make a writer; see `Run.writer`."""
+        from CH3.evaluation.serving import ServedWriter  # needs the optional package openai
+
+        own = _given(options, "temperature", "top_p", "seed") | self.limits | self.server
+        return ServedWriter(template=template, max_concurrent=max_concurrent, **own)
 
     def check_room(self, templates: Iterable[str]) -> None:
         """Do nothing: only the server knows its context, and refuses what does not fit."""
 
-    @property
-    def machine(self) -> str:
-        """Describe all that is known about a server."""
-        return "a server"
 
-    def writer(
-        self,
-        template: str,
-        max_concurrent: int,
-        *,
-        sampler: Sampler = greedy,
-        temperature: float = 0.0,
-        top_p: float | None = None,
-        seed: int | None = None,
-        on_step: Callable[[ContinuousBatching], None] | None = None,
-    ) -> Writer[str]:
-        """Make a writer; see `Run.writer`."""
-        from CH3.evaluation.serving import ServedWriter  # needs the optional package openai
-
-        return ServedWriter(
-            self.url,
-            self.model,
-            template,
-            max_new_tokens=self.max_new_tokens,
-            thinking=self.thinking,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            max_concurrent=max_concurrent,
-            key=self.key,
-            timeout=self.timeout,
-        )
+def _given(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return those of the named options that were given."""
+    return {name: options[name] for name in names if name in options}
 
 
 def load(arguments: argparse.Namespace) -> Run:
@@ -203,38 +135,32 @@ def load(arguments: argparse.Namespace) -> Run:
 
     Raises:
         ValueError, OSError: it cannot be had, and why.
+        ImportError: a server is to be asked, and the package for it is missing.
     """
-    shard = arguments.shard or shard_of_torchrun()
-    settings = {
-        "data": Path(arguments.data).stem,
-        "chat": arguments.chat,
-        "max_new_tokens": arguments.max_new_tokens,
-    }
-    common = {
+    # 1. Read what does not depend on who writes.
+    limits = {"max_new_tokens": arguments.max_new_tokens, "thinking": THINKING.get(arguments.chat)}
+    settings = {"data": Path(arguments.data).stem, "chat": arguments.chat}
+    settings["max_new_tokens"] = arguments.max_new_tokens
+    common: dict[str, Any] = {
         "problems": load_problems(arguments.data, arguments.limit),
-        "shard": shard,
+        "shard": arguments.shard or shard_of_torchrun(),
         # torchrun's processes write to one terminal
         "shown": not started_by_torchrun() or os.environ["LOCAL_RANK"] == "0",
-        "max_new_tokens": arguments.max_new_tokens,
-        "thinking": THINKING.get(arguments.chat),
+        "limits": limits,
     }
+    # 2. A server writes: its name is all that is known about its model.
     if arguments.endpoint:
         for name in ("device", "dtype", "max_cache_bytes", "rung"):
             if getattr(arguments, name):
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option}: with --endpoint the server decides that")
-        # a name is all that is known
-        about_model = {"model": Path(arguments.model).name, "served": arguments.model}
-        run = ServedRun(
-            settings=about_model | settings,
-            url=arguments.endpoint,
-            model=arguments.model,
-            key=os.environ.get("OPENAI_API_KEY") or None,
-            timeout=arguments.timeout,
-            **common,
-        )
-        run.writer(DIRECT, 1)  # refuses an address that is none before the work begins
-        return run
+        server = {"url": arguments.endpoint, "model": arguments.model, "timeout": arguments.timeout}
+        server["key"] = os.environ.get("OPENAI_API_KEY") or None
+        settings |= {"model": Path(arguments.model).name, "served": arguments.model}
+        served = ServedRun(settings=settings, machine="a server", server=server, **common)
+        served.writer(DIRECT, 1)  # refuses an address that is none before the work begins
+        return served
+    # 3. A model of this process writes: try the device, load, and make it fast.
     device = device_of_this_process(arguments.device)
     try:
         torch.empty(0, device=device)
@@ -243,17 +169,18 @@ def load(arguments: argparse.Namespace) -> Run:
     dtype = getattr(torch, arguments.dtype) if arguments.dtype else None
     model, tokenizer = load_qwen3(arguments.model, device=device, dtype=dtype)
     checkpoint = find_checkpoint(arguments.model)
-    about_model = model_settings(arguments.model, model, tokenizer, checkpoint)
+    settings |= model_settings(arguments.model, model, tokenizer, checkpoint)
+    machine = _machine(next(model.parameters()).device)
     if arguments.rung:
-        about_model["rung"] = arguments.rung
-        model = find_rung(arguments.rung).prepare(model)
-    return LocalRun(
-        settings=about_model | settings,
-        model=model,
-        tokenizer=tokenizer,
-        max_cache_bytes=arguments.max_cache_bytes,
-        **common,
-    )
+        settings["rung"], model = arguments.rung, find_rung(arguments.rung).prepare(model)
+    own = {"model": model, "tokenizer": tokenizer, "max_cache_bytes": arguments.max_cache_bytes}
+    return LocalRun(settings=settings, machine=machine, **own, **common)
+
+
+def _machine(device: torch.device) -> str:
+    """Describe a CPU or a GPU, and the number of threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return f"{device.type}, {name}, {torch.get_num_threads()} threads"
 
 
 def started_by_torchrun() -> bool:

@@ -265,6 +265,7 @@ def read_shards(paths: Sequence[str | Path]) -> Gathered:
 
 def _parsed(content: bytes, path: Path) -> tuple[Settings, dict[str, Result], int]:
     """Return a file's settings, its results by `unique_id`, and the length of its whole lines."""
+    # 1. Read the settings in the first line.
     if content[: len(HEADER_START)] != HEADER_START[: len(content)]:
         raise ResultsFileError(f"{path} is not a file of results; give another name")
     header, *lines = content.split(b"\n")
@@ -274,6 +275,7 @@ def _parsed(content: bytes, path: Path) -> tuple[Settings, dict[str, Result], in
         settings = dict(json.loads(header)["settings"])
     except (ValueError, TypeError):
         raise ResultsFileError(f"{path}: the first line is damaged; give another name") from None
+    # 2. Read the results; the last line is empty, or was cut off.
     results: dict[str, Result] = {}
     for number, line in enumerate(lines[:-1], start=2):
         result = _read_result(line)

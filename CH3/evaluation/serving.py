@@ -15,6 +15,7 @@ import threading
 from collections.abc import Hashable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,7 +115,7 @@ class ServedWriter:
         self.max_concurrent, self.attempts = max_concurrent, attempts
         self.body = {"model": model, "max_tokens": max_new_tokens, "temperature": temperature}
         self.body |= {} if top_p is None else {"top_p": top_p}
-        # 3. Requests live in an event loop of their own; its thread ends with the program.
+        # 3. Make the client, which lives in the event loop of all requests.
         limits = httpx2.Limits(max_connections=None)
         self._client = openai.AsyncOpenAI(
             base_url=url,
@@ -123,8 +124,6 @@ class ServedWriter:
             max_retries=attempts - 1,
             http_client=StrictClient(timeout, limits),
         )
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._places = asyncio.Semaphore(max_concurrent)
         self._under_way: dict[Future[Text], Request] = {}
 
@@ -140,7 +139,7 @@ class ServedWriter:
     def begin(self, problem: str, number: int) -> Hashable:
         """Send a request as soon as there is room; see `Writer.begin`."""
         request = Request(render(self.template, problem), number)
-        request.text = asyncio.run_coroutine_threadsafe(self._write(request), self._loop)
+        request.text = asyncio.run_coroutine_threadsafe(self._write(request), event_loop())
         self._under_way[request.text] = request
         return request
 
@@ -167,18 +166,21 @@ class ServedWriter:
 
     async def _write(self, request: Request) -> Text:
         """Have one text written, and say in words what went wrong."""
+        # 1. Wait for a place among the requests under way, and ask.
         async with self._places:
             request.sent = True
             try:
                 path, body = self._question(request)
                 reply = await self._client.post(path, body=body, cast_to=httpx2.Response)
                 return text_of(request.prompt, reply.json())
+            # 2. The server said no: to this request, or to all.
             except openai.APIStatusError as error:
                 reason = f"status {error.status_code}: {error.response.text[:200]!r}"
                 if error.status_code in (408, 409, 429) or error.status_code >= 500:
                     reason = f"no answer in up to {self.attempts} attempts; at last: {reason}"
                 elif error.status_code not in OF_THIS_REQUEST:
                     raise EndpointRefusedError(f"{error.request.url} refused: {reason}") from None
+            # 3. The server said nothing of use.
             except openai.APIConnectionError as error:
                 cause = error.__cause__
                 reason = f"{type(cause).__name__}: {cause}"
@@ -203,6 +205,14 @@ class ServedWriter:
         body["messages"] = [{"role": "user", "content": request.prompt}]
         body["chat_template_kwargs"] = {"enable_thinking": self.thinking}
         return "/chat/completions", body
+
+
+@cache
+def event_loop() -> asyncio.AbstractEventLoop:
+    """Start the loop in which all requests live; its thread ends with the program."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    return loop
 
 
 class StrictClient(httpx2.AsyncClient):

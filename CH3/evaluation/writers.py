@@ -161,15 +161,18 @@ class ModelWriter:
             ValueError: an id is not in the vocabulary, or there is none.
             CacheLimitError: (a ValueError) `max_cache_bytes` is too little for this text alone.
         """
+        # 1. Encode the prompt.
         if isinstance(problem, str):
             ids = prompt_ids(self.tokenizer, self.template, problem, self.thinking)
         else:
             ids = [int(token) for token in problem]
+        # 2. Where the context has no room, the text has ended before it began.
         room = min(self.max_new_tokens, self.context - len(ids))
         if room < 1:
             ticket = object()
             self._without_room[ticket] = Text(self.tokenizer.decode(ids), finish_reason=NO_ROOM)
             return ticket
+        # 3. Queue the text, with random numbers of its own.
         generator = sample_generator(self.seed, ids, number)
         return self.batching.submit(ids, room, generator=generator)
 
