@@ -50,9 +50,7 @@ for line in sys.stdin:
 
 
 class ForkServer:
-    """The process that forks others; it imports each module once, and each process it forks has one
-    thread.
-    """
+    """A process that forks others: it imports each module once, and its forks have one thread."""
 
     def __init__(self):
         # counts only if it is there when PyTorch is imported
@@ -108,7 +106,7 @@ class Processes:
 
 
 def rank_of(rank: int, size: int) -> dict:
-    """What torchrun puts into the environment of one of its processes."""
+    """Environment variables that torchrun sets for one of its processes."""
     return {
         "TORCHELASTIC_RUN_ID": "team",
         "RANK": rank,

@@ -46,7 +46,7 @@ def backwards(problems):
 
 
 class InterruptionError(Exception):
-    """What ends an evaluation in these tests."""
+    """End of an evaluation in these tests."""
 
 
 def breaking_after(count: int, asked: list):
