@@ -1,3 +1,4 @@
-"""The parts of Qwen3, one folder each: begin with `RMSNorm`, and `python Appendixes/RMSNorm/main.py`
-shows it at work; every folder has such a `main.py`.
+"""The parts of Qwen3, one folder each: begin with `RMSNorm`, the shortest.
+
+Every folder has a demonstration, such as `python Appendixes/RMSNorm/main.py`.
 """

@@ -1,4 +1,4 @@
-"""Rotary position embedding, which turns queries and keys by their position: begin with `rope.py`."""
+"""Rotary position embedding: positions as rotations of queries and keys; begin with `rope.py`."""
 
 from Appendixes.RoPE.rope import apply_rope, rope_cos_sin
 
