@@ -70,7 +70,7 @@ class Qwen3Config:
         values["rope_theta"] = rope.get("rope_theta", raw.get("rope_theta"))
         values["dtype"] = raw.get("dtype") or raw.get("torch_dtype") or "float32"
         # 3. Take each field, if it has the type that is declared above.
-        settings = {}
+        settings: dict[str, Any] = {}
         for name, kind in get_type_hints(cls).items():
             value = values.get(name)
             if type(value) is not kind and not (kind is float and type(value) is int):

@@ -40,6 +40,11 @@ def quoted(text: str) -> str:
     return "?" if "\ufffd" in text else ascii(text)
 
 
+def spelled(piece: str) -> str:
+    """Quote the text that a piece of a vocabulary stands for."""
+    return quoted(bytes(BYTE_OF_CHARACTER[c] for c in piece).decode("utf-8", "replace"))
+
+
 def show_merging(encoder: BytePairEncoder, tokenizer: Qwen3Tokenizer) -> None:
     """Merge one word step by step, and compare the ids of all texts with the library's."""
     print(
@@ -50,10 +55,7 @@ def show_merging(encoder: BytePairEncoder, tokenizer: Qwen3Tokenizer) -> None:
         # the first place where two steps differ is where a pair became one piece
         at = next((at for at, piece in enumerate(before) if piece != step[at]), 0)
         rank = f"rank {encoder.ranks[before[at], before[at + 1]]:,}" if before else "bytes"
-        texts = (
-            bytes(BYTE_OF_CHARACTER[c] for c in piece).decode("utf-8", "replace") for piece in step
-        )
-        print(f"   {rank:<12} {' '.join(map(quoted, texts))}")
+        print(f"   {rank:<12} {' '.join(map(spelled, step))}")
         before = step
     print(f"   ids          {encoder.encode(WORD)}")
     texts = [WORD, *KINDS.values()]
