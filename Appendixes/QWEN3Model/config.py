@@ -73,7 +73,7 @@ class Qwen3Config:
         settings: dict[str, Any] = {}
         for name, kind in get_type_hints(cls).items():
             value = values.get(name)
-            if type(value) is not kind and not (kind is float and type(value) is int):
+            if type(value) not in ((int, float) if kind is float else (kind,)):
                 raise ValueError(f"{path}: {name} is {value!r}, expected {kind.__name__}")
             settings[name] = kind(value)
         try:
