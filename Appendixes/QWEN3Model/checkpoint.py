@@ -328,7 +328,7 @@ def _load_weights(
     expected = {
         _checkpoint_name(name): parameter.shape for name, parameter in model.named_parameters()
     }
-    where: dict[str, str] = {}
+    stored: set[str] = set()
     for file in files:
         with _open(folder / file) as tensors:
             for name in sorted(tensors.keys()):
@@ -338,10 +338,10 @@ def _load_weights(
                         f"{folder / file}: {name} has shape {shape}, "
                         f"the config says {tuple(expected[name])}"
                     )
-                where[name] = file
+                stored.add(name)
     # 2. Refuse a checkpoint with other tensors than the model's.
     tied_copy = {"lm_head.weight"} if model.config.tie_word_embeddings else set()
-    missing, unknown = expected.keys() - where.keys(), where.keys() - expected.keys() - tied_copy
+    missing, unknown = expected.keys() - stored, stored - expected.keys() - tied_copy
     if missing:
         raise ValueError(f"{folder}: {_first(missing)} missing from {', '.join(files)}")
     if unknown:
