@@ -927,8 +927,8 @@ def _run_resumed(resumed: Callable, problems: list[dict], answered: int, cut: in
             rounds.append(list(asked))
         else:
             raise Mistake(
-                f"came back: {got!r}, after {len(asked)} answers\nexpected:  the exception that ask "
-                f"raises at question {answered + 1}, which should come through"
+                f"came back: {got!r}, after {len(asked)} answers\nexpected:  the exception that "
+                f"ask raises at question {answered + 1}, which should come through"
             )
         content = path.read_bytes()[: -cut or None] if path.exists() else b""
         if content:
