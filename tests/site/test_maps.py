@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ["CH2", "CH3", "CH4"]
 # A docstring's line, such as: - `voting.py` (sections 7 and 8): counts votes by meaning
 ENTRY = re.compile(
-    r"^- (?P<names>`[^`]+`(?:, `[^`]+`)*)"
+    r"^- `(?P<name>[^`]+)`"
     r"(?: \((?:chapter (?P<chapter>\d), )?sections? (?P<sections>[^)]+)\))?: \S.+$",
     re.MULTILINE,
 )
@@ -28,7 +28,7 @@ def entries(folder: str) -> list[re.Match]:
 
 def names(folder: str) -> list[str]:
     """Return the files and folders that a package's map names."""
-    return [name for entry in entries(folder) for name in re.findall("`([^`]+)`", entry["names"])]
+    return [entry["name"] for entry in entries(folder)]
 
 
 def tree() -> Iterator[tuple[str, str | None]]:
@@ -59,9 +59,8 @@ def test_a_map_names_what_there_is_and_every_module(folder):
 @pytest.mark.parametrize("folder", CHAPTERS)
 def test_a_map_names_sections_of_the_notebooks(folder):
     for entry in entries(folder):
-        [notebook] = (ROOT / (f"CH{entry['chapter']}" if entry["chapter"] else folder)).glob(
-            "*.ipynb"
-        )
+        chapter = f"CH{entry['chapter']}" if entry["chapter"] else folder
+        [notebook] = (ROOT / chapter).glob("*.ipynb")
         cells = nbformat.read(notebook, as_version=4).cells
         headings = re.findall(
             r"^## (\d+)\.", "\n".join(cell.source for cell in cells), re.MULTILINE

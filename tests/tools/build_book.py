@@ -204,7 +204,8 @@ def _folder_page(path: PurePosixPath) -> str:
     lines = []
     for name in shown:
         about = in_map.get(name) or f": {_summary(path / name)}"
-        lines.append(f"- [`{name}`]({quote(name)}){' '.join(about.split())}".removesuffix(":"))
+        about = re.sub(r"\s+", " ", about).removesuffix(": ")
+        lines.append(f"- [`{name}`]({quote(name)}){about}")
     # notebooks stand under Chapters
     pages = [path / name for name in shown if _source_name(path / name).suffix == ".md"]
     contents = _toctree(pages, path)
