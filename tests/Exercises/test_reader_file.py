@@ -75,7 +75,7 @@ def test_a_syntax_error_is_found_in_its_own_function_and_the_others_load(file, s
     )
 
 
-def test_blocks_are_the_whole_file_and_know_their_lines(file):
+def test_blocks_are_the_whole_file_and_know_their_lines():
     text = "import re\n\n\n@decorated\n@twice\ndef one(\n    x,\n):\n    pass\n\n\n"
     text += "class Two:\n    x = 1\n"
     found = blocks(text)

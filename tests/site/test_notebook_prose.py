@@ -118,7 +118,7 @@ def test_a_link_leads_to_a_file_and_to_an_anchor_that_are_there(path):
 
 
 @by_chapter
-def test_links_of_pages_lead_where_they_lead_in_the_notebook(path, tmp_path):
+def test_links_of_pages_lead_where_they_lead_in_the_notebook(path):
     build = REPOSITORY / "build" / path.parent.name
     page = html_page(read(path), path.parent, build)
     found = {html.unescape(one) for one in re.findall(r'href="([^"]+)"', page)}
