@@ -1,14 +1,15 @@
 """`torch.compile` for decoding, where the machine can do it."""
 
-import copy
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 
 import torch
+from torch import nn
 
 from Appendixes.command_line import first_line
 from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3TransformerBlock import TransformerBlock
 
 # of PyTorch's compiler; its default of 8 is soon reached by batches that shrink and grow
 RECOMPILE_LIMIT = 64
@@ -57,23 +58,64 @@ def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
     torch._dynamo.config.recompile_limit = max(
         torch._dynamo.config.recompile_limit, RECOMPILE_LIMIT
     )
-    compiled = copy.copy(model)
-    if device.type == "cuda":
-        # one CUDA graph a step
-        step = torch.compile(model.run_layers, **{"mode": "reduce-overhead", **options})
-        compiled.run_layers = _for_single_tokens(step, model.run_layers)  # type: ignore[method-assign]  # its own
-    else:
-        checks = {"options": {"guard_filter_fn": _arguments_only}} if "mode" not in options else {}
-        step = torch.compile(_own_code(Qwen3Model.run_layer), **{**checks, **options})
-        compiled.run_layer = _for_single_tokens(step, model.run_layer, 1)  # type: ignore[method-assign]  # its own
-    return compiled
+    return CompiledModel(model, options)
+
+
+class CompiledModel(Qwen3Model):
+    """A model on another one's weights whose steps of one token per row are compiled.
+
+    Args:
+        model: the model as it was loaded, joined or packed.
+        options: for `torch.compile`.
+    """
+
+    def __init__(self, model: Qwen3Model, options: dict[str, Any]):
+        nn.Module.__init__(self)
+        self.__dict__.update(vars(model))
+        self._modules = dict(self._modules)  # a list of its own, of the same layers
+        self._compiled_step: Callable | None = None
+        if next(model.parameters()).device.type == "cuda":
+            # one CUDA graph a step
+            step = torch.compile(model.run_layers, **{"mode": "reduce-overhead", **options})
+            self._compiled_step = step
+            return
+        checks = {} if "mode" in options else {"options": {"guard_filter_fn": _arguments_only}}
+        step = torch.compile(_own_code(_run_block), **{**checks, **options})
+        self.layers = nn.ModuleList(CompiledBlock(layer, step) for layer in model.layers)
+
+    def run_layers(self, input_ids: torch.Tensor, *arguments: Any) -> torch.Tensor:
+        """As `Qwen3Model.run_layers`; on a GPU a step of one token per row is the compiled one."""
+        if self._compiled_step is not None and input_ids.shape[1] == 1:
+            return self._compiled_step(input_ids, *arguments)
+        return super().run_layers(input_ids, *arguments)
+
+
+class CompiledBlock(TransformerBlock):
+    """A block on another one's layers that runs a compiled step where each row has one token.
+
+    Args:
+        block: the block whose layers it shares, under the same names.
+        step: the compiled `_run_block`, one for all blocks.
+    """
+
+    def __init__(self, block: nn.Module, step: Callable):
+        nn.Module.__init__(self)
+        self.__dict__.update(vars(block))
+        self._step = step
+
+    def forward(self, x: torch.Tensor, *arguments: Any) -> torch.Tensor:
+        """As `TransformerBlock.forward`."""
+        return (self._step if x.shape[1] == 1 else _run_block)(self, x, *arguments)
+
+
+def _run_block(block: TransformerBlock, *arguments: Any) -> torch.Tensor:
+    """Run one block: the function that is compiled, once for all blocks."""
+    return TransformerBlock.forward(block, *arguments)
 
 
 def is_compiled(model: Qwen3Model) -> bool:
-    """Whether a model is from `compile_model`: it has compiled steps of its own in the place of the
-    class's.
-    """
-    return not vars(model).keys().isdisjoint(("run_layer", "run_layers"))
+    """Return True if the model comes from `compile_model`."""
+    return isinstance(model, CompiledModel)
 
 
 def _arguments_only(checks: Sequence[Any]) -> list[bool]:
@@ -93,11 +135,6 @@ def _own_code(function: Callable) -> Callable:
     nothing is shared.
     """
     return FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
-
-
-def _for_single_tokens(step: Callable, otherwise: Callable, argument: int = 0) -> Callable:
-    """`step` where that argument, `(rows, seq, ...)`, has one token a row."""
-    return lambda *arguments: (step if arguments[argument].shape[1] == 1 else otherwise)(*arguments)
 
 
 def _probe(x: torch.Tensor) -> torch.Tensor:

@@ -26,6 +26,7 @@ from torch import nn
 from Appendixes.GLUFeedForwardNeuralNetwork import GLUFeedForward
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention
 from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3TransformerBlock import TransformerBlock
 from CH2.compilation import is_compiled
 
 FORMS = ("half", "int8", "int4")
@@ -46,22 +47,53 @@ def join_projections(model: Qwen3Model) -> Qwen3Model:
         ValueError: the model is joined, packed or compiled already.
     """
     _refuse_unless_plain(model)
-    if any(
-        isinstance(module, GroupedQueryAttention) and module.qkv_proj is not None
-        for module in model.modules()
-    ):
+    if any(isinstance(module, JoinedAttention | JoinedFeedForward) for module in model.modules()):
         raise ValueError(
             "this model's projections are joined already: join the model as it was loaded"
         )
     model = shallow_copy(model)
-    for module in list(model.modules()):
-        if isinstance(module, GroupedQueryAttention):
-            module.qkv_proj = _joined(module.q_proj, module.k_proj, module.v_proj)
-            del module.q_proj, module.k_proj, module.v_proj
-        elif isinstance(module, GLUFeedForward):
-            module.gate_up_proj = _joined(module.gate_proj, module.up_proj)
-            del module.gate_proj, module.up_proj
+    for block in model.layers:
+        assert isinstance(block, TransformerBlock)
+        block.self_attn = JoinedAttention(block.self_attn)
+        block.mlp = JoinedFeedForward(block.mlp)
     return model
+
+
+class JoinedAttention(GroupedQueryAttention):
+    """Grouped-query attention with one matrix for query, key and value.
+
+    Args:
+        attention: the layer whose matrices are joined; the others are shared.
+    """
+
+    def __init__(self, attention: GroupedQueryAttention):
+        nn.Module.__init__(self)
+        self.head_dim = attention.head_dim
+        parts = attention.q_proj, attention.k_proj, attention.v_proj
+        self.widths = [layer.out_features for layer in parts]
+        self.qkv_proj = _joined(*parts)
+        self.o_proj = attention.o_proj
+        self.q_norm, self.k_norm = attention.q_norm, attention.k_norm
+
+    def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.qkv_proj(x).split(self.widths, dim=-1)
+
+
+class JoinedFeedForward(GLUFeedForward):
+    """A gated feed-forward layer with one matrix for gate and values.
+
+    Args:
+        feed_forward: the layer whose two matrices are joined; the third is shared.
+    """
+
+    def __init__(self, feed_forward: GLUFeedForward):
+        nn.Module.__init__(self)
+        self.activation = feed_forward.activation
+        self.gate_up_proj = _joined(feed_forward.gate_proj, feed_forward.up_proj)
+        self.down_proj = feed_forward.down_proj
+
+    def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.gate_up_proj(x).chunk(2, dim=-1)
 
 
 def _joined(*layers: nn.Linear) -> nn.Linear:

@@ -61,33 +61,37 @@ class GrowingCache(KVCache):
         super()._reserve(rows, length)
 
 
-def repeating_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
-    """Grouped-query attention as it is written first: keys and values repeated until every query
-    head has its own.
-
-    Arguments and result as `grouped_attention`'s.
+class RepeatingAttention(GroupedQueryAttention):
+    """Grouped-query attention as it is written first: keys and values are repeated until every
+    query head has its own.
     """
-    batch, heads, seq, head_dim = q.shape
-    keys, values, masks = [], [], []
-    for segment in segments:
-        rows = slice(None) if segment.sharing is None else segment.sharing.parent_of_row
-        keys.append(segment.keys[rows])
-        values.append(segment.values[rows])
-        mask = causal_mask(seq, q.device) if segment.mask is None else segment.mask
-        masks.append(mask.expand(batch, seq, segment.keys.shape[2]))
-    repeats = heads // keys[0].shape[1]
-    k, v = (torch.cat(parts, dim=2).repeat_interleave(repeats, dim=1) for parts in (keys, values))
-    scores = q @ k.mT * head_dim**-0.5
-    scores = scores.masked_fill(~torch.cat(masks, dim=2)[:, None], float("-inf"))
-    return scores.float().softmax(dim=-1).to(q.dtype) @ v
+
+    def _attend(self, q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
+        batch, heads, seq, head_dim = q.shape
+        # 1. All segments as one, with the rows of a shared prompt copied for each text.
+        keys, values, masks = [], [], []
+        for segment in segments:
+            rows = slice(None) if segment.sharing is None else segment.sharing.parent_of_row
+            keys.append(segment.keys[rows])
+            values.append(segment.values[rows])
+            mask = causal_mask(seq, q.device) if segment.mask is None else segment.mask
+            masks.append(mask.expand(batch, seq, segment.keys.shape[2]))
+        # 2. One key-value head for each query head.
+        repeats = heads // keys[0].shape[1]
+        k, v = (
+            torch.cat(parts, dim=2).repeat_interleave(repeats, dim=1) for parts in (keys, values)
+        )
+        # 3. Softmax attention.
+        scores = q @ k.mT * head_dim**-0.5
+        scores = scores.masked_fill(~torch.cat(masks, dim=2)[:, None], float("-inf"))
+        return scores.float().softmax(dim=-1).to(q.dtype) @ v
 
 
 def with_repeating_attention(model: Qwen3Model) -> Qwen3Model:
-    """A model on the same weights that attends by `repeating_attention`."""
+    """Return a model on the same weights that attends by `RepeatingAttention`."""
     model = shallow_copy(model)
-    for module in model.modules():
-        if isinstance(module, GroupedQueryAttention):
-            module.attend = repeating_attention
+    for block in model.layers:
+        block.self_attn.__class__ = RepeatingAttention  # the same weights: one method differs
     return model
 
 

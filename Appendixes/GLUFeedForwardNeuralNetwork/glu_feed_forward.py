@@ -53,8 +53,6 @@ class GLUFeedForward(nn.Module):
         self.gate_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.up_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.down_proj = nn.Linear(hidden_dim, dim, bias=False)
-        # one layer in the place of both: see CH2's `join_projections`
-        self.gate_up_proj: nn.Module | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Gate, multiply, project back."""
@@ -62,6 +60,5 @@ class GLUFeedForward(nn.Module):
         return self.down_proj(ACTIVATIONS[self.activation](gate) * up)
 
     def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.gate_up_proj is None:
-            return self.gate_proj(x), self.up_proj(x)
-        return self.gate_up_proj(x).chunk(2, dim=-1)
+        """Make the gate's numbers and the values, each `(..., hidden_dim)`."""
+        return self.gate_proj(x), self.up_proj(x)

@@ -43,16 +43,12 @@ class GroupedQueryAttention(nn.Module):
                 f"{config.num_attention_heads} query heads"
             )
         self.head_dim = config.head_dim
-        self.attend = grouped_attention
         query_width = config.num_attention_heads * config.head_dim
         key_width = config.num_key_value_heads * config.head_dim
-        self.widths = query_width, key_width, key_width
         self.q_proj = nn.Linear(config.hidden_size, query_width, bias=False)
         self.k_proj = nn.Linear(config.hidden_size, key_width, bias=False)
         self.v_proj = nn.Linear(config.hidden_size, key_width, bias=False)
         self.o_proj = nn.Linear(query_width, config.hidden_size, bias=False)
-        # one layer in the place of three: see CH2's `join_projections`
-        self.qkv_proj: nn.Module | None = None
         self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
@@ -86,13 +82,16 @@ class GroupedQueryAttention(nn.Module):
         cos, sin = cos[:, None], sin[:, None]  # the same angles for all heads
         q, k = apply_rope(q, cos, sin), apply_rope(k, cos, sin)
         segments = [Segment(k, v, mask)] if extension is None else extension.append(k, v)
-        out = self.attend(q, segments)  # (batch, heads, seq, head_dim)
+        out = self._attend(q, segments)  # (batch, heads, seq, head_dim)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        if self.qkv_proj is None:
-            return self.q_proj(x), self.k_proj(x), self.v_proj(x)
-        return self.qkv_proj(x).split(self.widths, dim=-1)
+        """Make queries, keys and values of all heads, each `(batch, seq, heads * head_dim)`."""
+        return self.q_proj(x), self.k_proj(x), self.v_proj(x)
+
+    def _attend(self, q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
+        """Attend to all segments; arguments and result as those of `grouped_attention`."""
+        return grouped_attention(q, segments)
 
 
 def grouped_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:

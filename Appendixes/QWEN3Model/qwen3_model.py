@@ -6,8 +6,6 @@
 - no hidden state: where a text stands is the cache's business, which is an argument
 """
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -107,17 +105,10 @@ class Qwen3Model(nn.Module):
         x = self.embed_tokens(input_ids)  # (batch, seq, hidden_size)
         cos, sin = rope_cos_sin(positions, self.config.head_dim, self.config.rope_theta)
         for index, layer in enumerate(self.layers):
-            x = self.run_layer(
-                layer, x, cos, sin, mask, None if extension is None else extension.layer(index)
-            )
+            x = layer(x, cos, sin, mask, None if extension is None else extension.layer(index))
         if last_position_only:
             x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
         return self.lm_head(self.norm(x))
-
-    @staticmethod
-    def run_layer(layer: nn.Module, *arguments: Any) -> torch.Tensor:
-        """One block: what is compiled once for all of them."""
-        return layer(*arguments)
 
 
 def last_real(x: torch.Tensor, padding_mask: torch.Tensor) -> torch.Tensor:
