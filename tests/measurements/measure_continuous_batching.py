@@ -33,9 +33,10 @@ import torch
 
 from Appendixes.demonstration import randomise
 from Appendixes.QWEN3Model import Qwen3Model
+from CH2.benchmark.random_models import SHAPES, shape_config
 from CH2.continuous_batching import ContinuousBatching
 from CH2.decoding import DecodingEngine
-from CH2.speed_ladder import RUNGS, SHAPES, find_rung, shape_config
+from CH2.speed_ladder import RUNGS, find_rung
 
 LONGEST_PROMPT = 80  # tokens
 
@@ -176,7 +177,7 @@ def main() -> None:
     parser.add_argument(
         "--shape", choices=SHAPES, default="tiny", help="of a model with random weights"
     )
-    rungs = [rung.name for rung in RUNGS if not rung.engine]
+    rungs = [rung.name for rung in RUNGS if rung.engine is DecodingEngine and rung.use_cache]
     parser.add_argument(
         "--rung", choices=rungs, default="fused attention", help="of the speed ladder"
     )
