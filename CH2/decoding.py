@@ -119,15 +119,13 @@ class DecodingEngine:
         self.device = next(model.parameters()).device
         self.rows: list[Row] = []
         self.prompts: list[Prompt] = []
-        self.prompt_cache, self.row_cache = self._new_caches()
-
-    def _new_caches(self) -> tuple[KVCache, KVCache]:
-        """Make the cache of prompts and the cache of rows."""
-        if self.share_prompts:
-            prompts = PromptCache()
-            return prompts, prompts.fork()
-        rows = KVCache()
-        return rows, rows
+        self.prompt_cache: KVCache
+        self.row_cache: KVCache
+        if share_prompts:
+            self.prompt_cache = PromptCache()
+            self.row_cache = self.prompt_cache.fork()
+        else:
+            self.row_cache = self.prompt_cache = KVCache()
 
     @torch.no_grad()
     def add_prompts(self, prompts: Sequence[Sequence[int]]) -> list[Prompt]:
@@ -299,6 +297,7 @@ class DecodingEngine:
         Raises:
             ValueError: as `add_prompts` and `admit` do.
         """
+        # 1. There are ids, and all are in the vocabulary.
         ids = [int(token) for token in ids]
         config = self.model.config
         vocab_size, context = config.vocab_size, config.max_position_embeddings
@@ -310,6 +309,7 @@ class DecodingEngine:
                 f"token id {wrong} is not in the vocabulary of {vocab_size}: "
                 "was another tokenizer used?"
             )
+        # 2. The context has room for them and the answer.
         if len(ids) >= context:
             raise ValueError(
                 f"the prompt has {len(ids)} tokens, "

@@ -132,6 +132,7 @@ def compare_segments() -> None:
 
 def compare_cached() -> None:
     """Run the layer on six tokens at once, and one token at a time with two kinds of cache."""
+    # 1. All at once.
     generator = torch.Generator().manual_seed(0)
     layer = GroupedQueryAttention(shape(64, 4, 2, 32))
     randomise(layer, generator)
@@ -139,6 +140,7 @@ def compare_cached() -> None:
     cos, sin = rope_cos_sin(torch.arange(6)[None], 32, 1_000_000.0)
     whole = layer(x, cos, sin)
 
+    # 2. Token by token: with one cache, and with half the text as a shared prompt.
     def read(cache: KVCache, start: int, end: int) -> torch.Tensor:
         outputs = []
         for token in range(start, end):
@@ -152,6 +154,8 @@ def compare_cached() -> None:
     prompt = read(prompts, 0, 3)
     fork = prompts.fork()
     fork.continue_rows([0])
+    forked = torch.cat((prompt, read(fork, 3, 6)), dim=1)
+    # 3. Compare.
     print(
         "\n5. One token at a time with a cache gives what all at once give: "
         f"{tuple(x.shape)} -> {tuple(whole.shape)}."
@@ -159,7 +163,6 @@ def compare_cached() -> None:
     report_difference(
         "cached and recomputed layer", largest_difference(read(KVCache(), 0, 6), whole), 1e-5
     )
-    forked = torch.cat((prompt, read(fork, 3, 6)), dim=1)
     report_difference(
         "cached with a shared prompt and recomputed", largest_difference(forked, whole), 1e-5
     )
@@ -178,6 +181,7 @@ def draw_heads_and_weights(heads: int = 16, kv_heads: int = 8) -> Figure:
     """Draw which heads share keys and values, and attention weights under the causal mask."""
     figure = new_figure()
     sharing, heat = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    # 1. Which heads share.
     group = heads // kv_heads
     for head, kv_head in enumerate(kv_head_of_each_head(heads, kv_heads)):
         middle = kv_head * group + (group - 1) / 2
@@ -194,7 +198,7 @@ def draw_heads_and_weights(heads: int = 16, kv_heads: int = 8) -> Figure:
     sharing.invert_yaxis()
     sharing.spines[:].set_visible(False)
     sharing.tick_params(length=0)
-
+    # 2. What one head looks at.
     weights = attention_weights()
     hidden = causal_mask(len(weights))[0].logical_not()
     image = heat.imshow(

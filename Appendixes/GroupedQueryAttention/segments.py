@@ -9,6 +9,8 @@ tokens.
 - no key is repeated: heads that share a key-value head are more queries of it
 """
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 
@@ -85,8 +87,15 @@ def merge(attended: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
 
 
 def attend_to_all(queries: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
-    """Attend to all segments by one softmax over their scores, `(rows, kv_heads, n, head_dim)` to
-    the same: fewer operations than attending to each, for processors that are slow to start them.
+    """Attend to all segments by one softmax over the scores of all.
+
+    This takes fewer operations than to attend to each, and a GPU is slow to start them.
+
+    Args:
+        queries, segments: as for `attend`.
+
+    Returns:
+        `(rows, kv_heads, n, head_dim)`.
     """
     scaled = queries * queries.shape[-1] ** -0.5
     # 1. Scores of all keys, (rows, kv_heads, n, length of all).
@@ -103,7 +112,7 @@ def attend_to_all(queries: torch.Tensor, segments: list[Segment]) -> torch.Tenso
         _scattered(_gathered(piece, segment) @ segment.values, segment)
         for segment, piece in zip(segments, pieces, strict=True)
     ]
-    return torch.stack(contributions).sum(dim=0)
+    return reduce(torch.add, contributions)
 
 
 def _bias(segment: Segment, queries: torch.Tensor) -> torch.Tensor:

@@ -42,15 +42,17 @@ def show_growth(prompt: int = 60, shown: tuple[int, ...] = (60, 64, 65, 128, 129
     print("            concatenated (SimpleKVCache)          in place (KVCache)")
     print("   tokens   bytes held   bytes copied in all      bytes held   bytes copied in all")
     for tokens in range(prompt, shown[-1] + 1):
+        # 1. Store the prompt, or one more token.
         new = torch.ones(1, 2, prompt if tokens == prompt else 1, 8)
         old = list(simple.keys), list(cache.keys)
         held = simple.keys[0].nbytes if simple.keys else 0  # keys; values are as many
         simple.append(0, new, new)
         feed(cache, new)
-        # tensors that are new ones got copies of all that was held
+        # 2. A tensor that is a new one got a copy of all that was held.
         for name, before, after in zip(copied, old, (simple.keys, cache.keys), strict=True):
             if before and before[0] is not after[0]:
                 copied[name] += 2 * held
+        # 3. Print some of the lines.
         if tokens in shown:
             print(
                 f"   {tokens:<8} {2 * simple.keys[0].nbytes:<12,} {copied['concatenated']:<24,} "
@@ -99,14 +101,17 @@ def show_rows() -> None:
 
 def show_shared_prompt(prompt: int = 448, answer: int = 64, samples: int = 8) -> None:
     """Continue one prompt many times, with the prompt stored once and stored in every row."""
+    # 1. Once.
     prompts = PromptCache()
     feed(prompts, torch.zeros(1, 2, prompt, 8))
     fork = prompts.fork()
     fork.continue_rows([0] * samples)
     feed(fork, torch.zeros(samples, 2, answer, 8))
+    # 2. In every row.
     separate = KVCache()
     feed(separate, torch.zeros(samples, 2, prompt, 8))
     feed(separate, torch.zeros(samples, 2, answer, 8))
+    # 3. Compare.
     print(
         "\n4. A fork continues a text without copying it: "
         f"{samples} answers of {answer} tokens to a prompt of {prompt}."
@@ -179,6 +184,7 @@ def draw_memory() -> Figure:
     """Draw memory against context length: Qwen3-0.6B with as many key-value heads as query heads,
     with its own number, and with one.
     """
+    # 1. The title's numbers.
     gibibytes = {
         kv_heads: CONTEXT * bytes_per_token(kv_heads) / 2**30 for kv_heads in (HEADS, KV_HEADS, 1)
     }
@@ -188,6 +194,7 @@ def draw_memory() -> Figure:
         "context length (tokens)",
         "KV cache of one text in bfloat16 (GiB)",
     )
+    # 2. A line for each number of heads.
     contexts = torch.linspace(0, CONTEXT, 11)
     styles = (
         ("MHA", HEADS, BLUE, "--", "o"),

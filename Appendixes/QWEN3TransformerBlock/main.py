@@ -164,10 +164,12 @@ def block_from_functions(block: TransformerBlock, x: torch.Tensor) -> torch.Tens
         turned = torch.complex(*normed.chunk(2, dim=-1)) * turns
         return torch.cat((turned.real, turned.imag), dim=-1)
 
+    # 1. x + attention(norm(x))
     h = F.rms_norm(x, (dim,), weight["input_layernorm.weight"], eps)
     q, k, v = normed_and_turned("q", h), normed_and_turned("k", h), heads("v", h)
     out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     x = x + F.linear(out.transpose(1, 2).flatten(2), weight["self_attn.o_proj.weight"])
+    # 2. x + feed_forward(norm(x))
     h = F.rms_norm(x, (dim,), weight["post_attention_layernorm.weight"], eps)
     gate, up = (
         F.linear(h, weight["mlp.gate_proj.weight"]),
@@ -178,6 +180,7 @@ def block_from_functions(block: TransformerBlock, x: torch.Tensor) -> torch.Tens
 
 def compare() -> None:
     """Compare the block with PyTorch's functions, and token by token with all at once."""
+    # 1. PyTorch's functions.
     (block,) = random_stack(1)
     x = random_stream()
     cos, sin = angles()
@@ -191,6 +194,7 @@ def compare() -> None:
         largest_difference(whole, block_from_functions(block, x)),
         1e-5,
     )
+    # 2. Token by token.
     cache, outputs = KVCache(), []
     for token in range(SEQ):
         now = slice(token, token + 1)
@@ -204,6 +208,7 @@ def compare() -> None:
 
 def draw_stream(layers: int = 16) -> Figure:
     """Draw the length of the residual stream and of what both branches add, block by block."""
+    # 1. The numbers, and the finding as a title.
     attention, feed_forward, stream = zip(*trace(random_stack(layers)), strict=True)
     start = random_stream().norm(dim=-1).mean().item()
     figure, axes = new_picture(
@@ -213,6 +218,7 @@ def draw_stream(layers: int = 16) -> Figure:
         "mean length of the vectors",
         grid="y",
     )
+    # 2. What the branches add as bars, the stream as a line.
     numbered = torch.arange(1, layers + 1)
     axes.bar(
         numbered - 0.2,
