@@ -193,14 +193,13 @@ class KVCache:
 
     def _reserve(self, rows: int, length: int) -> None:
         """Let every buffer hold `rows` rows of `length` tokens; one that is too small doubles."""
-        while self.capacity < length:
-            self.capacity *= 2
+        _, self.capacity = grown(0, self.capacity, 0, length)
         for buffers in (self.keys, self.values):
             for layer, old in enumerate(buffers):
-                places, heads, capacity, head_dim = old.shape
-                if places >= rows and capacity >= length:
+                _, heads, capacity, head_dim = old.shape
+                places, _ = grown(len(old), capacity, rows, length)
+                if (places, self.capacity) == (len(old), capacity):
                     continue
-                places = max(rows, 2 * places) if places < rows else places
                 # zeros: a masked key has weight 0, but 0 times NaN would be NaN
                 new = old.new_zeros(places, heads, self.capacity, head_dim)
                 used = old[: self.rows, :, : self.max_length]
@@ -319,6 +318,19 @@ def token_offsets(padding_mask: torch.Tensor) -> torch.Tensor:
     return torch.where(
         padding_mask, padding_mask.cumsum(dim=1) - 1, padding_mask.sum(dim=1, keepdim=True)
     )
+
+
+def grown(places: int, capacity: int, rows: int, length: int) -> tuple[int, int]:
+    """Compute the places and the capacity of a buffer that has grown to hold `rows` of `length`.
+
+    Both at least double when they grow, and never shrink.
+
+    >>> grown(places=4, capacity=64, rows=5, length=200)
+    (8, 256)
+    """
+    while capacity < length:
+        capacity *= 2
+    return (max(rows, 2 * places) if places < rows else places), capacity
 
 
 def swap_remove(items: list, place: int) -> None:

@@ -56,7 +56,7 @@ def first_token_transformers(folder: str, device: str) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Print seconds to the first token as JSON: `load` from the loader's call, `all` with imports."""
+    """Print seconds to the first token as JSON: `load` after the imports, `all` with them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", choices=("ours", "transformers"))
     parser.add_argument("folder")

@@ -53,7 +53,7 @@ def alone(model64) -> list[tuple[list[int], int, list[int]]]:
 def test_the_cache_stays_under_its_limit_and_every_text_is_what_it_is_alone(rows, model64, alone):
     # for so many of the longest, and as much again for copies
     limit = rows * (256 + 128) * POSITION * 2
-    batching = ContinuousBatching(model64, max_rows=64, max_cache_bytes=limit)
+    batching = ContinuousBatching(model64, max_concurrent=64, max_cache_bytes=limit)
     queue, tasks, most = iter(alone), [], 0
     while True:
         while batching.has_room and (text := next(queue, None)):
@@ -97,7 +97,7 @@ def test_resident_memory_stays_under_the_limit_and_a_constant():
 
 def test_a_larger_limit_admits_more_rows_and_none_admits_all(model64):
     def busy(limit: int | None) -> int:
-        batching = ContinuousBatching(model64, max_rows=20, max_cache_bytes=limit)
+        batching = ContinuousBatching(model64, max_concurrent=20, max_cache_bytes=limit)
         for _ in range(30):
             batching.submit([1, 2, 3], 60)
         batching.step()
@@ -110,7 +110,7 @@ def test_a_larger_limit_admits_more_rows_and_none_admits_all(model64):
 
 def test_samples_of_one_prompt_are_charged_for_it_once(model64):
     def busy(prompts: list[list[int]]) -> int:
-        batching = ContinuousBatching(model64, max_rows=20, max_cache_bytes=3000 * POSITION)
+        batching = ContinuousBatching(model64, max_concurrent=20, max_cache_bytes=3000 * POSITION)
         for prompt in prompts:
             batching.submit(prompt, 60)
         batching.step()
@@ -121,7 +121,7 @@ def test_samples_of_one_prompt_are_charged_for_it_once(model64):
 
 def test_a_long_text_after_many_short_ones_begins_when_their_buffers_are_gone(model64):
     needed = 1100 * POSITION  # 256 + 256 positions, and copies
-    batching = ContinuousBatching(model64, max_rows=8, max_cache_bytes=needed)
+    batching = ContinuousBatching(model64, max_concurrent=8, max_cache_bytes=needed)
     short = [batching.submit([5, number], 10) for number in range(6)]
     long = batching.submit([7] * 200, 200)
     last = batching.submit([5, 0], 10)
@@ -136,7 +136,7 @@ def test_a_long_text_after_many_short_ones_begins_when_their_buffers_are_gone(mo
 
 def test_a_long_prompt_that_was_released_takes_nothing_from_later_texts(model64):
     def busy_after(first: list[int]) -> int:
-        batching = ContinuousBatching(model64, max_rows=20, max_cache_bytes=1500 * POSITION)
+        batching = ContinuousBatching(model64, max_concurrent=20, max_cache_bytes=1500 * POSITION)
         batching.submit(first, 60)
         while batching:
             batching.step()
@@ -166,7 +166,7 @@ def test_what_does_not_fit_alone_is_refused_with_the_bytes_it_needs(model64):
 
 
 def test_prompts_are_read_together_only_up_to_a_number_of_positions(model64, monkeypatch):
-    batching = ContinuousBatching(model64, max_rows=64)
+    batching = ContinuousBatching(model64, max_concurrent=64)
     groups, add_prompts = [], batching.engine.add_prompts
     monkeypatch.setattr(
         batching.engine, "add_prompts", lambda new: groups.append(new) or add_prompts(new)

@@ -100,7 +100,7 @@ def continuous(
     """All in one queue."""
     watch = watch or Watch()
     batching = ContinuousBatching(
-        model, max_rows=batch, max_cache_bytes=max_cache_bytes, on_step=watch.step
+        model, max_concurrent=batch, max_cache_bytes=max_cache_bytes, on_step=watch.step
     )
     for text in work:
         batching.submit(text.prompt, text.length)
