@@ -36,7 +36,7 @@ from CH2.benchmark.tasks import AFTER_CONTEXT, Benchmark
 
 def command_line() -> argparse.Namespace:
     """Read and check the command line."""
-    parser = argument_parser(__doc__)
+    parser = argument_parser(__doc__, prog="python -m CH2.benchmark")
     add = parser.add_argument
     add("--shape", choices=SHAPES, default="0.6B", help="the model's shape (default: 0.6B)")
     add("--peers", action="store_true", help="compare with the packages that are installed")
