@@ -118,10 +118,8 @@ def compare_segments() -> None:
     pytorch = F.scaled_dot_product_attention(q, keys, values, mask[:, None], enable_gqa=True)
     segments = [Segment(keys[:, :, x], values[:, :, x], mask[..., x]) for x in (prompt, own)]
     in_segments = grouped_attention(q, segments)
-    print(
-        "\n4. The formula, PyTorch's attention and two merged segments agree: "
-        "2 rows, 16 heads on 8 kv heads, 5 queries, 7 + 5 keys."
-    )
+    print("\n4. The formula, PyTorch's attention and two merged segments agree.")
+    print("   2 rows, 16 heads on 8 kv heads, 5 queries, 7 + 5 keys")
     report_difference(
         "attention and F.scaled_dot_product_attention", largest_difference(plain, pytorch), 1e-5
     )
