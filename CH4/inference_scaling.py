@@ -169,7 +169,7 @@ def self_consistency_many(
         wave: how many samples are begun at a time. None: the fewest with which the rule could stop,
             which saves most tokens. With `num_samples`, all are begun at once and the running ones
             cancelled when the rule stops: more tokens, less time.
-        queue: `max_rows`, how many samples grow at the same time (64), and whatever else
+        queue: `max_concurrent`, how many samples grow at the same time (64), and whatever else
             `ContinuousBatching` takes.
 
     Yields:
@@ -179,9 +179,9 @@ def self_consistency_many(
         votes on other problems go on.
 
     Raises:
-        ValueError: `num_samples`, `wave`, `max_rows` or `max_new_tokens` is less than 1, a filter
-            or the rule cannot be what it was said to be; or, when its turn comes, a prompt is empty
-            or not of this vocabulary.
+        ValueError: `num_samples`, `wave`, `max_concurrent` or `max_new_tokens` is less than 1, a
+            filter or the rule cannot be what it was said to be; or, when its turn comes, a prompt
+            is empty or not of this vocabulary.
         FloatingPointError: the model's logits are not numbers.
     """
     for name, value in (
@@ -230,7 +230,7 @@ def _begin(
 
 def _read(tokenizer: Qwen3Tokenizer, task: Task) -> Sample:
     """The sample that a finished text is."""
-    text, logprobs = tokenizer.decode(task.begun.tokens), task.begun.logprobs
+    text, logprobs = tokenizer.decode(task.tokens), task.logprobs
     return Sample(extract_answer(text), sum(logprobs) / len(logprobs), len(logprobs), text)
 
 

@@ -84,7 +84,7 @@ def model_answers(
     def answer_fn(problems: Iterator[dict]) -> Iterator[Answer]:
         batching = ContinuousBatching(
             model,
-            max_rows=batch,
+            max_concurrent=batch,
             sampler=sampler,
             stop_ids=tokenizer.stop_ids,
             max_cache_bytes=max_cache_bytes,
@@ -106,10 +106,10 @@ def model_answers(
                 problem, started = growing.pop(task)
                 prompt, text = (
                     tokenizer.decode(task.prompt.ids),
-                    tokenizer.decode(task.begun.tokens),
+                    tokenizer.decode(task.tokens),
                 )
                 yield Answer(
-                    problem, prompt, text, len(task.begun.logprobs), time.perf_counter() - started
+                    problem, prompt, text, len(task.logprobs), time.perf_counter() - started
                 )
 
     return answer_fn

@@ -59,7 +59,9 @@ class Progress:
         """Look at a batch: the `on_step` of continuous batching."""
         self._batching = batching
         if self._running and self._is_due():
-            self._count_batch(batching, batching.rows_busy, batching.max_rows - batching.rows_busy)
+            self._count_batch(
+                batching, batching.rows_busy, batching.max_concurrent - batching.rows_busy
+            )
             self._show()
 
     def answered(self, result: dict) -> None:

@@ -214,7 +214,7 @@ class Experiments:
         else:
             options |= {"max_cache_bytes": self.max_cache_bytes, "on_step": progress.step}
             answer_fn = voted_answers(
-                self.model, self.tokenizer, template, size, max_rows=batch, **options
+                self.model, self.tokenizer, template, size, max_concurrent=batch, **options
             )
         settings = {"prompt": template, "samples": size, "early_stopping": rule, **self.sampling}
         label = f"{prompt}, {size} samples" + (f", {rule}" if rule else "")

@@ -77,11 +77,15 @@ SETTINGS = types.MappingProxyType(
 
 def test_a_sample_is_the_same_alone_and_in_a_batch_of_64(model64, problems):
     together = dict(
-        self_consistency_many(model64, NumberTokenizer(), problems, 8, **SETTINGS, max_rows=64)
+        self_consistency_many(
+            model64, NumberTokenizer(), problems, 8, **SETTINGS, max_concurrent=64
+        )
     )
     assert len(together) == 8
     for name, prompt in problems:
-        alone = self_consistency(model64, NumberTokenizer(), prompt, 8, **SETTINGS, max_rows=1)
+        alone = self_consistency(
+            model64, NumberTokenizer(), prompt, 8, **SETTINGS, max_concurrent=1
+        )
         assert texts(alone.samples) == texts(together[name].samples)
         assert alone.shares == together[name].shares
     different = {text for consensus in together.values() for text in texts(consensus.samples)}
@@ -93,7 +97,13 @@ def test_early_stopping_counts_the_first_samples_of_the_full_vote(model64, probl
     full = dict(self_consistency_many(model64, NumberTokenizer(), problems, 9, **SETTINGS))
     stopped = dict(
         self_consistency_many(
-            model64, NumberTokenizer(), problems, 9, **SETTINGS, early_stopping=rule, max_rows=11
+            model64,
+            NumberTokenizer(),
+            problems,
+            9,
+            **SETTINGS,
+            early_stopping=rule,
+            max_concurrent=11,
         )
     )
     for name, consensus in stopped.items():
@@ -154,7 +164,13 @@ def test_the_prompt_is_read_once(model64, problems):
     try:
         _, prompt = problems[6]
         self_consistency(
-            model64, NumberTokenizer(), prompt, 8, **SETTINGS, early_stopping=Window(2), max_rows=3
+            model64,
+            NumberTokenizer(),
+            prompt,
+            8,
+            **SETTINGS,
+            early_stopping=Window(2),
+            max_concurrent=3,
         )
     finally:
         hook.remove()
@@ -199,7 +215,7 @@ def test_problems_are_taken_when_there_is_room_and_keep_the_batch_full(model64, 
         6,
         **SETTINGS,
         early_stopping="confident",
-        max_rows=10,
+        max_concurrent=10,
     )
     assert not taken
     names = [next(results)[0] for _ in range(30)]
@@ -276,7 +292,7 @@ def test_a_sample_ends_at_the_end_of_the_context(model64):
 def test_a_prompt_without_room_to_answer_gets_no_samples_and_the_others_theirs(
     model64, problems, rule, wave
 ):
-    options = {**SETTINGS, "early_stopping": rule, "wave": wave, "max_rows": 4}
+    options = {**SETTINGS, "early_stopping": rule, "wave": wave, "max_concurrent": 4}
     usual = dict(self_consistency_many(model64, NumberTokenizer(), problems, 3, **options))
     too_long = [("too long", [1] * 512), *problems[:4], ("longer", [1] * 600), *problems[4:]]
     votes = dict(self_consistency_many(model64, NumberTokenizer(), too_long, 3, **options))
@@ -321,7 +337,7 @@ def test_without_any_answer_there_is_no_winner(model64, problems, rule):
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"early_stopping": "soon"}, "no stopping rule 'soon'"),
         ({"wave": 0}, "wave is 0"),
-        ({"max_rows": 0}, "max_rows is 0"),
+        ({"max_concurrent": 0}, "max_concurrent is 0"),
         ({"prompt": ""}, "the prompt is empty"),
         ({"prompt": [1] * 600}, "the prompt has 600 tokens, and the context of 512 leaves no room"),
         ({"prompt": [50]}, "token id 50 is not in the vocabulary"),

@@ -71,12 +71,12 @@ def measure_divergence(name: str, problems: int, num_samples: int, max_new_token
             for problem in test_set()[:: 500 // problems][:problems]
         ]
         together = self_consistency_many(
-            model, tokenizer, enumerate(prompts), num_samples, **settings, max_rows=64
+            model, tokenizer, enumerate(prompts), num_samples, **settings, max_concurrent=64
         )
         different = 0
         for number, consensus in together:
             alone = self_consistency(
-                model, tokenizer, prompts[number], num_samples, **settings, max_rows=1
+                model, tokenizer, prompts[number], num_samples, **settings, max_concurrent=1
             )
             pairs = zip(consensus.samples, alone.samples, strict=True)
             different += sum(in_batch.text != by_itself.text for in_batch, by_itself in pairs)
