@@ -1,10 +1,11 @@
-# make run      execute the chapters' notebooks; pages and executed copies appear in build/
-# make test     all tests, the linter and the type checker
+# make run      execute the chapters' notebooks; pages and executed copies are written to build/
+# make test     run all tests, the linter and the type checker
 # make lab      open the notebooks in JupyterLab
-# make book     the notebooks, parts and modules as a site to read: build/book/index.html
-# make browser  the site and JupyterLab, tried in Chromium; some minutes
-# make badges  README's badges, for REPOSITORY=owner/name on GitHub
-# Each makes .venv by itself when it is missing or the requirements changed.
+# make book     build a site of the notebooks, parts and modules: build/book/index.html
+# make browser  test the site and JupyterLab in Chromium; takes some minutes
+# make badges   write README's badges, for REPOSITORY=owner/name on GitHub
+# make clean    delete build/ and .venv
+# Each makes .venv by itself when it is missing or the requirements have changed.
 
 .DEFAULT_GOAL := run
 .PHONY: run test lab book browser badges clean

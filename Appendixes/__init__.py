@@ -1,3 +1,4 @@
-"""The parts of Qwen3, one folder each, every one with a demonstration:
-`python Appendixes/RoPE/main.py`.
+"""The parts of Qwen3, one folder each: begin with `RMSNorm`, the shortest.
+
+Every folder has a demonstration, such as `python Appendixes/RMSNorm/main.py`.
 """

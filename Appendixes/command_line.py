@@ -1,8 +1,8 @@
-"""Command lines, tables and whole files, with the standard library only: importing this takes no
-time.
+"""Command lines, tables and JSON files, made of the standard library only, so that importing this
+takes no time.
 
 - a command exits with code 0, with 1 if a check fails, with 2 if its command line cannot be
-  followed
+  followed; what is wrong is said in one line
 - a file that is written appears whole or not at all; a file that is read is checked, and the error
   names it
 """
@@ -15,17 +15,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+BUILD = Path(__file__).resolve().parents[1] / "build"  # folder of generated files; git ignores it
 PICTURE_FORMATS = (".png", ".svg", ".pdf")
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that refuses a wrong command line in one line; `--help` has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        refuse(message)
+
+
 def argument_parser(description: str, **options: Any) -> argparse.ArgumentParser:
-    """Make a command line with the option `--plot FILE`; the caller may add options of its own.
+    """Make a command line with the option `--plot FILE`, to which the caller adds its own options.
 
     Args:
-        description: shown by `--help`; usually a module's docstring.
-        options: for `argparse.ArgumentParser`.
+        description: the text that `--help` shows; usually a module's docstring.
+        options: further arguments of `argparse.ArgumentParser`.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -42,12 +50,12 @@ def argument_parser(description: str, **options: Any) -> argparse.ArgumentParser
 
 
 def output_file(*suffixes: str) -> Callable[[str], Path]:
-    """Make a `type=` for argparse that takes the name of a file to be written.
+    """Make a `type=` for argparse that accepts the name of a file to be written later.
 
-    A name that could not be written later is refused before the program starts its work.
+    A name that cannot be written is refused before the program starts its work.
 
     Args:
-        suffixes: the endings that are allowed, with their dot; none: any ending.
+        suffixes: the allowed endings, with their dot; without one, every ending is allowed.
     """
 
     def checked(name: str) -> Path:
@@ -102,8 +110,8 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
     """Write a file so that it appears whole or not at all, also if several processes write it.
 
     Args:
-        path: the file's final name; a file that is there is replaced.
-        write: called with the name of a temporary file beside it, which it must write.
+        path: the file's final name; a file that is there already is replaced.
+        write: a function that writes the file under the temporary name that it is given.
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -121,11 +129,11 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
 
 
 def read_json(path: str | Path, kind: type = dict) -> Any:
-    """Read a JSON file that must hold an object (or another `kind`, such as `list`).
+    """Read a JSON file that holds an object, or a value of another `kind`, such as `list`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not UTF-8 or not JSON, or it holds something else than a `kind`.
+        ValueError: the file is not UTF-8 or not JSON, or its value is not a `kind`.
     """
     path = Path(path)
     if not path.is_file():
@@ -141,7 +149,7 @@ def parse_json(text: str | bytes, place: str) -> Any:
 
     Args:
         text: the JSON.
-        place: where the text comes from, for the error.
+        place: the file, or the part of it, that the error names.
 
     Raises:
         ValueError: the text is not UTF-8 or not JSON, or is nested too deeply.

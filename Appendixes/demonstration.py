@@ -1,8 +1,6 @@
-"""Helpers of the components' demonstrations: pictures on request, checks that can fail, numbers as
-text.
+"""Checks and pictures for the components' demonstrations, which are their `main.py`.
 
-- a demonstration exits with code 0, with 1 if a check fails, with 2 if its command line cannot be
-  followed
+- a check that fails ends the demonstration with code 1
 - pictures are drawn in the style of `figure_style`, and saved only where `--plot` asks for one
 """
 
@@ -17,7 +15,7 @@ from Appendixes.command_line import refuse
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a picture and say where; a file that cannot be written ends the program with code 2."""
+    """Write a picture and print its path; if it cannot be written, end the program with code 2."""
     try:
         figure.savefig(path)
     except OSError as error:
@@ -26,20 +24,22 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def report_difference(name: str, difference: float, tolerance: float) -> None:
-    """Print a difference that should be (almost) nothing; the program ends with code 1 if it is
-    larger than allowed.
+    """Print a difference that should be almost zero; end the program with code 1 if it is not.
+
+    Args:
+        name: the two quantities that are compared, in the plural.
+        difference: the largest difference between them.
+        tolerance: the largest difference that is allowed.
     """
-    found, allowed = (
-        f"{difference:.1e}" if difference else "0",
-        f"{tolerance:.0e}" if tolerance else "0",
-    )
+    found = f"{difference:.1e}" if difference else "0"
+    allowed = f"{tolerance:.0e}" if tolerance else "0"
     print(f"   {name}: largest difference {found} (allowed: {allowed})")
     if not difference <= tolerance:  # "not <=": a NaN fails too
         sys.exit(f"check failed: {name} differ by {difference:.3g}, more than {tolerance:.3g}")
 
 
 def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
-    """The largest absolute difference of two tensors of one shape."""
+    """Return the largest absolute difference between two tensors of the same shape."""
     if first.shape != second.shape:
         raise ValueError(
             f"shapes {tuple(first.shape)} and {tuple(second.shape)} cannot be compared"
@@ -48,14 +48,12 @@ def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Numbers that a module learns; what two of its parts share counts once."""
+    """Count a module's parameters; one that two of its parts share counts once."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def randomise(module: nn.Module, generator: torch.Generator, std: float = 0.1) -> None:
-    """Draw every matrix of a module from a normal distribution; the weights of normalisations stay
-    as they are.
-    """
+    """Draw every matrix of a module from a normal distribution; vectors stay as they are."""
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.dim() > 1:
@@ -63,7 +61,7 @@ def randomise(module: nn.Module, generator: torch.Generator, std: float = 0.1) -
 
 
 def numbers(values: torch.Tensor, digits: int = 4) -> str:
-    """A vector as text, easy to compare with a calculation by hand.
+    """Format a vector so that it is easy to compare with a calculation by hand.
 
     >>> numbers(torch.tensor([3.0, -4.5]), digits=1)
     '(3.0, -4.5)'

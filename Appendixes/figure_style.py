@@ -1,11 +1,9 @@
-"""One style for every picture of the book: colours, size, and the words that stand for a picture
-where it is not seen.
+"""The style of every picture: colours, size, and a description for readers who do not see it.
 
-- six colours that colour-blind readers can tell apart; lines, markers or hatches say the same a
+- five colours that colour-blind readers can tell apart; lines, markers or hatches say the same a
   second time
-- pictures never open a window, so they work on a machine without a screen
-- in a notebook, `show` puts a description beside each picture: pages give it to those who do not
-  see the picture
+- no picture opens a window, so that all can be drawn on a machine without a screen
+- in a notebook, `show` puts a description beside each picture, as its alternative text
 """
 
 import io
@@ -14,31 +12,23 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), https://jfly.uni-koeln.de/color/: the palette without its yellow, too pale
-# on white, and black.
-BLUE, ORANGE, GREEN, RED, PINK, SKY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-)
-PALE = "#D3D3D3"  # what something was before, or is compared with
+# Five of the eight colours of Okabe and Ito (2008), https://jfly.uni-koeln.de/color/.
+BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
+PALE = "#D3D3D3"  # grey, for a former state or a baseline
 
 
 def new_figure() -> Figure:
-    """An empty figure that a column of 700 pixels can show."""
+    """Make an empty figure that fits a column of 700 pixels."""
     return Figure(figsize=(7, 4), dpi=100, layout="constrained")
 
 
 def new_picture(
     title: str, x_label: str, y_label: str, grid: Literal["both", "x", "y"] = "both"
 ) -> tuple[Figure, Axes]:
-    """An empty picture.
+    """Make a figure with one pair of axes, titled and labelled, to draw on.
 
     Args:
-        title: states the finding.
+        title: a sentence that states the finding.
         x_label, y_label: names of the axes, with their units.
         grid: the axes whose values are marked by lines; bars need those of one axis only.
     """
@@ -54,11 +44,10 @@ def new_picture(
 
 
 def describe(figure: Figure, text: str) -> Figure:
-    """Say in words what a picture shows; the words are kept as its label, which matplotlib draws
-    nowhere.
+    """Describe a picture in words, which are kept as its label; matplotlib does not draw that.
 
     Args:
-        figure: as it was drawn.
+        figure: the finished picture.
         text: the kind of picture and what can be read from it, with its numbers; one to three
             sentences.
 
@@ -78,14 +67,14 @@ def show(figure: Figure, text: str = "") -> None:
     """Show a picture in a notebook, with its description as alternative text.
 
     The description is the metadata `alt` of the picture's output, which nbconvert writes into its
-    pages. It is the output's plain text too, for front ends that show no pictures.
+    pages. It is also the output's plain text, for front ends that show no pictures.
 
     Args:
-        figure: as it was drawn.
-        text: its description; none is needed if `describe` was called where it was drawn.
+        figure: the finished picture.
+        text: its description; not needed if `describe` was called where it was drawn.
 
     Raises:
-        ValueError: nobody said what the picture shows.
+        ValueError: the picture has no description.
     """
     from IPython.display import display  # Jupyter brings it, and only a notebook shows pictures
 

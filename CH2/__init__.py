@@ -1,1 +1,17 @@
-"""Chapter 2: generating text, and making it fast."""
+"""Chapter 2: load a language model, generate text with it, and make that fast.
+
+Begin with the notebook, `1_load_LLM&speedup_inference.ipynb`. Its sections lead to these modules:
+
+- `prompts.py` (section 4): puts a problem into a prompt, for a direct answer or for steps
+- `generation.py` (sections 4 and 9): generates one text as a stream, or many at once
+- `decoding.py` (section 9): runs the one decoding loop, whose rows come, go and share prompts
+- `continuous_batching.py` (chapter 3, section 9): admits waiting prompts as rows get free
+- `cache_budget.py` (section 7): predicts the memory of a cache, so that no text runs out of it
+- `compilation.py` (section 8): compiles a decoding step with `torch.compile`
+- `packed_weights.py` (section 10): packs weights for a CPU, in 16, 8 or 4 bits
+- `speed_ladder.py` (section 11): all these changes one on the other, slowest to fastest
+- `benchmark/` (section 11): times the ladder beside other packages; `python -m CH2.benchmark`
+- `seeds.py` (chapter 4, section 5): gives each sample a random generator of its own
+- `qwen3/` (section 1): checkpoints; `tiny` ships with the repository
+- `results/` (section 11): the benchmark's numbers on one machine
+"""

@@ -1,39 +1,39 @@
-"""`torch.compile` for decoding, where the machine can do it."""
+"""`torch.compile` for decoding steps, where the machine has a compiler."""
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 import torch
+from torch import nn
 
+from Appendixes import torch_kernels
 from Appendixes.command_line import first_line
 from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3TransformerBlock import TransformerBlock
 
-# of PyTorch's compiler; its default of 8 is soon reached by batches that shrink and grow
-RECOMPILE_LIMIT = 64
+RECOMPILE_LIMIT = 64  # versions of a step that are compiled before it runs uncompiled
 
 
 def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
-    """Let PyTorch fuse the small operations of a decoding step into few kernels, which it builds in
-    the first steps.
+    """Fuse the small operations of a decoding step into few kernels, with `torch.compile`.
 
-    Only steps of one token a row are compiled: they are many and alike, while prompts are few and
-    of all lengths. A compiled step serves until the text outgrows a block of 64 positions or the
-    number of rows changes; from the second change on, PyTorch builds a step for any length or
-    number.
+    Only steps of one token per row are compiled: they are many and alike, while prompts are few and
+    of all lengths. PyTorch builds the kernels during the first steps. A compiled step serves until
+    the text outgrows a block of 64 positions or the number of rows changes; from the second change
+    on, PyTorch builds a step for any length or number.
 
-    On a CPU one layer is compiled, and serves for all: that takes seconds where the whole model
-    would take minutes. On a GPU the whole step becomes one CUDA graph, as starting its kernels one
-    by one would take longer than they run.
+    On a CPU one block is compiled and serves for all: that takes seconds, the whole model would
+    take minutes. On a GPU the whole step becomes one CUDA graph, as starting its kernels one by one
+    would take longer than they run.
 
-    Before each call PyTorch would check everything the compiled code depends on, down to hooks of
-    every module; with 28 layers a token, that takes as long as the kernels. Only what differs from
-    step to step is checked here, the layer's arguments. So a compiled model must stay as it is: to
-    change a layer, change the model and compile it again.
+    Before each call PyTorch would check everything that the compiled code depends on, down to the
+    hooks of every module; with 28 blocks per token, that takes as long as the kernels. So only the
+    block's arguments are checked, which differ from step to step. A compiled model must therefore
+    stay as it is: to change a layer, change the model and compile it again.
 
     The kernels are C++ on a CPU, which needs a compiler, and Triton on a GPU. Where they cannot be
-    built, this says so and gives the model back as it is.
+    built, a message is printed and the model is returned as it is.
 
     Args:
         model: a `Qwen3Model`.
@@ -51,55 +51,74 @@ def compile_model(model: Qwen3Model, **options: Any) -> Qwen3Model:
             f"torch.compile does not work on this machine, so the model runs uncompiled ({reason})."
         )
         print(
-            "On a CPU it needs a C++ compiler: g++ on Linux, Xcode's on macOS, Visual Studio's on Windows."
+            "On a CPU it needs a C++ compiler: "
+            "g++ on Linux, Xcode's on macOS, Visual Studio's on Windows."
         )
         return model
-    torch._dynamo.config.recompile_limit = max(
-        torch._dynamo.config.recompile_limit, RECOMPILE_LIMIT
-    )
-    compiled = copy.copy(model)
-    if device.type == "cuda":
-        # one CUDA graph a step
-        step = torch.compile(model.run_layers, **{"mode": "reduce-overhead", **options})
-        compiled.run_layers = _for_single_tokens(step, model.run_layers)  # type: ignore[method-assign]  # its own
-    else:
-        checks = {"options": {"guard_filter_fn": _arguments_only}} if "mode" not in options else {}
-        step = torch.compile(_own_code(Qwen3Model.run_layer), **{**checks, **options})
-        compiled.run_layer = _for_single_tokens(step, model.run_layer, 1)  # type: ignore[method-assign]  # its own
-    return compiled
+    torch_kernels.allow_recompilations(RECOMPILE_LIMIT)
+    return CompiledModel(model, options)
 
 
-def is_compiled(model: Qwen3Model) -> bool:
-    """Whether a model is from `compile_model`: it has compiled steps of its own in the place of the
-    class's.
-    """
-    return not vars(model).keys().isdisjoint(("run_layer", "run_layers"))
-
-
-def _arguments_only(checks: Sequence[Any]) -> list[bool]:
-    """Which of PyTorch's checks to keep: those of the step's arguments, and of settings such as
-    `torch.no_grad`.
+class CompiledModel(Qwen3Model):
+    """A model on another one's weights whose steps of one token per row are compiled.
 
     Args:
-        checks: with the attribute `name`, the expression that is checked, empty for a setting.
+        model: the model as it was loaded, joined or packed.
+        options: for `torch.compile`.
     """
-    return [
-        not check.name or check.name.startswith(("arguments", "L['arguments']")) for check in checks
-    ]
+
+    def __init__(self, model: Qwen3Model, options: dict[str, Any]):
+        nn.Module.__init__(self)
+        self.__dict__.update(vars(model))
+        self._modules = dict(self._modules)  # a list of its own, of the same layers
+        self._compiled_step: Callable | None = None
+        if next(model.parameters()).device.type == "cuda":
+            graph = {"mode": "reduce-overhead", **options}  # one CUDA graph per step
+            self._compiled_step = torch.compile(model.run_layers, **graph)
+            return
+        # `torch.compile` takes either a mode or options
+        checks = {} if "mode" in options else {"options": torch_kernels.checks_of_arguments_only()}
+        step = torch.compile(_own_code(_run_block), **{**checks, **options})
+        self.layers = nn.ModuleList(CompiledBlock(layer, step) for layer in model.layers)
+
+    def run_layers(self, input_ids: torch.Tensor, *arguments: Any) -> torch.Tensor:
+        """Compute logits as `Qwen3Model.run_layers`; on a GPU, by the compiled step if it fits."""
+        if self._compiled_step is not None and input_ids.shape[1] == 1:
+            return self._compiled_step(input_ids, *arguments)
+        return super().run_layers(input_ids, *arguments)
+
+
+class CompiledBlock(TransformerBlock):
+    """A block on another one's layers, compiled for inputs of one token per row.
+
+    Args:
+        block: the block whose layers it shares, under the same names.
+        step: the compiled `_run_block`, one for all blocks.
+    """
+
+    def __init__(self, block: nn.Module, step: Callable):
+        nn.Module.__init__(self)
+        self.__dict__.update(vars(block))
+        self._step = step
+
+    def forward(self, x: torch.Tensor, *arguments: Any) -> torch.Tensor:
+        """Compute what `TransformerBlock.forward` computes, by the compiled step if it fits."""
+        return (self._step if x.shape[1] == 1 else _run_block)(self, x, *arguments)
+
+
+def _run_block(block: TransformerBlock, *arguments: Any) -> torch.Tensor:
+    """Run one block: the function that is compiled, once for all blocks."""
+    return TransformerBlock.forward(block, *arguments)
 
 
 def _own_code(function: Callable) -> Callable:
-    """The same function with a code object of its own, to which PyTorch ties what it compiles:
-    nothing is shared.
+    """Copy a function with its code object, to which PyTorch ties the code that it compiles.
+
+    So the compiled code of one model is never used for another.
     """
     return FunctionType(function.__code__.replace(), function.__globals__, function.__name__)
 
 
-def _for_single_tokens(step: Callable, otherwise: Callable, argument: int = 0) -> Callable:
-    """`step` where that argument, `(rows, seq, ...)`, has one token a row."""
-    return lambda *arguments: (step if arguments[argument].shape[1] == 1 else otherwise)(*arguments)
-
-
 def _probe(x: torch.Tensor) -> torch.Tensor:
-    """Something to compile, to see whether anything can be."""
+    """Compute something, so that it shows if anything can be compiled."""
     return x.sin() + x

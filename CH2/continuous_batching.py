@@ -1,13 +1,11 @@
-"""Continuous batching: a queue before the decoding engine, so that no row of the batch idles while
-texts are waiting.
+"""Continuous batching: a queue before the decoding engine, so that no row idles while texts wait.
 
-- a fixed number of rows; the moment a text ends, the next one takes its row (iteration-level
-  scheduling: Yu et al., Orca, OSDI 2022), and nothing that was read is read or padded again
+- the moment a text ends, the next one takes its row (iteration-level scheduling: Yu et al., Orca,
+  OSDI 2022), and nothing that was read is read or padded again
 - texts that continue equal prompts share one prefill and one copy of its keys and values
-- memory has a limit if one is given: fewer texts grow at a time, and each that began can be
-  finished
-- each text is what its prompt gives alone: greedy by the engine's promise, sampled because its
-  generator is its own
+- a limit on the cache's memory lets fewer texts grow at a time; each that began can be finished
+- each text is the one that its prompt gives alone: the engine promises that for greedy decoding,
+  and a sampled text has a generator of its own
 """
 
 from collections import deque
@@ -23,8 +21,12 @@ from CH2.decoding import DecodingEngine, Prompt, Row, Sampler, greedy
 
 @dataclass(eq=False)
 class SharedPrompt:
-    """A prompt and the number of unfinished texts that continue it; `read` holds its keys and
-    values, once needed.
+    """A prompt that any number of texts continue.
+
+    Attributes:
+        ids: token ids.
+        users: number of unfinished texts that continue it.
+        read: the engine's prompt, which holds the keys and values; None until it is read.
     """
 
     ids: list[int]
@@ -34,7 +36,14 @@ class SharedPrompt:
 
 @dataclass(eq=False)
 class Task:
-    """One text to be written: waiting while `row` is None, then what the row says."""
+    """One text to be written.
+
+    Attributes:
+        prompt: the prompt that it continues.
+        max_new_tokens: it ends after this many tokens.
+        generator: source of its random numbers, on the CPU; None: a new one with seed 0.
+        row: its row of the decoding engine; None until it is started.
+    """
 
     prompt: SharedPrompt
     max_new_tokens: int
@@ -42,69 +51,68 @@ class Task:
     row: Row | None = None
 
     @property
-    def begun(self) -> Row:
-        """The row of a text that does not wait any more.
+    def tokens(self) -> list[int]:
+        """The generated token ids, without the stop token; none until the text is started."""
+        return [] if self.row is None else self.row.tokens
 
-        Raises:
-            ValueError: it waits.
-        """
-        if self.row is None:
-            raise ValueError("this text is still waiting: `step` begins it when there is room")
-        return self.row
+    @property
+    def logprobs(self) -> list[float]:
+        """The drawn tokens' natural log-probabilities, as those of `CH2.decoding.Row`."""
+        return [] if self.row is None else self.row.logprobs
 
 
 class ContinuousBatching:
-    """A queue of texts, and the rows that work it off.
+    """A queue of texts and the rows of a decoding engine that write them.
 
-        batching = ContinuousBatching(model, max_rows=64, stop_ids=tokenizer.stop_ids)
+        batching = ContinuousBatching(model, max_concurrent=64, stop_ids=tokenizer.stop_ids)
         tasks = [batching.submit(ids, max_new_tokens=300) for ids in prompts]
         while batching:
             for task in batching.step():
-                print(tokenizer.decode(task.begun.tokens))
+                print(tokenizer.decode(task.tokens))
 
-    More may be submitted between any two steps: the next sample of a prompt, or the next problem of
-    a long list while there is `has_room`.
+    More texts may be submitted between any two steps: the next sample of a prompt, or the next
+    problem of a long list while `has_room` is True.
 
     Args:
         model: compiled or not.
-        max_rows: how many texts grow at the same time.
+        max_concurrent: number of texts that grow at the same time, at most.
         sampler: draws the next tokens; see `CH2.decoding.Sampler`.
         stop_ids: a text ends when one of these is drawn, usually `tokenizer.stop_ids`.
-        max_cache_bytes: for the keys and values of prompts and rows; where it is too little for
-            `max_rows` texts, fewer grow at the same time. See `CH2.cache_budget` for what is
+        max_cache_bytes: limit for the keys and values of prompts and rows; where it is too little
+            for `max_concurrent` texts, fewer grow at the same time. `CH2.cache_budget` says what is
             counted. None: no limit.
-        on_step: called with this object after each step; see `CH3.evaluation.progress` for one.
+        on_step: called with this object after each step, to show progress for example.
 
     Attributes:
-        tokens: how many were drawn so far.
-        rows_busy: how many rows the last step gave a token to.
+        tokens: number of tokens drawn so far.
+        rows_busy: number of rows to which the last step gave a token.
 
     Raises:
-        ValueError: `max_rows` or `max_cache_bytes` is less than 1.
+        ValueError: `max_concurrent` or `max_cache_bytes` is less than 1.
     """
 
     def __init__(
         self,
         model: Qwen3Model,
         *,
-        max_rows: int = 64,
+        max_concurrent: int = 64,
         sampler: Sampler = greedy,
         stop_ids: Iterable[int] = (),
         max_cache_bytes: int | None = None,
         on_step: "Callable[[ContinuousBatching], None] | None" = None,
     ):
-        if max_rows < 1:
-            raise ValueError(f"max_rows is {max_rows}: at least one row is needed")
+        if max_concurrent < 1:
+            raise ValueError(f"max_concurrent is {max_concurrent}: expected at least 1")
         self.engine = DecodingEngine(model, sampler=sampler)
         self.budget = CacheBudget(model, max_cache_bytes)
-        self.max_rows = max_rows
+        self.max_concurrent = max_concurrent
         self.stop_ids = frozenset(stop_ids)
         self.on_step = on_step
         self.tokens = self.rows_busy = 0
         self.waiting: deque[Task] = deque()
         self.running: dict[Row, Task] = {}
         self.prompts: dict[tuple[int, ...], SharedPrompt] = {}
-        self.unused: list[SharedPrompt] = []  # those that lost their last text since the last step
+        self.unused: list[SharedPrompt] = []  # prompts that lost their last text in this step
 
     def submit(
         self,
@@ -134,9 +142,7 @@ class ContinuousBatching:
         return task
 
     def cancel(self, task: Task) -> None:
-        """Stop a text that has not ended; what it has so far stays in `task.row`, which is None if
-        it never began.
-        """
+        """Stop a text that has not ended; the tokens that it has stay in `task.tokens`."""
         if task.row is not None and task.row in self.running:
             self.engine.cancel(task.row)
             del self.running[task.row]
@@ -147,21 +153,24 @@ class ContinuousBatching:
         self._leave(task)
 
     def __bool__(self) -> bool:
-        """Whether texts are waiting or growing."""
+        """Return True if texts are waiting or growing."""
         return bool(self.waiting or self.running)
 
     @property
     def has_room(self) -> bool:
-        """Whether one more text would start at once; or wait for memory, as the only one."""
-        free = len(self.running) + len(self.waiting) < self.max_rows
+        """True if one more text would start at once, or be the only one that waits for memory."""
+        free = len(self.running) + len(self.waiting) < self.max_concurrent
         return free and (not self.waiting or self._fit(self.waiting))
 
     def step(self) -> list[Task]:
-        """Fill the free rows, give every row its next token, and return the texts that ended by it."""
+        """Fill the free rows, give every row its next token, and return the texts that ended."""
+        # 1. Fill the free rows.
         self._release_prompts()
         self._admit()
+        # 2. Give every row a token.
         steps = self.engine.step()
         self.tokens, self.rows_busy = self.tokens + len(steps), len(steps)
+        # 3. Take out the texts that ended by it.
         ended = [self.running.pop(step.row) for step in steps if step.row.finished]
         for task in ended:
             self._leave(task)
@@ -171,11 +180,13 @@ class ContinuousBatching:
 
     def _admit(self) -> None:
         """Start waiting texts in the free rows; prompts that are new are read together."""
+        # 1. Choose texts that there are rows and memory for. If there are none though no text
+        #    grows, buffers that grew for earlier texts take the memory: begin with new ones.
         starting = self._next_texts()
-        # buffers that grew for other texts take the memory
         if not starting and not self.running and self.waiting:
             self._forget_buffers()
             starting = self._next_texts()
+        # 2. Read their prompts, each once, in groups of similar length.
         unread = list(dict.fromkeys(task.prompt for task in starting if task.prompt.read is None))
         read = {task.prompt: task.prompt.read for task in starting if task.prompt.read is not None}
         for group in self.budget.prefill_groups([len(shared.ids) for shared in unread]):
@@ -183,6 +194,7 @@ class ContinuousBatching:
                 group, self.engine.add_prompts([unread[n].ids for n in group]), strict=True
             ):
                 unread[place].read = read[unread[place]] = prompt
+        # 3. Give each text a row.
         for task in starting:
             task.row = row = self.engine.admit(
                 read[task.prompt],
@@ -193,16 +205,16 @@ class ContinuousBatching:
             self.running[row] = task
 
     def _next_texts(self) -> list[Task]:
-        """Take from the queue, in its order, what there are rows and memory for."""
+        """Take the first texts of the queue, as many as there are rows and memory for."""
         taken: list[Task] = []
-        while self.waiting and len(self.running) + len(taken) < self.max_rows:
+        while self.waiting and len(self.running) + len(taken) < self.max_concurrent:
             if not self._fit([*taken, self.waiting[0]]):
                 break
             taken.append(self.waiting.popleft())
         return taken
 
     def _fit(self, tasks: Iterable[Task]) -> bool:
-        """Whether there is memory for these texts, too."""
+        """Return True if there is memory for these texts, beside those that grow."""
         leaving = sum(shared.users == 0 and shared.read is not None for shared in set(self.unused))
         unread = dict.fromkeys(task.prompt for task in tasks if task.prompt.read is None)
         lengths, new_tokens = (
@@ -212,19 +224,21 @@ class ContinuousBatching:
         return self.budget.fits(self.engine, leaving, lengths, new_tokens)
 
     def _forget_buffers(self) -> None:
-        """Go on with an empty cache; prompts that waiting texts need are read again."""
+        """Start a new engine with empty caches; prompts that waiting texts need are read again."""
         self.engine = DecodingEngine(self.engine.model, sampler=self.engine.sampler)
         for shared in self.prompts.values():
             shared.read = None
 
     def _leave(self, task: Task) -> None:
+        """Note that a text does not need its prompt any more."""
         task.prompt.users -= 1
         if task.prompt.users == 0:
             self.unused.append(task.prompt)
 
     def _release_prompts(self) -> None:
-        """Free the prompts that no text needs; not the moment the last one ends, as the next may be
-        submitted then.
+        """Free the prompts that no text needs.
+
+        Not the moment that a prompt's last text ends: the caller may submit its next one then.
         """
         for shared in self.unused:
             if shared.users > 0 or self.prompts.pop(tuple(shared.ids), None) is None:

@@ -2,11 +2,11 @@
 
 - it keeps *rows*: texts that grow by one token each time the model runs once for all of them
 - rows may be admitted between any two steps (iteration-level scheduling: Yu et al., Orca, OSDI
-  2022), from prompts that were read once; all rows of a prompt share its keys and values, or each
-  has a copy, which is faster for a single row
+  2022); all rows of a prompt share its keys and values, or each reads it for itself, which is
+  faster for a single row
 - a row has its own generator, so its random numbers do not depend on its neighbours
-- a prompt is stored without its last token: that token is each row's first input, so every step
-  treats all rows alike
+- the cache holds a prompt without its last token: that token is each row's first input, so every
+  step treats all rows alike
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 
-from Appendixes.KVcache import KVCache
+from Appendixes.KVcache import ForkedCache, KVCache, PromptCache, swap_remove
 from Appendixes.QWEN3Model import Qwen3Model
 
 # (logits (rows, vocab), uniform (rows,) in [0, 1)) -> ids (rows,)
@@ -23,26 +23,28 @@ Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def greedy(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """The most likely token of each row: `(rows, vocab) -> (rows,)`. The random numbers are not
-    used.
-    """
+    """Return the most likely token of each row: `(rows, vocab) -> (rows,)`, without chance."""
     return logits.argmax(dim=-1)
 
 
 @dataclass(eq=False)
 class Prompt:
-    """A prompt that the engine has read; rows continue it until it is released."""
+    """A prompt of an engine, which rows may continue until it is released."""
 
     ids: list[int]
-    place: int | None  # its row in the cache of prompts; None when it was released
+    released: bool = False
 
 
 @dataclass(eq=False)
 class Row:
-    """One text in the making.
+    """One text that grows by a token per step.
 
     Attributes:
-        tokens: what was generated, without the stop token.
+        prompt: the prompt that it continues.
+        max_new_tokens: it ends after this many tokens.
+        stop_ids: it ends when one of these is drawn.
+        generator: source of its random numbers, on the CPU.
+        tokens: generated token ids, without the stop token.
         logprobs: natural log-probability of each drawn token under the model, the stop token's
             included, before any filter of the sampler.
         finish_reason: None while it runs, then "stop", "length" or "cancelled".
@@ -58,17 +60,20 @@ class Row:
 
     @property
     def finished(self) -> bool:
-        """Whether the row has left the batch."""
+        """Return True if the row has left the batch."""
         return self.finish_reason is not None
 
     @property
     def last_token(self) -> int:
-        """The newest token, which the model has not read yet."""
+        """The newest token id, which the model has not read yet."""
         return self.tokens[-1] if self.tokens else self.prompt.ids[-1]
 
 
 class Step(NamedTuple):
-    """What one step gave one row; `row.finish_reason` is "stop" if the token is a stop token."""
+    """One row's new token, and its natural log-probability under the model.
+
+    If it is a stop token, `row.finish_reason` is "stop".
+    """
 
     row: Row
     token: int
@@ -76,7 +81,7 @@ class Step(NamedTuple):
 
 
 class DecodingEngine:
-    """Rows of text that grow together.
+    """A batch of texts, its rows, that grow by one token per step.
 
         engine = DecodingEngine(model)
         [prompt] = engine.add_prompts([tokenizer.encode("1 + 1 =")])
@@ -87,12 +92,16 @@ class DecodingEngine:
     Args:
         model: a `Qwen3Model`, compiled or not.
         sampler: draws the next tokens; see `Sampler`.
-        use_cache: False recomputes every text from its start at every step: slow, and what a cache
-            is measured against.
-        share_prompts: False gives each row a copy of its prompt's keys and values: more memory if a
-            prompt has many rows; but less work in each step if it has one, whose attention then
-            reads one tensor instead of two.
-        cache_class: of the caches, for comparisons.
+        use_cache: False recomputes every text from its start at every step: slow, and the baseline
+            that a cache is measured against.
+        share_prompts: True reads a prompt once for all rows that continue it. False lets each row
+            read its prompt into its own place of the cache: less work per step for a prompt with
+            one row, whose attention then reads one tensor instead of two.
+
+    Attributes:
+        rows: rows that are growing, in the order of `row_cache`.
+        prompts: prompts that were not released, in the order of `prompt_cache`.
+        prompt_cache, row_cache: keys and values; one cache if prompts are not shared.
     """
 
     def __init__(
@@ -102,33 +111,41 @@ class DecodingEngine:
         sampler: Sampler = greedy,
         use_cache: bool = True,
         share_prompts: bool = True,
-        cache_class: type[KVCache] = KVCache,
     ):
         self.model = model
         self.sampler = sampler
         self.use_cache = use_cache
         self.share_prompts = share_prompts
         self.device = next(model.parameters()).device
-        self.rows: list[Row] = []  # in the order of the cache's rows
+        self.rows: list[Row] = []
         self.prompts: list[Prompt] = []
-        self.prompt_cache = cache_class()
-        self.row_cache = self.prompt_cache.fork() if share_prompts else cache_class()
+        self.prompt_cache: KVCache
+        self.row_cache: KVCache
+        if share_prompts:
+            self.prompt_cache = PromptCache()
+            self.row_cache = self.prompt_cache.fork()
+        else:
+            self.row_cache = self.prompt_cache = KVCache()
 
     @torch.no_grad()
     def add_prompts(self, prompts: Sequence[Sequence[int]]) -> list[Prompt]:
-        """Read prompts (prefill), all in one call of the model.
+        """Make prompts ready to be continued; if rows share them, read all in one call of the
+        model (prefill).
 
         Raises:
             ValueError: a prompt is empty, too long for the model, or holds an id that is not in the
                 vocabulary.
         """
-        texts = [self.checked(ids) for ids in prompts]
-        if self.use_cache and texts:
-            self.prompt_cache.append_rows_of(self._prefill([ids[:-1] for ids in texts]))
-        added = [Prompt(ids, len(self.prompts) + i) for i, ids in enumerate(texts)]
+        # 1. Check all before any is read.
+        added = [Prompt(self.checked(ids)) for ids in prompts]
+        # 2. Read them together. Rows that do not share them read them later, in `admit`.
+        if self.use_cache and self.share_prompts:
+            self._prefill(added)
+        # 3. Keep them in the order of the cache's rows.
         self.prompts += added
         return added
 
+    @torch.no_grad()
     def admit(
         self,
         prompt: Prompt,
@@ -149,15 +166,18 @@ class DecodingEngine:
             ValueError: `max_new_tokens` is less than 1, prompt and answer together exceed the
                 context length, or the prompt was released or is another engine's.
         """
+        # 1. Refuse what could not be finished.
         self._check_room(prompt.ids, max_new_tokens)
-        if prompt.place is None or not self._holds(prompt):
+        if prompt not in self.prompts:
             raise ValueError("this prompt was released, or belongs to another engine; add it again")
+        # 2. Give the row a place in the cache, behind the shared prompt or behind its own.
+        if self.use_cache and isinstance(self.row_cache, ForkedCache):
+            self.row_cache.continue_rows([self.prompts.index(prompt)])
+        elif self.use_cache:
+            self._prefill([prompt])
+        # 3. Let it take part in the next step.
         generator = torch.Generator().manual_seed(0) if generator is None else generator
         row = Row(prompt, max_new_tokens, frozenset(int(stop) for stop in stop_ids), generator)
-        if self.use_cache and self.share_prompts:
-            self.row_cache.continue_rows([prompt.place])
-        elif self.use_cache:
-            self.row_cache.append_rows_of(self.prompt_cache, [prompt.place])
         self.rows.append(row)
         return row
 
@@ -170,19 +190,23 @@ class DecodingEngine:
         """
         if not self.rows:
             return []
+        # 1. Run the model once for all rows.
         logits = self._logits()  # (rows, vocab)
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        # 2. Draw a token for each row, with a random number from the row's own generator.
         uniform = torch.cat(
             [torch.rand(1, generator=row.generator, dtype=torch.float64) for row in self.rows]
         )
         if self.device.type == "mps":  # Apple's GPUs have no float64
             uniform = uniform.float()
-        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
         tokens = self.sampler(wide, uniform.to(self.device))
+        # 3. Find the tokens' log-probabilities under the model.
         logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
         if logprobs.isnan().any():
             raise FloatingPointError(
                 "the model's logits are NaN: check the weights, or use a wider dtype"
             )
+        # 4. Append them; a row ends with a stop token, or with the last token it may have.
         steps = [
             Step(*drawn)
             for drawn in zip(self.rows, tokens.tolist(), logprobs.tolist(), strict=True)
@@ -203,48 +227,38 @@ class DecodingEngine:
             self._finish(row, "cancelled")
 
     def release(self, prompt: Prompt) -> None:
-        """Forget a prompt; the next one takes its place, and with the last one all prompts' memory
-        is given back.
+        """Forget a prompt, if that has not been done yet; with the last one the memory of all
+        prompts is given back.
 
         Raises:
-            ValueError: rows still read them, or it is another engine's.
+            ValueError: rows still read it, or it is another engine's.
         """
-        if prompt.place is None:
+        if prompt.released:
             return
-        if not self._holds(prompt):
+        if prompt not in self.prompts:
             raise ValueError("this prompt belongs to another engine")
         if self.share_prompts and any(row.prompt is prompt for row in self.rows):
             raise ValueError(
                 "rows still continue this prompt: cancel them or let them finish first"
             )
-        if len(self.prompts) == 1:
+        place = self.prompts.index(prompt)
+        if self.use_cache and self.share_prompts and len(self.prompts) > 1:
+            self.prompt_cache.remove_row(place)
+        elif self.use_cache and self.share_prompts:
             self.prompt_cache.clear()
-        elif self.use_cache:
-            self.prompt_cache.remove_row(prompt.place)
-        last = self.prompts.pop()
-        if last is not prompt:  # as in the cache, the last one takes the free place
-            last.place = prompt.place
-            self.prompts[last.place] = last
-        prompt.place = None
-
-    def _holds(self, prompt: Prompt) -> bool:
-        return (
-            prompt.place is not None
-            and prompt.place < len(self.prompts)
-            and self.prompts[prompt.place] is prompt
-        )
+        swap_remove(self.prompts, place)
+        prompt.released = True
 
     def _finish(self, row: Row, reason: str) -> None:
+        """Take a row out of the batch and out of the cache."""
         row.finish_reason = reason
         place = self.rows.index(row)
         if self.use_cache:
             self.row_cache.remove_row(place)
-        last = self.rows.pop()
-        if last is not row:
-            self.rows[place] = last
+        swap_remove(self.rows, place)
 
     def _logits(self) -> torch.Tensor:
-        """Logits of each row's next token, `(rows, vocab)`."""
+        """Run the model: logits of each row's next token, `(rows, vocab)`."""
         if self.use_cache:
             last_tokens = torch.tensor([[row.last_token] for row in self.rows], device=self.device)
             return self.model(last_tokens, cache=self.row_cache)[:, -1]
@@ -252,42 +266,61 @@ class DecodingEngine:
         input_ids, padding_mask = pad_right(texts, self.device)
         return self.model(input_ids, last_position_only=True, padding_mask=padding_mask)[:, -1]
 
-    def _prefill(self, texts: list[list[int]]) -> KVCache:
-        """Keys and values of texts of different lengths, in a cache of their own."""
-        cache = KVCache()
-        if not any(texts):  # prompts of one token leave nothing to read
-            cache.add_rows(len(texts), self.device)
-            return cache
-        input_ids, padding_mask = pad_right(texts, self.device)
-        self.model(input_ids, cache=cache, last_position_only=True, padding_mask=padding_mask)
-        return cache
+    def _prefill(self, prompts: list[Prompt]) -> None:
+        """Read prompts, each without its last token, into new rows of the cache of prompts."""
+        texts = [prompt.ids[:-1] for prompt in prompts]
+        # 1. An empty cache reads them itself; one in use has rows that must not be extended now.
+        empty = self.prompt_cache.rows == 0
+        cache = self.prompt_cache if empty else KVCache()
+        try:
+            if any(texts):
+                input_ids, padding_mask = pad_right(texts, self.device)
+                self.model(
+                    input_ids, cache=cache, last_position_only=True, padding_mask=padding_mask
+                )
+            else:  # prompts of one token leave nothing to read
+                cache.add_rows(len(texts), self.device)
+        except BaseException:  # out of memory, or interrupted: as if it had not begun
+            cache.clear()
+            raise
+        # 2. What was read elsewhere is copied behind the rows in use.
+        if not empty:
+            self.prompt_cache.append_rows_of(cache)
 
-    def checked(self, ids: Sequence[int], max_new_tokens: int = 1) -> list[int]:
-        """A prompt as a list of ints, when it can be read and continued by so many tokens.
+    def checked(self, ids: Sequence[int], max_new_tokens: int | None = None) -> list[int]:
+        """Return a prompt as a list of ints, if the model can read and continue it.
+
+        Args:
+            ids: token ids.
+            max_new_tokens: number of tokens that there must be room for; None: at least one.
 
         Raises:
             ValueError: as `add_prompts` and `admit` do.
         """
+        # 1. There are ids, and all are in the vocabulary.
         ids = [int(token) for token in ids]
-        vocab_size, context = (
-            self.model.config.vocab_size,
-            self.model.config.max_position_embeddings,
-        )
+        config = self.model.config
+        vocab_size, context = config.vocab_size, config.max_position_embeddings
         if not ids:
             raise ValueError("the prompt is empty: the model needs at least one token to continue")
         if min(ids) < 0 or max(ids) >= vocab_size:
             wrong = next(token for token in ids if not 0 <= token < vocab_size)
             raise ValueError(
-                f"token id {wrong} is not in the vocabulary of {vocab_size}: was another tokenizer used?"
+                f"token id {wrong} is not in the vocabulary of {vocab_size}: "
+                "was another tokenizer used?"
             )
+        # 2. The context has room for them and the answer.
         if len(ids) >= context:
             raise ValueError(
-                f"the prompt has {len(ids)} tokens, and the context of {context} leaves no room to answer"
+                f"the prompt has {len(ids)} tokens, "
+                f"and the context of {context} leaves no room to answer"
             )
-        self._check_room(ids, max_new_tokens)
+        if max_new_tokens is not None:
+            self._check_room(ids, max_new_tokens)
         return ids
 
     def _check_room(self, ids: list[int], max_new_tokens: int) -> None:
+        """Raise a ValueError if this many new tokens are none, or more than the context holds."""
         context = self.model.config.max_position_embeddings
         if max_new_tokens < 1:
             raise ValueError(
@@ -295,15 +328,15 @@ class DecodingEngine:
             )
         if len(ids) + max_new_tokens > context:
             raise ValueError(
-                f"{len(ids)} prompt tokens and {max_new_tokens} new ones exceed the context of {context}; "
-                f"at most {max(context - len(ids), 0)} new tokens fit"
+                f"{len(ids)} prompt tokens and {max_new_tokens} new ones exceed the context of "
+                f"{context}; at most {max(context - len(ids), 0)} new tokens fit"
             )
 
 
 def pad_right(
     texts: Collection[list[int]], device: torch.device | str | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Lists of ids as one tensor.
+    """Put lists of ids of different lengths into one tensor.
 
     Returns:
         `input_ids (rows, longest)`, zeros behind each text, and the bool `padding_mask`, True for

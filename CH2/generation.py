@@ -1,5 +1,6 @@
-"""Text from a model: one prompt as a stream, or many prompts at once. Both are the decoding engine,
-used plainly.
+"""Text from a model: one prompt as a stream, or many prompts at once.
+
+Both are a few lines around the decoding engine of `CH2.decoding`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,14 +21,14 @@ def generate(
     use_cache: bool = True,
     generator: torch.Generator | None = None,
 ) -> Iterator[int]:
-    """Continue one prompt, and hand out each token the moment it is made.
+    """Continue one prompt, and yield each token the moment it is made.
 
     Args:
         model: a `Qwen3Model`.
         input_ids: `(1, seq)`.
-        max_new_tokens: stop after this many; 0 gives none.
+        max_new_tokens: stop after this many; 0 yields none, and the model is not run.
         sampler: draws from the logits; greedy takes the most likely token.
-        stop_ids: ids that end the text, usually `tokenizer.stop_ids`; they are not handed out.
+        stop_ids: ids that end the text, usually `tokenizer.stop_ids`; they are not yielded.
         use_cache: False reads the whole text again for every token: the same tokens, slowly.
         generator: random numbers for the sampler, on the CPU; None: seed 0.
 
@@ -40,18 +41,19 @@ def generate(
     """
     if input_ids.dim() != 2 or len(input_ids) != 1:
         raise ValueError(
-            f"input_ids has shape {tuple(input_ids.shape)}: expected (1, seq); use generate_batch for several"
+            f"input_ids has shape {tuple(input_ids.shape)}: expected (1, seq); "
+            "use generate_batch for several"
         )
     engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache, share_prompts=False)
     [prompt] = engine.add_prompts([input_ids[0].tolist()])
     if max_new_tokens == 0:
         return iter(())
     row = engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator)
-    engine.release(prompt)  # the row has its own copy
     return _stream(engine, row)
 
 
 def _stream(engine: DecodingEngine, row: Row) -> Iterator[int]:
+    """Yield a row's tokens while it grows."""
     while not row.finished:
         [step] = engine.step()
         if row.finish_reason != "stop":
@@ -73,7 +75,7 @@ def generate_batch(
     Args:
         model: a `Qwen3Model`.
         prompts: lists of token ids.
-        max_new_tokens: for each prompt.
+        max_new_tokens: for each prompt; 0 gives none, and the model is not run.
         sampler, stop_ids, use_cache: as in `generate`.
         generators: one for each prompt; None: seed 0 for each, as alone.
 
@@ -88,14 +90,17 @@ def generate_batch(
     if len(generators) != len(prompts):
         raise ValueError(f"{len(prompts)} prompts need as many generators, not {len(generators)}")
     engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache)
-    admitted = engine.add_prompts(prompts)
     if max_new_tokens == 0:
+        for prompt in prompts:
+            engine.checked(prompt)
         return [[] for _ in prompts]
+    # 1. Read all prompts at once, and start one row for each.
     stop_ids = tuple(stop_ids)
     rows = [
         engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator)
-        for prompt, generator in zip(admitted, generators, strict=True)
+        for prompt, generator in zip(engine.add_prompts(prompts), generators, strict=True)
     ]
+    # 2. Step until all have ended; the prompt of one that ended is not needed any more.
     while engine.rows:
         for step in engine.step():
             if step.row.finished:

@@ -1,71 +1,100 @@
-"""The weights in the order, and with as few bits, as a processor reads them fastest.
+"""Joined, packed and quantised weight matrices, which a CPU reads faster than plain ones.
 
-Writing one token reads every matrix once, so the time of a token is bytes over bandwidth. Three
-ways to read less, or better; each replaces the linear layers of a model and leaves everything else
-as it is:
+Writing one token reads every matrix once, so the time per token is bytes over bandwidth. There are
+three ways to read less, or faster. Each replaces the linear layers of a model and leaves everything
+else as it is:
 
 - *joined*: matrices that multiply the same vector become one (query, key and value; gate and up)
-- *packed*: weights of 16 bits, ordered once for the processor's vector units instead of anew at
-  every product. FBGEMM (Khudia et al., 2021, https://arxiv.org/abs/2101.05615) keeps them as
-  float16, which holds every bfloat16 from 8e-6 to 65,504 exactly
-- *quantised*: 8 or 4 bits a weight, rounded to nearest, and a scale for each row or group (Dettmers
-  et al., 2022, https://arxiv.org/abs/2208.07339; Frantar et al., 2022,
+- *packed*: 16-bit weights are put in the order of the CPU's vector units once, instead of at every
+  product. FBGEMM (Khudia et al., 2021, https://arxiv.org/abs/2101.05615) keeps them as float16,
+  which holds every bfloat16 from 8e-6 to 65,504 exactly
+- *quantised*: 8 or 4 bits per weight, rounded to nearest, and a scale per row or group (Dettmers et
+  al., 2022, https://arxiv.org/abs/2208.07339; Frantar et al., 2022,
   https://arxiv.org/abs/2210.17323, whose baseline this is)
 """
 
 import copy
-import itertools
-import warnings
-import weakref
 from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from Appendixes import torch_kernels
 from Appendixes.GLUFeedForwardNeuralNetwork import GLUFeedForward
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention
 from Appendixes.QWEN3Model import Qwen3Model
-from CH2.compilation import is_compiled
+from Appendixes.QWEN3TransformerBlock import TransformerBlock
+from CH2.compilation import CompiledModel
 
 FORMS = ("half", "int8", "int4")
-# weights of four bits that share a scale; what PyTorch's kernel knows
+# numbers of 4-bit weights that share a scale; those that PyTorch's kernel knows
 GROUP_SIZES = (32, 64, 128, 256)
 GROUP_SIZE = 64
 
 
 def join_projections(model: Qwen3Model) -> Qwen3Model:
-    """Give a model one matrix for query, key and value, and one for gate and up: fewer and larger
-    products.
+    """Join a model's matrices for query, key and value into one, and those for gate and up.
 
     Returns:
-        A model that gives the same numbers but for rounding. The joined matrices are copies,
-        everything else is shared.
+        A model that gives the same numbers but for rounding, with fewer and larger products. The
+        joined matrices are copies, everything else is shared.
 
     Raises:
         ValueError: the model is joined, packed or compiled already.
     """
     _refuse_unless_plain(model)
-    if any(
-        isinstance(module, GroupedQueryAttention) and module.qkv_proj is not None
-        for module in model.modules()
-    ):
+    if any(isinstance(module, JoinedAttention | JoinedFeedForward) for module in model.modules()):
         raise ValueError(
             "this model's projections are joined already: join the model as it was loaded"
         )
     model = shallow_copy(model)
-    for module in list(model.modules()):
-        if isinstance(module, GroupedQueryAttention):
-            module.qkv_proj = _joined(module.q_proj, module.k_proj, module.v_proj)
-            del module.q_proj, module.k_proj, module.v_proj
-        elif isinstance(module, GLUFeedForward):
-            module.gate_up_proj = _joined(module.gate_proj, module.up_proj)
-            del module.gate_proj, module.up_proj
+    for block in model.layers:
+        assert isinstance(block, TransformerBlock)
+        block.self_attn = JoinedAttention(block.self_attn)
+        block.mlp = JoinedFeedForward(block.mlp)
     return model
 
 
+class JoinedAttention(GroupedQueryAttention):
+    """Grouped-query attention with one matrix for query, key and value.
+
+    Args:
+        attention: the layer whose matrices are joined; the others are shared.
+    """
+
+    def __init__(self, attention: GroupedQueryAttention):
+        nn.Module.__init__(self)
+        self.head_dim = attention.head_dim
+        parts = attention.q_proj, attention.k_proj, attention.v_proj
+        self.widths = [layer.out_features for layer in parts]
+        self.qkv_proj = _joined(*parts)
+        self.o_proj = attention.o_proj
+        self.q_norm, self.k_norm = attention.q_norm, attention.k_norm
+
+    def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.qkv_proj(x).split(self.widths, dim=-1)
+
+
+class JoinedFeedForward(GLUFeedForward):
+    """A gated feed-forward layer with one matrix for gate and values.
+
+    Args:
+        feed_forward: the layer whose two matrices are joined; the third is shared.
+    """
+
+    def __init__(self, feed_forward: GLUFeedForward):
+        nn.Module.__init__(self)
+        self.activation = feed_forward.activation
+        self.gate_up_proj = _joined(feed_forward.gate_proj, feed_forward.up_proj)
+        self.down_proj = feed_forward.down_proj
+
+    def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.gate_up_proj(x).chunk(2, dim=-1)
+
+
 def _joined(*layers: nn.Linear) -> nn.Linear:
-    """One layer whose outputs are theirs, one after another."""
+    """Make one linear layer whose output is the layers' outputs, one after another."""
     weight = torch.cat([layer.weight.detach() for layer in layers])
     with torch.device("meta"):
         joined = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
@@ -77,16 +106,17 @@ def pack_weights(model: Qwen3Model, form: str = "half", group_size: int = GROUP_
     """Replace every linear layer of a model by one that keeps its weights in another form.
 
     Args:
-        model: a `Qwen3Model`, joined or not. It stays as it is; let go of it, and its memory is
-            free.
-        form: "half": bfloat16 and float16 matrices, packed, on a processor that FBGEMM knows (x86).
-            Wider ones stay as they are, since 16 bits would round them; and all do elsewhere, as a
-            GPU reads plain matrices at full speed. "int8": 8 bits, a scale for each output; FBGEMM
-            rounds the inputs of a layer to 8 bits, too, a scale for each token. "int4": 4 bits, a
-            scale and an offset for each group of inputs; the output layer, where errors meet no
-            later layer, gets 8.
-        group_size: weights in a group, for "int4": 32, 64, 128 or 256. A matrix whose inputs it
-            does not divide gets the next smaller one that does.
+        model: a `Qwen3Model`, joined or not. It stays as it is; its matrices are freed with it.
+        form: "half", "int8" or "int4".
+            "half": matrices in bfloat16 or float16 are packed, on a CPU that FBGEMM knows (x86).
+            Float32 matrices stay as they are, since 16 bits would round them; on other devices all
+            do, as a GPU reads plain matrices at full speed.
+            "int8": 8 bits per weight and a scale per output. FBGEMM also rounds a layer's inputs to
+            8 bits, with a scale per token.
+            "int4": 4 bits per weight, a scale and an offset per group of inputs. The output layer
+            gets 8 bits: no later layer evens out its errors.
+        group_size: weights per group, for "int4": 32, 64, 128 or 256. A matrix with a number of
+            inputs that it does not divide gets the largest smaller one that does.
 
     Returns:
         A model that is used in the same way.
@@ -113,9 +143,7 @@ def pack_weights(model: Qwen3Model, form: str = "half", group_size: int = GROUP_
 
 
 def _refuse_unless_plain(model: Qwen3Model) -> None:
-    """What joins or packs matrices needs a model that has them, and no compiled code that would run
-    others.
-    """
+    """Refuse a model that is packed or compiled already."""
     if any(isinstance(module, PackedLinear) for module in model.modules()):
         raise ValueError(
             "this model's weights are packed already: join and pack the model as it was loaded"
@@ -124,14 +152,16 @@ def _refuse_unless_plain(model: Qwen3Model) -> None:
 
 
 def _refuse_compiled(model: Qwen3Model) -> None:
-    if is_compiled(model):
+    """Refuse a model whose compiled code would go on with the layers that it was compiled for."""
+    if isinstance(model, CompiledModel):
         raise ValueError(
-            "this model is compiled for the layers that it has: change the model first, compile it last"
+            "this model is compiled for the layers that it has: "
+            "change the model first, compile it last"
         )
 
 
 def shallow_copy(model: Qwen3Model) -> Qwen3Model:
-    """A model of its own, on the same weights; packed layers are shared.
+    """Copy a model's modules but not its weights, which both models share; packed layers too.
 
     Raises:
         ValueError: the model is compiled, so a change of the copy's layers would go unnoticed.
@@ -140,23 +170,15 @@ def shallow_copy(model: Qwen3Model) -> Qwen3Model:
     return copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
 
 
-def on_cpu(tensor: torch.Tensor) -> bool:
-    """Whether PyTorch's kernel for four bits runs where this tensor is."""
-    return tensor.device.type == "cpu"
-
-
 def can_pack(weight: torch.Tensor) -> bool:
-    """Whether FBGEMM's layers run where this tensor is."""
-    return weight.device.type == "cpu" and torch.backends.quantized.engine in (
-        "fbgemm",
-        "x86",
-        "onednn",
-    )
+    """Return True if FBGEMM's kernels run where this matrix is: on an x86 CPU."""
+    return weight.device.type == "cpu" and torch_kernels.HAS_FBGEMM
 
 
 def weight_bytes(model: Qwen3Model) -> int:
-    """Bytes that writing one token reads: all matrices, and one row of the embedding, which is too
-    little to count.
+    """Count the bytes of all matrices, which writing one token reads.
+
+    It also reads one row of the embedding, which is too little to count.
     """
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear | PackedLinear)]
     return sum(
@@ -165,8 +187,9 @@ def weight_bytes(model: Qwen3Model) -> int:
 
 
 def weight_error(model: Qwen3Model, packed: Qwen3Model) -> float:
-    """How far the packed matrices are from the model's: ||packed - plain|| / ||plain|| over all of
-    them (Frobenius).
+    """Compute the relative error of all packed matrices: ||packed - plain|| / ||plain||.
+
+    The norms are Frobenius norms over all matrices together. A model without packed layers has 0.
     """
     error = total = 0.0
     for name, layer in packed.named_modules():
@@ -178,13 +201,13 @@ def weight_error(model: Qwen3Model, packed: Qwen3Model) -> float:
 
 
 class PackedLinear(nn.Module, ABC):
-    """A linear layer without bias whose weights are not a plain matrix:
+    """A linear layer without bias that does not keep its weights as a plain matrix.
+
+    It never changes, so copies of a model share it. Shapes:
     `(..., in_features) -> (..., out_features)`.
 
-    It never changes, so copies of a model share it.
-
     Attributes:
-        nbytes: what one product reads.
+        nbytes: bytes that one product reads.
     """
 
     nbytes: int
@@ -197,20 +220,18 @@ class PackedLinear(nn.Module, ABC):
     @property
     @abstractmethod
     def weight(self) -> torch.Tensor:
-        """The matrix it stands for, `(out_features, in_features)`, unpacked anew."""
+        """Unpack the matrix, `(out_features, in_features)`, anew at each call."""
 
     @abstractmethod
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """`x @ weight.T`, in the input's dtype."""
+        """Compute `x @ weight.T`, in the input's dtype."""
 
     def __deepcopy__(self, memo: dict) -> "PackedLinear":
-        """The layer itself: what FBGEMM packed is freed with the layer that packed it, whoever else
-        has its number.
-        """
+        """Return self: copies share one packed buffer, which is freed with this layer."""
         return self
 
     def extra_repr(self) -> str:
-        """What `print(model)` shows between the brackets."""
+        """Return what `print(model)` shows between the brackets: both widths."""
         return f"{self.in_features}, {self.out_features}"
 
 
@@ -221,25 +242,27 @@ class HalfLinear(PackedLinear):
 
     def __init__(self, weight: torch.Tensor):
         super().__init__(weight)
-        self.packed = torch.ops.quantized.linear_prepack_fp16(weight.detach().float(), None)
+        self.packed = torch_kernels.pack_half(weight)
         self.nbytes = 2 * weight.numel()
-        self.register_buffer("handle", _handle_of(self, self.packed), persistent=False)
+        handle = torch_kernels.handle_of(self, self.packed)
+        self.register_buffer("handle", handle, persistent=False)
 
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102 (as in the base class)
-        return torch.ops.quantized.linear_unpack_fp16(self.packed)[0].to(self.dtype)
+        return torch_kernels.unpack_half(self.packed).to(self.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        return torch.ops.packed.half_linear(x.float(), self.handle, self.out_features).to(x.dtype)
+        return torch_kernels.half_linear(x.float(), self.handle, self.out_features).to(x.dtype)
 
 
 class Int8Linear(PackedLinear):
-    """8 bits a weight, `weight[o, i] = codes[o, i] * scales[o]`, with codes from -127 to 127.
+    """A matrix of 8 bits per weight: `weight[o, i] = codes[o, i] * scales[o]`.
 
-    On a processor that FBGEMM knows, each token's vector is divided by its largest entry and
-    rounded to 8 bits, too, and products of whole numbers are summed (LLM.int8's vector-wise
-    quantisation). Elsewhere the codes are turned back into numbers first, which a compiler fuses
-    with the product."""
+    The codes are integers from -127 to 127. On a CPU that FBGEMM knows, each token's vector is
+    divided by its largest entry and rounded to 8 bits, too, and products of integers are summed
+    (vector-wise quantisation of LLM.int8). Elsewhere the codes become floating-point numbers first,
+    which a compiler fuses with the product.
+    """
 
     handle: torch.Tensor
     codes: torch.Tensor
@@ -253,15 +276,9 @@ class Int8Linear(PackedLinear):
         self.nbytes = codes.nbytes + scales.nbytes
         self.packed = None
         if can_pack(weight):
-            zeros = torch.zeros(self.out_features, dtype=torch.long)
-            # PyTorch would have new code use another package for this
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                quantised = torch._make_per_channel_quantized_tensor(
-                    codes, scales.double(), zeros, 0
-                )
-            self.packed = torch.ops.quantized.linear_prepack(quantised, None)
-            self.register_buffer("handle", _handle_of(self, self.packed), persistent=False)
+            self.packed = torch_kernels.pack_int8(codes, scales)
+            handle = torch_kernels.handle_of(self, self.packed)
+            self.register_buffer("handle", handle, persistent=False)
         else:
             self.register_buffer("codes", codes)
             self.register_buffer("scales", scales)
@@ -269,7 +286,7 @@ class Int8Linear(PackedLinear):
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102
         if self.packed is not None:
-            return torch.ops.quantized.linear_unpack(self.packed)[0].dequantize().to(self.dtype)
+            return torch_kernels.unpack_int8(self.packed).to(self.dtype)
         return (self.codes * self.scales[:, None]).to(self.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
@@ -277,17 +294,17 @@ class Int8Linear(PackedLinear):
             return F.linear(x, self.codes.to(x.dtype)) * self.scales.to(x.dtype)
         wide = x.float()
         largest = wide.abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-        return (
-            torch.ops.packed.int8_linear(wide / largest, self.handle, self.out_features) * largest
-        ).to(x.dtype)
+        out = torch_kernels.int8_linear(wide / largest, self.handle, self.out_features)
+        return (out * largest).to(x.dtype)
 
 
 class Int4Linear(PackedLinear):
-    """4 bits a weight: `weight[o, i] = (codes[o, i] - 8) * scales[o, g] + offsets[o, g]`, g the
-    group of input i.
+    """A matrix of 4 bits per weight.
 
-    A group's codes 0 to 15 reach from its smallest weight to its largest. PyTorch's kernel
-    multiplies them on a CPU."""
+    `weight[o, i] = (codes[o, i] - 8) * scales[o, g] + offsets[o, g]`, where g is the group of
+    input i. A group's codes 0 to 15 reach from its smallest weight to its largest. On a CPU they
+    are multiplied by PyTorch's kernel.
+    """
 
     codes: torch.Tensor
     scales_and_offsets: torch.Tensor
@@ -301,97 +318,46 @@ class Int4Linear(PackedLinear):
         ]
         if not fitting or self.out_features % 16:
             raise ValueError(
-                f"a matrix of {self.in_features} inputs and {self.out_features} outputs cannot have 4 bits a weight: "
-                f"{GROUP_SIZES[0]} must divide the inputs, and 16 the outputs; use int8"
+                f"a matrix of {self.in_features} inputs and {self.out_features} outputs cannot "
+                f"have 4 bits per weight: {GROUP_SIZES[0]} must divide the inputs, and 16 the "
+                "outputs; use int8"
             )
+        # 1. A scale and an offset per group, rounded to bfloat16, as the kernel wants them.
         self.group_size = group_size = max(fitting)
         groups = weight.detach().float().unflatten(1, (-1, group_size))
         low, high = groups.amin(dim=-1), groups.amax(dim=-1)
         scales = ((high - low) / 15).clamp(min=1e-6).to(torch.bfloat16)
         offsets = (low + 8 * scales.float()).to(torch.bfloat16)
+        # 2. The nearest codes, for the rounded scale and offset.
         codes = (groups - offsets.float()[..., None]) / scales.float()[..., None] + 8
         codes = codes.round().clamp(0, 15).to(torch.int32).flatten(1)
-        self.register_buffer(
-            "scales_and_offsets",
-            torch.stack((scales, offsets), dim=-1).transpose(0, 1).contiguous(),
-        )
-        self.has_kernel = on_cpu(weight)
+        # 3. Both in the order of PyTorch's kernel, or two codes per byte.
+        scales_and_offsets = torch.stack((scales, offsets), dim=-1).transpose(0, 1).contiguous()
+        self.register_buffer("scales_and_offsets", scales_and_offsets)
+        self.has_kernel = weight.device.type == "cpu" and torch_kernels.HAS_INT4
         if self.has_kernel:
-            self.register_buffer(
-                "codes", torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
-            )
-        else:  # two codes a byte
+            self.register_buffer("codes", torch_kernels.pack_int4(codes))
+        else:
             self.register_buffer("codes", (codes[:, 0::2] | codes[:, 1::2] << 4).to(torch.uint8))
         self.nbytes = self.codes.nbytes + self.scales_and_offsets.nbytes
 
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102
         if self.has_kernel:
-            return self._multiply(torch.eye(self.in_features, dtype=torch.bfloat16)).T.to(
-                self.dtype
-            )
-        codes = (
-            torch.stack((self.codes & 15, self.codes >> 4), dim=-1)
-            .flatten(1)
-            .unflatten(1, (-1, self.group_size))
-        )
+            unit = torch.eye(self.in_features, dtype=torch.bfloat16)
+            return self._multiply(unit).T.to(self.dtype)
+        codes = torch.stack((self.codes & 15, self.codes >> 4), dim=-1).flatten(1)
+        groups = codes.unflatten(1, (-1, self.group_size)).to(self.dtype)
         scales, offsets = self.scales_and_offsets.transpose(0, 1).unbind(dim=-1)
-        return (
-            ((codes.to(self.dtype) - 8) * scales[..., None] + offsets[..., None])
-            .flatten(1)
-            .to(self.dtype)
-        )
+        matrix = (groups - 8) * scales[..., None] + offsets[..., None]
+        return matrix.flatten(1).to(self.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
         if not self.has_kernel:
             return F.linear(x, self.weight.to(x.dtype))
-        return (
-            self._multiply(x.to(torch.bfloat16).flatten(0, -2))
-            .unflatten(0, x.shape[:-1])
-            .to(x.dtype)
-        )
+        out = self._multiply(x.to(torch.bfloat16).flatten(0, -2))
+        return out.unflatten(0, x.shape[:-1]).to(x.dtype)
 
     def _multiply(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.aten._weight_int4pack_mm_for_cpu(
-            x, self.codes, self.group_size, self.scales_and_offsets
-        )
-
-
-# FBGEMM's packed matrices are no tensors, so torch.compile cannot pass them on. What it sees are
-# operators of our own, which look the layer up; the number is a tensor, so that layers of one shape
-# share their compiled code.
-_fbgemm_half = torch._C._get_operation_overload("quantized::linear_dynamic_fp16", "")[0]
-_fbgemm_int8 = torch._C._get_operation_overload(
-    "quantized::linear_with_input_q_dq_qweight_dq_output_fp32", ""
-)[0]
-_packed: dict[int, torch.ScriptObject] = {}
-_handles = itertools.count()
-_library = torch.library.Library("packed", "DEF")
-_library.define("half_linear(Tensor x, Tensor handle, int out_features) -> Tensor")
-_library.define("int8_linear(Tensor x, Tensor handle, int out_features) -> Tensor")
-
-
-def _handle_of(layer: PackedLinear, packed: torch.ScriptObject) -> torch.Tensor:
-    """A number for a layer's packed matrix, which is forgotten together with the layer."""
-    handle = next(_handles)
-    _packed[handle] = packed
-    weakref.finalize(layer, _packed.pop, handle)
-    return torch.tensor(handle)
-
-
-def _half_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
-    return _fbgemm_half(x, _packed[int(handle)])
-
-
-def _int8_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
-    """The entries of x reach from -1 to 1: codes 1 to 255 stand for -127/127 to 127/127."""
-    return _fbgemm_int8(x, 1 / 127, 128, _packed[int(handle)])
-
-
-def _shape_only(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
-    return x.new_empty((*x.shape[:-1], out_features))
-
-
-for _name, _function in (("half_linear", _half_linear), ("int8_linear", _int8_linear)):
-    _library.impl(_name, _function, "CPU")
-    torch.library.register_fake(f"packed::{_name}", _shape_only)
+        """Compute `x @ weight.T` by PyTorch's kernel, for `x (rows, in_features)` in bfloat16."""
+        return torch_kernels.int4_linear(x, self.codes, self.group_size, self.scales_and_offsets)

@@ -1,101 +1,110 @@
-"""The speed ladder: from the plainest way to write text to the fastest, each rung one change on the
-one before.
+"""The speed ladder: from the plainest way to write text to the fastest, one change per rung.
 
     for rung in RUNGS:
         model = rung.prepare(plain_model)
-        engine = DecodingEngine(model, **rung.engine)
+        engine = rung.start(model)
 
-`python -m CH2.benchmark` climbs it with a clock. The rungs of 16 bits are for models of 16 bits:
-float32 matrices stay as they are there, since they would have to be rounded."""
+`python -m CH2.benchmark` measures every rung. Those that pack 16-bit weights are for models of 16
+bits: float32 matrices stay as they are, since they would have to be rounded.
+"""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention, causal_mask
-from Appendixes.KVcache import KVCache, Segment
-from Appendixes.KVcache.kv_cache import BLOCK
-from Appendixes.QWEN3Model import FAMILY, Qwen3Config, Qwen3Model
-from Appendixes.QWEN3Model.checkpoint import CHAPTER_FOLDERS
+from Appendixes.KVcache import Segment
+from Appendixes.QWEN3Model import Qwen3Model
 from CH2.compilation import compile_model
+from CH2.decoding import DecodingEngine, Step
 from CH2.packed_weights import join_projections, pack_weights, shallow_copy
-
-SPREAD = 6.0  # of a random model's logits: as peaked as a trained model's
-# the shipped model's, and those of the family whose embeddings are tied
-SHAPES = ("tiny", "0.6B", "1.7B", "4B")
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One step up.
+    """One rung of the ladder: a way to write text, which differs from the rung before in one thing.
 
     Attributes:
-        name: short, for tables.
-        what: what changes against the rung before.
+        name: a short name, for tables.
+        what: the change against the rung before.
         prepare: makes the model that is run from a plain one, which stays as it is.
-        engine: arguments of `DecodingEngine`.
-        exact: the same weights, so the same tokens as the plain model's but for the rounding of
-            sums; False: weights have fewer bits.
+        engine: the class of its decoding engine.
+        use_cache: False reads the whole text again for every token.
+        exact: True if the weights are the plain model's, so that it writes the same tokens but for
+            the rounding of sums; False if they have fewer bits.
     """
 
     name: str
     what: str
     prepare: Callable[[Qwen3Model], Qwen3Model]
-    engine: Mapping = field(default_factory=dict)
+    engine: type[DecodingEngine] = DecodingEngine
+    use_cache: bool = True
     exact: bool = True
 
+    def start(self, model: Qwen3Model, **options: Any) -> DecodingEngine:
+        """Make the rung's decoding engine for a prepared model.
 
-class GrowingCache(KVCache):
-    """A cache that is copied into a larger one for every token, which is what concatenating tensors
-    does.
+        Args:
+            model: from `prepare`.
+            options: for `DecodingEngine`.
+        """
+        return self.engine(model, use_cache=self.use_cache, **options)
+
+
+class GrowingEngine(DecodingEngine):
+    """A decoding engine that copies its cache for every token, as concatenating tensors does."""
+
+    def step(self) -> list[Step]:
+        """Copy keys and values, then give every row its next token."""
+        cache = self.row_cache
+        cache.keys = [buffer.clone() for buffer in cache.keys]
+        cache.values = [buffer.clone() for buffer in cache.values]
+        return super().step()
+
+
+class RepeatingAttention(GroupedQueryAttention):
+    """Grouped-query attention as it is written first: keys and values are repeated until every
+    query head has its own.
     """
 
-    def _reserve(self, rows: int, length: int) -> None:
-        if length > self.max_length:
-            # buffers are read in whole blocks
-            self.capacity = max(self.capacity, -(-length // BLOCK) * BLOCK)
-            self.keys, self.values = (
-                [buffer.clone() for buffer in buffers] for buffers in (self.keys, self.values)
-            )
-        super()._reserve(rows, length)
-
-
-def repeating_attention(q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
-    """Grouped-query attention as it is written first: keys and values repeated until every query
-    head has its own.
-
-    Arguments and result as `grouped_attention`'s.
-    """
-    batch, heads, seq, head_dim = q.shape
-    keys, values, masks = [], [], []
-    for segment in segments:
-        rows = slice(None) if segment.sharing is None else segment.sharing.parent_of_row
-        keys.append(segment.keys[rows])
-        values.append(segment.values[rows])
-        mask = causal_mask(seq, q.device) if segment.mask is None else segment.mask
-        masks.append(mask.expand(batch, seq, segment.keys.shape[2]))
-    repeats = heads // keys[0].shape[1]
-    k, v = (torch.cat(parts, dim=2).repeat_interleave(repeats, dim=1) for parts in (keys, values))
-    scores = q @ k.mT * head_dim**-0.5
-    scores = scores.masked_fill(~torch.cat(masks, dim=2)[:, None], float("-inf"))
-    return scores.float().softmax(dim=-1).to(q.dtype) @ v
+    def _attend(self, q: torch.Tensor, segments: list[Segment]) -> torch.Tensor:
+        batch, heads, seq, head_dim = q.shape
+        # 1. All segments as one, with the rows of a shared prompt copied for each text.
+        keys, values, masks = [], [], []
+        for segment in segments:
+            rows = slice(None) if segment.sharing is None else segment.sharing.parent_of_row
+            keys.append(segment.keys[rows])
+            values.append(segment.values[rows])
+            mask = causal_mask(seq, q.device) if segment.mask is None else segment.mask[rows]
+            masks.append(mask.expand(batch, seq, segment.keys.shape[2]))
+        # 2. One key-value head for each query head.
+        repeats = heads // keys[0].shape[1]
+        k, v = (
+            torch.cat(parts, dim=2).repeat_interleave(repeats, dim=1) for parts in (keys, values)
+        )
+        # 3. Softmax attention.
+        scores = q @ k.mT * head_dim**-0.5
+        scores = scores.masked_fill(~torch.cat(masks, dim=2)[:, None], float("-inf"))
+        return scores.float().softmax(dim=-1).to(q.dtype) @ v
 
 
 def with_repeating_attention(model: Qwen3Model) -> Qwen3Model:
-    """A model on the same weights that attends by `repeating_attention`."""
+    """Return a model on the same weights that attends by `RepeatingAttention`."""
     model = shallow_copy(model)
-    for module in model.modules():
-        if isinstance(module, GroupedQueryAttention):
-            module.attend = repeating_attention
+    for block in model.layers:
+        block.self_attn.__class__ = RepeatingAttention  # the same weights: one method differs
     return model
 
 
 def _packed(form: str) -> Callable[[Qwen3Model], Qwen3Model]:
+    """Make a `prepare` that joins and packs matrices; `form` as in `pack_weights`."""
     return lambda model: pack_weights(join_projections(model), form)
 
 
 def _compiled(form: str) -> Callable[[Qwen3Model], Qwen3Model]:
+    """Make a `prepare` that joins, packs and compiles."""
     return lambda model: compile_model(_packed(form)(model))
 
 
@@ -104,13 +113,13 @@ RUNGS = (
         "no cache",
         "every token reads the whole text again",
         with_repeating_attention,
-        {"use_cache": False},
+        use_cache=False,
     ),
     Rung(
         "growing cache",
         "keys and values are kept, in tensors that are copied for each new token",
         with_repeating_attention,
-        {"cache_class": GrowingCache},
+        engine=GrowingEngine,
     ),
     Rung(
         "preallocated cache",
@@ -123,18 +132,18 @@ RUNGS = (
         "one matrix for query, key and value, one for gate and up",
         join_projections,
     ),
-    Rung("packed weights", "16-bit matrices in the processor's own order", _packed("half")),
+    Rung("packed weights", "16-bit matrices in the CPU's own order", _packed("half")),
     Rung("compiled", "the small operations between the matrices are fused", _compiled("half")),
-    Rung("int8", "eight bits a weight", _compiled("int8"), exact=False),
-    Rung("int4", "four bits a weight", _compiled("int4"), exact=False),
+    Rung("int8", "eight bits per weight", _compiled("int8"), exact=False),
+    Rung("int4", "four bits per weight", _compiled("int4"), exact=False),
 )
 
 
 def find_rung(name: str) -> Rung:
-    """The rung of this name.
+    """Return the rung with this name.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no rung has it.
     """
     rungs = {rung.name: rung for rung in RUNGS}
     if name not in rungs:
@@ -142,38 +151,3 @@ def find_rung(name: str) -> Rung:
             f"there is no rung {name!r} on the ladder: choose one of {', '.join(rungs)}"
         )
     return rungs[name]
-
-
-def shape_config(shape: str) -> Qwen3Config:
-    """The configuration of one of `SHAPES`.
-
-    Raises:
-        ValueError: no such shape.
-    """
-    if shape not in SHAPES:
-        raise ValueError(f"shape is {shape!r}: choose one of {', '.join(SHAPES)}")
-    return Qwen3Config.from_json(CHAPTER_FOLDERS[0] / "tiny") if shape == "tiny" else FAMILY[shape]
-
-
-def random_model(
-    shape: str, dtype: torch.dtype = torch.bfloat16, device: str | torch.device = "cpu"
-) -> Qwen3Model:
-    """A model of one of `SHAPES` with random weights: writes nonsense, at the speed of a trained
-    one.
-
-    Raises:
-        ValueError: no such shape.
-    """
-    config = shape_config(shape)
-    with torch.device("meta"):
-        model = Qwen3Model(config)
-    model = model.to(dtype).eval().requires_grad_(False)
-    if torch.device(device).type == "meta":  # the shape alone
-        return model
-    model.to_empty(device=device)
-    generator = torch.Generator(device).manual_seed(0)
-    for name, parameter in model.named_parameters():
-        parameter.fill_(1.0) if "norm" in name else parameter.normal_(std=0.02, generator=generator)
-    model.norm.weight.fill_(SPREAD / (0.02 * config.hidden_size**0.5))
-    model.lm_head.weight = model.embed_tokens.weight
-    return model

@@ -1,11 +1,11 @@
-"""Chapter 4: more computation at answering time, and what it buys.
+"""Chapter 4: draw several solutions, let them vote, and stop when the vote is decided.
 
-The notebook is `3_inference_time_scaling.ipynb`. Its modules, in the order of its sections:
+Begin with the notebook, `3_inference_time_scaling.ipynb`. Its sections lead to these modules:
 
-- `sampling.py`: temperature, top-k, top-p and min-p, and the draw of a token (sections 1 to 5)
-- `voting.py`: samples, and majority and confidence-weighted votes over their answers (7 and 8)
-- `inference_scaling.py`: self-consistency, which draws the samples and holds the votes (7)
-- `early_stopping.py`: rules that end a vote before all samples are drawn (10)
-- `experiments/`: all of this compared on one set of problems (6, 8, 9 and 10);
-  `python -m CH4.experiments`
+- `sampling.py` (sections 1 to 5): temperature, top-k, top-p and min-p, and the draw of a token
+- `voting.py` (sections 7 and 8): counts votes by meaning, and says how sure the winner is
+- `inference_scaling.py` (sections 7 and 8): self-consistency, for one prompt or many
+- `early_stopping.py` (section 10): rules that end a vote before all samples are drawn
+- `experiments/` (sections 6 and 8 to 10): compares all these ways on the same problems
+- `results/` (section 10): the experiments' numbers and picture for the shipped model
 """

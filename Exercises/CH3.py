@@ -9,7 +9,7 @@ if __name__ == "__main__":  # python Exercises/CH3.py
     import sys
     from pathlib import Path
 
-    # not this folder: CH3.py hides CH3/
+    # The repository, not this folder, where CH3.py would hide the package CH3.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from Exercises.__main__ import main
 
@@ -24,9 +24,8 @@ def fill_template(template: str, problem: str) -> str:
     r"""★ Put a problem into a prompt template.
 
     `{problem}` in the template stands for the problem. As in Python's format strings, `{{` and `}}`
-    stand for single
-    braces: a prompt that asks for `\boxed{}` has to say so. Braces in the problem are the problem's
-        own.
+    stand for single braces: a prompt that asks for `\boxed{}` has to say so. Braces in the problem
+    are the problem's own.
 
     Args:
         template: has `{problem}` once or more often.
@@ -48,8 +47,7 @@ def last_number(text: str) -> str | None:
 
     A number is digits, perhaps with commas between groups of three, perhaps with a point and more
     digits. A full stop behind a number is not part of it, and "1, 2" are two numbers. A minus sign
-    directly before it is, unless a digit
-    stands before the minus: "3-5" ends in 5.
+    directly before it is, unless a digit stands before the minus: "3-5" ends in 5.
 
     Args:
         text: what a model wrote.
@@ -69,10 +67,9 @@ def last_box(text: str) -> str | None:
     r"""★★ What stands in the last box that is complete.
 
     A box begins with `\boxed{` and ends with the brace that closes it; braces nest. A box that is
-    never closed, as in a
-    text that was cut off, does not count: take one before it. An escaped brace, `\{` or `\}`, is a
-    sign like others: it opens and closes nothing, and need not have a partner. Of boxes within
-    boxes, take the one that begins last.
+    never closed, as in a text that was cut off, does not count: take one before it. An escaped
+    brace, `\{` or `\}`, is a sign like others: it opens and closes nothing, and need not have a
+    partner. Of boxes within boxes, take the one that begins last.
 
     Args:
         text: what a model wrote.
@@ -169,7 +166,8 @@ def same_fraction(first: tuple[int, int], second: tuple[int, int]) -> bool:
     Args:
         first, second: numerator and denominator of each; any integers, of any size and sign.
 
-    >>> same_fraction((1, 2), (-3, -6)), same_fraction((1, 3), (333, 1000)), same_fraction((0, 0), (1, 2))
+    >>> pairs = [((1, 2), (-3, -6)), ((1, 3), (333, 1000)), ((0, 0), (1, 2))]
+    >>> tuple(same_fraction(first, second) for first, second in pairs)
     (True, False, False)
 
     Read: CH3/2_math_verifier.ipynb, section "5. Equal in meaning"
@@ -239,7 +237,8 @@ def same_list(first: str, second: str) -> bool:
         first, second: points, sets or lists. Their elements are points, sets, or texts without
             commas (such as `\frac{1}{2}`), which are the same if they are equal but for spaces.
 
-    >>> same_list("(1, 2), (3, 4)", r"\{(3,4), (1,2)\}"), same_list("(1, 2), (3, 4)", "(2, 1), (3, 4)")
+    >>> points = "(1, 2), (3, 4)"
+    >>> same_list(points, r"\{(3,4), (1,2)\}"), same_list(points, "(2, 1), (3, 4)")
     (True, False)
 
     Read: CH3/2_math_verifier.ipynb, section "6. Not only numbers"
@@ -266,7 +265,8 @@ def broken_rule(same: Callable[[str, str], bool], answers: list[str]) -> tuple[s
         `(a, b, c)` if a is the same as b and b as c, but a not as c. Any one that there is, or
         None.
 
-    >>> broken_rule(lambda a, b: abs(float(a) - float(b)) < 0.1, ["0.30", "0.38", "0.46"])  # "nearly equal"
+    >>> nearly_equal = lambda a, b: abs(float(a) - float(b)) < 0.1
+    >>> broken_rule(nearly_equal, ["0.30", "0.38", "0.46"])
     ('0.30', '0.38', '0.46')
 
     Read: CH3/2_math_verifier.ipynb, section "6. Not only numbers"
@@ -289,8 +289,10 @@ def bounded_power(base: int, exponent: int, max_digits: int) -> int | None:
     Returns:
         base ** exponent, or None if it has more digits.
 
-    >>> bounded_power(10, 5, max_digits=6), bounded_power(10, 6, max_digits=6), bounded_power(-1, 10**30, max_digits=1)
-    (100000, None, 1)
+    >>> bounded_power(10, 5, max_digits=6), bounded_power(10, 6, max_digits=6)
+    (100000, None)
+    >>> bounded_power(-1, 10**30, max_digits=1)
+    1
 
     Read: CH3/2_math_verifier.ipynb, section "7. Answers that attack"
     """
@@ -338,8 +340,8 @@ def find_mistake(judge: Callable[[str, str], bool]) -> tuple[str, str, bool] | N
 
     Returns:
         An answer, a reference, and whether they are the same in truth, where the judge says
-        otherwise. None if the
-        judge was right about all your pairs: the one without a fault must get through.
+        otherwise. None if the judge was right about all your pairs: the one without a fault must
+        get through.
 
     >>> find_mistake(lambda answer, reference: answer == reference)  # for example
     ('0.5', '\\frac{1}{2}', True)
@@ -389,7 +391,7 @@ def problems_needed(share: float, width: float) -> int:
     Returns:
         n, at least 1.
 
-    >>> problems_needed(0.5, width=0.1), problems_needed(0.5, width=0.05)  # half the width, four times the problems
+    >>> problems_needed(0.5, width=0.1), problems_needed(0.5, width=0.05)  # four times as many
     (381, 1533)
 
     Read: CH3/2_math_verifier.ipynb, section "9. Evaluate a model"
@@ -408,7 +410,8 @@ def accuracy_by_level(results: list[dict]) -> list[tuple]:
         Rows `(level, right, total, share)` in the order of the levels, and at the end
         `("all", right, total, share)`, the share of all problems.
 
-    >>> results = [{"level": level, "correct": correct} for level, correct in ((2, False), (1, True), (2, True))]
+    >>> graded = [(2, False), (1, True), (2, True)]
+    >>> results = [{"level": level, "correct": correct} for level, correct in graded]
     >>> accuracy_by_level(results)[:2]
     [(1, 1, 1, 1.0), (2, 1, 2, 0.5)]
 
@@ -465,7 +468,8 @@ def compare_templates(
 
     >>> problems = [{"problem": "1 + 1", "answer": "2"}, {"problem": "2 + 3", "answer": "5"}]
     >>> knows_one = lambda prompt: "2" if prompt == "What is 1 + 1?" else "no idea"
-    >>> compare_templates({"bare": "{problem}", "polite": "What is {problem}?"}, problems, knows_one, str.__eq__)
+    >>> templates = {"bare": "{problem}", "polite": "What is {problem}?"}
+    >>> compare_templates(templates, problems, knows_one, str.__eq__)
     [('polite', 0.5), ('bare', 0.0)]
 
     Read: CH3/2_math_verifier.ipynb, section "9. Evaluate a model"
@@ -488,7 +492,8 @@ def still_open(content: bytes, unique_ids: list[str]) -> list[str]:
     Returns:
         The ids without a result, in their order.
 
-    >>> content = b'{"settings": {"model": "tiny"}}\\n{"unique_id": "b", "text": "a: 7"}\\n{"unique_id": "c", "te'
+    >>> content = b'{"settings": {"model": "tiny"}}\\n{"unique_id": "b", "text": "a: 7"}\\n'
+    >>> content += b'{"unique_id": "c", "te'
     >>> still_open(content, ["a", "b", "c"])
     ['a', 'c']
 
@@ -502,9 +507,8 @@ def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list
 
     Ask the problems in their order. Write each answer to the file before you ask for the next, so
     that it is there whatever happens then. When the file exists already, ask only what is missing.
-    Its last line may have been cut, as
-    in the exercise before: remove what is left of it, so that the next line is not written behind
-        it.
+    Its last line may have been cut, as in the exercise before: remove what is left of it, so that
+    the next line is not written behind it.
 
     Args:
         path: of the file, which may not exist yet. One line a problem, JSON with `unique_id` and

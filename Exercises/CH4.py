@@ -9,7 +9,7 @@ if __name__ == "__main__":  # python Exercises/CH4.py
     import sys
     from pathlib import Path
 
-    # not this folder: CH4.py hides CH4/
+    # The repository, not this folder, where CH4.py would hide the package CH4.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from Exercises.__main__ import main
 
@@ -29,7 +29,7 @@ def least_sure_step(logits: torch.Tensor) -> int:
     Returns:
         The number of that step, from 0; of equal ones, the first.
 
-    >>> least_sure_step(torch.tensor([[1.0, -2.0], [7.0, 7.0], [4.0, 1.0]]))  # 7 and 7: one half each
+    >>> least_sure_step(torch.tensor([[1.0, -2.0], [7.0, 7.0], [4.0, 1.0]]))  # 7, 7: a half each
     1
 
     Read: CH4/3_inference_time_scaling.ipynb, section "1. The scores of one step"
@@ -67,8 +67,7 @@ def keep_top_k(logits: torch.Tensor, k: int) -> torch.Tensor:
     """★ Top-k: keep the k largest scores of each row and cut off the others.
 
     What is cut off gets the score -inf, and with it the probability 0. Exactly k scores stay, also
-    when several are
-    equal: of those, the ones with the lowest ids.
+    when several are equal: of those, the ones with the lowest ids.
 
     Args:
         logits: `(rows, vocab)`.
@@ -99,7 +98,8 @@ def keep_nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
     Returns:
         `(rows, vocab)`: the same scores at the same places, or -inf.
 
-    >>> keep_nucleus(torch.tensor([[0.09, 0.5, 0.41]]).log(), p=0.9).exp()  # 0.5 is too little, 0.5 + 0.41 is enough
+    >>> logits = torch.tensor([[0.09, 0.5, 0.41]]).log()
+    >>> keep_nucleus(logits, p=0.9).exp()  # 0.5 is too little, 0.5 + 0.41 is enough
     tensor([[0.0000, 0.5000, 0.4100]])
     >>> keep_nucleus(torch.tensor([[0.09, 0.5, 0.41]]).log(), p=0.2).exp()
     tensor([[0.0000, 0.5000, 0.0000]])
@@ -124,8 +124,9 @@ def draw_tokens(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     Returns:
         Token ids, int64 `(rows,)`.
 
-    >>> weights = torch.tensor([[0.5, 0.0, 0.25]], dtype=torch.float64).expand(3, -1)  # the line is 0.75 long
-    >>> draw_tokens(weights, torch.tensor([0.0, 0.6, 0.7], dtype=torch.float64))  # lands at 0, 0.45 and 0.525
+    >>> weights = torch.tensor([[0.5, 0.0, 0.25]] * 3, dtype=torch.float64)  # a line 0.75 long
+    >>> uniform = torch.tensor([0.0, 0.6, 0.7], dtype=torch.float64)
+    >>> draw_tokens(weights, uniform)  # the darts land at 0, 0.45 and 0.525
     tensor([0, 0, 2])
 
     Read: CH4/3_inference_time_scaling.ipynb, section "4. Drawing a token"
@@ -161,8 +162,9 @@ def sample_text(
     Returns:
         The new tokens, without the prompt and without the stop token.
 
-    >>> counts_up = lambda ids: 9.0 * torch.nn.functional.one_hot(ids + 1, 10)  # the next number has 99.9 %
-    >>> sample_text(counts_up, torch.tensor([[3, 4]]), 9, (8,), 1.0, 0.9, torch.Generator().manual_seed(0))
+    >>> counts_up = lambda ids: 9.0 * torch.nn.functional.one_hot(ids + 1, 10)  # 99.9 % sure
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> sample_text(counts_up, torch.tensor([[3, 4]]), 9, (8,), 1.0, 0.9, generator)
     [5, 6, 7]
 
     Read: CH4/3_inference_time_scaling.ipynb, section "5. A sample that can be repeated"
@@ -192,9 +194,10 @@ def sample_batch(
     Returns:
         The tokens of each row, in the order of the seeds.
 
-    >>> even = lambda rows: torch.full((len(rows), 4), 0.25, dtype=torch.float64)  # four tokens, equally likely
+    >>> even = lambda rows: torch.full((len(rows), 4), 0.25, dtype=torch.float64)  # of four tokens
     >>> together = sample_batch(even, [7, 8, 7], max_new_tokens=6, stop_id=3)
-    >>> together[0] == together[2], together[1:2] == sample_batch(even, [8], max_new_tokens=6, stop_id=3)
+    >>> alone = sample_batch(even, [8], max_new_tokens=6, stop_id=3)
+    >>> together[0] == together[2], together[1:2] == alone
     (True, True)
 
     Read: CH4/3_inference_time_scaling.ipynb, section "5. A sample that can be repeated"
@@ -208,10 +211,9 @@ def accuracy_by_prompt(
     r"""★★ Chain of thought on an evaluation: which prompt gets how many problems right?
 
     Put each problem into each template, let the model answer, read the answer from its text and
-    grade it. The
-    repository has the parts: `render(template, problem)` in `CH2.prompts`, `extract_answer(text)`
-    and `grade_answer(predicted, reference)` in `CH3.math_verifier`. A text without an answer is a
-    wrong one.
+    grade it. The repository has the parts: `render(template, problem)` in `CH2.prompts`,
+    `extract_answer(text)` and `grade_answer(predicted, reference)` in `CH3.math_verifier`. A text
+    without an answer is a wrong one.
 
     Args:
         templates: a name for each template. A template marks the problem's place with `{problem}`,
@@ -222,9 +224,10 @@ def accuracy_by_prompt(
     Returns:
         The share of problems that are right, 0 to 1, for each name.
 
-    >>> templates = {"direct": "Q: {problem}\nA:", "steps": "Q: {problem}\nExplain step by step.\nA:"}
-    >>> problems = [{"problem": "12 + 30?", "answer": "42"}, {"problem": "1 - 0.5?", "answer": r"\frac{1}{2}"}]
-    >>> complete = lambda prompt: r"12 + 30 = 42, \boxed{42}" if "step" in prompt and "12" in prompt else r"\boxed{0.5}"
+    >>> templates = {"direct": "Q: {problem}\nA:", "steps": "Q: {problem}\nStep by step.\nA:"}
+    >>> problems = [{"problem": "12 + 30?", "answer": "42"}]
+    >>> problems += [{"problem": "1 - 0.5?", "answer": r"\frac{1}{2}"}]
+    >>> complete = lambda prompt: r"\boxed{42}" if "12" in prompt and "Step" in prompt else "1/2"
     >>> accuracy_by_prompt(templates, problems, complete)
     {'direct': 0.5, 'steps': 1.0}
 
@@ -250,7 +253,8 @@ def steps_or_luck(direct: list[bool], steps: list[bool]) -> tuple[int, int, floa
         chance: probability of at least `gained` heads in `gained + lost` tosses of a fair coin;
             small: hardly luck.
 
-    >>> steps_or_luck([True, False, False, False, True], [True, True, True, True, False])  # 4 or 3 heads: (1 + 4) / 16
+    >>> direct, steps = [True, False, False, False, True], [True, True, True, True, False]
+    >>> steps_or_luck(direct, steps)  # 4 or 3 heads: (1 + 4) / 16
     (3, 1, 0.3125)
 
     Read: CH4/3_inference_time_scaling.ipynb, section "6. Think first"
@@ -335,7 +339,8 @@ def break_tie(samples: list[tuple[str, float]]) -> str:
     Returns:
         The winning answer.
 
-    >>> break_tie([("4", -0.1), ("5", -1.0), ("4", -3.0), ("5", -1.0), ("6", -0.01)])  # means -1.55 and -1.0
+    >>> samples = [("4", -0.1), ("5", -1.0), ("4", -3.0), ("5", -1.0), ("6", -0.01)]
+    >>> break_tie(samples)  # two votes each; means -1.55 and -1.0
     '5'
 
     Read: CH4/3_inference_time_scaling.ipynb, section "7. Self-consistency by hand"
@@ -356,7 +361,8 @@ def weighted_vote(samples: list[tuple[str, float]]) -> tuple[str, float]:
     Returns:
         The answer with the largest weight, and its share of the weights of all samples.
 
-    >>> winner, share = weighted_vote([("4", -2.0), ("4", -2.0), ("5", -0.1)])  # 2 * 0.1353 against 0.9048
+    >>> samples = [("4", -2.0), ("4", -2.0), ("5", -0.1)]
+    >>> winner, share = weighted_vote(samples)  # 2 * 0.1353 against 0.9048
     >>> winner, round(share, 4)
     ('5', 0.7697)
 
@@ -455,7 +461,7 @@ def plurality_accuracy(chances: list[float], n: int) -> float:
     Returns:
         The probability that the right answer wins, exactly: no simulation.
 
-    >>> round(plurality_accuracy([0.4, 0.6], 5), 4)  # all mistakes agree: the vote is worse than one sample
+    >>> round(plurality_accuracy([0.4, 0.6], 5), 4)  # all mistakes agree: worse than one
     0.3174
     >>> round(plurality_accuracy([0.4, 0.2, 0.2, 0.2], 5), 4)  # they scatter: it is better
     0.5094
@@ -497,7 +503,8 @@ def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
         The names of the ways that stay, the cheapest first; those that cost the same in the order
         they were given.
 
-    >>> frontier([("vote of 5", 0.8, 500), ("greedy", 0.7, 100), ("vote of 3", 0.7, 300), ("direct", 0.2, 10)])
+    >>> votes = [("vote of 5", 0.8, 500), ("vote of 3", 0.7, 300)]
+    >>> frontier([*votes, ("greedy", 0.7, 100), ("direct", 0.2, 10)])
     ['direct', 'greedy', 'vote of 5']
 
     Read: CH4/3_inference_time_scaling.ipynb, section "9. What a token buys"
@@ -509,8 +516,7 @@ def is_decided(votes: list[int], left: int) -> bool:
     """★★ Early stopping: can the samples that are left still change the outcome?
 
     A vote is decided when the leader has more votes than any other answer can still reach, one that
-    nobody gave so far
-    included. More, not equally many: ties may be decided either way.
+    nobody gave so far included. More, not equally many: ties may be decided either way.
 
     Args:
         votes: how many samples gave each of the answers so far, in any order; empty if there is no
@@ -580,7 +586,7 @@ def stop_early(
 
     >>> two_agree = lambda votes, left: max(votes, default=0) == 2
     >>> one, other = iter(["7", None, "7", "8", "8"]), iter(["1", "2", "3", "4", "5"])
-    >>> stop_early([("7", one), ("2", other)], num_samples=4, stops=two_agree)  # stops after 3; all of 4
+    >>> stop_early([("7", one), ("2", other)], num_samples=4, stops=two_agree)  # 3 of 4; 4 of 4
     (0.5, 3.5)
     >>> next(one), next(other)  # what was not drawn is still there
     ('8', '5')

@@ -1,12 +1,14 @@
-"""Exercises: stubs to fill in, checked at once.
+"""Exercises: fill in functions and have them checked at once.
 
-python -m Exercises                     where you are, and the next open exercise python -m
-Exercises CH2                 check a chapter python -m Exercises CH2 4               check one
-exercise python -m Exercises CH2 4 --hint        a hint; each call gives one more python -m
-Exercises CH2 4 --solution    a way to do it python -m Exercises CH2 4 --reset       the stub again;
-what you wrote is kept under build/Exercises/attempts python -m Exercises CH2 --reset         all
-stubs of a chapter again; your file is kept there too python -m Exercises CH2 4 --watch       check
-whenever the file is saved, until Ctrl-C; also for a chapter"""
+python -m Exercises                     show where you are, and the next open exercise
+python -m Exercises CH2                 check a chapter
+python -m Exercises CH2 4               check one exercise
+python -m Exercises CH2 4 --hint        show a hint; each call shows one more
+python -m Exercises CH2 4 --solution    show a solution
+python -m Exercises CH2 4 --reset       restore the stub; your file goes to build/Exercises/attempts
+python -m Exercises CH2 --reset         restore all stubs of a chapter; the attempts stay there too
+python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C; or a chapter
+"""
 
 import argparse
 import os
@@ -26,7 +28,7 @@ PAUSE = 0.1  # seconds between two looks at a file that is watched
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks for.
+    """Run the command that the arguments describe.
 
     Returns:
         0 if every exercise that was checked is done, else 1; 2 if nothing could be checked; 130
@@ -58,8 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    # a check that cannot run, a folder that is read-only
-    except (UnreadableError, RuntimeError, OSError) as error:
+    except (UnreadableError, RuntimeError, OSError) as error:  # RuntimeError: a check cannot run
         print(error, file=sys.stderr)
         return 2
 
@@ -73,12 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "chapter", nargs="?", choices=chapters(), type=str.upper, help="such as CH2"
     )
-    parser.add_argument("number", nargs="?", type=int, help="of an exercise of the chapter")
+    parser.add_argument("number", nargs="?", type=int, help="number of an exercise of the chapter")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--hint", action="store_true", help="one hint more than last time")
-    action.add_argument("--solution", action="store_true", help="a way to do it")
+    action.add_argument("--hint", action="store_true", help="show one hint more than last time")
+    action.add_argument("--solution", action="store_true", help="show a solution")
     action.add_argument(
-        "--reset", action="store_true", help="put the stub back, or a chapter's; keeps your file"
+        "--reset",
+        action="store_true",
+        help="restore the stub, or all of a chapter; your file is kept",
     )
     action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
     return parser
@@ -106,7 +109,7 @@ def _start_anew(chapter: str) -> int:
 
 
 def check_one(exercise: Exercise, process: CheckProcess | None = None) -> int:
-    """Check one exercise: what came of it, and the task while it is not done, or what is next."""
+    """Check one exercise; print the verdict, then the task if it is not done, else the next one."""
     [verdict] = check(exercise.chapter, [exercise], process=process)
     show_verdict(exercise, verdict)
     following = exercises(exercise.chapter)[exercise.number :]
@@ -118,7 +121,7 @@ def check_one(exercise: Exercise, process: CheckProcess | None = None) -> int:
 
 
 def check_chapter(chapter: str, process: CheckProcess | None = None) -> int:
-    """Check a chapter: a line for each exercise, the progress, and what is next."""
+    """Check a chapter; print a line per exercise, the progress and the next open exercise."""
     results = []
     verdicts = check(chapter, exercises(chapter), process=process)
     for exercise, verdict in zip(exercises(chapter), verdicts, strict=True):
@@ -129,7 +132,7 @@ def check_chapter(chapter: str, process: CheckProcess | None = None) -> int:
 
 
 def overview() -> int:
-    """Check everything that was begun: the progress of each chapter, and what is next."""
+    """Check all chapters; print the progress of each and the next open exercise."""
     results = []
     for chapter in chapters():
         in_chapter = list(zip(exercises(chapter), check(chapter, exercises(chapter)), strict=True))
@@ -139,8 +142,10 @@ def overview() -> int:
 
 
 def _finish(results: list) -> int:
-    """Show the next open exercise: one that was begun and fails, if there is one, else the first
-    that is not done.
+    """Show the next open exercise: the first that fails, else the first that is not begun.
+
+    Returns:
+        0 if all are done, else 1.
     """
     still_open = [result for result in results if result[1].state != PASSED]
     if not still_open:
@@ -156,8 +161,8 @@ def _finish(results: list) -> int:
 def watch(chapter: str, number: int | None) -> int:
     """Check now and whenever the file is saved, until Ctrl-C."""
     file = reader_file(chapter)
-    before: tuple | None = ()  # what the last look saw
-    checked: tuple | None = ()  # what the last verdict is about
+    before: tuple | None = ()  # the file's state at the last look
+    checked: tuple | None = ()  # its state at the last check
     process = CheckProcess(chapter)  # always one ahead, so that a verdict comes at once
     try:
         while True:
@@ -176,7 +181,7 @@ def watch(chapter: str, number: int | None) -> int:
 
 
 def _check_while_watching(chapter: str, number: int | None, process: CheckProcess) -> None:
-    """A verdict, or what keeps the file from being read: the next save may mend that."""
+    """Check and print; a file that cannot be read is reported, for the next save may repair it."""
     try:
         if number:
             check_one(exercises(chapter)[number - 1], process)
@@ -187,10 +192,11 @@ def _check_while_watching(chapter: str, number: int | None, process: CheckProces
 
 
 def _look(file: Path) -> tuple[int, bytes] | None:
-    """When a file was saved, and what is in it; None while it cannot be read.
+    """Return a file's time of saving and its content; None while it cannot be read.
 
-    The time alone misses a second save within one tick of the clock; the text alone, a save that
-    changed nothing."""
+    The time alone misses a second save within one tick of the clock; the content alone misses a
+    save that changed nothing.
+    """
     try:
         return file.stat().st_mtime_ns, file.read_bytes()
     except OSError:

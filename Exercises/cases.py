@@ -1,7 +1,8 @@
-"""How an exercise is judged: call the reader's function case by case, and compare what comes back.
+"""Judge an exercise: call the reader's function case by case and compare the results.
 
-A check (`Exercises/checks`) yields cases. A case is the arguments of one call and what should come
-back, which the check has worked out by itself."""
+A check (`Exercises/checks`) yields cases. A case holds the arguments of one call and the expected
+result, which the check computes independently of the solution.
+"""
 
 import inspect
 import math
@@ -16,12 +17,12 @@ LONGEST = 300  # characters of a value that are shown
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of checking one exercise.
+    """Result of checking one exercise.
 
     Attributes:
         state: PASSED, NOT_DONE or FAILED.
-        message: why it failed, ready to print.
-        printed: what the reader's function printed, the first part of it.
+        message: why it failed, ready to print; empty unless FAILED.
+        printed: the beginning of what the reader's function printed.
     """
 
     name: str
@@ -32,17 +33,17 @@ class Verdict:
     as_dict = asdict
 
 
-class Mistake(Exception):  # noqa: N818 (the reader's, no error of ours)
-    """Raised by a check's `run` to say in words what is wrong with what came back."""
+class Mistake(Exception):  # noqa: N818 (the reader's mistake, not an error of this program)
+    """Raised by a check's `run` to say in words what is wrong with a result."""
 
 
 @dataclass(frozen=True)
-class Where:
-    """Stands for an expected value when many are right.
+class Satisfies:
+    """Condition to be met, in place of one expected value, when many values are right.
 
     Attributes:
         description: completes "expected: ...".
-        test: whether a value is right; an exception counts as no.
+        test: returns True for a right value; an exception counts as False.
     """
 
     description: str
@@ -53,23 +54,22 @@ class Where:
 
 
 def call(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """The usual way to run a case."""
+    """Call the function with the arguments: how a case is run unless its check says otherwise."""
     return function(*args, **kwargs)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One call and what should come back.
+    """One call of the reader's function and its expected result.
 
     Attributes:
-        args, kwargs: of the reader's function, which gets copies of tensors, lists and
-            dictionaries.
-        expected: a value, or `Where`. Floats and tensors may differ by `tolerance`, relative or
+        args, kwargs: arguments; the function gets copies of tensors, lists and dictionaries.
+        expected: a value or `Satisfies`. Floats and tensors may differ by `tolerance`, relative or
             absolute.
-        run: `run(function, *args, **kwargs)` gives the value that is compared; a generator, say,
-            must be run through.
-        note: what is special here, shown when the case fails.
-        shown: the call as the reader should see it; None: the function's name and its arguments.
+        run: `run(function, *args, **kwargs)` returns the value that is compared; it runs through a
+            generator, for example.
+        note: what is special about this case, shown when it fails.
+        shown: the call as it is printed; None: the function's name and its arguments.
     """
 
     args: tuple
@@ -85,9 +85,9 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
     """Run the cases in order, up to the first that fails.
 
     Args:
-        name: of the exercise.
-        function: the reader's.
-        cases: from the check.
+        name: name of the exercise.
+        function: the reader's function.
+        cases: yielded by the exercise's check.
     """
     path = _file_of(function)
     for case in cases:
@@ -95,7 +95,7 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
         if case.note:
             called += f"    ({case.note})"
         try:
-            got = case.run(function, *fresh(case.args), **fresh(case.kwargs))
+            got = case.run(function, *copied(case.args), **copied(case.kwargs))
         except Mistake as mistake:
             return Verdict(name, FAILED, f"called:    {called}\n{mistake}")
         except (Exception, SystemExit) as error:
@@ -116,19 +116,19 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
     return Verdict(name, PASSED)
 
 
-def fresh(value: Any) -> Any:
-    """A copy, so that a function that changes its arguments spoils nothing but its own case."""
+def copied(value: Any) -> Any:
+    """Copy a value, so that a function that changes its arguments spoils its own case only."""
     if _is_tensor(value):
         return value.clone()
     if type(value) in (list, tuple):
-        return type(value)(fresh(item) for item in value)
+        return type(value)(copied(item) for item in value)
     if type(value) is dict:
-        return {key: fresh(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     return value
 
 
 def reader_lines(error: BaseException, path: str) -> list[str]:
-    """Where in the reader's file an exception passed, the last three places."""
+    """Return the last three lines of the reader's file that an exception passed through."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path
     ]
@@ -138,15 +138,16 @@ def reader_lines(error: BaseException, path: str) -> list[str]:
 
 
 def _says_not_done(error: BaseException, path: str) -> bool:
-    """Whether it is a stub's `raise NotImplementedError`; PyTorch raises the same for what a device
-    cannot do.
+    """Return True if the error is a stub's own `raise NotImplementedError`.
+
+    PyTorch raises the same class for operations that a device does not support.
     """
     last_place = traceback.extract_tb(error.__traceback__)[-1]
     return isinstance(error, NotImplementedError) and not error.args and last_place.filename == path
 
 
 def _file_of(function: Callable) -> str:
-    """The reader's file; a decorator, such as `@torch.no_grad()`, stands elsewhere."""
+    """Return the path of the file that defines a function, under decorators of other modules."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code.co_filename if code else ""
 
@@ -172,7 +173,7 @@ def _shown_call(name: str, function: Callable, case: Case) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value on one line, cut when it is long."""
+    """Return a value as one line of text, cut when it is long."""
     if _is_tensor(value):
         return _shown_tensor(value)
     if type(value) in (list, tuple) and any(map(_is_tensor, value)):
@@ -207,11 +208,11 @@ def _nested(flat: Iterator, shape: list[int]) -> Any:
 
 
 def difference(got: Any, expected: Any, tolerance: float) -> str | None:
-    """None when they agree; else where they do not, or "" when looking at both says enough."""
-    if isinstance(expected, Where):
+    """Return None if two values agree, else where they differ; "" if printing both says enough."""
+    if isinstance(expected, Satisfies):
         try:
             return None if expected.test(got) else ""
-        except Exception:  # a value of another kind than the test is for
+        except Exception:  # a value of a type that the test does not expect
             return ""
     if _is_tensor(expected):
         return _tensor_difference(got, expected, tolerance)
@@ -235,9 +236,8 @@ def _sequence_difference(got: Any, expected: Any, tolerance: float) -> str | Non
     for index, (one, other) in enumerate(zip(got, expected, strict=False)):
         wrong = difference(one, other, tolerance)
         if wrong is not None:
-            return (
-                f"at [{index}]: {wrong or f'{shown(one)} came back, {shown(other)} was expected'}"
-            )
+            wrong = wrong or f"{shown(one)} came back, {shown(other)} was expected"
+            return f"at [{index}]: {wrong}"
     return (
         None
         if len(got) == len(expected)
@@ -251,7 +251,8 @@ def _dictionary_difference(got: Any, expected: dict, tolerance: float) -> str | 
     for key in expected:
         wrong = difference(got[key], expected[key], tolerance) if key in got else "missing"
         if wrong is not None:
-            return f"at [{key!r}]: {wrong or f'{shown(got[key])} came back, {shown(expected[key])} was expected'}"
+            wrong = wrong or f"{shown(got[key])} came back, {shown(expected[key])} was expected"
+            return f"at [{key!r}]: {wrong}"
     return (
         None
         if len(got) == len(expected)
@@ -272,7 +273,8 @@ def _tensor_difference(got: Any, expected: Any, tolerance: float) -> str | None:
     if agree.all():
         return None
     place = (~agree).nonzero()[0].tolist()
-    return f"first difference at {place}: {got[tuple(place)]:.6g} came back, {expected[tuple(place)]:.6g} was expected"
+    one, other = got[tuple(place)], expected[tuple(place)]
+    return f"first difference at {place}: {one:.6g} came back, {other:.6g} was expected"
 
 
 def _plain(value: Any) -> str:
@@ -280,5 +282,5 @@ def _plain(value: Any) -> str:
 
 
 def _is_tensor(value: Any) -> bool:
-    # without importing torch, which is slow
+    # torch is slow to import, so it is recognised by name
     return type(value).__module__ == "torch" and hasattr(value, "isclose")

@@ -1,6 +1,6 @@
-"""What an exercise is, and where its parts lie.
+"""List a chapter's exercises, each with its task, stub, solution and hints.
 
-- the list of exercises is the solutions file, `solutions/CH2.py`: its functions, in their order
+- the exercises are the functions of the solutions file, `solutions/CH2.py`, in their order
 - a stub is a solution without its body, so the two cannot drift apart
 - checks and hints are found by the exercise's name, in `checks/CH2.py` and `hints/CH2.py`
 """
@@ -13,8 +13,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
-# what is remembered from call to call, and attempts that were reset
-STATE = ROOT / "build" / "Exercises"
+STATE = ROOT / "build" / "Exercises"  # hints that were shown, attempts that were reset
 STAR = "★"
 NOT_DONE_LINE = "    raise NotImplementedError\n"
 SECTION = re.compile(r'Read: (?P<notebook>\S+\.ipynb), section "(?P<heading>[^"]+)"')
@@ -30,7 +29,8 @@ if __name__ == "__main__":  # python Exercises/{chapter}.py
     import sys
     from pathlib import Path
 
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # not this folder: {chapter}.py hides {chapter}/
+    # The repository, not this folder, where {chapter}.py would hide the package {chapter}.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from Exercises.__main__ import main
 
     sys.exit(main(["{chapter}", *sys.argv[1:]]))
@@ -39,15 +39,15 @@ if __name__ == "__main__":  # python Exercises/{chapter}.py
 
 @dataclass(frozen=True)
 class Exercise:
-    """One function that the reader fills in.
+    """A function that the reader fills in.
 
     Attributes:
         chapter: such as "CH2".
         number: from 1, in the order of the file.
-        name: of the function.
-        stars: 1 (warm-up) to 3 (hard).
-        task: its docstring.
-        stub, solution: its source without and with a body.
+        name: the function's name.
+        stars: difficulty, from 1 (warm-up) to 3 (hard).
+        task: the function's docstring.
+        stub, solution: the function's source without and with a body.
     """
 
     chapter: str
@@ -60,7 +60,7 @@ class Exercise:
 
     @property
     def section(self) -> tuple[str, str]:
-        """The notebook, and the heading in it, that explain the idea."""
+        """Return the notebook and the heading in it that explain the idea."""
         found = SECTION.search(self.task)
         if found is None:
             raise ValueError(
@@ -70,17 +70,17 @@ class Exercise:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """Each says more than the one before."""
+        """Return the hints, each saying more than the one before."""
         return importlib.import_module(f"Exercises.hints.{self.chapter}").HINTS[self.name]
 
 
 def chapters() -> list[str]:
-    """The chapters that have exercises."""
+    """Return the chapters that have exercises, such as "CH2"."""
     return sorted(path.stem for path in (FOLDER / "solutions").glob("CH*.py"))
 
 
 def exercises(chapter: str) -> list[Exercise]:
-    """A chapter's exercises, as its solutions file lists them."""
+    """Return a chapter's exercises in the order of its solutions file."""
     source = (FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8")
     functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     return [_exercise(chapter, number, node, source) for number, node in enumerate(functions, 1)]
@@ -102,9 +102,7 @@ def _exercise(chapter: str, number: int, function: ast.FunctionDef, source: str)
 
 
 def stub_file(chapter: str) -> str:
-    """What the reader's file looked like at the beginning: the solutions file with another head and
-    without bodies.
-    """
+    """Return the text of a file of stubs: the solutions file with another head, without bodies."""
     source = (FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8")
     for exercise in exercises(chapter):
         source = source.replace(exercise.solution, exercise.stub)

@@ -1,15 +1,12 @@
-"""The process that runs the reader's code: `python -m Exercises.check_process CH2`, started by
-`checking.py`.
+"""Run the reader's code in a process: `python -m Exercises.check_process CH2`, by `checking.py`.
 
-- it imports the chapter's checks, then waits for one line of JSON that says what to check
-- it writes one line of JSON for each exercise that it begins, and one for each verdict; standard
-  output is kept for these lines, and what the reader's code prints is collected, the first part of
-  it
-- a watchdog ends the process when an exercise takes too long, and leaves behind where the code was;
-  it is a thread of Python, because only who holds the interpreter's lock sees the other thread's
-  calls at rest. For code that never gives the lock back there is a second one, a little later
-  (`faulthandler`, a thread that needs no Python). A crash of the interpreter leaves its traces in
-  the same form
+- The process imports the chapter's checks, then waits for one line of JSON that says what to check.
+- It writes one line of JSON per exercise begun and one per verdict. Standard output is kept for
+  these lines; the beginning of what the reader's code prints is collected apart.
+- A watchdog ends the process when an exercise takes too long, after dumping the stack to standard
+  error. It is a Python timer thread: it holds the GIL, so the stack it dumps is consistent.
+- A second watchdog, a little later, is for code that never releases the GIL (`faulthandler`, a
+  thread that needs no GIL). A crash of the interpreter leaves a stack in the same form.
 """
 
 import contextlib
@@ -27,7 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from Exercises.cases import FAILED, Verdict, judge, reader_lines
-from Exercises.reader_file import in_force, load
+from Exercises.reader_file import effective_blocks, load
 
 STANDARD_ERROR = 2
 SECOND_WATCHDOG = 1.0  # seconds after the first
@@ -35,15 +32,13 @@ PRINTED = 2000  # characters of the reader's prints that are kept
 
 
 class FirstPart(io.TextIOBase):
-    """A file that keeps the beginning of what is written to it, so that an endless print fills no
-    memory.
-    """
+    """File that keeps the beginning of what is written, so that no endless print fills memory."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def writable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def write(self, text: str) -> int:
@@ -53,10 +48,11 @@ class FirstPart(io.TextIOBase):
 
 
 def main(chapter: str) -> None:
-    """Check what the line on standard input asks for.
+    """Check the exercises that the line on standard input names.
 
-    It is `{"path": ..., "source": ..., "names": [...], "seconds": ...}`; the source is what was
-    read from the path."""
+    The line is `{"path": ..., "source": ..., "names": [...], "seconds": ...}`; the source is the
+    text that was read from the path.
+    """
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # prints from below Python go nowhere
     faulthandler.enable(STANDARD_ERROR)
@@ -65,7 +61,7 @@ def main(chapter: str) -> None:
     def report(**message: Any) -> None:
         print(json.dumps(message), file=reports, flush=True)
 
-    request = json.loads(sys.stdin.readline() or '{"names": []}')  # no line: nobody waits any more
+    request = json.loads(sys.stdin.readline() or '{"names": []}')  # no line: nobody is waiting
     if request["names"]:
         path = Path(request["path"])
         for verdict in verdicts(
@@ -82,18 +78,17 @@ def verdicts(
     seconds: float,
     report: Callable[..., None],
 ) -> Iterator[Verdict]:
-    """A verdict on each of the functions; before, `report(begin=name)`, with None for reading the
-    file.
-    """
+    """Yield a verdict per function; before each call `report(begin=name)`, None for the import."""
+    # 1. Import the file, without the functions that have syntax errors.
     report(begin=None)
     with _limit(seconds):
-        slips = {piece.name: piece.slip for piece in in_force(source) if piece.slip}
+        found = {block.name: block.syntax_error for block in effective_blocks(source)}
         module, reason = _load(path, source)
-    shared = [
-        slip for name, slip in slips.items() if not hasattr(checks, name or "")
-    ]  # of imports, the reader's helpers
+    # 2. An error in the imports or in a helper of the reader's concerns all exercises.
+    shared = [error for name, error in found.items() if not hasattr(checks, name or "")]
+    # 3. Run the exercises, each within its time.
     for name in names:
-        problem = next(filter(None, [slips.get(name), *shared, reason]), None)
+        problem = next(filter(None, [found.get(name), *shared, reason]), None)
         if problem:
             yield Verdict(name, FAILED, f"{path.name} cannot be read: {problem}")
             continue
@@ -114,7 +109,7 @@ def verdicts(
 
 
 def _load(path: Path, source: str) -> tuple[ModuleType | None, str | None]:
-    """The reader's module, or why there is none."""
+    """Import the reader's file; return the module and None, or None and the reason."""
     try:
         with contextlib.redirect_stdout(FirstPart()):
             return load(path, source), None
@@ -126,6 +121,7 @@ def _load(path: Path, source: str) -> tuple[ModuleType | None, str | None]:
 
 @contextlib.contextmanager
 def _limit(seconds: float) -> Iterator[None]:
+    """End the process if the block takes longer than this."""
     watchdog = threading.Timer(seconds, _end)
     watchdog.daemon = True
     watchdog.start()
@@ -138,7 +134,7 @@ def _limit(seconds: float) -> Iterator[None]:
 
 
 def _end() -> None:
-    """End the process as `faulthandler` does when the time is up."""
+    """Dump the stack and end the process, as `faulthandler` does when the time is up."""
     os.write(STANDARD_ERROR, b"Timeout (!)\n")
     faulthandler.dump_traceback(STANDARD_ERROR)
     os._exit(1)

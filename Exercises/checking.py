@@ -1,6 +1,4 @@
-"""Checking the reader's code from outside: in a process of its own, so that nothing it does can
-harm this one.
-"""
+"""Check the reader's code in a separate process, so that nothing it does can harm this one."""
 
 import contextlib
 import json
@@ -14,14 +12,13 @@ from typing import IO, Any, cast
 
 from Exercises.cases import FAILED, NOT_DONE, Verdict
 from Exercises.chapters import ROOT, Exercise
-from Exercises.reader_file import in_force, read_source, reader_file
+from Exercises.reader_file import effective_blocks, read_source, reader_file
 
-SECONDS = 5.0  # that one exercise may take
+SECONDS = 5.0  # time limit per exercise
 
 
 class CheckProcess:
-    """A process that has a chapter's checks imported, and waits for what to check; it is asked
-    once.
+    """Process that has imported a chapter's checks and waits for one request.
 
     Args:
         chapter: such as "CH2".
@@ -45,8 +42,9 @@ class CheckProcess:
         )
 
     def messages(self, **request: Any) -> Iterator[dict]:
-        """What it has to say, message by message, until it ends; nothing if it has died before it
-        could be asked.
+        """Send the request and yield the messages until the process ends.
+
+        Nothing is yielded if the process died before the request.
         """
         # BrokenPipeError; on Windows OSError: invalid argument
         with contextlib.suppress(OSError), self._input:
@@ -55,18 +53,18 @@ class CheckProcess:
             yield json.loads(line)
         self._process.wait()
 
-    def last_words(self) -> str:
-        """What it wrote on standard error."""
+    def stderr(self) -> str:
+        """Return what the process wrote on standard error."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
 
     @property
     def status(self) -> int | None:
-        """Its exit status, when it has ended."""
+        """Return the exit status; None while the process runs."""
         return self._process.poll()
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self._process.kill()
         self._process.wait()
         self._input.close()
@@ -80,15 +78,15 @@ def check(
     seconds: float = SECONDS,
     process: CheckProcess | None = None,
 ) -> Iterator[Verdict]:
-    """Verdicts on exercises of a chapter, in their order, each as soon as it is known.
+    """Yield verdicts on exercises of a chapter, in their order, each as soon as it is known.
 
-    What was not touched yet is recognised without being run.
+    Untouched stubs are recognised without being run.
 
     Args:
         chapter: such as "CH2".
-        wanted: the exercises.
-        seconds: that each may take.
-        process: one that was started before it was needed, to save its starting time.
+        wanted: exercises to check.
+        seconds: time limit per exercise.
+        process: a process that was started in advance; None starts one.
 
     Raises:
         UnreadableError: the reader's file is gone, or is not UTF-8.
@@ -96,7 +94,7 @@ def check(
     """
     path = reader_file(chapter)
     source = read_source(path)
-    untouched = {block.name for block in in_force(source) if block.untouched}
+    untouched = {block.name for block in effective_blocks(source) if block.untouched}
     names = [exercise.name for exercise in wanted if exercise.name not in untouched]
     ran = run(path, source, chapter, names, seconds, process)
     for exercise in wanted:
@@ -111,24 +109,25 @@ def run(
     seconds: float = SECONDS,
     process: CheckProcess | None = None,
 ) -> Iterator[Verdict]:
-    """Verdicts on functions of a file, in their order; a process that an exercise ends is followed
-    by another.
+    """Yield verdicts on functions of a file, in their order.
+
+    When an exercise ends the process, a new process checks the rest.
 
     Args:
-        path, source: the file, and what was read from it, which is what runs whatever becomes of
-            the file.
+        path, source: the file, and the text that was read from it: this text runs, even if the file
+            has changed since.
         chapter, seconds, process: as for `check`.
-        names: of the functions.
+        names: names of the functions.
 
     Raises:
         RuntimeError: a check itself cannot run.
     """
     left = list(names)
     while left:
-        # one that has waited for hours may have died
+        # A process that waited for hours may have died.
         if process is None or process.status is not None:
             process = CheckProcess(chapter)
-        begun = ""  # what the process was at; None: reading the file
+        begun = ""  # the exercise under way; None: importing the file; "": neither
         try:
             for message in process.messages(
                 path=str(path), source=source, names=left, seconds=seconds
@@ -142,8 +141,10 @@ def run(
                 reason = None if begun == "" else _why_it_ended(process, path, source, seconds)
                 if reason is None:
                     what = f"the check of {chapter} {begun or ''}".rstrip()
-                    advice = "Are the requirements installed, for this Python? pip install -r requirements.txt"
-                    raise RuntimeError(f"{what} does not run:\n{process.last_words()}{advice}")
+                    raise RuntimeError(
+                        f"{what} does not run:\n{process.stderr()}Are the requirements installed, "
+                        "for this Python? pip install -r requirements.txt"
+                    )
                 ended, left = (left, []) if begun is None else (left[:1], left[1:])
                 yield from (Verdict(name, FAILED, reason) for name in ended)
         finally:
@@ -152,17 +153,20 @@ def run(
 
 
 def _why_it_ended(process: CheckProcess, path: Path, source: str, seconds: float) -> str | None:
-    """Out of time, or a crash, and the reader's lines that were running; None: an error that cannot
-    be the reader's.
+    """Say that time ran out or the interpreter crashed, with the reader's lines that were running.
+
+    Returns:
+        None for an exception outside the reader's code: the check itself is broken.
     """
-    trace = process.last_words()
+    trace = process.stderr()
     if "Timeout (" in trace:
         reason = f"stopped: not finished after {seconds:g} seconds (an endless loop?)"
     elif "Traceback (most recent call last)" in trace:
         return None
     else:
         fatal = re.search(r"Fatal Python error: (.+)", trace)
-        reason = f"the Python interpreter ended: {fatal[1] if fatal else f'exit status {process.status}'}"
+        cause = fatal[1] if fatal else f"exit status {process.status}"
+        reason = f"the Python interpreter ended: {cause}"
     lines = dict(enumerate(source.split("\n"), 1))
     written = str(path).encode("ascii", "backslashreplace").decode()  # as `faulthandler` writes it
     numbers = [

@@ -1,4 +1,4 @@
-"""Hints on request: each call reveals one more, remembered in `build/Exercises/hints.json`."""
+"""Reveal hints one by one; `build/Exercises/hints.json` remembers how many were shown."""
 
 import json
 
@@ -8,7 +8,7 @@ MEMORY = STATE / "hints.json"
 
 
 def next_hints(exercise: Exercise) -> list[str]:
-    """The hints of earlier calls and one more, as long as there are more."""
+    """Return the hints of earlier calls and one more, if there is one more."""
     seen = json.loads(MEMORY.read_text(encoding="utf-8")) if MEMORY.is_file() else {}
     key = f"{exercise.chapter} {exercise.name}"
     seen[key] = min(seen.get(key, 0) + 1, len(exercise.hints))

@@ -1,11 +1,11 @@
-"""The file that the reader fills in, such as `Exercises/CH2.py`: read piece by piece, imported,
-reset.
+"""Read, import and reset the file that the reader fills in, such as `Exercises/CH2.py`.
 
-It is cut into blocks at its functions. A slip of syntax in one of them spoils that one only, and a
-stub can be put back without touching what stands around it.
+The file is cut into blocks at its functions. A syntax error in one function spoils that one only,
+and a stub can be restored without touching its neighbours.
 
-The file may be saved at any moment. A check reads it once (`read_source`) and stays with that text
-to its end."""
+The file may be saved at any moment. A check reads it once (`read_source`) and uses that text to the
+end.
+"""
 
 import ast
 import importlib.util
@@ -20,22 +20,22 @@ from types import CodeType, ModuleType
 
 from Exercises.chapters import FOLDER, NOT_DONE_LINE, STATE, Exercise, stub_file
 
-BEGINNING = re.compile(r"(?:async def|def|class)\b|@")  # of a block, at the left edge
+BEGINNING = re.compile(r"(?:async def|def|class)\b|@")  # first line of a block, not indented
 NAME = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
 
 
 class UnreadableError(Exception):
-    """The reader's file is gone, or is no text in UTF-8; says so in one line, with a way out."""
+    """The reader's file is missing or not UTF-8; the message, one line, says what to do."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """What stands before the first function, or a function with what follows it.
+    """A function or class with the lines up to the next one, or the lines before the first one.
 
     Attributes:
-        name: of the function or class; None for what stands before.
-        line: number of its first line.
-        text: its lines.
+        name: name of the function or class; None for the lines before the first one.
+        line: number of the block's first line in the file, from 1.
+        text: the block's lines.
     """
 
     name: str | None
@@ -43,10 +43,8 @@ class Block:
     text: str
 
     @property
-    def slip(self) -> str | None:
-        """What keeps Python from reading it: `line 40: expected ':'` and that line; None if it can
-        be read.
-        """
+    def syntax_error(self) -> str | None:
+        """Return Python's complaint, as `line 40: expected ':'`, and the line; None if valid."""
         try:
             InspectLoader.source_to_code(self.text)
         except (SyntaxError, ValueError) as error:  # ValueError: a null byte
@@ -59,8 +57,8 @@ class Block:
 
     @property
     def untouched(self) -> bool:
-        """Whether it is a function that has a task and says that it is not done, and nothing else."""
-        if self.slip:
+        """Return True if the block is a stub: a docstring and `raise NotImplementedError`."""
+        if self.syntax_error:
             return False
         match ast.parse(self.text).body:
             case [ast.FunctionDef(body=[_, not_done])]:
@@ -69,9 +67,7 @@ class Block:
 
 
 def blocks(source: str) -> list[Block]:
-    """Cut a file at the functions and classes at its left edge; decorators go with what they
-    decorate.
-    """
+    """Cut a file at its top-level functions and classes; a decorator belongs to what follows."""
     pieces: list[list[str]] = [[]]
     before = ""
     for line in source.splitlines(keepends=True):
@@ -88,23 +84,20 @@ def blocks(source: str) -> list[Block]:
     return found
 
 
-def in_force(source: str) -> list[Block]:
-    """The blocks that count: of those with the same name the last, as for Python; all that have no
-    name.
-    """
+def effective_blocks(source: str) -> list[Block]:
+    """Return the blocks Python would use: the last of each name, and all unnamed ones."""
     pieces = blocks(source)
     last = {piece.name: piece for piece in pieces}
     return [piece for piece in pieces if piece.name is None or piece is last[piece.name]]
 
 
 def reader_file(chapter: str) -> Path:
-    """Where the reader writes."""
+    """Return the path of a chapter's file of exercises."""
     return FOLDER / f"{chapter}.py"
 
 
 def read_source(path: Path) -> str:
-    """The text of a reader's file, without the byte-order mark that editors on Windows may put
-    before it.
+    """Return a file's text, without the byte-order mark that some Windows editors put before it.
 
     Raises:
         UnreadableError: there is no such file, or it is not UTF-8.
@@ -113,14 +106,14 @@ def read_source(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        advice = f"put it back, in UTF-8, or write all stubs anew: python -m Exercises {path.stem} --reset"
         raise UnreadableError(
-            f"Exercises/{path.name} cannot be read: {reason}; {advice}"
+            f"Exercises/{path.name} cannot be read: {reason}; put it back, in UTF-8, or write all "
+            f"stubs anew: python -m Exercises {path.stem} --reset"
         ) from error
 
 
 class _ReadableLoader(InspectLoader):
-    """Loads the blocks that can be read; lines keep their numbers."""
+    """Loader that leaves out blocks with syntax errors; the other lines keep their numbers."""
 
     def __init__(self, path: Path, source: str):
         self.path, self.source = path, source
@@ -128,7 +121,7 @@ class _ReadableLoader(InspectLoader):
     def get_source(self, fullname: str) -> str:
         pieces = blocks(self.source)
         return "".join(
-            "\n" * piece.text.count("\n") if piece.slip else piece.text for piece in pieces
+            "\n" * piece.text.count("\n") if piece.syntax_error else piece.text for piece in pieces
         )
 
     def get_code(self, fullname: str) -> CodeType:
@@ -136,14 +129,14 @@ class _ReadableLoader(InspectLoader):
 
 
 def load(path: Path, source: str) -> ModuleType:
-    """Import a file of exercises, without the functions that have slips of syntax in them.
+    """Import a file of exercises, without the functions that have syntax errors.
 
     Args:
-        path: of the file, for tracebacks.
-        source: what was read from it.
+        path: the file's path, for tracebacks.
+        source: the text that was read from it.
     """
     lines = [f"{line}\n" for line in source.split("\n")]
-    # None: stays, also when the file is saved again
+    # None as time of saving: tracebacks quote this text even after the file was saved again
     linecache.cache[str(path)] = (len(source), None, lines, str(path))
     loader = _ReadableLoader(path, source)
     module = importlib.util.module_from_spec(
@@ -155,13 +148,13 @@ def load(path: Path, source: str) -> ModuleType:
 
 
 def reset(exercise: Exercise) -> Path:
-    """Put an exercise's stub back into the reader's file; other exercises stay as they are.
+    """Restore an exercise's stub in the reader's file; other exercises stay as they are.
 
     Returns:
-        The file that the former text was saved to, all of it.
+        The file that holds the whole former text.
 
     Raises:
-        UnreadableError: there is no such file, or it is not UTF-8; `reset_chapter` needs neither.
+        UnreadableError: there is no such file, or it is not UTF-8; `reset_chapter` works then.
     """
     path, texts = reader_file(exercise.chapter), []
     pieces = blocks(read_source(path))
@@ -179,10 +172,10 @@ def reset(exercise: Exercise) -> Path:
 
 
 def reset_chapter(chapter: str) -> Path | None:
-    """Write the reader's file anew, all stubs, whatever is there now.
+    """Write the reader's file anew, all stubs, whatever it holds now.
 
     Returns:
-        The file that the former text was saved to; None if there was no file.
+        The file that holds the former text; None if there was none.
     """
     path = reader_file(chapter)
     backup = _save_attempt(path) if path.exists() else None
@@ -194,7 +187,7 @@ def _save_attempt(path: Path) -> Path:
     folder = STATE / "attempts"
     folder.mkdir(parents=True, exist_ok=True)
     kept = (re.fullmatch(rf"{path.stem}_(\d+)", attempt.stem) for attempt in folder.glob("*.py"))
-    # not the count: some may be deleted
+    # the highest number, not the count: some attempts may have been deleted
     number = 1 + max((int(found[1]) for found in kept if found), default=0)
     backup = folder / f"{path.stem}_{number:03d}.py"
     with backup.open("xb") as file:

@@ -1,6 +1,4 @@
-"""Fixtures that several tests share: the device, small models with lively weights, reference files,
-tokenizers.
-"""
+"""Fixtures that several tests share: devices, small models, reference files, tokenizers."""
 
 import json
 import os
@@ -31,7 +29,7 @@ def device(request) -> torch.device:
 
 @pytest.fixture(scope="session")
 def fork_server() -> Iterator[ForkServer]:
-    """What forks processes for all tests: to import PyTorch takes seconds."""
+    """A server that forks processes, as importing PyTorch anew takes seconds."""
     if not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
     server = ForkServer()
@@ -41,14 +39,14 @@ def fork_server() -> Iterator[ForkServer]:
 
 @pytest.fixture
 def forking(fork_server) -> Iterator[ForkServer]:
-    """The same, with nothing left running after a test."""
+    """The fork server, with all its processes ended after the test."""
     yield fork_server
     fork_server.finish()
 
 
 @pytest.fixture(scope="session")
 def small_config() -> Qwen3Config:
-    """Two layers, two query heads a key-value head, heads wider than the model."""
+    """A model of two layers, with two query heads per key-value head and wide heads."""
     return Qwen3Config(
         vocab_size=50,
         hidden_size=16,
@@ -64,15 +62,11 @@ def small_config() -> Qwen3Config:
 
 @pytest.fixture(scope="session")
 def make_model() -> Callable[..., Qwen3Model]:
-    """`make_model(config, dtype=..., seed=...)`: random weights that make attention peaked and
-    logits spread.
-    """
+    """`make_model(config, dtype, seed)`: a model whose random weights give peaked attention."""
 
     def make(config: Qwen3Config, dtype: torch.dtype = torch.float64, seed: int = 0) -> Qwen3Model:
-        model, generator = (
-            Qwen3Model(config).to(dtype).eval().requires_grad_(False),
-            torch.Generator().manual_seed(seed),
-        )
+        model = Qwen3Model(config).to(dtype).eval().requires_grad_(False)
+        generator = torch.Generator().manual_seed(seed)
         for parameter in model.parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             scaled = (
@@ -113,7 +107,7 @@ def tiny_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def real_tokenizer_folder() -> Path:
-    """The folder of the real Qwen3 tokenizer, if there is one on this machine."""
+    """Folder of the real Qwen3 tokenizer, if this machine has one."""
     folder = os.environ.get("QWEN3_TOKENIZER_DIR")
     if not folder:
         pytest.skip("QWEN3_TOKENIZER_DIR names no folder with the real Qwen3 tokenizer")
@@ -122,9 +116,7 @@ def real_tokenizer_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def byte_tokenizer_folder(tmp_path_factory) -> Path:
-    """A tokenizer whose tokens are single bytes, a few words and control tokens: characters come in
-    pieces.
-    """
+    """A tokenizer of single bytes, a few words and control tokens: characters come in pieces."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("t", "h"), ("th", "e"), ("a", "n"), ("an", "d"), ("Ġ", "the"), ("Ġ", "and")]
     vocab = {token: index for index, token in enumerate(alphabet + [a + b for a, b in merges])}
@@ -151,9 +143,7 @@ def byte_tokenizer_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session", params=["bytes", "tiny", "real"])
 def tokenizer_folder(request) -> Path:
-    """Three tokenizers in turn: single bytes, the shipped one, and the real one if
-    QWEN3_TOKENIZER_DIR is set.
-    """
+    """Three tokenizers in turn: single bytes, the shipped one, the real one if there is one."""
     if request.param == "bytes":
         return request.getfixturevalue("byte_tokenizer_folder")
     if request.param == "real":
@@ -163,9 +153,7 @@ def tokenizer_folder(request) -> Path:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator:
-    """A headless Chromium that asks the network for nothing of its own accord, as a Playwright
-    browser.
-    """
+    """A headless Chromium, as a Playwright browser, that sends no requests of its own."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="needs `pip install -e '.[browser]'`"
     )

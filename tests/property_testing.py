@@ -1,6 +1,4 @@
-"""Hypothesis, where it is installed (`pip install -e ".[dev]"`); elsewhere property tests are
-skipped and say so.
-"""
+"""Import Hypothesis where it is installed (`pip install -e ".[dev]"`), else skip property tests."""
 
 import pytest
 
@@ -8,8 +6,7 @@ try:
     from hypothesis import HealthCheck, example, given, settings
     from hypothesis import strategies as st
 
-    # The first example pays for imports and caches, so a deadline would fail at random;
-    # derandomised, a failure comes back.
+    # No deadline: the first example pays for imports and caches. Derandomised: failures repeat.
     settings.register_profile(
         "repository",
         deadline=None,
@@ -24,15 +21,15 @@ except ImportError:
     st = MagicMock()  # strategies are only ever handed to `given`
 
     def given(*strategies, **named_strategies):
-        """Skip instead of drawing examples."""
+        """Return a mark that skips the test."""
         return pytest.mark.skip(reason="property tests need hypothesis: pip install -e '.[dev]'")
 
     def settings(**options):
-        """Nothing to set."""
+        """Return the test as it is."""
         return lambda test: test
 
     def example(*arguments, **named_arguments):
-        """Nothing to try."""
+        """Return the test as it is, without this example."""
         return lambda test: test
 
 

@@ -1,4 +1,4 @@
-"""GLUFeedForward: the gated feed-forward layer of Qwen3 and its relatives."""
+"""The gated feed-forward layer of Qwen3 and its relatives."""
 
 from Appendixes.GLUFeedForwardNeuralNetwork.glu_feed_forward import ACTIVATIONS, GLUFeedForward
 

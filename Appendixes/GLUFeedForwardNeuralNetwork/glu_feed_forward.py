@@ -1,10 +1,10 @@
-"""Gated linear units as feed-forward layer (Shazeer, 2020, https://arxiv.org/abs/2002.05202).
+"""The gated feed-forward layer (gated linear units: Shazeer, 2020, https://arxiv.org/abs/2002.05202).
 
-- two projections instead of one: the first, through an activation, decides how much of the second
-  passes
+- one projection makes gates, another makes values; an activation of the gates says how much of each
+  value passes
 - one class is the whole family of the paper: only the activation differs; Qwen3 uses SwiGLU
   (`"silu"`)
-- no biases, and the names of Qwen3 checkpoints: `gate_proj`, `up_proj`, `down_proj`
+- it has no biases, and the names of Qwen3 checkpoints: `gate_proj`, `up_proj`, `down_proj`
 """
 
 from collections.abc import Callable
@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Config name of the activation -> the function on the gate, with the paper's name of the unit it
-# makes.
+# The activation's name in a config: the function of the gates. Behind it, the paper's name.
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": torch.sigmoid,  # GLU
     "relu": F.relu,  # ReGLU
@@ -25,11 +24,11 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class GLUFeedForward(nn.Module):
-    """down(activation(gate(x)) * up(x)), applied to each position by itself.
+    """A feed-forward layer, `down(activation(gate(x)) * up(x))` at each position by itself.
 
     Args:
         dim: width of the model.
-        hidden_dim: width inside; three matrices of `dim * hidden_dim` weights each.
+        hidden_dim: width inside the layer, whose three matrices have `dim * hidden_dim` weights.
         activation: one of `sigmoid` (GLU), `relu` (ReGLU), `gelu` (GEGLU), `silu` (SwiGLU),
             `identity` (bilinear).
 
@@ -39,8 +38,10 @@ class GLUFeedForward(nn.Module):
         ValueError: the activation is none of these.
 
     >>> swiglu = GLUFeedForward(dim=4, hidden_dim=6)
-    >>> swiglu(torch.zeros(2, 3, 4)).shape, sum(weight.numel() for weight in swiglu.parameters())    # 3 * 4 * 6
-    (torch.Size([2, 3, 4]), 72)
+    >>> swiglu(torch.zeros(2, 3, 4)).shape
+    torch.Size([2, 3, 4])
+    >>> sum(weight.numel() for weight in swiglu.parameters())  # 3 * 4 * 6
+    72
     """
 
     def __init__(self, dim: int, hidden_dim: int, activation: str = "silu"):
@@ -53,15 +54,12 @@ class GLUFeedForward(nn.Module):
         self.gate_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.up_proj = nn.Linear(dim, hidden_dim, bias=False)
         self.down_proj = nn.Linear(hidden_dim, dim, bias=False)
-        # one layer in the place of both: see CH2's `join_projections`
-        self.gate_up_proj: nn.Module | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Gate, multiply, project back."""
+        """Compute the layer's output, `(..., dim) -> (..., dim)`."""
         gate, up = self._project(x)  # each (..., hidden_dim)
         return self.down_proj(ACTIVATIONS[self.activation](gate) * up)
 
     def _project(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.gate_up_proj is None:
-            return self.gate_proj(x), self.up_proj(x)
-        return self.gate_up_proj(x).chunk(2, dim=-1)
+        """Project to gates and values, each `(..., hidden_dim)`."""
+        return self.gate_proj(x), self.up_proj(x)

@@ -1,8 +1,8 @@
-"""The gated feed-forward layer at work: two by two weights by hand, five gates, and what a third
-matrix costs.
+"""The gated feed-forward layer at work: one vector by hand, five gates, the cost of a third matrix.
 
-python Appendixes/GLUFeedForwardNeuralNetwork/main.py python
-Appendixes/GLUFeedForwardNeuralNetwork/main.py --plot glu.png      the curves of the five gates"""
+python Appendixes/GLUFeedForwardNeuralNetwork/main.py
+python Appendixes/GLUFeedForwardNeuralNetwork/main.py --plot glu.png      the curves of five gates
+"""
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +31,7 @@ UNIT_NAMES = {
 
 
 def small_layer(activation: str) -> GLUFeedForward:
-    """A layer with two by two weights that are easy to multiply by hand."""
+    """Make a layer with two by two weights that are easy to multiply by hand."""
     layer = GLUFeedForward(2, 2, activation)
     layer.gate_proj.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, -1.0]]))
     layer.up_proj.weight.copy_(torch.tensor([[1.0, 1.0], [1.0, -1.0]]))
@@ -40,12 +40,13 @@ def small_layer(activation: str) -> GLUFeedForward:
 
 
 def show_by_hand() -> None:
-    """One vector through the ReGLU layer, product by product, and then through all five."""
+    """Send one vector through the ReGLU layer, product by product, and then through all five."""
     x = torch.tensor([1.0, 2.0])
     layer = small_layer("relu")
     gate, up = layer.gate_proj(x), layer.up_proj(x)
     print(
-        "1. One projection makes gates, another makes values; the third mixes the values that pass (ReGLU)."
+        "1. One projection makes gates, another makes values; "
+        "the third mixes the values that pass (ReGLU)."
     )
     for name in ("gate_proj", "up_proj", "down_proj"):
         print(f"   {name:<22} {getattr(layer, name).weight.tolist()}")
@@ -65,25 +66,26 @@ def show_by_hand() -> None:
 
 
 def show_size(dim: int = 1024, hidden_dim: int = 3072) -> None:
-    """Parameters of Qwen3-0.6B's layer, beside a layer without gates."""
+    """Print the number of parameters of Qwen3-0.6B's layer, and of a layer without gates."""
     with torch.device("meta"):  # shapes without memory
         gated = GLUFeedForward(dim, hidden_dim)
         plain = nn.Sequential(
             nn.Linear(dim, 4 * dim, bias=False), nn.GELU(), nn.Linear(4 * dim, dim, bias=False)
         )
     print(
-        f"\n3. Three matrices instead of two: the layer of Qwen3-0.6B, {dim} -> {hidden_dim} -> {dim}."
+        "\n3. Three matrices instead of two: "
+        f"the layer of Qwen3-0.6B, {dim} -> {hidden_dim} -> {dim}."
     )
-    print(
-        f"   GLUFeedForward          3 x {dim} x {hidden_dim} = {count_parameters(gated):>10,} parameters"
-    )
-    print(
-        f"   without gates, 4 x dim  2 x {dim} x {4 * dim} = {count_parameters(plain):>10,} parameters"
-    )
+    for name, matrices, width, layer in (
+        ("GLUFeedForward", 3, hidden_dim, gated),
+        ("without gates, 4 x dim", 2, 4 * dim, plain),
+    ):
+        count = count_parameters(layer)
+        print(f"   {name:<23} {matrices} x {dim} x {width} = {count:>10,} parameters")
 
 
 def compare_with_pytorch() -> None:
-    """The component against PyTorch's functions, for the sigmoid and for Qwen3's SiLU."""
+    """Compare the component with PyTorch's functions, for the sigmoid and for Qwen3's SiLU."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(3, 5, 64, generator=generator)
     print(
@@ -103,7 +105,7 @@ def compare_with_pytorch() -> None:
 
 
 def draw_gates() -> Figure:
-    """What each activation makes of the number that controls a gate."""
+    """Draw each activation as a function of the number that controls a gate."""
     figure, axes = new_picture(
         "Far below zero every gate closes, except the bilinear one",
         "number that controls the gate (gate_proj x)",

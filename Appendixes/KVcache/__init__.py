@@ -1,5 +1,32 @@
-"""KVCache: what was read stays read."""
+"""Key-value cache: keys and values of past tokens, kept so that they are computed once.
 
-from Appendixes.KVcache.kv_cache import Extension, KVCache, LayerExtension, Segment, token_offsets
+- `simple_kv_cache.py`: the idea, in a class of ten lines; read it first
+- `kv_cache.py`: buffers that grow by doubling, rows with lengths of their own
+- `prefix_sharing.py`: many samples of one prompt, which is stored once
+- `main.py`: the three at work, and a check that they agree
+"""
 
-__all__ = ["Extension", "KVCache", "LayerExtension", "Segment", "token_offsets"]
+from Appendixes.KVcache.kv_cache import (
+    Extension,
+    KVCache,
+    LayerExtension,
+    Segment,
+    additive_bias,
+    swap_remove,
+    token_offsets,
+)
+from Appendixes.KVcache.prefix_sharing import ForkedCache, PromptCache
+from Appendixes.KVcache.simple_kv_cache import SimpleKVCache
+
+__all__ = [
+    "Extension",
+    "ForkedCache",
+    "KVCache",
+    "LayerExtension",
+    "PromptCache",
+    "Segment",
+    "SimpleKVCache",
+    "additive_bias",
+    "swap_remove",
+    "token_offsets",
+]

@@ -1,4 +1,4 @@
-"""Qwen3Model: the whole model, its configuration, and checkpoints on disk and on the Hub."""
+"""The whole Qwen3 model, its configuration and its checkpoints: begin with `qwen3_model.py`."""
 
 from Appendixes.QWEN3Model.checkpoint import find_checkpoint, load_qwen3, save_qwen3
 from Appendixes.QWEN3Model.config import FAMILY, Qwen3Config

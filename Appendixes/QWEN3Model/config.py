@@ -1,21 +1,21 @@
-"""The numbers that make a Qwen3: read from a checkpoint's `config.json`, and checked."""
+"""The sizes and settings of a Qwen3 model, read from a checkpoint's `config.json` and checked."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from Appendixes.command_line import read_json, write_json
+
 
 @dataclass(frozen=True)
 class Qwen3Config:
-    """Shape of a dense Qwen3 model, under the names that `config.json` uses. The defaults are
-    Qwen3-0.6B's.
+    """The shape of a dense Qwen3 model, under `config.json`'s names; the defaults are Qwen3-0.6B's.
 
     Raises:
-        ValueError: a size is not a positive whole number, or sizes do not fit together.
+        ValueError: a size is not a positive integer, or sizes do not fit together.
 
-    >>> small = Qwen3Config(hidden_size=64, num_attention_heads=4, num_key_value_heads=2, head_dim=16)
-    >>> small.num_attention_heads // small.num_key_value_heads    # query heads that share one key-value head
+    >>> small = Qwen3Config(num_attention_heads=4, num_key_value_heads=2)
+    >>> small.num_attention_heads // small.num_key_value_heads  # query heads per key-value head
     2
     """
 
@@ -25,12 +25,12 @@ class Qwen3Config:
     num_hidden_layers: int = 28
     num_attention_heads: int = 16  # query heads
     num_key_value_heads: int = 8  # each serves heads / kv_heads query heads
-    head_dim: int = 128  # of one head; heads * head_dim need not be hidden_size
+    head_dim: int = 128  # size of one head; heads * head_dim need not be hidden_size
     max_position_embeddings: int = 40_960  # context length: prompt and answer together, in tokens
     rope_theta: float = 1_000_000.0  # base of RoPE's angles
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = True  # the output layer is the embedding, transposed
-    dtype: str = "float32"  # of the weights as stored
+    dtype: str = "float32"  # type of the weights in the file
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -48,10 +48,9 @@ class Qwen3Config:
 
     @classmethod
     def from_json(cls, path: str | Path) -> "Qwen3Config":
-        """Read a Hugging Face `config.json` (the file, or the folder that holds it).
+        """Read a Hugging Face `config.json`; `path` is the file, or the folder that holds it.
 
-        Both forms in use are understood: `rope_theta` at the top level, and inside
-            `rope_parameters`.
+        `rope_theta` may stand at the top level or inside `rope_parameters`; both forms are in use.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -62,30 +61,19 @@ class Qwen3Config:
         path = Path(path)
         if path.is_dir():
             path = path / "config.json"
-        if not path.is_file():
-            raise FileNotFoundError(f"no config.json at {path}: a checkpoint folder needs one")
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is not valid JSON ({error}); download it again") from None
-        if not isinstance(raw, dict):
-            raise ValueError(f"{path} holds a {type(raw).__name__}, not the settings of a model")
+        # 1. Read the file; refuse a model of another kind.
+        raw = read_json(path)
         rope = _rope_settings(raw, path)
         _refuse_unsupported(raw, rope, path)
-        values = {"head_dim": 128, "tie_word_embeddings": False, **raw}  # what a silent file means
+        # 2. Put in what a silent file means, as `transformers` does.
+        values = {"head_dim": 128, "tie_word_embeddings": False, **raw}
         values["rope_theta"] = rope.get("rope_theta", raw.get("rope_theta"))
         values["dtype"] = raw.get("dtype") or raw.get("torch_dtype") or "float32"
-        settings = {}
+        # 3. Take each field, if it has the type that is declared above.
+        settings: dict[str, Any] = {}
         for name, kind in get_type_hints(cls).items():
             value = values.get(name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            fits = {
-                int: type(value) is int,
-                float: number,
-                bool: type(value) is bool,
-                str: type(value) is str,
-            }
-            if not fits[kind]:
+            if type(value) not in ((int, float) if kind is float else (kind,)):
                 raise ValueError(f"{path}: {name} is {value!r}, expected {kind.__name__}")
             settings[name] = kind(value)
         try:
@@ -94,8 +82,11 @@ class Qwen3Config:
             raise ValueError(f"{path}: {error}") from None
 
     def to_json(self, path: str | Path, **more: Any) -> None:
-        """Write a `config.json` that `from_json` and `transformers` read; `more` adds entries
-        (`eos_token_id=...`).
+        """Write a `config.json` that `from_json` and `transformers` read.
+
+        Args:
+            path: the file, which appears whole or not at all.
+            more: further entries, such as `eos_token_id`.
         """
         raw = {
             "architectures": ["Qwen3ForCausalLM"],
@@ -106,14 +97,11 @@ class Qwen3Config:
             "rope_parameters": {"rope_theta": self.rope_theta, "rope_type": "default"},
             **more,
         }
-        # written beside and then put in place, so nobody ever sees half a file
-        part = Path(f"{path}.part")
-        part.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_json(path, raw)
 
 
-# The dense models of the Qwen3 report (Yang et al., 2025, https://arxiv.org/abs/2505.09388), by
-# their size.
+# Size → the dense model of that size in the Qwen3 report (Yang et al., 2025,
+# https://arxiv.org/abs/2505.09388).
 FAMILY = {
     size: Qwen3Config(
         num_hidden_layers=layers,
@@ -134,9 +122,7 @@ FAMILY = {
 
 
 def _rope_settings(raw: dict, path: Path) -> dict:
-    """The settings of RoPE that stand in objects of their own; where both forms stand, the older
-    one counts.
-    """
+    """Collect RoPE's settings from the two objects that may hold them; the older form wins."""
     settings: dict = {}
     for name in ("rope_parameters", "rope_scaling"):
         if not isinstance(raw.get(name) or {}, dict):
@@ -149,7 +135,7 @@ def _rope_settings(raw: dict, path: Path) -> dict:
 
 
 def _refuse_unsupported(raw: dict, rope: dict, path: Path) -> None:
-    """Name what this code does not implement, instead of running it wrongly."""
+    """Refuse a model with features that this code does not implement, and name them."""
     if not isinstance(raw.get("layer_types") or [], list):
         raise ValueError(f"{path}: layer_types is {raw['layer_types']!r}, expected a list")
     rope_type = rope.get("rope_type", "default")
@@ -168,8 +154,8 @@ def _refuse_unsupported(raw: dict, rope: dict, path: Path) -> None:
         f"activation {raw.get('hidden_act')!r} (only 'silu')": raw.get("hidden_act", "silu")
         != "silu",
     }
-    refused = [what for what, present in problems.items() if present]
+    refused = [feature for feature, present in problems.items() if present]
     if refused:
         raise ValueError(
-            f"{path} asks for what this model does not implement: {'; '.join(refused)}"
+            f"{path} asks for features that this model does not implement: {'; '.join(refused)}"
         )

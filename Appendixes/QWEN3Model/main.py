@@ -1,8 +1,8 @@
-"""The whole model at work: where its parameters are, ids to logits, causality, the cache, and a
-trained checkpoint.
+"""The whole model at work: its parameters, ids to logits, causality, the cache, and training.
 
-python Appendixes/QWEN3Model/main.py python Appendixes/QWEN3Model/main.py --plot model.png
-parameters by part, for the six sizes of the family"""
+python Appendixes/QWEN3Model/main.py
+python Appendixes/QWEN3Model/main.py --plot model.png    parameters by part, for all six sizes
+"""
 
 import math
 
@@ -35,26 +35,27 @@ SMALL = Qwen3Config(
 
 
 def parameters_by_part(config: Qwen3Config) -> dict[str, int]:
-    """Parameters of each part of a model that takes no memory; a tied output layer adds none."""
-    with torch.device("meta"):
+    """Count the parameters of each part of a model; a tied output layer adds none."""
+    with torch.device("meta"):  # shapes without memory
         model = Qwen3Model(config)
     parts = {"embedding": count_parameters(model.embed_tokens), "attention": 0, "feed-forward": 0}
     for layer in model.layers:
         parts["attention"] += count_parameters(layer.get_submodule("self_attn"))
         parts["feed-forward"] += count_parameters(layer.get_submodule("mlp"))
     parts["output layer"] = 0 if config.tie_word_embeddings else count_parameters(model.lm_head)
-    # of the stream; q_norm, k_norm: attention
+    # q_norm and k_norm were counted with attention
     parts["normalisation"] = count_parameters(model) - sum(parts.values())
     return parts
 
 
 def show_parameters() -> None:
-    """Where the parameters of Qwen3-0.6B are."""
+    """Print the number of parameters in each part of Qwen3-0.6B."""
     config = FAMILY["0.6B"]
     parts = parameters_by_part(config)
     total = sum(parts.values())
     print(
-        "1. Count the parameters of Qwen3-0.6B by part, without memory for a single one (the meta device)."
+        "1. Count the parameters of Qwen3-0.6B by part, "
+        "without memory for a single one (the meta device)."
     )
     for name, size in parts.items():
         note = "   (is the embedding: tied)" if name == "output layer" else ""
@@ -66,7 +67,7 @@ def show_parameters() -> None:
 
 
 def small_model() -> tuple[Qwen3Model, torch.Tensor]:
-    """A small random model in float64, and two rows of eight ids."""
+    """Make a small random model in float64, and two rows of eight ids."""
     generator = torch.Generator().manual_seed(0)
     model = Qwen3Model(SMALL)
     randomise(model, generator, std=0.02)
@@ -74,29 +75,29 @@ def small_model() -> tuple[Qwen3Model, torch.Tensor]:
 
 
 def show_logits() -> None:
-    """Ids to logits; a model that knows nothing finds all tokens about equally likely."""
+    """Turn ids into logits: an untrained model finds all tokens about equally likely."""
     model, ids = small_model()
     logits = model(ids)
     print(
-        f"\n2. Ids become logits: one score for each of {SMALL.vocab_size} tokens, at every position (small, random)."
+        f"\n2. Ids become logits: one score for each of {SMALL.vocab_size} tokens, "
+        "at every position (small, random)."
     )
     print(f"   input_ids                     {tuple(ids.shape)}   (batch, seq)")
     print(f"   logits                        {tuple(logits.shape)}   (batch, seq, vocab)")
     print(f"   with last_position_only       {tuple(model(ids, last_position_only=True).shape)}")
     expected = math.log(SMALL.vocab_size)
-    print(
-        f"   loss on these random ids      {loss(model, ids):.3f}   log({SMALL.vocab_size}) = {expected:.3f}"
-    )
+    print(f"   loss on these random ids      {loss(model, ids):.3f}", end="")
+    print(f"   log({SMALL.vocab_size}) = {expected:.3f}")
 
 
 def loss(model: Qwen3Model, ids: torch.Tensor) -> float:
-    """Mean of -log(probability) of each next token `(batch, seq)`; natural logarithm."""
+    """Return the mean of -log(probability) of the next token, in nats; ids are `(batch, seq)`."""
     logits = model(ids[:, :-1])
     return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).item()
 
 
 def check_causality() -> None:
-    """Change one id: no logits before it move."""
+    """Check that a change of one id moves no logits before it."""
     model, ids = small_model()
     changed = ids.clone()
     changed[:, 5] = (ids[:, 5] + 1) % SMALL.vocab_size
@@ -110,12 +111,13 @@ def check_causality() -> None:
 
 
 def check_cache() -> None:
-    """A prompt of five ids, then one id at a time, against the whole text at once."""
+    """Compare a prompt of five ids and then one id at a time with the whole text at once."""
     model, ids = small_model()
     cache = KVCache()
     pieces = [model(ids[:, :5], cache)] + [model(ids[:, at : at + 1], cache) for at in range(5, 8)]
     print(
-        "\n4. With a cache the model reads only what is new: 5 ids, then 1, 1 and 1, give the logits of all 8."
+        "\n4. With a cache the model reads only new ids: "
+        "5 ids, then 1, 1 and 1, give the logits of all 8."
     )
     report_difference(
         "cached and recomputed logits",
@@ -125,33 +127,36 @@ def check_cache() -> None:
 
 
 def show_checkpoint() -> None:
-    """The checkpoint that comes with the repository, and the same model before its training."""
+    """Compare the checkpoint that ships with the repository with an untrained model."""
     model, tokenizer = load_qwen3("tiny", device="cpu", dtype=torch.float32)
     text = "12 * 12 = 12 * 10 + 12 * 2 = 120 + 24 = 144"
     ids = torch.tensor([tokenizer.encode(text)])
     untrained = Qwen3Model(model.config)
     randomise(untrained, torch.Generator().manual_seed(0), std=0.02)
     print(
-        f"\n5. Training makes a calculation likely: the checkpoint 'tiny', {count_parameters(model):,} parameters."
+        "\n5. Training makes a calculation likely: the checkpoint 'tiny', "
+        f"{count_parameters(model):,} parameters."
     )
     print(f"   calculation                   {text!r}, {ids.shape[1]} tokens")
     vocab = model.config.vocab_size
-    print(
-        f"   loss before training          {loss(untrained, ids):.3f}   log({vocab}) = {math.log(vocab):.3f}"
-    )
+    print(f"   loss before training          {loss(untrained, ids):.3f}", end="")
+    print(f"   log({vocab}) = {math.log(vocab):.3f}")
     print(f"   loss of the checkpoint        {loss(model, ids):.3f}")
 
 
 def draw_family() -> Figure:
-    """Shares of the parts in the six sizes of the family."""
+    """Draw the share of each part in the parameters, for the six sizes of the family."""
+    # 1. Count.
     parts = {size: parameters_by_part(config) for size, config in FAMILY.items()}
     totals = {size: sum(counts.values()) for size, counts in parts.items()}
     vocabulary = {
         size: (c["embedding"] + c["output layer"]) / totals[size] for size, c in parts.items()
     }
+    # 2. Stack one bar of each part on the bars before it, with its share written on it.
     small, *_, large = FAMILY
     figure, axes = new_picture(
-        f"The vocabulary takes {vocabulary[small]:.0%} of Qwen3-{small}, but {vocabulary[large]:.0%} of Qwen3-{large}",
+        f"The vocabulary takes {vocabulary[small]:.0%} of Qwen3-{small}, "
+        f"but {vocabulary[large]:.0%} of Qwen3-{large}",
         "share of the parameters (%)",
         "model (parameters)",
         grid="x",
@@ -180,6 +185,7 @@ def draw_family() -> Figure:
             if text.get_text():
                 text.set_bbox(background)
         left = {size: left[size] + shares[size] for size in FAMILY}
+    # 3. Label the models, the smallest at the top.
     axes.set_yticks(
         range(len(FAMILY)), [f"{size}\n{total / 1e9:.2f} bn" for size, total in totals.items()]
     )

@@ -1,12 +1,10 @@
-"""Qwen3 (Yang et al., 2025, https://arxiv.org/abs/2505.09388), dense, from token ids to logits.
+"""The dense Qwen3 (Yang et al., 2025, https://arxiv.org/abs/2505.09388), from token ids to logits.
 
-- embedding, a stack of identical blocks, a last normalisation, a linear layer to the vocabulary:
-  nothing else
+- it is an embedding, a stack of equal blocks, a last normalisation and a linear layer to the
+  vocabulary
 - attribute names are the checkpoint's tensor names, so loading needs no table
-- no hidden state: where a text stands is the cache's business, which is an argument
+- it has no hidden state: the positions of texts live in the cache, which is an argument
 """
-
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,10 +17,10 @@ from Appendixes.RoPE import rope_cos_sin
 
 
 class Qwen3Model(nn.Module):
-    """A dense Qwen3 with random weights; `load_qwen3` gives one with trained weights.
+    """A dense Qwen3 with random weights; `load_qwen3` returns one with trained weights.
 
     Args:
-        config: the shape.
+        config: the model's shape.
     """
 
     def __init__(self, config: Qwen3Config):
@@ -46,20 +44,18 @@ class Qwen3Model(nn.Module):
         last_position_only: bool = False,
         padding_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Logits of the next token at every position.
+        """Compute the logits of the next token at every position.
 
         Args:
-            input_ids: `(batch, seq)`. With a cache: the new tokens only, which continue what it
-                holds.
-            cache: read and extended by `seq` tokens a row.
-            last_position_only: compute the output layer, the widest one, for each row's last real
-                token alone.
-            padding_mask: bool `(batch, seq)`, True for real tokens; None: all are real. The logits
-                of a row without any mean nothing.
+            input_ids: `(batch, seq)`. With a cache: the new tokens only, which continue its rows.
+            cache: is read and extended by `seq` tokens per row.
+            last_position_only: True runs the output layer, the widest one, for each row's last real
+                token only.
+            padding_mask: bool `(batch, seq)`, True for real tokens; None: all are real.
 
         Returns:
             `(batch, seq, vocab)`, or `(batch, 1, vocab)` with `last_position_only`. Logits at
-            padding mean nothing.
+            padding, or of a row of padding only, mean nothing.
 
         Raises:
             ValueError: the ids are not `(batch, seq)` with at least one token, or the cache is for
@@ -67,9 +63,11 @@ class Qwen3Model(nn.Module):
         """
         if input_ids.dim() != 2 or input_ids.numel() == 0:
             raise ValueError(
-                f"input_ids has shape {tuple(input_ids.shape)}: expected (batch, seq) with at least one token"
+                f"input_ids has shape {tuple(input_ids.shape)}: "
+                "expected (batch, seq) with at least one token"
             )
         (batch, seq), device = input_ids.shape, input_ids.device
+        # With a cache, it says where the new tokens stand and what they see.
         if cache is not None:
             extension = cache.extend(batch, seq, device, padding_mask)
             logits = self.run_layers(
@@ -77,10 +75,11 @@ class Qwen3Model(nn.Module):
             )
             extension.commit()
             return logits
+        # Without one, real tokens are numbered in order, and see those up to themselves.
         if padding_mask is None:
             positions, mask = torch.arange(seq, device=device)[None], None
         else:
-            # padding counts as later than every real token: nobody sees it
+            # padding counts as later than every real token, so that no token sees it
             positions = token_offsets(padding_mask)
             mask = positions[:, None, :] <= positions[:, :, None]  # (batch, query, key)
         return self.run_layers(input_ids, positions, mask, None, last_position_only, padding_mask)
@@ -94,43 +93,36 @@ class Qwen3Model(nn.Module):
         last_position_only: bool = False,
         padding_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """From ids to logits, when it is settled where each token stands: the part of `forward`
-        worth compiling.
+        """Compute logits of tokens at known positions: the part of `forward` worth compiling.
 
         Args:
-            positions: `(batch or 1, seq)`, each token's place in its text.
-            mask: bool `(batch, seq, seq)`, True where a token may look; None: causal. Without a
-                cache only.
-            extension: the cache, made ready for these tokens.
+            positions: `(batch or 1, seq)`, each token's position in its text.
+            mask: bool `(batch, seq, seq)`, True where a token may look; None: causal. It is for
+                calls without a cache.
+            extension: the cache's room for these tokens, from `KVCache.extend`.
             input_ids, last_position_only, padding_mask: as in `forward`.
         """
         x = self.embed_tokens(input_ids)  # (batch, seq, hidden_size)
         cos, sin = rope_cos_sin(positions, self.config.head_dim, self.config.rope_theta)
         for index, layer in enumerate(self.layers):
-            x = self.run_layer(
-                layer, x, cos, sin, mask, None if extension is None else extension.layer(index)
-            )
+            x = layer(x, cos, sin, mask, None if extension is None else extension.layer(index))
         if last_position_only:
             x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
         return self.lm_head(self.norm(x))
 
-    @staticmethod
-    def run_layer(layer: nn.Module, *arguments: Any) -> torch.Tensor:
-        """One block: what is compiled once for all of them."""
-        return layer(*arguments)
-
 
 def last_real(x: torch.Tensor, padding_mask: torch.Tensor) -> torch.Tensor:
-    """Each row's last real position: `(batch, seq, dim) -> (batch, 1, dim)`."""
+    """Select each row's last real position: `(batch, seq, dim) -> (batch, 1, dim)`."""
     index = torch.arange(x.shape[1], device=x.device)
     last = torch.where(padding_mask, index, -1).amax(dim=1)
     return x[torch.arange(len(x), device=x.device), last][:, None]
 
 
 def _initialise(module: nn.Module) -> None:
-    """Weights from a normal distribution of standard deviation 0.02, as the reference does.
+    """Draw weights from a normal distribution of standard deviation 0.02, as the reference does.
 
-    Weights without memory, which a checkpoint will replace, are left alone: PyTorch would load its
-    compiler for them."""
+    Weights without memory, which a checkpoint will replace, stay: PyTorch would load its compiler
+    for them.
+    """
     if isinstance(module, nn.Linear | nn.Embedding) and not module.weight.is_meta:
         nn.init.normal_(module.weight, std=0.02)

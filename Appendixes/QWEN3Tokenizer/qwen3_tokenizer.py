@@ -1,55 +1,39 @@
-"""The Qwen3 tokenizer: byte-level byte-pair encoding (Sennrich et al., 2016; Radford et al., 2019)
-and chat turns.
+"""The Qwen3 tokenizer: byte-level byte-pair encoding, added tokens, and conversations.
 
-- built on the `tokenizers` library and a checkpoint's own `tokenizer.json`, so ids are those of
-  Hugging Face
+- the same as `byte_pair_encoding.py`, grown up: the `tokenizers` library reads the checkpoint's
+  `tokenizer.json`, so ids are those of Hugging Face
 - text is data: unless the caller allows it, `<|im_end|>` in a user's message is spelled out in
   ordinary tokens
-- which ids end an answer comes from the checkpoint's own files
+- the checkpoint's own files say which ids end an answer
 """
 
 import codecs
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from Appendixes.command_line import read_json
+from Appendixes.QWEN3Tokenizer.byte_pair_encoding import CHARACTER_OF_BYTE
+
 IM_START, IM_END = "<|im_start|>", "<|im_end|>"
 ROLES = ("system", "user", "assistant")
-
-
-def _byte_characters() -> dict[str, int]:
-    """Byte-level BPE writes each byte as one printable character (Radford et al., 2019): which
-    stands for which.
-
-    Printable characters of Latin-1 stand for themselves, the other bytes for characters from U+0100
-    on, in order."""
-    printable = [
-        byte for byte in range(256) if 33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174
-    ]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {
-        chr(256 + n): byte for n, byte in enumerate(others)
-    }
-
-
-BYTE_OF_CHARACTER = _byte_characters()
+BYTE_OF_CHARACTER = {character: byte for byte, character in enumerate(CHARACTER_OF_BYTE)}
 
 
 class Qwen3Tokenizer:
-    """Text to ids and back; build it with `Qwen3Tokenizer.from_file`.
+    """A tokenizer that turns text into ids and back; `Qwen3Tokenizer.from_file` builds one.
 
     >>> tokenizer = Qwen3Tokenizer.from_file(Path(__file__).parents[2] / "CH2" / "qwen3" / "tiny")
     >>> tokenizer.decode(tokenizer.encode("What is 47 * 36?"))
     'What is 47 * 36?'
-    >>> len(tokenizer.encode("<|im_end|>")) > 1, len(tokenizer.encode("<|im_end|>", allow_special=True))
-    (True, 1)
+    >>> len(tokenizer.encode("<|im_end|>")), len(tokenizer.encode("<|im_end|>", allow_special=True))
+    (8, 1)
 
     Attributes:
         stop_ids: ids that end an answer (`eos_token_id` of the checkpoint's files).
-        pad_id: the id to fill up batches with, or None.
-        vocab_size: one more than the largest id.
+        pad_id: the id that fills up batches, or None.
+        vocab_size: the largest id plus one.
     """
 
     def __init__(
@@ -62,7 +46,7 @@ class Qwen3Tokenizer:
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Qwen3Tokenizer":
-        """Read a checkpoint's tokenizer.
+        """Read the tokenizer of a checkpoint.
 
         Args:
             path: a `tokenizer.json`, or the folder that holds one. `generation_config.json`,
@@ -83,21 +67,21 @@ class Qwen3Tokenizer:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception, whatever is wrong
             raise ValueError(f"{path} is not a tokenizer ({error}); download it again") from None
-        settings = _read_json(path.parent / "tokenizer_config.json")
+        settings = _settings(path.parent / "tokenizer_config.json")
         stop_ids = _stop_ids(tokenizer, path.parent, settings)
         return cls(tokenizer, stop_ids, _token_id(tokenizer, settings.get("pad_token")))
 
     def encode(self, text: str, allow_special: bool = False) -> list[int]:
-        """Text to ids.
+        """Turn a text into token ids.
 
         Args:
             text: any string.
-            allow_special: read `<|im_start|>` and its like as the control tokens they name. Leave
-                it False for text that comes from a user or a model.
+            allow_special: read `<|im_start|>` and its like as the control tokens that they name.
+                Leave it False for text that comes from a user or a model.
 
         Raises:
             TypeError: `text` is not a string.
-            ValueError: it holds half of a surrogate pair, which is no character and has no bytes.
+            ValueError: it holds half of a surrogate pair, which is no character and has no UTF-8.
         """
         if not isinstance(text, str):
             raise TypeError(f"encode needs a string, not {type(text).__name__}")
@@ -111,23 +95,22 @@ class Qwen3Tokenizer:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: list[int], skip_special: bool = False) -> str:
-        """Ids to text. Bytes that are no valid UTF-8 (half a character) become U+FFFD.
+        """Turn token ids into text; bytes of half a character become U+FFFD.
 
         Args:
-            ids: token ids; ids past the vocabulary, which padded embeddings allow, decode to
-                nothing.
+            ids: token ids; those past the vocabulary, which padded embeddings allow, give no text.
             skip_special: leave control tokens out.
         """
         return self._tokenizer.decode(list(ids), skip_special_tokens=skip_special)
 
     def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
-        """Text pieces as ids arrive: a character of several tokens appears when it is complete.
+        """Turn token ids into text as they arrive, each character as soon as it is complete.
 
         Args:
             ids: an iterable of token ids, such as `generate(...)`.
 
         Yields:
-            Strings; joined they equal `decode` of all ids.
+            Pieces of text; joined they equal `decode` of all ids.
         """
         # holds back half a character
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -140,7 +123,7 @@ class Qwen3Tokenizer:
             yield rest
 
     def _token_bytes(self, token_id: int) -> bytes:
-        """The bytes that a token stands for; none for ids past the vocabulary."""
+        """Return the bytes that a token stands for; none for an id past the vocabulary."""
         token = self._tokenizer.id_to_token(token_id) or ""
         if all(character in BYTE_OF_CHARACTER for character in token):
             return bytes(BYTE_OF_CHARACTER[character] for character in token)
@@ -152,19 +135,20 @@ class Qwen3Tokenizer:
         add_generation_prompt: bool = True,
         enable_thinking: bool = True,
     ) -> str:
-        """The text of a conversation in Qwen3's own format; as ids, take `encode_chat`, which no
-        message can break.
+        """Write a conversation in Qwen3's format, as text.
+
+        For a model take `encode_chat`: in its ids no message can end its turn.
 
         Args:
             messages: `{"role": "system" | "user" | "assistant", "content": text}`, in order. An
                 assistant's thoughts may stand in `<think>` tags or under `"reasoning_content"`;
                 only those after the last question are kept.
             add_generation_prompt: end with the opening of the assistant's next turn.
-            enable_thinking: False: that turn opens with an empty thought, so that the answer comes
-                at once.
+            enable_thinking: if False, that turn opens with an empty thought, so that the answer
+                comes at once.
 
         Raises:
-            ValueError: no messages, an unknown role, or a content that is not text.
+            ValueError: there are no messages, a role is unknown, or a content is not text.
         """
         return "".join(_chat_pieces(messages, add_generation_prompt, enable_thinking))
 
@@ -174,10 +158,12 @@ class Qwen3Tokenizer:
         add_generation_prompt: bool = True,
         enable_thinking: bool = True,
     ) -> list[int]:
-        """Ids of a conversation, built turn by turn: only the turns themselves make control tokens.
+        """Turn a conversation into token ids in which no message can end its turn.
 
-        Arguments and errors as in `apply_chat_template`. For messages without control tokens in
-        them, this equals `encode(apply_chat_template(...), allow_special=True)`."""
+        Only the turns themselves make control tokens; `<|im_end|>` in a message stays text. For
+        messages without such text, this equals `encode(apply_chat_template(...),
+        allow_special=True)`. Arguments and errors are those of `apply_chat_template`.
+        """
         ids = []
         for piece in _chat_pieces(messages, add_generation_prompt, enable_thinking):
             if isinstance(piece, Control):
@@ -187,7 +173,7 @@ class Qwen3Tokenizer:
         return ids
 
     def token_id(self, token: str) -> int:
-        """The id of one token, such as `<|im_end|>`.
+        """Return the id of one token, such as `<|im_end|>`.
 
         Raises:
             ValueError: the vocabulary has no such token.
@@ -199,13 +185,13 @@ class Qwen3Tokenizer:
 
 
 class Control(str):
-    """A control token in a rendered conversation, to tell it from the same characters in a message."""
+    """A control token in a conversation, told apart from the same characters in a message."""
 
 
 def _chat_pieces(
     messages: list[dict[str, str]], add_generation_prompt: bool, enable_thinking: bool
 ) -> list[str]:
-    """A conversation as control tokens and the text between them."""
+    """Cut a conversation into control tokens and the text between them."""
     _check_messages(messages)
     last_question = _last_question(messages)
     pieces: list[str] = []
@@ -224,7 +210,7 @@ def _chat_pieces(
 
 
 def _last_question(messages: list[dict[str, str]]) -> int:
-    """Index of the last user message that is not a tool's reply; without one, the last index."""
+    """Return the index of the last user message that is no tool's reply; without one, the last."""
     for index in range(len(messages) - 1, -1, -1):
         text = messages[index]["content"]
         is_tool_reply = text.startswith("<tool_response>") and text.endswith("</tool_response>")
@@ -234,7 +220,7 @@ def _last_question(messages: list[dict[str, str]]) -> int:
 
 
 def _split_thoughts(message: dict[str, str]) -> tuple[str, str]:
-    """An assistant message's thoughts and the rest."""
+    """Split an assistant's message into its thoughts and its answer."""
     text = message["content"]
     if message.get("reasoning_content") is not None:
         return message["reasoning_content"], text
@@ -253,40 +239,35 @@ def _check_messages(messages: list[dict[str, str]]) -> None:
             raise ValueError(f"message {number} has role {role!r}; known roles: {', '.join(ROLES)}")
         if not isinstance(message.get("content"), str):
             raise ValueError(
-                f"message {number}: content is {type(message.get('content')).__name__}, expected text"
+                f"message {number}: content is {type(message.get('content')).__name__}, "
+                "expected text"
             )
         if not isinstance(message.get("reasoning_content", ""), str | None):
-            raise ValueError(f"message {number}: reasoning_content must be text")
+            kind = type(message["reasoning_content"]).__name__
+            raise ValueError(f"message {number}: reasoning_content is {kind}, expected text")
 
 
-def _read_json(path: Path) -> dict:
-    """The settings in a file, or none if there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); download it again") from None
-    if not isinstance(settings, dict):
-        raise ValueError(f"{path} holds a {type(settings).__name__}, not settings")
-    return settings
+def _settings(path: Path) -> dict:
+    """Read the settings in a JSON file; without the file there are none."""
+    return read_json(path) if path.is_file() else {}
 
 
 def _token_id(tokenizer: Tokenizer, token: object) -> int | None:
-    """The id of a token named in tokenizer_config.json, as a string or as `{"content": ...}`."""
+    """Look up a token as tokenizer_config.json names it: by its text or as `{"content": text}`."""
     text = token.get("content") if isinstance(token, dict) else token
     return tokenizer.token_to_id(text) if isinstance(text, str) else None
 
 
 def _stop_ids(tokenizer: Tokenizer, folder: Path, settings: dict) -> tuple[int, ...]:
-    """End tokens from the files that may name them, the most specific first."""
+    """Find the ids that end an answer in the files that may name them, the most specific first."""
     for name in ("generation_config.json", "config.json"):
-        eos = _read_json(folder / name).get("eos_token_id")
+        eos = _settings(folder / name).get("eos_token_id")
         if eos is not None:
             stop_ids = eos if isinstance(eos, list) else [eos]
             if not all(type(stop) is int for stop in stop_ids):
                 raise ValueError(
-                    f"{folder / name}: eos_token_id is {eos!r}, expected a number or a list of numbers"
+                    f"{folder / name}: eos_token_id is {eos!r}, "
+                    "expected an integer or a list of integers"
                 )
             return tuple(stop_ids)
     eos = _token_id(tokenizer, settings.get("eos_token"))

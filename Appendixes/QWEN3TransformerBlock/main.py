@@ -1,8 +1,9 @@
-"""The transformer block at work: what the residual stream keeps, who adds what, and the block from
-PyTorch's functions.
+"""The transformer block at work: what the residual stream keeps, what each branch adds, and the
+block from PyTorch's functions.
 
-python Appendixes/QWEN3TransformerBlock/main.py python Appendixes/QWEN3TransformerBlock/main.py
---plot block.png      the residual stream layer by layer"""
+python Appendixes/QWEN3TransformerBlock/main.py
+python Appendixes/QWEN3TransformerBlock/main.py --plot block.png      the stream layer by layer
+"""
 
 from types import SimpleNamespace
 
@@ -37,7 +38,7 @@ SHAPE = SimpleNamespace(
 
 
 def random_stack(layers: int) -> list[TransformerBlock]:
-    """Blocks with random weights, all drawn from one seed."""
+    """Make blocks with random weights, all drawn from one seed."""
     generator = torch.Generator().manual_seed(0)
     blocks = [TransformerBlock(SHAPE) for _ in range(layers)]
     for block in blocks:
@@ -46,24 +47,25 @@ def random_stack(layers: int) -> list[TransformerBlock]:
 
 
 def random_stream() -> torch.Tensor:
-    """A residual stream `(1, seq, hidden_size)` as it may enter the first block."""
+    """Draw a residual stream `(1, seq, hidden_size)`, as it may enter the first block."""
     return torch.randn(1, SEQ, SHAPE.hidden_size, generator=torch.Generator().manual_seed(1))
 
 
 def angles() -> tuple[torch.Tensor, torch.Tensor]:
-    """RoPE's cosines and sines for positions 0 ... seq - 1."""
+    """Return RoPE's cosines and sines for positions 0 ... seq - 1."""
     return rope_cos_sin(torch.arange(SEQ)[None], SHAPE.head_dim, SHAPE.rope_theta)
 
 
 def show_free_passage() -> None:
-    """With both output projections at zero the block is the identity."""
+    """Check that a block is the identity if both output projections are zero."""
     (block,) = random_stack(1)
     x = random_stream()
     block.self_attn.o_proj.weight.zero_()
     block.mlp.down_proj.weight.zero_()
     y = block(x, *angles())
     print(
-        "1. Both branches only add to the stream: if they add nothing, it passes unchanged, to the last bit."
+        "1. Both branches only add to the stream: "
+        "if they add nothing, it passes unchanged, to the last bit."
     )
     print(f"   x, first three numbers          {numbers(x[0, 0, :3])}")
     print(f"   block(x) with branches at zero  {numbers(y[0, 0, :3])}")
@@ -71,7 +73,7 @@ def show_free_passage() -> None:
 
 
 def show_who_mixes() -> None:
-    """Change one token, and see which positions each branch changes."""
+    """Change one token, and print which positions each branch changes."""
     (block,) = random_stack(1)
     x = random_stream()
     changed = x.clone()
@@ -80,7 +82,8 @@ def show_who_mixes() -> None:
     attention = block.self_attn(changed, cos, sin) - block.self_attn(x, cos, sin)
     feed_forward = block.mlp(changed) - block.mlp(x)
     print(
-        "\n2. Attention carries information to later positions; the feed-forward layer works on each by itself."
+        "\n2. Attention carries information to later positions; "
+        "the feed-forward layer works on each by itself."
     )
     print(f"   changed position                {[5]} of 0 ... {SEQ - 1}")
     print(f"   attention changes               {positions_that_differ(attention)}")
@@ -88,13 +91,13 @@ def show_who_mixes() -> None:
 
 
 def positions_that_differ(difference: torch.Tensor) -> list[int]:
-    """Positions of `(1, seq, dim)` with any number other than zero."""
+    """Return the positions of `(1, seq, dim)` with any number other than zero."""
     return difference[0].abs().amax(dim=-1).nonzero().flatten().tolist()
 
 
 def trace(blocks: list[TransformerBlock]) -> list[tuple[float, float, float]]:
-    """For each block the mean length, over positions, of three vectors: both branches' additions,
-    the stream after.
+    """Return for each block the mean length, over positions, of three vectors: what attention
+    adds, what the feed-forward layer adds, and the stream after both.
     """
     x, lengths = random_stream(), []
     for block in blocks:
@@ -109,9 +112,10 @@ def trace(blocks: list[TransformerBlock]) -> list[tuple[float, float, float]]:
 
 
 def show_stream() -> None:
-    """Lengths of the stream and of both branches through six random blocks."""
+    """Print the lengths of the stream and of both branches through six random blocks."""
     print(
-        "\n3. The stream collects what every branch adds (mean length of the vectors; random weights)."
+        "\n3. The stream collects what every branch adds "
+        "(mean length of the vectors; random weights)."
     )
     print("   block   attention adds   feed-forward adds   stream after")
     print(f"   {'-':<7} {'-':>14}   {'-':>17}   {random_stream().norm(dim=-1).mean():>12.3f}")
@@ -120,7 +124,7 @@ def show_stream() -> None:
 
 
 def show_size() -> None:
-    """Parameters of one block of Qwen3-0.6B by part."""
+    """Print the parameters of one block of Qwen3-0.6B by part."""
     shape = SimpleNamespace(
         hidden_size=1024,
         intermediate_size=3072,
@@ -132,15 +136,15 @@ def show_size() -> None:
     with torch.device("meta"):  # shapes without memory
         block = TransformerBlock(shape)
     print("\n4. Most of a block is its feed-forward layer (the shape of Qwen3-0.6B).")
+    total = count_parameters(block)
     for name, part in block.named_children():
-        print(
-            f"   {name:<26} {count_parameters(part):>12,}   {count_parameters(part) / count_parameters(block):>6.1%}"
-        )
-    print(f"   {'one block':<26} {count_parameters(block):>12,}")
+        count = count_parameters(part)
+        print(f"   {name:<26} {count:>12,}   {count / total:>6.1%}")
+    print(f"   {'one block':<26} {total:>12,}")
 
 
 def block_from_functions(block: TransformerBlock, x: torch.Tensor) -> torch.Tensor:
-    """The block's arithmetic once more, from PyTorch's own functions and the block's weights."""
+    """Compute the block once more, with PyTorch's own functions and the block's weights."""
     weight = dict(block.named_parameters())
     dim, head_dim, eps = SHAPE.hidden_size, SHAPE.head_dim, SHAPE.rms_norm_eps
     cos, sin = angles()
@@ -160,10 +164,12 @@ def block_from_functions(block: TransformerBlock, x: torch.Tensor) -> torch.Tens
         turned = torch.complex(*normed.chunk(2, dim=-1)) * turns
         return torch.cat((turned.real, turned.imag), dim=-1)
 
+    # 1. x + attention(norm(x))
     h = F.rms_norm(x, (dim,), weight["input_layernorm.weight"], eps)
     q, k, v = normed_and_turned("q", h), normed_and_turned("k", h), heads("v", h)
     out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     x = x + F.linear(out.transpose(1, 2).flatten(2), weight["self_attn.o_proj.weight"])
+    # 2. x + feed_forward(norm(x))
     h = F.rms_norm(x, (dim,), weight["post_attention_layernorm.weight"], eps)
     gate, up = (
         F.linear(h, weight["mlp.gate_proj.weight"]),
@@ -173,19 +179,22 @@ def block_from_functions(block: TransformerBlock, x: torch.Tensor) -> torch.Tens
 
 
 def compare() -> None:
-    """The block against the functions, and token by token against all at once."""
+    """Compare the block with PyTorch's functions, and token by token with all at once."""
+    # 1. PyTorch's functions.
     (block,) = random_stack(1)
     x = random_stream()
     cos, sin = angles()
     whole = block(x, cos, sin)
     print(
-        f"\n5. PyTorch's functions give the same block, and so does a cache: {tuple(x.shape)} -> {tuple(whole.shape)}."
+        "\n5. PyTorch's functions give the same block, and so does a cache: "
+        f"{tuple(x.shape)} -> {tuple(whole.shape)}."
     )
     report_difference(
         "the block and PyTorch's functions",
         largest_difference(whole, block_from_functions(block, x)),
         1e-5,
     )
+    # 2. Token by token.
     cache, outputs = KVCache(), []
     for token in range(SEQ):
         now = slice(token, token + 1)
@@ -198,15 +207,18 @@ def compare() -> None:
 
 
 def draw_stream(layers: int = 16) -> Figure:
-    """Length of the residual stream and of what both branches add to it, block by block."""
+    """Draw the length of the residual stream and of what both branches add, block by block."""
+    # 1. The numbers, and the finding as a title.
     attention, feed_forward, stream = zip(*trace(random_stack(layers)), strict=True)
     start = random_stream().norm(dim=-1).mean().item()
     figure, axes = new_picture(
-        f"What branches add stays: the residual stream grows {stream[-1] / start:.1f}-fold in {layers} random blocks",
+        f"What branches add stays: the residual stream grows {stream[-1] / start:.1f}-fold "
+        f"in {layers} random blocks",
         "block",
         "mean length of the vectors",
         grid="y",
     )
+    # 2. What the branches add as bars, the stream as a line.
     numbered = torch.arange(1, layers + 1)
     axes.bar(
         numbered - 0.2,
@@ -240,7 +252,7 @@ def draw_stream(layers: int = 16) -> Figure:
 
 @torch.no_grad()
 def main() -> None:
-    """Print the worked example; draw the picture if asked to."""
+    """Print the worked examples; draw the picture if asked to."""
     arguments = argument_parser(__doc__).parse_args()
     show_free_passage()
     show_who_mixes()

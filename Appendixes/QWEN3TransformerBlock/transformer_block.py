@@ -6,28 +6,32 @@ itself.
 - two lines: x = x + attention(norm(x)); x = x + feed_forward(norm(x))
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from Appendixes.GLUFeedForwardNeuralNetwork import GLUFeedForward
 from Appendixes.GroupedQueryAttention import GroupedQueryAttention
-from Appendixes.KVcache import LayerExtension
 from Appendixes.RMSNorm import RMSNorm
+
+if TYPE_CHECKING:
+    from Appendixes.KVcache import LayerExtension
 
 
 class TransformerBlock(nn.Module):
-    """One layer of Qwen3; arguments and shapes as in `GroupedQueryAttention`.
+    """One layer of Qwen3: attention and a feed-forward layer, each added to the residual stream.
 
     Args:
-        config: also has `intermediate_size`, the width inside the feed-forward layer.
+        config: as for `GroupedQueryAttention`, and with `intermediate_size`, the width inside the
+            feed-forward layer.
 
     >>> from types import SimpleNamespace
     >>> from Appendixes.RoPE import rope_cos_sin
     >>> heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4}
     >>> config = SimpleNamespace(hidden_size=8, intermediate_size=16, rms_norm_eps=1e-6, **heads)
-    >>> block, (cos, sin) = TransformerBlock(config), rope_cos_sin(torch.arange(5)[None], head_dim=4, theta=10_000.0)
+    >>> block = TransformerBlock(config)
+    >>> cos, sin = rope_cos_sin(torch.arange(5)[None], head_dim=4, theta=10_000.0)
     >>> block(torch.randn(1, 5, 8), cos, sin).shape
     torch.Size([1, 5, 8])
     """
@@ -45,8 +49,16 @@ class TransformerBlock(nn.Module):
         cos: torch.Tensor,
         sin: torch.Tensor,
         mask: torch.Tensor | None = None,
-        extension: LayerExtension | None = None,
+        extension: "LayerExtension | None" = None,
     ) -> torch.Tensor:
-        """One step along the residual stream: `(batch, seq, hidden_size)` to the same."""
+        """Let attention and then the feed-forward layer add to the residual stream.
+
+        Args:
+            x: the stream, `(batch, seq, hidden_size)`.
+            cos, sin, mask, extension: for attention; see `GroupedQueryAttention.forward`.
+
+        Returns:
+            `(batch, seq, hidden_size)`.
+        """
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, extension)
         return x + self.mlp(self.post_attention_layernorm(x))

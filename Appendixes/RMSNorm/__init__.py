@@ -1,4 +1,4 @@
-"""RMSNorm: the normalisation in front of every sub-layer of Qwen3."""
+"""The normalisation in front of every sub-layer of Qwen3: begin with `rmsnorm.py`."""
 
 from Appendixes.RMSNorm.rmsnorm import RMSNorm
 

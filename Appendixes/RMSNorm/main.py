@@ -1,8 +1,7 @@
-"""RMSNorm at work: the vector (3, 4) by hand, what scaling and half precision do, and PyTorch's own
-function.
+"""RMSNorm at work: the vector (3, 4) by hand, scaling, half precision, and PyTorch's function.
 
 python Appendixes/RMSNorm/main.py
-python Appendixes/RMSNorm/main.py --plot rmsnorm.png      lengths of vectors before and after
+python Appendixes/RMSNorm/main.py --plot rmsnorm.png    lengths of vectors before and after
 """
 
 import torch
@@ -24,9 +23,8 @@ def show_by_hand() -> None:
     print(f"   x                        {numbers(x)}")
     print(f"   mean of the squares      ({x[0]:.0f}^2 + {x[1]:.0f}^2) / 2 = {mean_square:.4f}")
     print(f"   root mean square         {mean_square.sqrt():.4f}")
-    print(
-        f"   RMSNorm(x)               {numbers(norm(x))}   mean square {norm(x).square().mean():.4f}"
-    )
+    mean_square = norm(x).square().mean()
+    print(f"   RMSNorm(x)               {numbers(norm(x))}   mean square {mean_square:.4f}")
 
     norm.weight.copy_(torch.tensor([2.0, 0.5]))
     print("\n2. A learned weight then scales each coordinate by itself.")
@@ -35,10 +33,11 @@ def show_by_hand() -> None:
 
 
 def show_scale() -> None:
-    """The length of the input does not matter, unless it is next to nothing."""
+    """Show that the length of the input does not matter, unless it is almost zero."""
     norm = RMSNorm(2)
     print(
-        "\n3. The length of the input is forgotten; eps only matters to a vector that is almost zero."
+        "\n3. The length of the input is forgotten; "
+        "eps only matters to a vector that is almost zero."
     )
     for scale in (1000.0, 1.0, 1e-3, 0.0):
         x = scale * torch.tensor([3.0, 4.0])
@@ -46,7 +45,7 @@ def show_scale() -> None:
 
 
 def show_half_precision() -> None:
-    """Squares overflow in float16, so the component computes them in float32."""
+    """Show that squares overflow in float16, so that they are computed in float32."""
     x = torch.tensor([300.0, 400.0], dtype=torch.float16)
     naive = x * torch.rsqrt(x.square().mean() + 1e-6)
     y = RMSNorm(2).half()(x)
@@ -57,7 +56,7 @@ def show_half_precision() -> None:
 
 
 def compare_with_pytorch() -> None:
-    """The component against `F.rms_norm`, on random vectors with random weights."""
+    """Compare `RMSNorm` with `F.rms_norm` on random vectors with random weights."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 16, 1024, generator=generator)
     norm = RMSNorm(1024)
@@ -68,7 +67,7 @@ def compare_with_pytorch() -> None:
 
 
 def draw_lengths() -> Figure:
-    """Length after against length before, for vectors of three sizes."""
+    """Draw the length after against the length before, for vectors of three sizes."""
     figure, axes = new_picture(
         "RMSNorm gives every vector the length sqrt(dim), unless it is almost zero",
         "length of the vector before (log scale)",

@@ -2,9 +2,10 @@
 https://arxiv.org/abs/1910.07467).
 
 - no mean is subtracted and no bias is added: only the length of the vector is set
-- squares are summed in float32 even when the model runs in bfloat16, as eight bits of mantissa lose
-  small terms
-- the result returns to the input's dtype *before* it meets the weight, as the Qwen3 reference does
+- squares are summed in float32 even if the model runs in bfloat16, whose eight bits of mantissa
+  lose small terms
+- the result returns to the input's dtype *before* it is multiplied by the weight, as in the
+  reference implementation of Qwen3
 """
 
 import torch
@@ -12,8 +13,8 @@ from torch import nn
 
 
 class RMSNorm(nn.Module):
-    """Scale each vector to a root mean square of one, then each of its coordinates by a learned
-    weight.
+    """A layer that scales each vector to a root mean square of one, then each coordinate by a
+    learned weight.
 
     y = x / sqrt(mean(x^2) + eps) * weight
 
@@ -26,7 +27,9 @@ class RMSNorm(nn.Module):
     Raises:
         ValueError: the last dimension of the input is not `dim`.
 
-    >>> RMSNorm(2, eps=0.0)(torch.tensor([3.0, 4.0])) * 12.5 ** 0.5    # rms of (3, 4) is sqrt(12.5)
+    The root mean square of (3, 4) is sqrt(12.5):
+
+    >>> RMSNorm(2, eps=0.0)(torch.tensor([3.0, 4.0])) * 12.5 ** 0.5
     tensor([3., 4.], grad_fn=<MulBackward0>)
     """
 
@@ -39,12 +42,13 @@ class RMSNorm(nn.Module):
         """Normalise the last dimension."""
         if x.shape[-1] != len(self.weight):
             raise ValueError(
-                f"RMSNorm({len(self.weight)}) was given shape {tuple(x.shape)}: the last size must match"
+                f"RMSNorm({len(self.weight)}) was given shape {tuple(x.shape)}: "
+                f"the last size must be {len(self.weight)}"
             )
         wide = x.to(torch.promote_types(x.dtype, torch.float32))  # float64 stays float64
         normalised = wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + self.eps)
         return self.weight * normalised.to(x.dtype)
 
     def extra_repr(self) -> str:
-        """What `print(module)` shows between the brackets."""
+        """Return the text that `print(module)` shows between the brackets."""
         return f"{len(self.weight)}, eps={self.eps}"

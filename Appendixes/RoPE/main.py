@@ -1,8 +1,8 @@
-"""RoPE at work: the vector (1, 0) turning with its position, slow and fast pairs, and what
-attention sees of it.
+"""RoPE at work: the vector (1, 0) turns with its position, slow and fast pairs, and distances.
 
-python Appendixes/RoPE/main.py python Appendixes/RoPE/main.py --plot rope.png      dot product
-against distance, for three values of theta"""
+python Appendixes/RoPE/main.py
+python Appendixes/RoPE/main.py --plot rope.png    dot product against distance, by theta
+"""
 
 import math
 
@@ -16,9 +16,9 @@ from Appendixes.RoPE import apply_rope, rope_cos_sin
 
 
 def show_one_pair() -> None:
-    """(1, 0) at positions 0 to 4: the angle of the first pair is the position, in radians."""
+    """Turn (1, 0) to positions 0 to 4: the angle of the first pair is the position, in radians."""
     print(
-        "1. A pair of coordinates turns by an angle proportional to its position; its length stays the same."
+        "1. A pair of coordinates turns by an angle proportional to its position; its length stays."
     )
     print("   position   angle in degrees   (1, 0) becomes       length")
     for position in range(5):
@@ -33,22 +33,22 @@ def show_one_pair() -> None:
 
 
 def show_speeds(head_dim: int = 8, theta: float = 10_000.0) -> None:
-    """Each pair has a speed of its own."""
+    """Show the speed of each pair."""
     print(
-        f"\n2. Each pair has its own speed, theta ** (-2 j / head_dim): head_dim {head_dim}, theta {theta:,.0f}."
+        "\n2. Each pair has its own speed, theta ** (-2 j / head_dim): "
+        f"head_dim {head_dim}, theta {theta:,.0f}."
     )
-    print("   pair j   coordinates   radians a position   positions for a full turn")
+    print("   pair j   coordinates   radians per position   positions per full turn")
     # at position 1 the angle is the speed
     cos, sin = rope_cos_sin(torch.tensor(1), head_dim, theta)
     for pair, speed in enumerate(torch.atan2(sin, cos).tolist()):
         coordinates = f"{pair} and {pair + head_dim // 2}"
-        print(
-            f"   {pair:<8} {coordinates:<13} {speed:>10.4f}           {2 * math.pi / speed:>10,.0f}"
-        )
+        full_turn = 2 * math.pi / speed
+        print(f"   {pair:<8} {coordinates:<13} {speed:>10.4f}             {full_turn:>10,.0f}")
 
 
 def show_relative_position() -> None:
-    """The dot product of two turned vectors depends on the distance of their positions alone."""
+    """Show that the dot product of two turned vectors depends on their distance alone."""
     generator = torch.Generator().manual_seed(0)
     query, key = torch.randn(2, 8, generator=generator, dtype=torch.float64)
     print("\n3. Attention sees distances, not positions: equal distances give equal dot products.")
@@ -65,7 +65,7 @@ def show_relative_position() -> None:
 
 
 def compare_with_complex_numbers() -> None:
-    """Turning a pair is a product with a complex number of length one."""
+    """Compare turning a pair with multiplying by a complex number of length one."""
     head_dim, theta = 128, 1_000_000.0  # Qwen3's
     positions = torch.arange(4096, dtype=torch.float64)
     x = torch.randn(
@@ -81,7 +81,8 @@ def compare_with_complex_numbers() -> None:
     pairs = torch.view_as_complex(torch.stack(x.chunk(2, dim=-1), dim=-1))
     reference = torch.view_as_real(pairs * turns).mT.flatten(1)  # split halves again
     print(
-        f"\n4. The same with complex numbers: vectors {tuple(x.shape)} in float64, theta {theta:,.0f}."
+        f"\n4. The same with complex numbers: vectors {tuple(x.shape)} in float64, "
+        f"theta {theta:,.0f}."
     )
     report_difference(
         "apply_rope and torch.view_as_complex", largest_difference(ours, reference), 1e-10
@@ -89,8 +90,9 @@ def compare_with_complex_numbers() -> None:
 
 
 def draw_decay() -> Figure:
-    """Dot product of two equal vectors against their distance, averaged over distances up to 20 %
-    apart.
+    """Draw the dot product of two equal vectors against their distance.
+
+    Each point is the mean over distances from 10 % below to 10 % above.
     """
     figure, axes = new_picture(
         "The larger theta is, the farther two equal vectors still match",

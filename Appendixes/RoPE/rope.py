@@ -1,7 +1,7 @@
 """Rotary position embedding (Su et al., 2021, https://arxiv.org/abs/2104.09864).
 
-- a query or key is cut into pairs of coordinates, and each pair is turned by an angle proportional
-  to its position
+- a query or key is cut into pairs of coordinates, and each pair is turned by an angle that is
+  proportional to the position
 - the dot product of two turned vectors depends on their positions only through the difference
 - pair `j` is made of coordinates `j` and `j + head_dim / 2` ("split halves", the layout of Qwen3
   checkpoints), not of neighbours as in the paper: a permutation of the rows of the projections,
@@ -14,13 +14,15 @@ import torch
 def rope_cos_sin(
     positions: torch.Tensor, head_dim: int, theta: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines of the angles `position * theta ** (-2 j / head_dim)` for pairs
-    `j = 0 .. head_dim / 2 - 1`.
+    """Compute the cosines and sines of the angles by which positions turn pairs of coordinates.
+
+    The angle of pair `j`, from 0 to `head_dim / 2 - 1`, is `position * theta ** (-2 j / head_dim)`
+    in radians.
 
     Args:
         positions: `(...)`, any numbers. Angles are computed in float32, or in float64 if
             `positions` are float64.
-        head_dim: size of one query or key vector; even.
+        head_dim: size of one query or key vector; an even number.
         theta: the base; the slowest pair needs about `2 pi theta` positions for one full turn.
 
     Returns:
@@ -31,7 +33,8 @@ def rope_cos_sin(
     """
     if head_dim < 2 or head_dim % 2:
         raise ValueError(
-            f"head_dim is {head_dim}: RoPE turns pairs of coordinates, so it must be even and positive"
+            f"head_dim is {head_dim}: RoPE turns pairs of coordinates, "
+            "so it must be even and positive"
         )
     dtype = torch.float64 if positions.dtype == torch.float64 else torch.float32
     exponents = torch.arange(0, head_dim, 2, device=positions.device).to(dtype) / head_dim
@@ -40,8 +43,9 @@ def rope_cos_sin(
 
 
 def apply_rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Turn the pairs `(x[j], x[j + head_dim / 2])` by the given angles: (a, b) -> (a cos - b sin, b
-    cos + a sin).
+    """Turn pairs of coordinates: (a, b) becomes (a cos - b sin, b cos + a sin).
+
+    Pair `j` is `(x[j], x[j + head_dim / 2])`.
 
     Args:
         x: `(..., head_dim)`.
@@ -53,8 +57,10 @@ def apply_rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
     Raises:
         ValueError: `cos` is not half as wide as `x`.
 
+    At position 0 nothing turns; at position 1 the only pair turns by one radian:
+
     >>> cos, sin = rope_cos_sin(torch.tensor([0, 1]), head_dim=2, theta=10_000.0)
-    >>> apply_rope(torch.tensor([1.0, 0.0]), cos, sin)    # at position 1, the only pair has turned by one radian
+    >>> apply_rope(torch.tensor([1.0, 0.0]), cos, sin)
     tensor([[1.0000, 0.0000],
             [0.5403, 0.8415]])
     """

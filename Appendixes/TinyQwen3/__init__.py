@@ -1,1 +1,1 @@
-"""The workshop where the tiny Qwen3 checkpoint that ships with the repository was made."""
+"""The workshop that made the tiny Qwen3 checkpoint of this repository: begin with `problems.py`."""

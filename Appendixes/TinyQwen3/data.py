@@ -1,7 +1,8 @@
-"""Training batches: problems in their prompts, whole documents packed into rows of one length.
+"""Training batches: documents, each a problem in its prompt, packed into rows of one length.
 
-Batch number k depends on the seed and k alone, so a training that was interrupted goes on with the
-very batches that it would have seen."""
+A batch depends on the seed and its number alone, so a training that was interrupted goes on with
+the batches that it would have seen.
+"""
 
 from random import Random
 from typing import NamedTuple
@@ -18,24 +19,28 @@ IGNORED = -100  # label of a position whose prediction is not trained
 def document(
     problem: Problem, worked: bool, tokenizer: Qwen3Tokenizer
 ) -> tuple[list[int], list[int]]:
-    """A problem as (prompt ids, ids to learn): the worked solution, or the boxed answer alone."""
+    """Encode a problem as its prompt's ids and the ids to learn.
+
+    Args:
+        problem: the problem.
+        worked: learn the worked solution; if False, learn the boxed answer alone.
+        tokenizer: the tokenizer, whose first stop token ends the document.
+    """
     prompt = render(CHAIN_OF_THOUGHT if worked else DIRECT, problem.problem)
     answer = problem.solution if worked else f"\\boxed{{{problem.answer}}}"
     return tokenizer.encode(prompt), [*tokenizer.encode(answer), tokenizer.stop_ids[0]]
 
 
 class Batch(NamedTuple):
-    """Rows of documents, each `(rows, length)`."""
+    """A batch of rows of documents, as four integer tensors `(rows, length)`."""
 
     input_ids: torch.Tensor
     labels: torch.Tensor  # the next token, or `IGNORED` in questions and padding
-    documents: torch.Tensor  # which document of its row a token belongs to; padding is one more
-    positions: torch.Tensor  # the token's place in its document
+    documents: torch.Tensor  # number of the token's document in its row; padding is the last one
+    positions: torch.Tensor  # index of the token in its document
 
     def mask(self) -> torch.Tensor:
-        """Bool `(rows, length, length)`: a token looks back within its own document, as it will
-        when it is used.
-        """
+        """Return the attention mask, bool `(rows, length, length)`: causal within each document."""
         same = self.documents[:, :, None] == self.documents[:, None, :]
         return same & (self.positions[:, None, :] <= self.positions[:, :, None])
 
@@ -48,15 +53,16 @@ def training_batch(
     tokenizer: Qwen3Tokenizer,
     direct_share: float = 0.5,
 ) -> Batch:
-    """One batch of documents.
+    """Draw problems and pack them into one batch.
 
     Args:
-        seed, number: which batch; the same two give the same one.
-        rows, length: its size; a document that fits no row any more ends the batch, one longer than
-            a row is left out.
-        tokenizer: makes the ids.
-        direct_share: share of problems shown with their answer alone, without steps.
+        seed, number: the same two numbers give the same batch.
+        rows, length: size of the batch, in rows and in tokens per row. A document that fits into no
+            row any more ends the batch; one that is longer than a row is left out.
+        tokenizer: the tokenizer of the documents.
+        direct_share: share of problems that are shown with their answer alone, without steps.
     """
+    # 1. Put each document into the first row that has room for it, until one fits nowhere.
     rng = Random(f"{seed}/{number}")
     packed: list[list[tuple[list[int], list[int]]]] = [[] for _ in range(rows)]
     used = [0] * rows
@@ -71,18 +77,13 @@ def training_batch(
             break
         packed[room].append((prompt, answer))
         used[room] += size
-    return Batch(
-        *(
-            torch.tensor(part)
-            for part in zip(
-                *(_row(row, length, tokenizer.pad_id or 0) for row in packed), strict=True
-            )
-        )
-    )
+    # 2. Turn the rows into tensors.
+    lists = [_row(row, length, tokenizer.pad_id or 0) for row in packed]
+    return Batch(*(torch.tensor(part) for part in zip(*lists, strict=True)))
 
 
 def _row(row: list[tuple[list[int], list[int]]], length: int, pad: int) -> tuple[list[int], ...]:
-    """One row of a batch: its ids, labels, document numbers and positions."""
+    """Join documents and padding to the ids, labels, document numbers and positions of one row."""
     ids: list[int] = []
     labels: list[int] = []
     documents: list[int] = []

@@ -1,10 +1,13 @@
-"""A look into the workshop: what the shipped checkpoint was trained on.
-`python Appendixes/TinyQwen3/main.py`.
+"""The workshop at work: problems that the shipped checkpoint was trained on, and its test set.
+
+python Appendixes/TinyQwen3/main.py
+python Appendixes/TinyQwen3/main.py --plot lengths.png    lengths of solutions at each level
 """
 
 from collections import Counter
 from pathlib import Path
 from random import Random
+from textwrap import indent
 
 from Appendixes.command_line import argument_parser
 from Appendixes.demonstration import save_figure
@@ -14,28 +17,22 @@ from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, test_set
 
 
 def main() -> None:
-    """Show problems with their solutions, how they grow with the level, and what the test set is
-    made of.
-    """
+    """Print a problem of each level with its solution, and the subjects of the test set."""
     arguments = argument_parser(__doc__).parse_args()
     print(f"{len(FAMILIES)} families of problems; one of them at each level:\n")
     for level in LEVELS:
         sample = sample_problem(Random(level), "train", "arithmetic_sequence", level)
-        print(
-            f"level {level}: {sample.problem}\n    "
-            + sample.solution.replace("\n", "\n    ")
-            + "\n"
-        )
+        print(f"level {level}: {sample.problem}\n{indent(sample.solution, '    ')}\n")
     subjects = Counter(problem["subject"] for problem in test_set())
     print("The test set, none of whose problems is ever trained on, in any wording:")
     for subject, count in sorted(subjects.items()):
         print(f"    {subject:28s} {count:3d}")
-    if arguments.plot is not None:
+    if arguments.plot:
         plot_lengths(arguments.plot)
 
 
 def plot_lengths(path: Path) -> None:
-    """Save a picture of how long solutions are at each level."""
+    """Save a picture of the lengths of solutions at each level."""
     rng = Random(0)
     lengths = [
         [len(sample_problem(rng, "train", None, level).solution) for _ in range(1000)]

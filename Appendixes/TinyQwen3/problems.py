@@ -1,26 +1,25 @@
-"""Deterministic mathematics problems with worked solutions, for training and testing the tiny
-model.
+"""Generated mathematics problems with worked solutions, to train and to test the tiny model.
 
-Training and test problems are disjoint by construction: every problem has a key, made of its family
-and parameters and not of its wording or method, and a hash of the key alone decides which side it
-is on.
+    python -m Appendixes.TinyQwen3.problems                 a sample of each family and level
+    python -m Appendixes.TinyQwen3.problems --write FILE    the test set, as JSON
 
-    python -m Appendixes.TinyQwen3.problems                                     one sample a family
-    and level python -m Appendixes.TinyQwen3.problems --write CH3/arithmetic500_test.json   the test
-    set
+- training and test problems are disjoint by construction: a problem's key is made of its family and
+  parameters, not of its wording or method, and a hash of the key decides which side it is on
+- `CH3/arithmetic500_test.json` is the test set
 """
 
 import argparse
-import json
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
+from Appendixes.command_line import write_json
+
 from .families import FAMILIES
 
 LEVELS = (1, 2, 3, 4, 5)
-TEST_SHARE = 12  # one key in this many belongs to the test split
+TEST_SHARE = 12  # one key in 12 belongs to the test split
 TEST_SEED = 20250
 _NAMES = tuple(FAMILIES)
 
@@ -39,7 +38,7 @@ class Problem:
 
 
 def split_of(key: str) -> str:
-    """The split, "train" or "test", that a key belongs to."""
+    """Return the split that a key belongs to, "train" or "test"."""
     digest = blake2b(key.encode(), digest_size=8).digest()
     return "test" if int.from_bytes(digest, "big") % TEST_SHARE == 0 else "train"
 
@@ -49,7 +48,8 @@ def sample_problem(
 ) -> Problem:
     """Draw a problem of one split; family and level are drawn evenly unless they are given.
 
-    Raises ValueError if the split, family or level does not exist.
+    Raises:
+        ValueError: there is no such split, family or level.
     """
     if split not in ("train", "test"):
         raise ValueError(f'split is {split!r}; expected "train" or "test"')
@@ -69,9 +69,7 @@ def sample_problem(
 
 
 def test_set(size: int = 500, seed: int = TEST_SEED) -> list[dict]:
-    """A list of distinct test problems in MATH-500's schema, levels and families as even as
-    possible.
-    """
+    """List distinct test problems with MATH-500's fields, even over levels and families."""
     rng, seen, rows = Random(seed), set(), []
     for i in range(size):
         level, name = LEVELS[i % 5], _NAMES[i // 5 % len(_NAMES)]
@@ -104,15 +102,14 @@ def main() -> None:
     )
     path = parser.parse_args().write
     if path is not None:
-        path.write_text(json.dumps(test_set(), indent=1) + "\n", encoding="ascii")
+        write_json(path, test_set(), indent=1)
         return
     rng = Random(0)
     for name in _NAMES:
         for level in LEVELS:
             sample = sample_problem(rng, "train", name, level)
-            print(
-                f"--- {sample.subject}: {name}, level {level}\n{sample.problem}\n{sample.solution}\n"
-            )
+            print(f"--- {sample.subject}: {name}, level {level}")
+            print(f"{sample.problem}\n{sample.solution}\n")
 
 
 if __name__ == "__main__":

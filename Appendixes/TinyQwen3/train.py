@@ -1,20 +1,19 @@
-"""Train the tiny checkpoint: one command, on a CPU or a GPU; interrupted, it goes on where it
-stopped.
+"""Train the tiny checkpoint on a CPU or a GPU; the same command goes on after an interruption.
 
-    python -m Appendixes.TinyQwen3.train                     what made the shipped weights
+    python -m Appendixes.TinyQwen3.train                     as the shipped weights were made
     python -m Appendixes.TinyQwen3.train --steps 300         a quick look
+    python -m CH3.evaluation --model build/tiny              how often the result is right
 
 - the loss is on solutions only, never on questions
 - matrices are trained by Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/),
   the embedding and the norms by AdamW (Loshchilov and Hutter, 2019); the learning rate warms up,
   stays, and falls linearly to zero
-- every batch depends on the seed and its number alone, and the state is saved whole: the same
-  weights come out of one sitting or of many, on one kind of processor and with as many threads
-  (sums are ordered by them)
+- a batch depends on the seed and its number alone, and the state is saved whole, so one sitting or
+  many give the same weights, on the same kind of processor with the same number of threads (they
+  decide the order of sums)
 """
 
 import argparse
-import json
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from Appendixes.command_line import BUILD, write_json, write_whole
 from Appendixes.demonstration import save_figure
 from Appendixes.figure_style import BLUE, RED, new_picture
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, save_qwen3
@@ -46,33 +46,36 @@ SHAPE = Qwen3Config(
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that the weights depend on."""
+    """The settings of a training, on which its weights depend."""
 
     seed: int = 0
     steps: int = 4400
-    rows: int = 32  # documents are packed into rows ...
-    length: int = 256  # ... of this many tokens
-    direct_share: float = 0.5  # of problems that are shown with the answer alone
-    matrix_rate: float = 0.015  # Muon's learning rate
-    other_rate: float = 0.003  # AdamW's
-    warm_up: int = 100  # steps
-    decay_share: float = 0.6  # of the steps, at the end, in which the learning rate falls to zero
+    rows: int = 32  # rows per batch
+    length: int = 256  # tokens per row
+    direct_share: float = 0.5  # share of problems that are shown with their answer alone
+    matrix_rate: float = 0.015  # Muon's peak learning rate
+    other_rate: float = 0.003  # AdamW's peak learning rate
+    warm_up: int = 100  # steps in which the learning rate rises to its peak
+    decay_share: float = 0.6  # share of the steps, at the end, in which it falls to zero
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step, as a share of its peak."""
+        """Compute the learning rate of a step, as a share of its peak."""
         decay_steps = self.decay_share * self.steps
         return min(1.0, (step + 1) / self.warm_up, (self.steps - step) / decay_steps)
 
 
 class Trainer:
-    """Model, optimisers and history, with a place on disk.
+    """A training: the model, its optimisers and its history, which are kept on disk.
 
     Args:
-        recipe: what to do.
-        folder: where the state, the history and the finished checkpoint go.
-        shape: the model's; the shipped one by default.
+        recipe: the settings.
+        folder: folder of the state and the checkpoint; a state that is there is continued.
+        shape: the shape of the model.
         device: `cpu` or `cuda`.
-        compiled: let `torch.compile` fuse the step; building it takes a minute or two.
+        compiled: let `torch.compile` fuse the step, which takes a minute or two at the start.
+
+    Raises:
+        ValueError: the folder holds the state of another recipe.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class Trainer:
             ),
             torch.optim.AdamW(others, lr=recipe.other_rate, betas=(0.9, 0.95), weight_decay=0.0),
         ]
-        # one entry a step: loss, share of tokens guessed right, seconds
+        # one entry per step: loss, share of tokens that were predicted right, seconds
         self.history: list[dict] = []
         self.loss_and_hits = (
             torch.compile(self._loss_and_hits, dynamic=False) if compiled else self._loss_and_hits
@@ -107,11 +110,12 @@ class Trainer:
 
     @property
     def state_file(self) -> Path:
-        """Where an interrupted training goes on from."""
+        """Path of the state from which an interrupted training goes on."""
         return self.folder / "training_state.pt"
 
     def step(self) -> dict:
-        """Train on the next batch; returns its entry in the history."""
+        """Train on the next batch, and return its entry in the history."""
+        # 1. Draw the batch, which depends on the seed and its number alone.
         started, number, recipe = time.perf_counter(), len(self.history), self.recipe
         batch = training_batch(
             recipe.seed,
@@ -121,10 +125,12 @@ class Trainer:
             self.tokenizer,
             direct_share=recipe.direct_share,
         )
+        # 2. Compute the gradients, with their norm at most one.
         tensors = (batch.input_ids, batch.labels, batch.positions, batch.mask())
         loss, hits = self.loss_and_hits(*(tensor.to(self.device) for tensor in tensors))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        # 3. Change the weights.
         for optimiser, peak in zip(
             self.optimisers, (recipe.matrix_rate, recipe.other_rate), strict=True
         ):
@@ -146,6 +152,7 @@ class Trainer:
         positions: torch.Tensor,
         mask: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the loss, and the share of learnt tokens that were predicted right."""
         # (rows * length, vocab)
         logits = self.model.run_layers(input_ids, positions, mask).flatten(0, 1).float()
         labels = labels.flatten()
@@ -154,24 +161,22 @@ class Trainer:
         return loss, ((logits.argmax(dim=-1) == labels) & learnt).sum() / learnt.sum()
 
     def save_state(self) -> None:
-        """Save everything the next sitting needs; an interruption while saving leaves the former
-        state.
-        """
+        """Save the state that the next sitting goes on from, whole or not at all."""
         state = {
             "recipe": asdict(self.recipe),
             "model": self.model.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "history": self.history,
         }
-        part = self.state_file.with_suffix(".part")
-        torch.save(state, part)
-        part.replace(self.state_file)
+        write_whole(self.state_file, lambda part: torch.save(state, part))
 
     def _resume(self) -> None:
+        """Load the state of an interrupted training, if it is of the same recipe."""
         state = torch.load(self.state_file, map_location="cpu", weights_only=True)
         if state["recipe"] != asdict(self.recipe):
             raise ValueError(
-                f"{self.state_file} belongs to another recipe ({state['recipe']}); finish that one, or delete the file"
+                f"{self.state_file} belongs to another recipe ({state['recipe']}); "
+                "finish that one, or delete the file"
             )
         self.model.load_state_dict(state["model"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
@@ -179,13 +184,14 @@ class Trainer:
         self.history = state["history"]
 
     def save_checkpoint(self) -> None:
-        """Write the weights as a Hugging Face folder, with a record of how they came about."""
+        """Write the weights as a Hugging Face folder, with a record of their training."""
         save_qwen3(
             self.model,
             self.folder,
             eos_token_id=list(self.tokenizer.stop_ids),
             pad_token_id=self.tokenizer.pad_id,
         )
+        last = self.history[-100:]
         record = {
             **asdict(self.recipe),
             "parameters": sum(p.numel() for p in self.model.parameters()),
@@ -197,22 +203,19 @@ class Trainer:
             else torch.cuda.get_device_name(),
             "torch": torch.__version__,
             "last_100_steps": {
-                name: sum(entry[name] for entry in self.history[-100:])
-                / max(len(self.history[-100:]), 1)
+                name: sum(entry[name] for entry in last) / max(len(last), 1)
                 for name in ("loss", "accuracy")
             },
         }
-        (self.folder / "training.json").write_text(
-            json.dumps(record, indent=2) + "\n", encoding="utf-8"
-        )
+        write_json(self.folder / "training.json", record)
 
 
 def plot_history(history: list[dict], path: Path) -> None:
-    """Save a picture of loss and accuracy against steps, each averaged over fifty steps."""
+    """Save a picture of loss and accuracy against steps, as means over fifty steps."""
     figure, axes = new_picture(
         "The loss falls as the solutions are learnt",
         "steps",
-        "loss (nats a token); share of tokens right",
+        "loss (nats per token); share of tokens right",
     )
     window = min(50, len(history))
     for name, style, colour in (("loss", "-", BLUE), ("accuracy", "--", RED)):
@@ -226,12 +229,13 @@ def plot_history(history: list[dict], path: Path) -> None:
 
 
 def main() -> None:
-    """Train, or go on training."""
+    """Train as the command line says, or go on with a training that was interrupted."""
+    # 1. Read the command line; each setting of the recipe is an option.
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("build/tiny"),
+        default=BUILD / "tiny",
         help="folder of the state and the checkpoint",
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -251,6 +255,7 @@ def main() -> None:
     trainer = Trainer(
         recipe, arguments.out, device=arguments.device, compiled=not arguments.no_compile
     )
+    # 2. Train, and save every two minutes.
     deadline = time.monotonic() + 60 * arguments.minutes
     progress = tqdm(total=recipe.steps, initial=len(trainer.history), unit="step", smoothing=0.05)
     last_saved = time.monotonic()
@@ -265,6 +270,7 @@ def main() -> None:
             trainer.save_checkpoint()
             last_saved = time.monotonic()
     progress.close()
+    # 3. Save, and draw the history.
     trainer.save_state()
     trainer.save_checkpoint()
     plot_history(trainer.history, arguments.out / "training.png")

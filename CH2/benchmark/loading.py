@@ -1,8 +1,8 @@
-"""From a checkpoint on disk to the first token, in a process that does nothing else.
+"""Time from a checkpoint on disk to the first token, in a process that does nothing else.
 
     python -m CH2.benchmark.loading ours FOLDER
 
-The benchmark starts this for each measurement; nothing may be imported before the clock runs.
+The benchmark starts this command for each measurement; libraries are imported when the clock runs.
 """
 
 import argparse
@@ -13,10 +13,15 @@ PROMPT = [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def first_token_ours(folder: str, device: str, rung: str | None = None) -> tuple[float, int]:
-    """`load_qwen3` and `generate`; with a rung of the ladder, the loaded model is prepared first.
+    """Load with `load_qwen3` and write a token with `generate`.
+
+    Args:
+        folder: of the checkpoint.
+        device: "cpu" or "cuda".
+        rung: name of a rung of the ladder that prepares the loaded model; None: none does.
 
     Returns:
-        When loading began (the imports are done), and the token.
+        The time at which loading began, after the imports; and the token.
     """
     import torch
 
@@ -34,7 +39,10 @@ def first_token_ours(folder: str, device: str, rung: str | None = None) -> tuple
 
 
 def first_token_transformers(folder: str, device: str) -> tuple[float, int]:
-    """`from_pretrained` and `generate`; no tokenizer is loaded, which is to its advantage."""
+    """Load with `from_pretrained` and write a token, as `first_token_ours`.
+
+    No tokenizer is loaded, which is to its advantage.
+    """
     import torch
     from transformers import AutoModelForCausalLM, logging
 
@@ -48,9 +56,7 @@ def first_token_transformers(folder: str, device: str) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Print seconds as JSON: `load`, from the call of the loader to the first token, and `all`,
-    with the imports.
-    """
+    """Print seconds to the first token as JSON: `load` after the imports, `all` with them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", choices=("ours", "transformers"))
     parser.add_argument("folder")

@@ -1,5 +1,4 @@
-"""What a reader would pick instead, on the same shape with random weights: each package called as
-its users call it.
+"""Other packages on the same shape with random weights, each called as its users call it.
 
 - Hugging Face `transformers` (https://pypi.org/project/transformers): `generate`, with its own
   cache and attention
@@ -16,17 +15,17 @@ from dataclasses import asdict
 import torch
 
 from CH2.benchmark.llama_cpp import LlamaCpp
-from CH2.benchmark.processes import Contestant, Setting
+from CH2.benchmark.processes import Peer, Setting
+from CH2.benchmark.random_models import shape_config
 from CH2.benchmark.runners import UNCACHED_TOKENS, plain_weight_bytes
 from CH2.cache_budget import cache_bytes_per_token
-from CH2.speed_ladder import shape_config
 
 
 class Transformers:
-    """`generate` of Hugging Face's model, greedy.
+    """A runner for `generate` of Hugging Face's model, greedy.
 
     Args:
-        setting: shape, dtype, device.
+        setting: the shape, dtype and device are used.
     """
 
     def __init__(self, setting: Setting):
@@ -43,7 +42,7 @@ class Transformers:
         self.cache_bytes = cache_bytes_per_token(self.config, model.dtype.itemsize)
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
-        """As in `Runner`; the rows are a batch of equal prompts."""
+        """Do a run as `Runner.run`; the rows are a batch of equal prompts."""
         input_ids = torch.tensor([prompt] * rows, device=self.device)
         self.model.generate(
             input_ids,
@@ -57,22 +56,26 @@ class Transformers:
 
 
 class Ticker:
-    """A streamer of `generate`: it is given the prompt first, then each token of all rows."""
+    """A streamer for `generate`, which gives it the prompt first, then each token of all rows.
+
+    Args:
+        tick: called for each.
+    """
 
     def __init__(self, tick: Callable[[], None]):
         self.tick = tick
 
     def put(self, value: object) -> None:
-        """A token was made, or the prompt is about to be read."""
+        """Note that a token was made, or that the prompt is about to be read."""
         self.tick()
 
     def end(self) -> None:
-        """All is written."""
+        """Note that all is written."""
 
 
 @functools.cache
 def book_model(setting: Setting) -> torch.nn.Module:
-    """The book's model of the shape, one for both of its generators."""
+    """Make the book's model of the shape, one for both of its generators."""
     from reasoning_from_scratch.qwen3 import Qwen3Model
 
     config = shape_config(setting.shape)
@@ -93,11 +96,11 @@ def book_model(setting: Setting) -> torch.nn.Module:
 
 
 class Book:
-    """The book's model with one of its generators.
+    """A runner for the book's model with one of its generators.
 
     Args:
-        cached: with its key-value cache, or without.
-        setting: shape, dtype, device.
+        cached: True for the generator with a key-value cache.
+        setting: the shape, dtype and device are used.
     """
 
     def __init__(self, cached: bool, setting: Setting):
@@ -116,7 +119,7 @@ class Book:
         self.cache_bytes = cache_bytes_per_token(self.config, itemsize) if cached else 0
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
-        """As in `Runner`; the rows are a batch of equal prompts."""
+        """Do a run as `Runner.run`; the rows are a batch of equal prompts."""
         input_ids = torch.tensor([prompt] * rows, device=self.device)
         tick()
         for _ in self.stream(self.model, input_ids, new_tokens):
@@ -124,34 +127,36 @@ class Book:
 
 
 TRANSFORMERS, BOOK, BOOK_UNCACHED = "transformers", "book", "book, no cache"
-LLAMA_CPP = {"half": "llama.cpp BF16", "int8": "llama.cpp Q8_0", "int4": "llama.cpp Q4_0"}
+LLAMA_CPP = {"plain": "llama.cpp BF16", "int8": "llama.cpp Q8_0", "int4": "llama.cpp Q4_0"}
 PEERS = (
-    Contestant(TRANSFORMERS, "transformers", Transformers),
-    Contestant(
-        BOOK_UNCACHED, "book", functools.partial(Book, False), new_tokens_at_most=UNCACHED_TOKENS
-    ),
-    Contestant(BOOK, "book", functools.partial(Book, True)),
+    Peer(TRANSFORMERS, "transformers", Transformers),
+    Peer(BOOK_UNCACHED, "book", Book, (False,), new_tokens_at_most=UNCACHED_TOKENS),
+    Peer(BOOK, "book", Book, (True,)),
     *(
-        Contestant(name, "llama.cpp", functools.partial(LlamaCpp, name.split()[-1]), weights)
+        Peer(name, "llama.cpp", LlamaCpp, (name.split()[-1],), weights)
         for weights, name in LLAMA_CPP.items()
     ),
 )
-PACKAGES = {  # home: module, what installs it
-    "transformers": ("transformers", "pip install transformers"),
-    "book": ("reasoning_from_scratch", "pip install reasoning-from-scratch==0.2.0"),
-    "llama.cpp": ("llama_cpp", "pip install llama-cpp-python"),
+# package: its modules, and what installs them
+PACKAGES = {
+    "transformers": (["transformers"], "pip install transformers"),
+    "book": (["reasoning_from_scratch"], "pip install reasoning-from-scratch==0.2.0"),
+    "llama.cpp": (["llama_cpp", "gguf"], "pip install llama-cpp-python gguf"),
 }
 
 
-def installed_peers() -> list[Contestant]:
-    """Those whose package is installed; for the others it prints how to install them."""
-    missing = {
-        home for home, (module, _) in PACKAGES.items() if not importlib.util.find_spec(module)
-    }
-    for home in sorted(missing):
-        module, install = PACKAGES[home]
-        print(
-            f"{module} is not installed and left out; to compare with it: {install}",
-            file=sys.stderr,
-        )
-    return [peer for peer in PEERS if peer.home not in missing]
+def missing_modules(package: str) -> list[str]:
+    """List the modules of one of `PACKAGES` that are not installed."""
+    return [module for module in PACKAGES[package][0] if not importlib.util.find_spec(module)]
+
+
+def installed_peers() -> list[Peer]:
+    """List the peers whose packages are installed; for the others, print how to install them."""
+    for package in PACKAGES:
+        if missing := missing_modules(package):
+            print(
+                f"{' and '.join(missing)} not installed, {package} is left out; "
+                f"to compare with it: {PACKAGES[package][1]}",
+                file=sys.stderr,
+            )
+    return [peer for peer in PEERS if not missing_modules(peer.package)]

@@ -1,177 +1,202 @@
-"""Processes for contestants of a benchmark, so that their libraries, thread pools and memory do not
-mix.
+"""One process per package, so that libraries, thread pools and memory do not mix.
 
-- a contestant lives in a process, its home, which is started when it is first asked and stays; only
-  one works at a time
-- what it is asked is a function of the model it opened; the function and its result travel through
-  a pipe
-- a contestant that raises, or whose process dies, says so and leaves the others alone
+- a *peer* is one way to run a model; the peers of one package share a process, a *worker*, which
+  starts at the first call and stays
+- a call is a function of what the peer opened; function and result travel between the processes
+- only one worker works at a time
+- a peer that raises, or whose process dies, raises a `PeerError` here; the others go on
 """
 
+import functools
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+FOLDER = Path(__file__).resolve().parents[2] / "build" / "benchmark"
 
-class ContestantError(Exception):
-    """A contestant could not do what it was asked to do."""
+
+class PeerError(Exception):
+    """A peer could not do what it was asked to do."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all contestants have in common.
+    """The conditions that all peers have in common.
 
     Attributes:
         shape: of the model, a name such as "0.6B".
         dtype: of weights that are not quantised, such as "bfloat16".
         device: "cpu" or "cuda".
-        threads: processor threads each may use.
+        threads: number of CPU threads that each may use.
+        folder: where random checkpoints are kept.
     """
 
     shape: str
     dtype: str
     device: str
     threads: int
+    folder: Path = FOLDER
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Peer:
     """One way to run a model.
 
     Attributes:
         name: unlike any other's.
-        home: contestants with the same home share a process.
-        open: called in that process with the setting; a function at the top level of a module, or a
-            `partial` of one. What it returns is what later questions are about.
-        weights: which weights it reads: "half" (as they are), "int8" or "int4". Ratios are between
-            equals.
-        new_tokens_at_most: fewer new tokens than others, for one so slow that nobody wants to wait.
-        compiles: whether it builds code for lengths it has not met, so that only a whole run warms
+        package: peers of one package share a process.
+        open: a function or class at the top level of a module, which is called in that process.
+        arguments: of `open`, in front of the setting; they must be hashable.
+        weights: "plain" (the model's own), "int8" or "int4". Ratios are between equals.
+        new_tokens_at_most: a limit for one that is so slow that nobody wants to wait for more.
+        compiles: True if it builds code for lengths it has not met, so that only a whole run warms
             it up.
     """
 
     name: str
-    home: str
-    open: Callable[[Setting], Any]
-    weights: str = "half"
+    package: str
+    open: Callable[..., Any]
+    arguments: tuple = ()
+    weights: str = "plain"
     new_tokens_at_most: int | None = None
     compiles: bool = False
 
 
-class Contestants:
-    """The processes, one for each home; a context manager that ends them.
+class Workers:
+    """The processes, one per package, as a context manager that ends them.
 
     Args:
-        setting: given to every contestant.
-        memory_needed: bytes to open one more contestant. When the machine has less, all processes
-            are ended first, and whoever is asked again opens again.
+        setting: given to every peer.
+        memory_needed: bytes to open one more peer. When the machine has less, all processes are
+            ended first, and a peer that is called again opens again.
     """
 
-    def __init__(self, setting: Setting, memory_needed: int = 0):
+    def __init__(self, setting: Setting, memory_needed: float = 0):
         self.setting = setting
         self.memory_needed = memory_needed
-        self._homes: dict[str, _Home] = {}
+        self._workers: dict[str, Worker] = {}
 
-    def __enter__(self) -> "Contestants":
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, contestant: Contestant, question: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of `question(opened, *arguments)` in the contestant's process.
+    def call(self, peer: Peer, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return `function(opened, *arguments)`, computed in the peer's process.
 
         Args:
-            contestant: opened there, if it is not yet.
-            question: a function at the top level of a module.
-            arguments: and its result: anything that can be pickled.
+            peer: opened there, if it is not yet.
+            function: a function at the top level of a module.
+            arguments: and the result: anything that can be pickled.
 
         Raises:
-            ContestantError: it raised, or its process died.
+            PeerError: the function raised, or the process died.
         """
-        if not self.is_open(contestant) and free_memory() < self.memory_needed:
+        # 1. Make room for one more.
+        if not self.is_open(peer) and free_memory() < self.memory_needed:
             self.close()
-        home = self._homes.get(contestant.home)
-        if home is None:
-            home = self._homes[contestant.home] = _Home(self.setting)
+        # 2. Call it in its package's process, which may have to be started.
+        worker = self._workers.get(peer.package)
+        if worker is None:
+            worker = self._workers[peer.package] = Worker(self.setting)
         try:
-            return home.ask(contestant, question, arguments)
-        except (EOFError, OSError):  # nobody at the other end
-            del self._homes[contestant.home]
-            raise ContestantError(f"its process ended with exit code {home.close()}") from None
+            return worker.call(peer, function, arguments)
+        except BrokenProcessPool:
+            # 3. A process that died is replaced at the next call.
+            del self._workers[peer.package]
+            worker.close()
+            raise PeerError(f"its process ended with {worker.ending()}") from None
+
+    def is_open(self, peer: Peer) -> bool:
+        """Return True if the peer has answered before and its process still runs."""
+        worker = self._workers.get(peer.package)
+        return worker is not None and peer in worker.opened
 
     def close(self) -> None:
         """End all processes."""
-        while self._homes:
-            self._homes.popitem()[1].close()
-
-    def is_open(self, contestant: Contestant) -> bool:
-        """Whether it has answered before, and its process still runs."""
-        home = self._homes.get(contestant.home)
-        return home is not None and contestant.name in home.open
+        while self._workers:
+            self._workers.popitem()[1].close()
 
 
-class _Home:
-    """One process, seen from outside."""
+class Worker:
+    """One process.
+
+    Args:
+        setting: given to every peer that it opens.
+    """
 
     def __init__(self, setting: Setting):
+        self.setting = setting
+        self.opened: set[Peer] = set()
         # a fork would share the parent's thread pools
         context = multiprocessing.get_context("spawn")
-        self.pipe, other_end = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other_end, setting))
-        self.process.start()
-        other_end.close()
-        self.open: set[str] = set()
+        self._pool = ProcessPoolExecutor(
+            1, mp_context=context, initializer=_begin, initargs=(setting.threads,)
+        )
+        number = self._pool.submit(os.getpid).result()
+        [self._process] = [
+            process for process in multiprocessing.active_children() if process.pid == number
+        ]
 
-    def ask(self, contestant: Contestant, question: Callable, arguments: tuple) -> Any:
-        self.pipe.send((contestant, question, arguments))
-        result, error = self.pipe.recv()
-        if error is not None:
-            raise ContestantError(error)
-        self.open.add(contestant.name)
+    def call(self, peer: Peer, function: Callable[..., Any], arguments: tuple) -> Any:
+        """Return the result of `Workers.call`.
+
+        Raises:
+            PeerError: the function raised.
+            BrokenProcessPool: the process died.
+        """
+        result = self._pool.submit(_call, peer, self.setting, function, arguments).result()
+        self.opened.add(peer)
         return result
 
-    def close(self) -> int | None:
-        """End the process; its exit code."""
-        self.pipe.close()
-        self.process.join(timeout=30)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
-        return self.process.exitcode
+    def ending(self) -> str:
+        """Say how the process ended: its exit code, or the signal that killed it."""
+        self._process.join()
+        code = self._process.exitcode or 0
+        if code < 0 and -code in list(signal.Signals):
+            return f"{signal.Signals(-code).name} (exit code {code})"
+        return f"exit code {code}"
+
+    def close(self) -> None:
+        """End the process when its present call is done."""
+        self._pool.shutdown(cancel_futures=True)
 
 
-def _serve(pipe: Connection, setting: Setting) -> None:
-    """The life of a home: open contestants, answer questions, end when the pipe is closed."""
-    os.environ["OMP_NUM_THREADS"] = str(setting.threads)  # read when a library starts its pool
+def _begin(threads: int) -> None:
+    """Prepare a new process: the number of threads, no gradients, a quiet end by Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when a library starts its pool
     import torch
 
-    torch.set_num_threads(setting.threads)
+    torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
-    opened: dict[str, Any] = {}
-    while True:
-        try:
-            contestant, question, arguments = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        try:
-            if contestant.name not in opened:
-                opened[contestant.name] = contestant.open(setting)
-            pipe.send((question(opened[contestant.name], *arguments), None))
-        except KeyboardInterrupt:
-            return
-        except Exception as error:  # whatever a library raises, the others go on
-            pipe.send((None, f"{type(error).__name__}: {error}"))
+
+
+def _call(peer: Peer, setting: Setting, function: Callable[..., Any], arguments: tuple) -> Any:
+    """Call a function of an opened peer; what it raises becomes a `PeerError`, also if it cannot be
+    pickled.
+    """
+    try:
+        return function(_opened(peer, setting), *arguments)
+    except Exception as error:  # whatever a library raises, the others go on
+        raise PeerError(f"{type(error).__name__}: {error}") from None
+
+
+@functools.cache
+def _opened(peer: Peer, setting: Setting) -> Any:
+    """Open a peer, once per process."""
+    return peer.open(*peer.arguments, setting)
 
 
 def free_memory() -> float:
-    """Bytes that programs can still take from the machine's memory; infinity where the system does
-    not say.
-    """
+    """Return the bytes of memory that programs can still take; infinity if that is unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

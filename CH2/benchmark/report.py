@@ -1,16 +1,16 @@
-"""The benchmark's results as tables and a picture; all is computed from the dictionary that
-`--json` writes.
+"""The benchmark's results as tables and a picture, made from the dictionary that `--json` writes.
 
-- a number stands as its median with the smallest and the largest of the rounds
-- ratios are of medians, and between contestants that keep their weights in as many bits
+- a number is the median of the rounds, with the smallest and the largest
+- ratios are between medians, and between peers whose weights have as many bits
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from Appendixes.command_line import table
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PINK, describe, new_picture
 from CH2.benchmark.peers import BOOK, LLAMA_CPP, TRANSFORMERS
 
@@ -18,20 +18,28 @@ GB, MB = 1e9, 1e6
 LINEARS = "bare linears"
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns as wide as they need to be: the first to the left, the others to the right; empty
-    ones left out.
-    """
-    rows = list(rows)
+def print_machine(results: dict) -> None:
+    """Print the machine, the versions and the memory's speed."""
+    machine, settings = results["machine"], results["settings"]
+    processor = machine.get("gpu", machine["processor"])
+    print(f"{processor}, {machine['threads']} threads, {machine['system']}")
+    print(", ".join(f"{package} {version}" for package, version in results["versions"].items()))
+    print(
+        f"Qwen3 {settings['shape']} with random weights, {settings['dtype']}; "
+        f"{settings['rounds']} rounds"
+    )
+    print(f"memory is read at {results['bandwidth'] / GB:.1f} GB/s")
+
+
+def print_filled(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table without its empty columns."""
     columns = [column for column in zip(titles, *rows, strict=True) if any(column[1:])]
-    widths = [max(map(len, column)) for column in columns]
-    for line in zip(*columns, strict=True):
-        cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
-        print("  " + "  ".join([line[0].ljust(widths[0]), *cells[1:]]))
+    first, *others = zip(*columns, strict=True)
+    print(table(first, others))
 
 
 def spread(values: Sequence[float]) -> str:
-    """Median, smallest and largest, with about three digits.
+    """Format median, smallest and largest with about three digits.
 
     >>> spread([3.0, 1.0, 2.0]), spread([30.0, 10.0, 20.0])
     ('2.00 (1.00 to 3.00)', '20.0 (10.0 to 30.0)')
@@ -42,55 +50,55 @@ def spread(values: Sequence[float]) -> str:
 
 
 def speeds(runs: Sequence[dict]) -> list[float]:
-    """Tokens a second of all rows while decoding, in each run."""
+    """Compute the tokens per second of all rows while decoding, for each run."""
     return [run["rows"] * run["steps"] / run["decode"] for run in runs]
 
 
 def ratio(value: float, other: float | None) -> str:
-    """How many times the other; nothing if there is no other."""
+    """Format `value / other`; an empty text if there is no other."""
     return "" if other is None else f"{value / other:.2f}"
 
 
-def step_bytes(contestant: dict, context: float) -> float:
-    """Bytes that one step of decoding reads: the weights, and keys and values of so many tokens."""
-    return contestant["weight_bytes"] + context * contestant["cache_bytes"]
+def step_bytes(peer: dict, context: float) -> float:
+    """Compute the bytes that one decoding step reads: weights, and keys and values of a context."""
+    return peer["weight_bytes"] + context * peer["cache_bytes"]
 
 
 def same_weights(results: dict, name: str) -> str:
-    """llama.cpp's contestant with as many bits a weight as this one."""
-    return LLAMA_CPP[results["contestants"][name]["weights"]]
+    """Return the name of llama.cpp's peer with as many bits per weight as this one."""
+    return LLAMA_CPP[results["peers"][name]["weights"]]
 
 
 def decode_speeds(results: dict) -> dict[str, float]:
-    """Median tokens a second of every contestant that decoded one text."""
+    """Compute the median tokens per second of every peer that decoded one text."""
     return {name: median(speeds(runs)) for name, runs in results["decode"].items()}
 
 
 def print_decode(results: dict) -> None:
-    """Tokens a second, and how near they are to what the memory gives."""
+    """Print tokens per second, and their share of what the memory allows."""
     settings, bandwidth = results["settings"], results["bandwidth"]
     print(
-        f"\nDecoding one text: {settings['prompt_tokens']} tokens read, {settings['new_tokens']} written "
-        f"(the memory gave up to {bandwidth / GB:.1f} GB/s)"
+        f"\nDecoding one text: {settings['prompt_tokens']} tokens read, "
+        f"{settings['new_tokens']} written (the memory gave up to {bandwidth / GB:.1f} GB/s)"
     )
     medians, before, rows = decode_speeds(results), None, []
     for name, runs in results["decode"].items():
-        contestant, speed = results["contestants"][name], medians[name]
+        peer, speed = results["peers"][name], medians[name]
         written = runs[0]["steps"] + 1
-        rate = speed * step_bytes(contestant, settings["prompt_tokens"] + written / 2)
+        rate = speed * step_bytes(peer, settings["prompt_tokens"] + written / 2)
         rows.append(
             (
                 name if written == settings["new_tokens"] else f"{name} ({written} written)",
                 spread(speeds(runs)),
                 f"{rate / GB:.1f}",
                 f"{rate / bandwidth:.0%}",
-                ratio(speed, before) if contestant["rung"] else "",
+                ratio(speed, before) if peer["rung"] else "",
                 ratio(speed, medians.get(BOOK)),
                 ratio(speed, medians.get(TRANSFORMERS)),
                 ratio(speed, medians.get(same_weights(results, name))),
             )
         )
-        before = speed if contestant["rung"] else before
+        before = speed if peer["rung"] else before
     titles = (
         "",
         "tokens/s",
@@ -101,11 +109,11 @@ def print_decode(results: dict) -> None:
         "x transformers",
         "x llama.cpp",
     )
-    print_table(titles, rows)
+    print_filled(titles, rows)
 
 
 def print_prefill(results: dict) -> None:
-    """Seconds to read a long prompt, and what decoding after it keeps of its speed."""
+    """Print the seconds to read a long prompt, and the speed that decoding keeps after it."""
     settings, found = results["settings"], results["prefill"]
     print(f"\nReading a prompt of {settings['context']:,} tokens, up to the first new one")
     seconds = {
@@ -122,10 +130,11 @@ def print_prefill(results: dict) -> None:
         )
         for name, values in seconds.items()
     ]
-    print_table(("", "s", "/ transformers", "/ book", "/ llama.cpp"), rows)
+    print_filled(("", "s", "/ transformers", "/ book", "/ llama.cpp"), rows)
 
     print(
-        f"\nDecoding after these {settings['context']:,} tokens, and after {settings['prompt_tokens']}"
+        f"\nDecoding after these {settings['context']:,} tokens, "
+        f"and after {settings['prompt_tokens']}"
     )
     after = {name: speeds([pair["long"] for pair in pairs]) for name, pairs in found.items()}
     medians = {name: median(values) for name, values in after.items()}
@@ -135,7 +144,7 @@ def print_prefill(results: dict) -> None:
         kept = median(late / early for late, early in zip(after[name], start, strict=True))
         written = pairs[0]["long"]["steps"] / 2
         short, long = (
-            step_bytes(results["contestants"][name], settings[length] + written)
+            step_bytes(results["peers"][name], settings[length] + written)
             for length in ("prompt_tokens", "context")
         )
         rows.append(
@@ -162,14 +171,15 @@ def print_prefill(results: dict) -> None:
         "x transformers",
         "x llama.cpp",
     )
-    print_table(titles, rows)
+    print_filled(titles, rows)
 
 
 def print_batch(results: dict) -> None:
-    """Several samples of one prompt."""
+    """Print the speed of several samples of one prompt."""
     settings = results["settings"]
     print(
-        f"\n{settings['batch']} samples of one prompt of {settings['prompt_tokens']} tokens, all samples together"
+        f"\n{settings['batch']} samples of one prompt of {settings['prompt_tokens']} tokens, "
+        "all samples together"
     )
     medians = {name: median(speeds(runs)) for name, runs in results["batch"].items()}
     alone = next(
@@ -177,7 +187,7 @@ def print_batch(results: dict) -> None:
     )
     rows = []
     for name, runs in results["batch"].items():
-        turns = settings["batch"] / runs[0]["rows"]  # how often it has to be run for all samples
+        turns = settings["batch"] / runs[0]["rows"]  # runs that all samples take
         rows.append(
             (
                 name,
@@ -188,14 +198,14 @@ def print_batch(results: dict) -> None:
                 ratio(medians[name], medians.get(TRANSFORMERS)),
             )
         )
-    print_table(
+    print_filled(
         ("", "tokens/s", "s with the prompt", "x one by one", "x bare linears", "x transformers"),
         rows,
     )
 
 
 def print_load(results: dict) -> None:
-    """From the file to the first token."""
+    """Print the seconds from the file to the first token."""
     print("\nFrom a checkpoint in the page cache to the first token, in a fresh process")
     times = {name: median(run["load"] for run in runs) for name, runs in results["load"].items()}
     rows = [
@@ -207,17 +217,17 @@ def print_load(results: dict) -> None:
         )
         for name, runs in results["load"].items()
     ]
-    print_table(("", "s", "with imports, s", "/ transformers"), rows)
+    print_filled(("", "s", "with imports, s", "/ transformers"), rows)
 
 
 def print_growth(results: dict) -> None:
-    """What a token costs as the text grows."""
+    """Print the time per token as the text grows."""
     for name, rounds in results["growth"].items():
         print(f"\nThe cost of a token as the text grows: {name}")
-        contestant, rows = results["contestants"][name], []
+        peer, rows = results["peers"][name], []
         for length in rounds[0]:
             seconds = [grown[length]["seconds"] for grown in rounds]
-            read = step_bytes(contestant, int(length))
+            read = step_bytes(peer, int(length))
             used, held = (rounds[0][length][key] for key in ("bytes_used", "bytes_held"))
             rows.append(
                 (
@@ -229,8 +239,15 @@ def print_growth(results: dict) -> None:
                     f"{held / MB:,.1f}",
                 )
             )
-        titles = ("context", "ms a token", "GB read", "ms a GB", "cache used, MB", "cache held, MB")
-        print_table(titles, rows)
+        titles = (
+            "context",
+            "ms per token",
+            "GB read",
+            "ms per GB",
+            "cache used, MB",
+            "cache held, MB",
+        )
+        print_filled(titles, rows)
 
 
 PRINTERS = {
@@ -243,11 +260,9 @@ PRINTERS = {
 
 
 def draw_decode(results: dict) -> Figure:
-    """Tokens a second of every contestant, and for each the limit that its bytes and the memory's
-    speed set.
-    """
+    """Draw every peer's tokens per second, with the limit that its bytes and the memory set."""
     settings, medians = results["settings"], decode_speeds(results)
-    names, kinds = list(medians), results["contestants"]
+    names, kinds = list(medians), results["peers"]
     limits = [
         results["bandwidth"]
         / step_bytes(kinds[name], settings["prompt_tokens"] + settings["new_tokens"] / 2)
@@ -263,12 +278,12 @@ def draw_decode(results: dict) -> Figure:
     )
     figure.set_size_inches(7, 1.4 + 0.3 * len(names))
     colours = [
-        {"half": BLUE, "int8": GREEN, "int4": PINK}[kinds[name]["weights"]] for name in names
+        {"plain": BLUE, "int8": GREEN, "int4": PINK}[kinds[name]["weights"]] for name in names
     ]
     hatches = ["" if kinds[name]["rung"] else "//" for name in names]
     bars = axes.barh(names, list(medians.values()), color=colours, hatch=hatches, edgecolor="white")
     bits = [
-        {"half": "", "int8": " (8 bits)", "int4": " (4 bits)"}[kinds[name]["weights"]]
+        {"plain": "", "int8": " (8 bits)", "int4": " (4 bits)"}[kinds[name]["weights"]]
         for name in names
     ]
     speed_labels = [
@@ -298,5 +313,5 @@ def draw_decode(results: dict) -> Figure:
         for (name, speed), limit in zip(medians.items(), limits, strict=True)
     ]
     return describe(
-        figure, f"Bars, tokens a second of one text, with the memory's limit: {'; '.join(parts)}."
+        figure, f"Bars, tokens per second of one text, with the memory's limit: {'; '.join(parts)}."
     )

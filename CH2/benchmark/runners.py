@@ -1,46 +1,44 @@
-"""What the benchmark runs and times: the rungs of the speed ladder, and what they are measured
-against.
+"""Runs and their times: the rungs of the speed ladder, and what they are measured against.
 
-- all that is timed is a *run*: a prompt is read, then tokens are written one by one; the clock is
-  read as each is known
-- the time to the first token is the prompt's (prefill), the time of the others is decoding's
-- a GPU is waited for before the clock is read
+- in a *run* a prompt is read, then tokens are written one by one; the clock is read as each token
+  becomes known
+- the time to the first token is that of reading the prompt (prefill), the time of the others that
+  of decoding
+- a GPU has finished before the clock is read
 """
 
 import functools
 import random
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, models
 from torch import nn
 
-from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, save_qwen3
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
 from CH2.benchmark.processes import Setting
+from CH2.benchmark.random_models import random_model
 from CH2.cache_budget import cache_bytes_per_token
 from CH2.decoding import DecodingEngine, Prompt
 from CH2.packed_weights import weight_bytes
-from CH2.speed_ladder import Rung, find_rung, random_model
+from CH2.speed_ladder import find_rung
 
-# random checkpoints, made once
-FOLDER = Path(__file__).resolve().parents[2] / "build" / "benchmark"
-# written without a cache, which takes so long that nobody wants to wait for more
+# new tokens of a run without a cache, which is so slow that nobody wants to wait for more
 UNCACHED_TOKENS = 12
-BANDWIDTH_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}  # far more than any cache holds
+# size of the tensor that is read to measure the memory's speed, far more than a CPU's cache holds
+BANDWIDTH_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
 
 
 class Runner(Protocol):
-    """A model that a contestant opened.
+    """A model that a peer opened.
 
     Attributes:
-        device: where it runs.
-        config: its shape.
+        device: where it runs, "cpu" or "cuda".
+        config: the model's shape.
         weight_bytes: bytes of weights that one step of decoding reads.
-        cache_bytes: bytes of keys and values for one token of context; 0 if there is no cache.
+        cache_bytes: bytes of keys and values per token of context; 0 if there is no cache.
     """
 
     device: str
@@ -49,8 +47,13 @@ class Runner(Protocol):
     cache_bytes: int
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
-        """Continue `rows` copies of a prompt greedily; `tick` when ready to begin, and after each
-        token of all rows.
+        """Continue `rows` copies of a prompt greedily.
+
+        Args:
+            prompt: token ids.
+            new_tokens: per row.
+            rows: number of copies.
+            tick: called when all is ready to begin, and after each token of all rows.
         """
 
 
@@ -82,8 +85,10 @@ def measure_run(runner: Runner, prompt_tokens: int, new_tokens: int, rows: int =
 
 
 def measure_lengths(runner: Runner, short: int, long: int, new_tokens: int) -> dict:
-    """A run after a short prompt and one after a long prompt, one right after the other so that
-    they compare.
+    """Time a run with a short prompt and right after it one with a long prompt.
+
+    Returns:
+        Two results of `measure_run`: `short` and `long`.
     """
     return {
         length: measure_run(runner, size, new_tokens)
@@ -92,38 +97,38 @@ def measure_lengths(runner: Runner, short: int, long: int, new_tokens: int) -> d
 
 
 def bytes_of(runner: Runner) -> dict:
-    """What one step reads: `weight_bytes`, and `cache_bytes` for each token of context."""
+    """Return what one step reads: `weight_bytes`, and `cache_bytes` per token of context."""
     return {"weight_bytes": runner.weight_bytes, "cache_bytes": runner.cache_bytes}
 
 
 def synchronise(device: str) -> None:
-    """Wait until a GPU has done all it was given."""
+    """Wait until a GPU has done all that it was given."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
 
 
 def random_prompt(vocab_size: int, length: int) -> list[int]:
-    """The same ids for all contestants."""
+    """Draw token ids, the same ones at each call."""
     return random.Random(0).choices(range(vocab_size), k=length)
 
 
 def plain_weight_bytes(setting: Setting) -> int:
-    """Bytes of weights that one step of an unquantised model reads, counted without making them."""
+    """Count the bytes of weights that one step of a plain model reads, without making them."""
     return weight_bytes(random_model(setting.shape, getattr(torch, setting.dtype), "meta"))
 
 
 @functools.cache
 def plain_model(setting: Setting) -> Qwen3Model:
-    """The random model that all rungs of one process start from."""
+    """Make the random model that all rungs start from, once per process."""
     return random_model(setting.shape, getattr(torch, setting.dtype), setting.device)
 
 
 class LadderRunner:
-    """A rung of the ladder.
+    """A runner for one rung of the ladder.
 
     Args:
         name: of the rung.
-        setting: shape, dtype, device.
+        setting: the shape, dtype and device are used.
     """
 
     def __init__(self, name: str, setting: Setting):
@@ -133,18 +138,13 @@ class LadderRunner:
         self.config = self.model.config
         self.weight_bytes = weight_bytes(self.model)
         itemsize = plain_model(setting).embed_tokens.weight.element_size()
-        self.cache_bytes = (
-            cache_bytes_per_token(self.config, itemsize) if uses_cache(self.rung) else 0
-        )
+        per_token = cache_bytes_per_token(self.config, itemsize)
+        self.cache_bytes = per_token if self.rung.use_cache else 0
         self.texts: dict[int, tuple[DecodingEngine, Prompt]] = {}
 
-    def engine(self, share_prompts: bool) -> DecodingEngine:
-        """A new engine of this rung, whose rows share their prompt or not."""
-        return DecodingEngine(self.model, share_prompts=share_prompts, **self.rung.engine)
-
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
-        """As in `Runner`; the rows share one reading of the prompt."""
-        engine = self.engine(share_prompts=rows > 1)
+        """Do a run as `Runner.run`; the rows share one reading of the prompt."""
+        engine = self.rung.start(self.model, share_prompts=rows > 1)
         tick()
         [read] = engine.add_prompts([prompt])
         for _ in range(rows):
@@ -154,9 +154,9 @@ class LadderRunner:
             tick()
 
     def text(self, length: int) -> tuple[DecodingEngine, Prompt]:
-        """An engine that has read a prompt of this length, once."""
+        """Return an engine that has read a prompt of this length, once; it may be continued."""
         if length not in self.texts:
-            engine = self.engine(share_prompts=True)  # it is continued many times
+            engine = self.rung.start(self.model)
             [prompt] = engine.add_prompts([random_prompt(self.config.vocab_size, length)])
             self.texts[length] = engine, prompt
         return self.texts[length]
@@ -165,10 +165,10 @@ class LadderRunner:
 def measure_growth(
     runner: LadderRunner, lengths: Sequence[int], new_tokens: int
 ) -> dict[int, dict]:
-    """Continue prompts of many lengths, each read only once however often this is asked.
+    """Time decoding after prompts of many lengths; each prompt is read at the first call only.
 
     Returns:
-        For each length: `seconds` a token, `bytes_used` by keys and values, `bytes_held` by their
+        For each length: `seconds` per token, `bytes_used` by keys and values, `bytes_held` by their
             buffers.
     """
     grown = {}
@@ -188,17 +188,13 @@ def measure_growth(
     return grown
 
 
-def uses_cache(rung: Rung) -> bool:
-    """Whether the rung keeps keys and values, or reads its text again for every token."""
-    return rung.engine.get("use_cache", True)
-
-
 class BareLinears:
-    """All matrices of the model and nothing between them: what `torch.nn.functional.linear` alone
-    would reach.
+    """A runner that multiplies by all matrices of the model and does nothing between them.
+
+    Its speed is what `torch.nn.functional.linear` alone would reach.
 
     Args:
-        setting: shape, dtype, device.
+        setting: the shape, dtype and device are used.
     """
 
     cache_bytes = 0
@@ -212,7 +208,7 @@ class BareLinears:
         self.weight_bytes = sum(matrix.nbytes for matrix in self.matrices)
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
-        """As in `Runner`, but what comes out is no text."""
+        """Do a run as `Runner.run`, but without making a text."""
         first = self.matrices[0]
         widest = max(matrix.shape[1] for matrix in self.matrices)
         x = torch.ones(rows, widest, dtype=first.dtype, device=first.device)
@@ -224,10 +220,10 @@ class BareLinears:
 
 
 class MemoryReader:
-    """How fast the memory can be read.
+    """A large tensor in the memory whose speed is measured.
 
     Args:
-        setting: the device, and how many threads read.
+        setting: the device is used.
     """
 
     def __init__(self, setting: Setting):
@@ -236,8 +232,9 @@ class MemoryReader:
         self.numbers = torch.ones(size // 4, dtype=torch.float32, device=self.device)
 
     def ways(self) -> list[tuple[Callable[[], object], int]]:
-        """What can be done as fast as the memory allows, and the bytes that it moves: a sum; a copy
-        on a GPU.
+        """Return operations as fast as the memory, each with the bytes that it moves.
+
+        On a CPU it is a sum, on a GPU also a copy.
         """
         summing = self.numbers.sum, self.numbers.nbytes
         if self.device == "cpu":
@@ -247,7 +244,7 @@ class MemoryReader:
 
 
 def measure_bandwidth(reader: MemoryReader, repeats: int = 5) -> float:
-    """Bytes a second, the best of several times through one large tensor."""
+    """Measure the memory's speed in bytes per second: the best of several passes."""
     best = 0.0
     for move, moved in reader.ways():
         move()
@@ -258,15 +255,3 @@ def measure_bandwidth(reader: MemoryReader, repeats: int = 5) -> float:
             synchronise(reader.device)
             best = max(best, moved / (time.perf_counter() - start))
     return best
-
-
-def random_checkpoint(setting: Setting) -> Path:
-    """A folder with random weights of the shape, as `load_qwen3` and `transformers` open it; made
-    once and kept.
-    """
-    folder = FOLDER / f"{setting.shape}-{setting.dtype}"
-    done = folder / "tokenizer.json"  # written last
-    if not done.is_file():
-        save_qwen3(random_model(setting.shape, getattr(torch, setting.dtype), "cpu"), folder)
-        Tokenizer(models.BPE({"a": 0}, [])).save(str(done))
-    return folder

@@ -73,7 +73,7 @@ class Progress:
             f"{tokens / (self._looked - self._started):,.0f} tokens/s",
         ]
         if self._batching is not None and self._batching.rows_busy:
-            shown.append(f"{self._batching.rows_busy} of {self._batching.max_rows} rows busy")
+            shown.append(f"{self._batching.rows_busy} of {self._batching.max_concurrent} rows busy")
         self._bar.set_postfix_str(", ".join(shown), refresh=False)
         self._bar.update(self._finished - self._bar.n)
         self._bar.refresh()

@@ -130,7 +130,7 @@ class ModelWriter:
             raise ValueError(f"max_new_tokens is {max_new_tokens}: expected at least 1")
         self.batching = ContinuousBatching(
             model,
-            max_rows=max_concurrent,
+            max_concurrent=max_concurrent,
             sampler=sampler,
             stop_ids=tokenizer.stop_ids,
             max_cache_bytes=max_cache_bytes,
@@ -193,14 +193,13 @@ class ModelWriter:
 
     def _text(self, task: Task) -> Text:
         """Decode what a task's row has generated so far; nothing, if its first step failed."""
-        row = task.begun
-        mean = sum(row.logprobs) / len(row.logprobs) if row.logprobs else None
+        logprobs = task.logprobs
         return Text(
             self.tokenizer.decode(task.prompt.ids),
-            self.tokenizer.decode(row.tokens),
-            len(row.logprobs),
-            mean,
-            row.finish_reason,
+            self.tokenizer.decode(task.tokens),
+            len(logprobs),
+            sum(logprobs) / len(logprobs) if logprobs else None,
+            None if task.row is None else task.row.finish_reason,
         )
 
 

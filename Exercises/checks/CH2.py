@@ -1,7 +1,6 @@
-"""What chapter 2's exercises are checked with: reference values worked out here, apart from the
-solutions.
+"""Checks of chapter 2's exercises, with reference values computed apart from the solutions.
 
-For each exercise a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
+Each exercise has a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
 """
 
 import cmath
@@ -31,10 +30,11 @@ def _ids(rng: Random, least: int, most: int, vocab: int = 20) -> list[int]:
 
 
 def _stream(result, at_each: Callable[[list], None] = lambda given: None) -> list:
-    """All that a generator hands out; `at_each` is shown, after each, what was handed out so far."""
+    """Run through a generator and return its items, calling `at_each(items so far)` after each."""
     if not hasattr(result, "__next__"):
         raise Mistake(
-            f"came back: {result!r}\nexpected:  a generator, which hands out its results with `yield`"
+            f"came back: {result!r}\n"
+            "expected:  a generator, which hands out its results with `yield`"
         )
     given = []
     for item in result:
@@ -44,7 +44,7 @@ def _stream(result, at_each: Callable[[list], None] = lambda given: None) -> lis
 
 
 def word_pieces(rng: Random) -> Iterator[Case]:
-    """The `tokenizers` library itself says which pieces there are."""
+    """Check against the pieces that the `tokenizers` library itself returns."""
     tokenizer, library = (
         load_qwen3("tiny")[1],
         Tokenizer.from_file(str(find_checkpoint("tiny") / "tokenizer.json")),
@@ -56,7 +56,7 @@ def word_pieces(rng: Random) -> Iterator[Case]:
 
 
 def rms_norm(rng: Random) -> Iterator[Case]:
-    """Number by number, in Python's floats."""
+    """Check against RMSNorm computed number by number in Python floats."""
 
     def reference(vector: list[float], weight: list[float], eps: float) -> list[float]:
         root = (sum(number**2 for number in vector) / len(vector) + eps) ** 0.5
@@ -75,7 +75,7 @@ def rms_norm(rng: Random) -> Iterator[Case]:
 
 
 def next_token_probabilities(rng: Random) -> Iterator[Case]:
-    """Exponentials of Python's floats, after the largest score was subtracted."""
+    """Check against exponentials in Python floats, after subtracting the largest score."""
 
     def reference(scores: list[float]) -> list[float]:
         odds = [math.exp(score - max(scores)) for score in scores]
@@ -91,9 +91,7 @@ def next_token_probabilities(rng: Random) -> Iterator[Case]:
 
 
 def input_for(rng: Random) -> Iterator[Case]:
-    """The device `meta`, which every machine has, stands for a GPU; and a GPU is one, where there
-    is one.
-    """
+    """Check on a GPU if there is one, and on the device `meta`, which every machine has."""
     for device in ("cpu", "meta", "cpu", "meta", *(["cuda"] if torch.cuda.is_available() else [])):
         model, ids = torch.nn.Linear(2, 3, device=device), _ids(rng, 2, 6)
         expected = torch.tensor([ids], device=next(model.parameters()).device)
@@ -101,7 +99,7 @@ def input_for(rng: Random) -> Iterator[Case]:
 
 
 def until_stop(rng: Random) -> Iterator[Case]:
-    """`takewhile`; and the stream notes how far it was read."""
+    """Check against `itertools.takewhile`; the stream records how far it was read."""
     fixed = [([5, 8, 2, 9], (1, 2)), ([2, 5], (2,)), ([5, 0, 7], (9,))]
     drawn = [(_ids(rng, 5, 15), (rng.randrange(20), 3)) for _ in range(4)]
     for tokens, stop_ids in fixed + drawn:
@@ -125,7 +123,8 @@ def _run_until_stop(
     def at_each(given: list[int]) -> None:
         if len(read) > len(given) and given == read[: len(given)]:
             raise Mistake(
-                f"when it handed out token {len(given)}, it had read {len(read)}: hand out each as it comes"
+                f"when it handed out token {len(given)}, it had read {len(read)}: "
+                "hand out each as it comes"
             )
 
     given = _stream(until_stop(noted(), stop_ids), at_each)
@@ -137,7 +136,7 @@ def _run_until_stop(
 
 
 class _ToyModel:
-    """A model whose next token follows from all tokens so far by a sum; it notes what it reads."""
+    """A model whose next token is a sum over all tokens so far; it records what it reads."""
 
     def __init__(self, vocab: int, factor: int):
         self.vocab, self.factor = vocab, factor
@@ -168,7 +167,7 @@ class _ToyModel:
     def answer(
         self, prompt: list[int], max_new_tokens: int, stop_ids: tuple[int, ...]
     ) -> list[int]:
-        """What greedy decoding should give."""
+        """Return the tokens that greedy decoding gives."""
         ids = list(prompt)
         while len(ids) < len(prompt) + max_new_tokens and self.next_token(ids) not in stop_ids:
             ids.append(self.next_token(ids))
@@ -176,9 +175,7 @@ class _ToyModel:
 
 
 def _toy_cases(rng: Random) -> Iterator[tuple[_ToyModel, list[int], int, tuple[int, ...]]]:
-    """Model, prompt, max_new_tokens and stop_ids: an answer that is cut, one that stops, one
-    without a token.
-    """
+    """Yield model, prompt, max_new_tokens, stop_ids: answers that are cut, stopped and empty."""
     for count in range(6):
         model, prompt = _ToyModel(rng.randint(11, 19), rng.randint(2, 9)), _ids(rng, 3, 6, vocab=11)
         whole = model.answer(prompt, 12, ())
@@ -187,9 +184,7 @@ def _toy_cases(rng: Random) -> Iterator[tuple[_ToyModel, list[int], int, tuple[i
 
 
 def generate_by_hand(rng: Random) -> Iterator[Case]:
-    """Toy models, whose answers are a sum away, and the shipped one with the repository's
-    `generate`.
-    """
+    """Check toy models by sums, and the shipped model against the repository's `generate`."""
     for model, prompt, most, stop_ids in _toy_cases(rng):
         yield Case(
             (model, torch.tensor([prompt]), most, stop_ids), model.answer(prompt, most, stop_ids)
@@ -205,7 +200,7 @@ def generate_by_hand(rng: Random) -> Iterator[Case]:
 
 
 def complete_characters(rng: Random) -> Iterator[Case]:
-    """Of all bytes so far, as many as can be read."""
+    """Check against the longest valid UTF-8 prefix of the bytes so far."""
     words = ["naïve 🙂", *("".join(rng.choices("abcéß漢字🙂🚀", k=8)) for _ in range(3))]
     cuts = [[b"caf", b"\xc3", b"\xa9!"], [b"a\xc3", b"\xa9b"], [b"plain ", b"text"]]
     cuts.append([bytes([byte]) for byte in words[0].encode()])
@@ -216,7 +211,7 @@ def complete_characters(rng: Random) -> Iterator[Case]:
 
 
 def _texts_due(pieces: list[bytes]) -> list[tuple[int, str]]:
-    """How many pieces must have arrived, and the text that is then complete and was not before."""
+    """Return, for each text, how many pieces complete it, and the text without what came before."""
     texts = [b"".join(pieces[:count]).decode(errors="ignore") for count in range(len(pieces) + 1)]
     return [
         (count, texts[count][len(texts[count - 1]) :])
@@ -244,14 +239,15 @@ def _run_complete_characters(complete_characters: Callable, pieces: list[bytes])
         needed, text = due[min(len(given), len(due)) - 1]
         if len(arrived) > needed and text == given[-1]:
             raise Mistake(
-                f"{text!r} was handed out after {len(arrived)} pieces, and could have been after {needed}"
+                f"{text!r} was handed out after {len(arrived)} pieces, "
+                f"and could have been after {needed}"
             )
 
     return _stream(complete_characters(noted()), at_each)
 
 
 def positions_read(rng: Random) -> Iterator[Case]:
-    """Added up step by step."""
+    """Check against a sum over the steps."""
     fixed = [(10, 3, False), (10, 3, True), (5, 1, False), (5, 1, True)]
     drawn = [
         (rng.randint(1, 50), rng.randint(2, 50), cached) for cached in (False, True, False, True)
@@ -262,7 +258,7 @@ def positions_read(rng: Random) -> Iterator[Case]:
 
 
 def tokens_per_second(rng: Random) -> Iterator[Case]:
-    """A clock that stands still except while a token is made."""
+    """Check with a clock that advances only while a token is made."""
     drawn = [
         [rng.uniform(0.5, 5.0), *(rng.uniform(0.05, 0.3) for _ in range(rng.randint(2, 7)))]
         for _ in range(3)
@@ -288,7 +284,7 @@ def _run_tokens_per_second(tokens_per_second: Callable, delays: list[float]) -> 
 
 
 def rotate(rng: Random) -> Iterator[Case]:
-    """Complex numbers: a rotation is a multiplication by exp(i * angle)."""
+    """Check against complex numbers: a rotation is a multiplication by exp(i * angle)."""
 
     def reference(x: list[float], position: int, theta: float) -> torch.Tensor:
         half = len(x) // 2
@@ -313,7 +309,7 @@ def rotate(rng: Random) -> Iterator[Case]:
 
 
 def attend(rng: Random) -> Iterator[Case]:
-    """PyTorch's own attention; and averages by hand, where all scores are equal."""
+    """Check against PyTorch's attention, and against averages where all scores are equal."""
     values = torch.tensor([[[3.0], [5.0], [10.0]]])
     averages = torch.tensor([[[3.0], [4.0], [6.0]]])
     yield Case(
@@ -335,7 +331,7 @@ def attend(rng: Random) -> Iterator[Case]:
 
 
 def append_to_buffer(rng: Random) -> Iterator[Case]:
-    """Capacities by logarithms, contents by concatenation."""
+    """Check capacities against logarithms, and contents against concatenation."""
     fixed = [(4, 3, 1), (4, 3, 2), (4, 3, 6), (2, 0, 1), (4, 4, 1)]
     drawn = [(capacity, rng.randint(0, capacity), rng.randint(1, 9)) for capacity in (1, 4, 8)]
     for capacity, length, count in fixed + drawn:
@@ -348,7 +344,7 @@ def append_to_buffer(rng: Random) -> Iterator[Case]:
             "written in place": doublings == 0,
             "keys": torch.cat((buffer[:, :length], new), dim=1),
         }
-        shown = f"append_to_buffer(buffer of capacity {capacity}, length={length}, new of {count} tokens)"
+        shown = f"append_to_buffer(buffer of capacity {capacity}, {length=}, new of {count} tokens)"
         yield Case((buffer, length, new), expected, run=_run_append_to_buffer, shown=shown)
 
 
@@ -370,12 +366,10 @@ def _run_append_to_buffer(
 
 
 def stream_with_cache(rng: Random) -> Iterator[Case]:
-    """Toy models with a list for a cache, and the shipped one with a `KVCache` and the repository's
-    `generate`.
-    """
+    """Check toy models with a list as cache, and the shipped model against `generate`."""
     for model, prompt, most, stop_ids in _toy_cases(rng):
         expected = model.answer(prompt, most, stop_ids)
-        shown = f"list(stream_with_cache(model, cache, tensor([{prompt}]), {most}, stop_ids={stop_ids}))"
+        shown = f"list(stream_with_cache(model, cache, tensor([{prompt}]), {most}, {stop_ids=}))"
         arguments = (model, None, torch.tensor([prompt]), most, stop_ids)
         yield Case(arguments, expected, run=_run_stream_with_cache, shown=shown)
     model, tokenizer = load_qwen3("tiny")
@@ -383,7 +377,7 @@ def stream_with_cache(rng: Random) -> Iterator[Case]:
         [tokenizer.encode(f"What is {rng.randint(10, 99)} + {rng.randint(10, 99)}?")]
     )
     expected = list(generate(model, ids, 8, stop_ids=tokenizer.stop_ids))
-    shown = "list(stream_with_cache(model, KVCache(), input_ids, 8, tokenizer.stop_ids)) with the model tiny"
+    shown = "list(stream_with_cache(tiny, KVCache(), input_ids, 8, tokenizer.stop_ids))"
     run = lambda function, *arguments: _stream(function(*arguments))  # noqa: E731
     yield Case((model, KVCache(), ids, 8, tokenizer.stop_ids), expected, run=run, shown=shown)
 
@@ -397,7 +391,8 @@ def _run_stream_with_cache(
     def at_each(given: list[int]) -> None:
         if len(model.calls) > len(given):
             raise Mistake(
-                f"the model was called {len(model.calls)} times before token {len(given)} was handed out"
+                f"the model was called {len(model.calls)} times before token {len(given)} "
+                "was handed out"
             )
 
     given = _stream(stream_with_cache(model, [], input_ids, max_new_tokens, stop_ids), at_each)
@@ -417,7 +412,7 @@ def _run_stream_with_cache(
 
 
 def cache_bytes(rng: Random) -> Iterator[Case]:
-    """Tensors of the shapes of keys and values, without memory, say how large they are."""
+    """Check against the size of keys' and values' tensors on the device `meta`."""
     shapes = [(28, 16, 8, 128, 1024), (5, 6, 2, 32, 160)]
     for _ in range(4):
         kv_heads = rng.randint(1, 8)
@@ -436,13 +431,15 @@ def cache_bytes(rng: Random) -> Iterator[Case]:
         dtype = rng.choice([torch.bfloat16, torch.float32])
         keys = torch.empty(layers, kv_heads, tokens, head_dim, dtype=dtype, device="meta")
         arguments = (config, tokens, dtype.itemsize)
-        shown = f"cache_bytes(config, tokens={tokens}, bytes_per_number={dtype.itemsize}) with {layers} layers, "
-        shown += f"{heads} heads on {kv_heads} of size {head_dim}, width {width}"
+        shown = (
+            f"cache_bytes(config, {tokens=}, bytes_per_number={dtype.itemsize}) with {layers} "
+            f"layers, {heads} heads on {kv_heads} of size {head_dim}, width {width}"
+        )
         yield Case(arguments, 2 * keys.nbytes, shown=shown)
 
 
 def left_pad(rng: Random) -> Iterator[Case]:
-    """Token by token, in lists."""
+    """Check against lists that are padded token by token."""
     drawn = [
         ([_ids(rng, 1, 6) for _ in range(rng.randint(2, 4))], rng.randrange(20)) for _ in range(3)
     ]
@@ -468,7 +465,7 @@ def left_pad(rng: Random) -> Iterator[Case]:
 
 
 def merge_pairs(rng: Random) -> Iterator[Case]:
-    """The `tokenizers` library."""
+    """Check against the BPE model of the `tokenizers` library."""
     fixed = [
         ("there", [("h", "e"), ("t", "h"), ("r", "e"), ("t", "he")]),
         ("abc", [("b", "c"), ("a", "b")]),
@@ -488,7 +485,7 @@ def merge_pairs(rng: Random) -> Iterator[Case]:
 
 
 def _learned(rng: Random) -> list[tuple[str, str]]:
-    """Pairs in an order in which they can be learned: both parts are there before they are merged."""
+    """Return pairs in an order in which they can be learned: parts before the whole."""
     pieces, merges = list("abcd"), []
     for _ in range(8):
         pair = (rng.choice(pieces), rng.choice(pieces))

@@ -1,7 +1,6 @@
-r"""What chapter 3's exercises are checked with: reference values worked out here, apart from the
-solutions.
+"""Checks of chapter 3's exercises, with reference values computed apart from the solutions.
 
-For each exercise a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
+Each exercise has a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
 """
 
 import ast
@@ -15,13 +14,13 @@ from pathlib import Path
 from random import Random
 
 from CH3.math_verifier import grade_answer, same_answer
-from Exercises.cases import Case, Mistake, Where
+from Exercises.cases import Case, Mistake, Satisfies
 
 WORDS = ("apples", "of", "the", "so", "and", "left", "bags", "then")
 
 
 def fill_template(rng: Random) -> Iterator[Case]:
-    """Prompts put together from pieces, whose braces are doubled for the template only."""
+    """Check prompts that are joined from pieces; braces are doubled in the template only."""
     hand = [
         ("Question: {problem}\nAnswer:", "What is 1 + 1?", "Question: What is 1 + 1?\nAnswer:"),
         ("Use \\boxed{{}}: {problem}", "\\frac{1}{2} + 1?", "Use \\boxed{}: \\frac{1}{2} + 1?"),
@@ -47,7 +46,7 @@ def _doubled(text: str) -> str:
 
 
 def last_number(rng: Random) -> Iterator[Case]:
-    """Numbers set among words and punctuation here, so it is known which is the last."""
+    """Check texts in which known numbers stand among words and punctuation."""
     hand = [
         ("She has 3 bags and pays $1,234.50.", "1,234.50"),
         ("I do not know.", None),
@@ -79,7 +78,7 @@ def last_number(rng: Random) -> Iterator[Case]:
 
 
 def last_box(rng: Random) -> Iterator[Case]:
-    """Contents nested here, at random and by hand, then boxed."""
+    """Check texts with boxes around known contents, which are nested at random and by hand."""
     hand = [
         (
             r"First \boxed{3}, no: \boxed{\frac{1}{2}}, I mean \boxed{\fra",
@@ -104,7 +103,7 @@ def last_box(rng: Random) -> Iterator[Case]:
 
 
 def _nested(rng: Random, depth: int) -> str:
-    """Text in which braces nest so deep."""
+    """Return a text whose braces nest to this depth."""
     if depth == 0:
         return str(rng.randint(0, 99))
     return rng.choice(
@@ -113,7 +112,7 @@ def _nested(rng: Random, depth: int) -> str:
 
 
 def number_value(rng: Random) -> Iterator[Case]:
-    """Values chosen first, as integers over powers of ten, then written out."""
+    """Check numbers that are chosen as integers over powers of ten, then written out."""
     hand = [
         ("1,234.5", Fraction(12345, 10)),
         ("0.1", Fraction(1, 10)),
@@ -156,7 +155,7 @@ def number_value(rng: Random) -> Iterator[Case]:
 
 
 def mixed_number(rng: Random) -> Iterator[Case]:
-    """One fraction from the three integers, by the rule from school; then spelled in every way."""
+    """Check mixed numbers in every notation against the fraction of their three integers."""
     for text, value in (
         ("3 1/2", Fraction(7, 2)),
         ("5", Fraction(5)),
@@ -177,9 +176,7 @@ def mixed_number(rng: Random) -> Iterator[Case]:
 
 
 def calculate(rng: Random) -> Iterator[Case]:
-    """Python's grammar has the same priorities: its syntax tree, walked with fractions, nothing
-    executed.
-    """
+    """Check against Python's syntax tree, evaluated in fractions; nothing is executed."""
     fixed = (
         "1 + 2*3^2",
         "8 - 4 - 2",
@@ -224,7 +221,7 @@ def _refused(function: Callable, text: str) -> str:
 
 
 def _expression(rng: Random, operands: int) -> str:
-    """A random expression that divides by no zero; exponents are small and so is what they raise."""
+    """Return a random expression without division by zero and with small powers only."""
     while True:
         text = "".join(
             _term(rng) + rng.choice([" + ", "-", " * ", "/"]) for _ in range(operands - 1)
@@ -271,7 +268,7 @@ def _value_of_syntax_tree(text: str) -> Fraction:
 
 
 def same_fraction(rng: Random) -> Iterator[Case]:
-    """`Fraction` for what is a number; by hand for what is none."""
+    """Check against `Fraction` where both are numbers, and by hand where one is none."""
     for first, second, same in (
         ((1, 2), (-3, -6), True),
         ((1, -2), (-1, 2), True),
@@ -299,7 +296,7 @@ def same_fraction(rng: Random) -> Iterator[Case]:
 
 
 def same_function(rng: Random) -> Iterator[Case]:
-    """Polynomials with known roots, and their differences; multiplied out by hand."""
+    """Check polynomials with known roots, and their multiplied-out forms."""
     numbers = [Fraction(number) for number in (1, 2, 3)]
 
     def case(first, second, points, expected, formulas, note=""):
@@ -363,7 +360,7 @@ def same_function(rng: Random) -> Iterator[Case]:
 
 
 def same_interval(rng: Random) -> Iterator[Case]:
-    """By hand; and intervals drawn as four values, written out in two ways."""
+    """Check by hand, and with random intervals that are written in two ways."""
     for first, second, same in (
         ("[0.5, 2)", "[1/2,2)", True),
         (r"(-\infty, 0]", r"(-\infty, 0)", False),
@@ -410,7 +407,7 @@ def _interval(rng: Random, parts: list) -> str:
 
 
 def same_list(rng: Random) -> Iterator[Case]:
-    """By hand; and points drawn, then put in another order, all of them or the coordinates of one."""
+    """Check by hand, and with random points whose order, or coordinates' order, is changed."""
     for first, second, same in (
         ("(3, -1)", "(-1, 3)", False),
         ("(3, -1)", "(3,-1)", True),
@@ -442,11 +439,11 @@ def same_list(rng: Random) -> Iterator[Case]:
 
 
 def broken_rule(rng: Random) -> Iterator[Case]:
-    """Relations made to break one rule, or none; what comes back is tried on the relation itself."""
+    """Check relations that break one rule or none; what is returned is tried on the relation."""
 
     def case(same, answers, breaks, about):
         expected = (
-            Where("answers that break a rule", lambda got: _breaks(same, answers, got))
+            Satisfies("answers that break a rule", lambda got: _breaks(same, answers, got))
             if breaks
             else None
         )
@@ -498,7 +495,7 @@ def _breaks(same: Callable, answers: list[str], got: tuple) -> bool:
 
 
 class _Priced(int):
-    """An integer that does not let itself be raised to a power of more than a million bits."""
+    """An integer that refuses to be raised to a power of more than a million bits."""
 
     def __pow__(self, exponent: int, modulo: int | None = None) -> int:
         if modulo is None and (int(self).bit_length() - 1) * exponent > 10**6:
@@ -513,9 +510,7 @@ class _Priced(int):
 
 
 def bounded_power(rng: Random) -> Iterator[Case]:
-    """Small powers multiplied out and measured as text; of the large ones it is known that they
-    are.
-    """
+    """Check small powers by multiplication and length as text; large ones are known to be large."""
 
     def case(base, exponent, most, expected, shown=None):
         text = f"bounded_power({base}, {shown or exponent}, max_digits={most})"
@@ -558,12 +553,12 @@ def _always_different(answer: str, reference: str) -> bool:
 
 
 def _equal_floats(answer: str, reference: str) -> bool:
-    """Raises ValueError for what is no number."""
+    """Compare two numbers as floats; raises ValueError for other texts."""
     return abs(float(answer) - float(reference)) < 0.01
 
 
 def count_mistakes(rng: Random) -> Iterator[Case]:
-    """Counted by hand; and judges made to be wrong so many times."""
+    """Check counts by hand, and with judges that are wrong a known number of times."""
     pairs = [
         ("0.5", "1/2", True),
         ("7", "7", True),
@@ -591,9 +586,7 @@ def count_mistakes(rng: Random) -> Iterator[Case]:
 
 
 def find_mistake(rng: Random) -> Iterator[Case]:
-    """The truth about a pair is the repository's `grade_answer`; each bad judge is that one with a
-    fault.
-    """
+    """Check against `grade_answer`, which is the truth; each bad judge has one fault."""
     judges = _bad_judges()
     first = [("that compares strings", _equal_strings), ("without a fault", grade_answer)]
     for about, judge in (
@@ -601,7 +594,7 @@ def find_mistake(rng: Random) -> Iterator[Case]:
         *rng.sample(judges, len(judges)),
         ("without a fault", grade_answer),
     ):
-        wanted = Where(
+        wanted = Satisfies(
             "a pair that it gets wrong: (answer, reference, same in truth)",
             lambda got: len(got) == 3,
         )
@@ -672,7 +665,7 @@ def _bad_judges() -> list[tuple[str, Callable]]:
 
 
 def _decimal(text: str) -> float | None:
-    """A number or a fraction, not exactly; None for anything else."""
+    """Return a number or a fraction as a float, None for other texts."""
     try:
         return float(
             Fraction(re.sub(r"\\d?frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text).replace(" ", ""))
@@ -682,9 +675,7 @@ def _decimal(text: str) -> float | None:
 
 
 def wilson(rng: Random) -> Iterator[Case]:
-    """What the interval is: all shares that z deviations separate from the one seen; the ends by
-    bisection.
-    """
+    """Check against the definition: shares within z deviations of the one seen, by bisection."""
     fixed = [
         (8, 10, 1.96),
         (80, 100, 1.96),
@@ -718,7 +709,7 @@ def _end(inside: Callable[[float], bool], within: float, outside: float) -> floa
 
 
 def problems_needed(rng: Random) -> Iterator[Case]:
-    """The width squared is a quadratic equation in z²/n, which has a formula."""
+    """Check against the solution of the quadratic equation in z²/n for the squared width."""
     fixed = [
         (0.5, 0.1),
         (0.5, 0.05),
@@ -739,12 +730,12 @@ def problems_needed(rng: Random) -> Iterator[Case]:
 
 
 def _results(rng: Random, count: int, **fields: list) -> list[dict]:
-    """Results with a value drawn for each field."""
+    """Return results with a random value for each field."""
     return [{name: rng.choice(values) for name, values in fields.items()} for _ in range(count)]
 
 
 def accuracy_by_level(rng: Random) -> Iterator[Case]:
-    """Counted level by level over the whole list."""
+    """Check against counts of each level over the whole list."""
     hand = [
         {"level": level, "correct": correct}
         for level, correct in ((2, False), (1, True), (2, True), (10, True))
@@ -763,7 +754,7 @@ def accuracy_by_level(rng: Random) -> Iterator[Case]:
 
 
 def lengths_by_subject(rng: Random) -> Iterator[Case]:
-    """Totals and counts, for each subject and each verdict over the whole list."""
+    """Check against totals and counts of each subject and verdict over the whole list."""
     hand = [
         {"subject": subject, "correct": correct, "tokens": tokens}
         for subject, correct, tokens in (
@@ -793,7 +784,7 @@ def lengths_by_subject(rng: Random) -> Iterator[Case]:
 
 
 def compare_templates(rng: Random) -> Iterator[Case]:
-    """A model made to know certain prompts: how many of each template is decided here."""
+    """Check with a model that knows a known number of each template's prompts."""
     questions = [
         "What is \\frac{1}{2} + 1?",
         "What is 2 + 3?",
@@ -840,7 +831,7 @@ def _boxed_answer(written: str, reference: str) -> bool:
 
 
 def still_open(rng: Random) -> Iterator[Case]:
-    """Files written here and cut here."""
+    """Check with files that are written and cut at known places."""
     ids = ["a", "b", "c"]
     settings = _line({"settings": {"model": "tiny"}})
     text = _line({"unique_id": "b", "text": "on to a: 7"})
@@ -876,13 +867,11 @@ def _line(entry: dict) -> bytes:
 
 
 class _Killed(Exception):  # noqa: N818 (what befalls a program, no error of ours)
-    """Stands for the end of the program."""
+    """Exception that stands for the end of the program."""
 
 
 def resumed(rng: Random) -> Iterator[Case]:
-    """Killed after so many answers, the file cut by so many bytes: what is asked again follows from
-    these two.
-    """
+    """Check after a kill and a cut at known places, which say what is asked again."""
     for count, answered, cut in (
         (5, 3, 4),
         (3, 0, 0),
@@ -908,7 +897,7 @@ def resumed(rng: Random) -> Iterator[Case]:
 
 
 def _written(question: str) -> str:
-    """What the toy model writes: several lines, and not ASCII."""
+    """Return the toy model's text: several lines, not all ASCII."""
     return f"naïve:\n{question}\n\\boxed{{{len(question)}}}"
 
 
@@ -937,8 +926,10 @@ def _run_resumed(resumed: Callable, problems: list[dict], answered: int, cut: in
         except _Killed:
             rounds.append(list(asked))
         else:
-            expected = f"expected:  the exception that ask raises at question {answered + 1}, which should come through"
-            raise Mistake(f"came back: {got!r}, after {len(asked)} answers\n{expected}")
+            raise Mistake(
+                f"came back: {got!r}, after {len(asked)} answers\nexpected:  the exception that "
+                f"ask raises at question {answered + 1}, which should come through"
+            )
         content = path.read_bytes()[: -cut or None] if path.exists() else b""
         if content:
             path.write_bytes(content)
@@ -971,9 +962,7 @@ def _check_lines(path: Path, problems: list[dict]) -> None:
 
 
 def own_problems(rng: Random) -> Iterator[Case]:
-    """Written to a file, and read back by the repository's `load_problems`; the fields came before
-    the texts.
-    """
+    """Check a file against the repository's `load_problems`, with known fields."""
     hand = [
         ("Half of 48, plus 3?", "Half is 48/2 = <<48/2=24>>24.\n24 + 3 = <<24+3=27>>27.\n#### 27"),
         (

@@ -1,7 +1,6 @@
-"""What chapter 4's exercises are checked with: reference values worked out here, apart from the
-solutions.
+"""Checks of chapter 4's exercises, with reference values computed apart from the solutions.
 
-For each exercise a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
+Each exercise has a function of its name, `(rng) -> cases`. `rng` has a new seed at each run.
 """
 
 import itertools
@@ -34,7 +33,7 @@ def _softmax(scores: Iterable[float]) -> list[float]:
 
 
 def _nucleus(probabilities: list[float], p: float) -> set[int]:
-    """Ids from the likeliest down, until their sum reaches p."""
+    """Return the ids from the likeliest down, until their sum reaches p."""
     kept, mass = set(), 0.0
     for token in sorted(range(len(probabilities)), key=lambda token: -probabilities[token]):
         if mass < p:
@@ -49,7 +48,7 @@ def _hit(weights: Iterable[float], u: float) -> int:
 
 
 def least_sure_step(rng: Random) -> Iterator[Case]:
-    """Exponentials of Python's floats."""
+    """Check against exponentials in Python floats."""
     fixed = [
         [[1.0, -2.0], [7.0, 7.0], [4.0, 1.0]],
         [[0.0, 2.0, 0.0], [5.0, 1.0, 5.0]],
@@ -65,7 +64,7 @@ def least_sure_step(rng: Random) -> Iterator[Case]:
 
 
 def with_temperature(rng: Random) -> Iterator[Case]:
-    """Exponentials of Python's floats; for temperature 0, by hand."""
+    """Check against exponentials in Python floats; temperature 0 by hand."""
     odds = torch.tensor([0.0, math.log(3)])
     for degree, expected in ((1.0, [0.25, 0.75]), (0.5, [0.1, 0.9]), (0.0, [0.0, 1.0])):
         yield Case((odds, degree), torch.tensor(expected))
@@ -81,7 +80,7 @@ def with_temperature(rng: Random) -> Iterator[Case]:
 
 
 def keep_top_k(rng: Random) -> Iterator[Case]:
-    """Python's sort, which leaves equal ones in their order."""
+    """Check against Python's sort, which leaves equal ones in their order."""
     fixed = [
         ([[1.0, 3.0, 2.0, 2.0]], 2),
         ([[0.0, 5.0, -1.0], [9.0, 8.0, 7.0]], 1),
@@ -100,9 +99,7 @@ def keep_top_k(rng: Random) -> Iterator[Case]:
 
 
 def keep_nucleus(rng: Random) -> Iterator[Case]:
-    """Added up token by token in Python's floats; p lies in the middle between two sums, or is met
-    exactly.
-    """
+    """Check against sums in Python floats; p lies between two sums, or equals one."""
     three, quarters = torch.tensor([[0.09, 0.5, 0.41]]).log(), torch.zeros(1, 4)
     inf = math.inf
     yield Case((three, 0.9), three.masked_fill(torch.tensor([[True, False, False]]), -inf))
@@ -139,7 +136,7 @@ def keep_nucleus(rng: Random) -> Iterator[Case]:
 
 
 def draw_tokens(rng: Random) -> Iterator[Case]:
-    """Sums and a binary search by the standard library."""
+    """Check against cumulative sums and a binary search by the standard library."""
     fixed = [
         ([[0.5, 0.0, 0.25]] * 3, [0.0, 0.6, 0.7], "the line is 0.75 long"),
         ([[0.5, 0.25, 0.25]] * 4, [0.0, 0.5, 0.75, 0.49], ""),
@@ -167,9 +164,7 @@ def draw_tokens(rng: Random) -> Iterator[Case]:
 
 
 class _ToyModel:
-    """A model whose scores for the next token are waves that depend on the sum of the tokens so
-    far.
-    """
+    """A model whose next scores are waves that depend on the sum of the tokens so far."""
 
     def __init__(self, vocab: int, phase: int):
         self.vocab, self.phase = vocab, phase
@@ -185,7 +180,7 @@ class _ToyModel:
         return torch.tensor([[self.scores(ids[:end]) for end in range(1, len(ids) + 1)]])
 
     def sample(self, prompt, max_new_tokens, stop_ids, degree, p, seed) -> list[int]:
-        """What should be drawn, in Python's floats."""
+        """Return the tokens to be drawn, computed in Python floats."""
         ids, generator = list(prompt), torch.Generator().manual_seed(seed)
         for _ in range(max_new_tokens):
             probabilities = _softmax(score / degree for score in self.scores(ids))
@@ -202,9 +197,7 @@ class _ToyModel:
 
 
 def sample_text(rng: Random) -> Iterator[Case]:
-    """Toy models, followed in Python's floats, and the shipped one with the repository's `generate`
-    and filters.
-    """
+    """Check toy models in Python floats, and the shipped model against `generate`."""
     settings = [
         (1.0, 0.05, 5),
         (1.0, 0.9, 12),
@@ -243,7 +236,10 @@ def sample_text(rng: Random) -> Iterator[Case]:
             generator=repeated,
         )
     )
-    shown = f"sample_text(tiny, input_ids, 8, tokenizer.stop_ids, temperature=1.5, p=0.9, generator with seed {seed})"
+    shown = (
+        "sample_text(tiny, input_ids, 8, tokenizer.stop_ids, temperature=1.5, p=0.9, "
+        f"generator with seed {seed})"
+    )
     yield Case(
         (model, ids, 8, tokenizer.stop_ids, 1.5, 0.9, seed),
         expected,
@@ -258,15 +254,13 @@ def _run_sample_text(sample_text: Callable, *arguments) -> list[int]:
 
 
 def _toy_probabilities(tokens: list[int], phase: int, vocab: int = 6) -> list[float]:
-    """What could follow a row's tokens; the last token, which ends a row, becomes likelier with
-    each step.
-    """
+    """Return probabilities of a row's next token; the stop token, the last, grows likelier."""
     scores = [math.sin((sum(tokens) + phase) * (token + 2)) for token in range(vocab - 1)]
     return _softmax([*scores, 0.4 * len(tokens) - 1])
 
 
 def _alone(seed: int, phase: int, max_new_tokens: int, stop_id: int) -> list[int]:
-    """A row drawn without neighbours."""
+    """Draw one row without neighbours."""
     generator, tokens = torch.Generator().manual_seed(seed), []
     while len(tokens) < max_new_tokens:
         dart = torch.rand(1, generator=generator, dtype=torch.float64).item()
@@ -278,7 +272,7 @@ def _alone(seed: int, phase: int, max_new_tokens: int, stop_id: int) -> list[int
 
 
 def sample_batch(rng: Random) -> Iterator[Case]:
-    """Each row drawn alone; and `step` notes with how many rows it is called."""
+    """Check against rows drawn alone; `step` records how many rows each call has."""
     drawn = [([rng.getrandbits(31) for _ in range(rows)], rng.randint(8, 12)) for rows in (4, 6, 8)]
     for seeds, most in [
         ([7, 8, 7], 6),
@@ -314,13 +308,14 @@ def _run_sample_batch(
     running = [sum(number < count for count in steps) for number in range(max(steps))]
     if rows == alone and calls != running:
         raise Mistake(
-            f"the rows are right, but step was given {calls} rows at its calls\nexpected:  {running}, those running"
+            f"the rows are right, but step was given {calls} rows at its calls\n"
+            f"expected:  {running}, those running"
         )
     return rows
 
 
 def accuracy_by_prompt(rng: Random) -> Iterator[Case]:
-    """A model that finds its texts in a list, in which it is noted which of them are right."""
+    """Check with a model that looks up its texts in a list whose verdicts are known."""
     problems = [
         {"problem": "12 + 30?", "answer": "42"},
         {"problem": "1 - 0.5?", "answer": r"\frac{1}{2}"},
@@ -346,9 +341,7 @@ def accuracy_by_prompt(rng: Random) -> Iterator[Case]:
 
 
 def _solution(rng: Random, a: int, b: int) -> tuple[str, bool]:
-    """A text whose answer is a/b in one of several notations, or is not, or which has none; and
-    whether it is right.
-    """
+    """Return a text with or without the answer a/b, in a random notation, and its verdict."""
     right = [
         rf"\boxed{{{a}/{b}}}",
         rf"So it is \boxed{{\frac{{{2 * a}}}{{{2 * b}}}}}.",
@@ -394,7 +387,7 @@ def _run_accuracy_by_prompt(
 
 
 def steps_or_luck(rng: Random) -> Iterator[Case]:
-    """All sequences of tosses, one by one."""
+    """Check against an enumeration of all sequences of tosses."""
     hand = ([True, False, False, False, True], [True, True, True, True, False])
     alike = ([True, False], [True, False])
     worse = ([True, True, False], [False, False, True])
@@ -412,7 +405,7 @@ def steps_or_luck(rng: Random) -> Iterator[Case]:
 
 
 def majority(rng: Random) -> Iterator[Case]:
-    """`Counter`, which lists equally frequent ones in the order of their first appearance."""
+    """Check against `Counter`, which lists equal counts in order of first appearance."""
     yield Case((["5", None, "6", "6", None, None],), "6")
     yield Case((["9", "10", "9", "10"],), "9", note="a tie")
     yield Case(([None, None],), None, note="nobody votes")
@@ -422,7 +415,7 @@ def majority(rng: Random) -> Iterator[Case]:
 
 
 def group_by_meaning(rng: Random) -> Iterator[Case]:
-    """Counted by value, a fraction, as a key; for words without case, by hand."""
+    """Check against counts by value as a fraction; words that differ in case by hand."""
 
     def same_number(one: str, other: str) -> bool:
         return Fraction(one) == Fraction(other)
@@ -448,7 +441,7 @@ def group_by_meaning(rng: Random) -> Iterator[Case]:
 
 
 def mean_logprob(rng: Random) -> Iterator[Case]:
-    """Python's logarithms."""
+    """Check against logarithms in Python floats."""
     yield Case((torch.tensor([[0.5, 0.5], [0.125, 0.875]]).log(), [0, 0]), math.log(0.25))
     yield Case(
         (torch.tensor([[0.0, 300.0], [0.0, 0.0]]), [0, 1]),
@@ -466,7 +459,7 @@ def _samples(rng: Random, count: int) -> list[tuple[str, float]]:
 
 
 def break_tie(rng: Random) -> Iterator[Case]:
-    """By hand, and by votes first and the mean of the log-probabilities, in fractions, second."""
+    """Check by hand, and against votes first and mean log-probability, in fractions, second."""
     yield Case(([("4", -0.1), ("5", -1.0), ("4", -3.0), ("5", -1.0), ("6", -0.01)],), "5")
     yield Case(([("8", -0.05), ("7", -2.0), ("7", -2.5)],), "7", note="no tie")
     yield Case(([("2", -0.9), ("3", -0.4)],), "3", note="one vote each")
@@ -485,7 +478,7 @@ def break_tie(rng: Random) -> Iterator[Case]:
 
 
 def weighted_vote(rng: Random) -> Iterator[Case]:
-    """By hand, and by exponentials for one answer after the other."""
+    """Check by hand, and against exponentials summed answer by answer."""
     one, other = 2 * math.exp(-2), math.exp(-0.1)
     yield Case(([("4", -2.0), ("4", -2.0), ("5", -0.1)],), ("5", other / (one + other)))
     one, other = 3 * math.exp(-0.7), math.exp(-0.3)
@@ -504,9 +497,7 @@ def weighted_vote(rng: Random) -> Iterator[Case]:
 
 
 def replayed_votes(rng: Random) -> Iterator[Case]:
-    """`Counter` on the first samples, which lists equally frequent ones in the order of their first
-    appearance.
-    """
+    """Check against `Counter` on the first samples; equal counts in order of first appearance."""
     one = ("7", [("8", 10), ("7", 30), ("7", 20), ("8", 10), ("8", 10)])
     other = ("3", [("3", 20), (None, 40), ("4", 20), ("3", 10), ("3", 10)])
     silent = ("3", [(None, 50), (None, 60), ("3", 20), ("3", 20), ("3", 10)])
@@ -531,7 +522,7 @@ def replayed_votes(rng: Random) -> Iterator[Case]:
 
 
 def pass_at_n(rng: Random) -> Iterator[Case]:
-    """All choices, one by one."""
+    """Check against an enumeration of all choices."""
     drawn = [(total, rng.randint(0, total), rng.randint(1, total)) for total in (6, 7, 8, 9, 10)]
     for total, correct, n in [(4, 2, 2), (3, 1, 2), (5, 0, 3), (5, 3, 3), (10, 1, 1), *drawn]:
         choices = list(itertools.combinations([True] * correct + [False] * (total - correct), n))
@@ -539,7 +530,7 @@ def pass_at_n(rng: Random) -> Iterator[Case]:
 
 
 def majority_accuracy(rng: Random) -> Iterator[Case]:
-    """All outcomes of all samples, one by one, in fractions."""
+    """Check against an enumeration of all outcomes, in fractions."""
     drawn = [(rng.randint(5, 95) / 100, rng.randint(2, 9)) for _ in range(4)]
     for q, n in [(0.6, 3), (0.6, 4), (0.3, 5), (0.7, 1), (1.0, 2), (0.0, 3), *drawn]:
         chance, total = Fraction(str(q)), Fraction(0)
@@ -551,9 +542,7 @@ def majority_accuracy(rng: Random) -> Iterator[Case]:
 
 
 def plurality_accuracy(rng: Random) -> Iterator[Case]:
-    """The multinomial distribution, in fractions: how many votes each answer has, not which sample
-    gave which.
-    """
+    """Check against the multinomial distribution of the votes per answer, in fractions."""
     fixed = [
         ([0.4, 0.6], 5),
         ([0.4, 0.2, 0.2, 0.2], 5),
@@ -578,7 +567,7 @@ def plurality_accuracy(rng: Random) -> Iterator[Case]:
 
 
 def right_per_thousand_tokens(rng: Random) -> Iterator[Case]:
-    """Problem by problem."""
+    """Check against totals that are added up problem by problem."""
     fixed = [
         ([True, False], [[100, 200], [300, 200]]),
         ([True, True], [[50], [950]]),
@@ -594,7 +583,7 @@ def right_per_thousand_tokens(rng: Random) -> Iterator[Case]:
 
 
 def frontier(rng: Random) -> Iterator[Case]:
-    """From the cheapest to the dearest, what is more accurate than all before."""
+    """Check against a pass from cheapest to dearest that keeps what beats all before."""
     hand = [
         ("vote of 5", 0.8, 500),
         ("greedy", 0.7, 100),
@@ -630,7 +619,7 @@ def frontier(rng: Random) -> Iterator[Case]:
 
 
 def is_decided(rng: Random) -> Iterator[Case]:
-    """All ways the samples left could go, new answers included: the leader wins each, with no tie."""
+    """Check against all ways to vote with the samples left, new answers included."""
     fixed = [
         ([2, 6], 3),
         ([3], 3),
@@ -654,7 +643,7 @@ def is_decided(rng: Random) -> Iterator[Case]:
 
 
 def leading_probability(rng: Random) -> Iterator[Case]:
-    """The area under the polynomial x**a * (1 - x)**b, multiplied out and integrated in fractions."""
+    """Check against the integral of x**a * (1 - x)**b, multiplied out in fractions."""
 
     def area(a: int, b: int, start: Fraction) -> Fraction:
         def term(power: int) -> Fraction:
@@ -669,9 +658,7 @@ def leading_probability(rng: Random) -> Iterator[Case]:
 
 
 def stop_early(rng: Random) -> Iterator[Case]:
-    """For each problem, the shortest beginning of its samples after which the rule stops, counted
-    by `Counter`.
-    """
+    """Check against the shortest prefix of samples after which the rule stops, by `Counter`."""
 
     def two_agree(votes: list[int], left: int) -> bool:
         return max(votes, default=0) == 2

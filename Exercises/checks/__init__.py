@@ -1,3 +1,1 @@
-"""What the exercises are checked with, one file a chapter; for each exercise a function of its
-name.
-"""
+"""Checks, one file per chapter: for each exercise a generator of cases, under its name."""

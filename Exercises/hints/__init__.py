@@ -1,1 +1,1 @@
-"""Up to three hints for each exercise, one file a chapter."""
+"""Hints, one file per chapter: up to three for each exercise, under its name."""

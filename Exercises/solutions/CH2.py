@@ -1,6 +1,4 @@
-"""Chapter 2, filled in. Look here after you tried; `python -m Exercises CH2 4 --solution` shows
-one.
-"""
+"""Solutions of chapter 2; `python -m Exercises CH2 4 --solution` shows one of them."""
 
 from collections.abc import Callable, Iterator
 
@@ -39,7 +37,8 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     Returns:
         `(..., dim)`.
 
-    >>> rms_norm(torch.tensor([3.0, 4.0]), torch.tensor([1.0, 10.0]), eps=0.0)  # the root is sqrt(12.5) = 3.5355
+    >>> x, weight = torch.tensor([3.0, 4.0]), torch.tensor([1.0, 10.0])
+    >>> rms_norm(x, weight, eps=0.0)  # the root is sqrt(12.5) = 3.5355
     tensor([ 0.8485, 11.3137])
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "1. A model from a folder"
@@ -60,7 +59,8 @@ def next_token_probabilities(logits: torch.Tensor) -> torch.Tensor:
     Returns:
         `(batch, vocab)`; each row sums to 1.
 
-    >>> next_token_probabilities(torch.tensor([[[5.0, 0.0], [0.0, 1.0986]]]))  # 1.0986 is log 3: odds of 1 to 3
+    >>> logits = torch.tensor([[[5.0, 0.0], [0.0, 1.0986]]])
+    >>> next_token_probabilities(logits)  # 1.0986 is log 3: odds of 1 to 3
     tensor([[0.2500, 0.7500]])
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "3. One forward pass"
@@ -83,7 +83,8 @@ def input_for(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
 
     >>> input_for(torch.nn.Linear(2, 2), [5, 6, 7])
     tensor([[5, 6, 7]])
-    >>> input_for(torch.nn.Linear(2, 2, device="meta"), [5, 6, 7]).device  # meta: shapes without memory
+    >>> elsewhere = torch.nn.Linear(2, 2, device="meta")  # meta: shapes without memory
+    >>> input_for(elsewhere, [5, 6, 7]).device
     device(type='meta')
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "3. One forward pass"
@@ -126,7 +127,7 @@ def generate_by_hand(
     Returns:
         The new tokens, without the prompt and without the stop token.
 
-    >>> counts_up = lambda ids: torch.nn.functional.one_hot(ids + 1, 10)  # after each token, the next number is best
+    >>> counts_up = lambda ids: torch.nn.functional.one_hot(ids + 1, 10)  # best: the next number
     >>> generate_by_hand(counts_up, torch.tensor([[3, 4]]), max_new_tokens=9, stop_ids=(8,))
     [5, 6, 7]
 
@@ -260,7 +261,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     Returns:
         `(heads, seq, head_dim)`.
 
-    >>> q, k = torch.zeros(2, 3, 1), torch.zeros(1, 3, 1)  # all scores equal: each query averages what it sees
+    >>> q, k = torch.zeros(2, 3, 1), torch.zeros(1, 3, 1)  # all scores equal: a query averages
     >>> attend(q, k, torch.tensor([[[3.0], [5.0], [10.0]]])).squeeze(-1)
     tensor([[3., 4., 6.],
             [3., 4., 6.]])

@@ -1,1 +1,1 @@
-"""The exercises, filled in: the same functions, one file a chapter."""
+"""Solutions, one file per chapter: the functions of the exercises, filled in."""

@@ -1,10 +1,9 @@
-"""Each component's demonstration runs from anywhere, explains itself, and draws its picture."""
+"""Each component's demonstration explains itself in plain text, and draws its picture."""
 
 import math
+import runpy
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib.image
@@ -24,62 +23,52 @@ COMPONENTS = [
     "QWEN3Tokenizer",
     "TinyQwen3",
 ]
-BAD_PLOTS = ["missing_folder/picture.png", "picture.docx", "picture"]
 
 
-@pytest.fixture(scope="module")
-def finished(
-    tmp_path_factory,
-) -> Iterator[Callable[[str, str], tuple[subprocess.CompletedProcess, Path]]]:
-    """`finished(component, plot)`: a run with that `--plot`, and its folder. Two run at a time,
-    from here on.
-    """
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """`run(component, plot)`: run a demonstration in this process, in an empty folder."""
 
-    def run(component: str, plot: str) -> tuple[subprocess.CompletedProcess, Path]:
-        folder = folders[component, plot]
-        command = [
-            sys.executable,
-            "-W",
-            "error",
-            str(APPENDIXES / component / "main.py"),
-            "--plot",
-            plot,
-        ]
-        return subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=120
-        ), folder
+    def run_main(component: str, plot: str):
+        script = str(APPENDIXES / component / "main.py")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [script, "--plot", plot])
+        try:
+            runpy.run_path(script, run_name="__main__")
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return code, capsys.readouterr()
 
-    runs = [(component, "tmp.png") for component in COMPONENTS] + [
-        ("RMSNorm", plot) for plot in BAD_PLOTS
-    ]
-    folders = {key: tmp_path_factory.mktemp("demonstration") for key in runs}
-    pool = ThreadPoolExecutor(2)
-    started = {key: pool.submit(run, *key) for key in runs}
-    yield lambda component, plot: started[component, plot].result()
-    pool.shutdown(cancel_futures=True)
+    return run_main
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_demonstration_prints_and_draws_from_any_folder(component, finished):
-    result, folder = finished(component, "tmp.png")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stderr == ""
-    assert len(result.stdout.splitlines()) > 10
-    assert result.stdout.isascii()
-    assert max(map(len, result.stdout.splitlines())) <= 100
-    height, width = matplotlib.image.imread(folder / "tmp.png").shape[:2]
+def test_demonstration_prints_and_draws(component, run, tmp_path):
+    code, printed = run(component, "tmp.png")
+    assert (code, printed.err) == (0, "")
+    lines = printed.out.splitlines()
+    assert len(lines) > 10 and printed.out.isascii()
+    assert max(map(len, lines)) <= 100
+    height, width = matplotlib.image.imread(tmp_path / "tmp.png").shape[:2]
     assert 600 <= width <= 1000
     assert 300 <= height <= 800
 
 
-@pytest.mark.parametrize("file", BAD_PLOTS)
-def test_bad_plot_path_is_refused_in_one_line(file, finished):
-    result, folder = finished("RMSNorm", file)
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1
-    assert file in result.stderr
-    assert list(folder.iterdir()) == []
+def test_demonstration_runs_as_a_program_in_any_folder(tmp_path):
+    command = [sys.executable, "-W", "error", str(APPENDIXES / "RMSNorm" / "main.py")]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) > 10
+
+
+@pytest.mark.parametrize("file", ["missing_folder/picture.png", "picture.docx", "picture"])
+def test_bad_plot_path_is_refused_in_one_line(file, run, tmp_path):
+    code, printed = run("RMSNorm", file)
+    assert (code, printed.out) == (2, "")
+    assert len(printed.err.splitlines()) == 1 and file in printed.err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("difference", [2e-5, math.nan])

@@ -5,37 +5,38 @@ how fast it is.
 import argparse
 import dataclasses
 import json
-import math
-import struct
 import sys
 from statistics import median
 from typing import ClassVar
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from Appendixes.QWEN3Model import load_qwen3
-from CH2 import benchmark
-from CH2.benchmark import loading as benchmark_loading
-from CH2.benchmark import peers as benchmark_peers
-from CH2.benchmark import processes as benchmark_workers
-from CH2.benchmark import report as benchmark_report
-from CH2.benchmark import runners as benchmark_runs
-from CH2.benchmark.gguf_file import gguf_name, write_gguf
-from CH2.benchmark.processes import Contestant, ContestantError, Contestants, Setting
+from Appendixes.QWEN3Model import Qwen3Config, load_qwen3
+from CH2.benchmark import __main__ as command_line
+from CH2.benchmark import loading, peers, processes, report, runners, tasks
+from CH2.benchmark.llama_cpp import write_gguf
+from CH2.benchmark.processes import Peer, PeerError, Setting, Workers
+from CH2.benchmark.random_models import (
+    SHAPES,
+    SPREAD,
+    random_checkpoint,
+    random_model,
+    shape_config,
+)
 from CH2.benchmark.runners import (
     BareLinears,
     LadderRunner,
+    bytes_of,
     measure_growth,
     measure_run,
     plain_model,
     plain_weight_bytes,
-    random_checkpoint,
 )
 from CH2.generation import generate
 from CH2.packed_weights import weight_bytes
-from CH2.speed_ladder import RUNGS, shape_config
+from CH2.speed_ladder import RUNGS
 
 TINY = Setting("tiny", "float32", "cpu", threads=1)
 EAGER = [rung.name for rung in RUNGS[: [rung.name for rung in RUNGS].index("compiled")]]
@@ -43,14 +44,12 @@ EAGER = [rung.name for rung in RUNGS[: [rung.name for rung in RUNGS].index("comp
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A random checkpoint of the tiny shape, where the benchmark will look for it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmark_runs, "FOLDER", tmp_path_factory.mktemp("benchmark"))
-        yield random_checkpoint(TINY)
+    """A random checkpoint of the tiny shape."""
+    return random_checkpoint(dataclasses.replace(TINY, folder=tmp_path_factory.mktemp("benchmark")))
 
 
 class InThisProcess:
-    """Stands in for `Contestants`: the same questions, without processes."""
+    """Stands in for `Workers`: the same calls, without processes."""
 
     def __init__(self, setting, memory_needed=0):
         self.setting, self.opened = setting, {}
@@ -61,13 +60,39 @@ class InThisProcess:
     def __exit__(self, *exception):
         pass
 
-    def ask(self, contestant, question, *arguments):
-        if contestant.name not in self.opened:
-            self.opened[contestant.name] = contestant.open(self.setting)
-        return question(self.opened[contestant.name], *arguments)
+    def call(self, peer, function, *arguments):
+        if peer not in self.opened:
+            self.opened[peer] = peer.open(*peer.arguments, self.setting)
+        return function(self.opened[peer], *arguments)
 
-    def is_open(self, contestant):
-        return contestant.name in self.opened
+    def is_open(self, peer):
+        return peer in self.opened
+
+
+# Random models
+
+
+def test_random_models_have_a_known_shape_the_same_weights_each_time_and_peaked_logits():
+    for dtype in (torch.float32, torch.bfloat16):
+        model, again = random_model("tiny", dtype), random_model("tiny", dtype)
+        assert model.config == shape_config("tiny")
+        assert {weight.dtype for weight in model.parameters()} == {dtype}
+        for name, weight in model.named_parameters():
+            assert torch.equal(weight, again.get_parameter(name)), name
+        ids = torch.randint(640, (4, 32), generator=torch.Generator().manual_seed(0))
+        assert model(ids).float().std().item() == pytest.approx(SPREAD, rel=0.1)
+    # as random models have them
+    assert all(shape_config(shape).tie_word_embeddings for shape in SHAPES)
+    with pytest.raises(ValueError, match="choose one of tiny"):
+        random_model("7B")
+
+
+def test_the_shipped_models_shape_is_read_when_it_is_asked_for(monkeypatch, tmp_path):
+    (tmp_path / "tiny").mkdir()
+    Qwen3Config(num_hidden_layers=3).to_json(tmp_path / "tiny" / "config.json")
+    monkeypatch.setattr("CH2.benchmark.random_models.CHAPTER_FOLDERS", [tmp_path])
+    assert shape_config("tiny").num_hidden_layers == 3
+    assert shape_config("0.6B") == Qwen3Config()
 
 
 # Processes
@@ -75,66 +100,81 @@ class InThisProcess:
 
 PEER = """
 import os
+import signal
 
-class Peer:
-    def __init__(self, setting):
-        self.setting = setting
+class Opened:
+    count = 0
 
-def threads(peer):
+    def __init__(self, name, setting):
+        Opened.count += 1
+        self.name, self.setting = name, setting
+
+def look(peer):
     import torch
-    return os.getpid(), peer.setting.shape, torch.get_num_threads()
+    return os.getpid(), Opened.count, peer.name, peer.setting.shape, torch.get_num_threads()
 
 def fail(peer):
     raise ValueError("no such tensor")
 
+class Odd(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+def fail_oddly(peer):
+    raise Odd(1, 2)
+
 def die(peer):
     os._exit(3)
+
+def run_an_unknown_instruction(peer):
+    os.kill(os.getpid(), signal.SIGILL)
 """
 
 
-def test_a_contestant_that_fails_or_dies_leaves_the_others_alone(tmp_path, monkeypatch):
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """A module with something to open and to call, which other processes can import."""
     (tmp_path / "peer_of_a_test.py").write_text(PEER)
     monkeypatch.syspath_prepend(tmp_path)
-    import peer_of_a_test as module
+    import peer_of_a_test
 
-    one, other = Contestant("one", "home", module.Peer), Contestant("other", "home", module.Peer)
-    with Contestants(TINY) as processes:
-        process, *rest = processes.ask(one, module.threads)
-        assert rest == ["tiny", 1]
-        with pytest.raises(ContestantError, match="ValueError: no such tensor"):
-            processes.ask(other, module.fail)
-        assert processes.ask(other, module.threads)[0] == process  # one home, one process
-        with pytest.raises(ContestantError, match="exit code 3"):
-            processes.ask(one, module.die)
-        assert processes.ask(one, module.threads)[0] != process
-    assert not processes._homes
+    return peer_of_a_test
 
 
-def test_when_memory_is_short_all_others_end_before_one_more_opens(monkeypatch):
-    closed = []
+def test_a_peer_that_fails_or_dies_leaves_the_others_alone(opened):
+    one = Peer("one", "package", opened.Opened, ("first",))
+    other = Peer("other", "package", opened.Opened, ("second",))
+    with Workers(TINY) as workers:
+        process, *rest = workers.call(one, opened.look)
+        assert rest == [1, "first", "tiny", 1]
+        for function, told in (
+            (opened.fail, "ValueError: no such tensor"),
+            (opened.fail_oddly, "Odd: 1 and 2"),  # which cannot be pickled
+        ):
+            with pytest.raises(PeerError, match=told):
+                workers.call(other, function)
+        # one package, one process, and each peer is opened once
+        assert workers.call(other, opened.look)[:3] == (process, 2, "second")
+        with pytest.raises(PeerError, match="its process ended with exit code 3"):
+            workers.call(one, opened.die)
+        assert not workers.is_open(one)
+        again, opened_again, *_ = workers.call(one, opened.look)
+        assert again != process and opened_again == 1
+        if sys.platform != "win32":
+            with pytest.raises(PeerError, match="its process ended with SIGILL"):
+                workers.call(one, opened.run_an_unknown_instruction)
+    assert not workers.is_open(other)
 
-    class Home:
-        def __init__(self, setting):
-            self.open = set()
 
-        def ask(self, contestant, question, arguments):
-            self.open.add(contestant.name)
-
-        def close(self):
-            closed.append(sorted(self.open))
-
-    monkeypatch.setattr(benchmark_workers, "_Home", Home)
-    free = [10, 10, 3]
-    monkeypatch.setattr(benchmark_workers, "free_memory", lambda: free.pop(0))
-    processes = Contestants(TINY, memory_needed=5)
-    contestants = [
-        Contestant(name, home, None)
-        for name, home in (("a", "x"), ("b", "y"), ("a", "x"), ("c", "x"))
-    ]
-    for contestant in contestants:
-        processes.ask(contestant, None)
-    assert sorted(closed) == [["a"], ["b"]]
-    assert not free
+def test_when_memory_is_short_all_others_end_before_one_more_opens(opened):
+    one, other = (Peer(name, name, opened.Opened, (name,)) for name in ("one", "other"))
+    with Workers(TINY, memory_needed=float("inf")) as workers:
+        process = workers.call(one, opened.look)[0]
+        assert workers.call(one, opened.look)[0] == process
+        workers.call(other, opened.look)
+        assert workers.is_open(other) and not workers.is_open(one)
+    if sys.platform == "linux":
+        assert 0 < processes.free_memory() < float("inf")
 
 
 # Runs
@@ -188,7 +228,7 @@ def test_growth_reads_each_prompt_once_and_counts_its_memory(monkeypatch):
     prefills = []
     monkeypatch.setattr(
         "CH2.decoding.DecodingEngine._prefill",
-        lambda engine, texts, real=benchmark_runs.DecodingEngine._prefill: (
+        lambda engine, texts, real=runners.DecodingEngine._prefill: (
             prefills.append(1) or real(engine, texts)
         ),
     )
@@ -205,19 +245,19 @@ def test_growth_reads_each_prompt_once_and_counts_its_memory(monkeypatch):
         assert found["seconds"] > 0
 
 
-def test_contestants_take_turns_and_the_first_round_does_not_count():
+def test_peers_take_turns_and_the_first_round_does_not_count():
     calls = []
 
     def job(name, broken_at=None):
         def measure(warming):
             calls.append((name, warming))
             if len([call for call in calls if call[0] == name]) == broken_at:
-                raise ContestantError("out of memory")
+                raise PeerError("out of memory")
             return len(calls)
 
         return measure
 
-    values, failed = benchmark.alternate(
+    values, failed = tasks.alternate(
         {"a": job("a"), "b": job("b", broken_at=2), "c": job("c")}, 2, "test"
     )
     assert calls == [
@@ -229,98 +269,94 @@ def test_contestants_take_turns_and_the_first_round_does_not_count():
     assert failed == {"b": "out of memory"}
 
 
-# Peers
+# Other packages
 
 
 def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_them(
     monkeypatch, capsys
 ):
-    monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name: name if name == "transformers" else None
-    )
-    assert [peer.name for peer in benchmark_peers.installed_peers()] == ["transformers"]
+    there = ("transformers", "llama_cpp")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in there else None)
+    assert [peer.name for peer in peers.installed_peers()] == ["transformers"]
     told = capsys.readouterr().err
-    assert "pip install llama-cpp-python" in told and "pip install reasoning-from-scratch" in told
+    assert "gguf not installed, llama.cpp is left out" in told
+    assert "pip install llama-cpp-python gguf" in told
+    assert "pip install reasoning-from-scratch" in told
     assert "pip install transformers" not in told
 
 
-@pytest.mark.parametrize("peer", benchmark_peers.PEERS, ids=lambda peer: peer.name)
-def test_every_installed_peer_makes_the_tokens_it_is_timed_for(peer, checkpoint):
-    pytest.importorskip(benchmark_peers.PACKAGES[peer.home][0])
-    setting = dataclasses.replace(TINY, dtype="bfloat16")
-    runner = peer.open(setting)
-    assert measure_run(runner, 5, 4)["steps"] == 3
-    half = plain_weight_bytes(setting)
-    bits = {"half": 16, "int8": 8.5, "int4": 4.5}[peer.weights]
-    assert 0.99 * half * bits / 16 <= runner.weight_bytes <= half * (bits / 16 + 0.1)
-    if peer.name == benchmark_peers.TRANSFORMERS:
-        assert measure_run(runner, 5, 4, rows=3)["rows"] == 3
+@pytest.fixture(scope="module")
+def workers(checkpoint):
+    """Processes for other packages: one that dies there does not end the tests."""
+    setting = dataclasses.replace(TINY, dtype="bfloat16", folder=checkpoint.parent)
+    with Workers(setting) as workers:
+        yield workers
 
 
-def test_a_gguf_file_holds_every_tensor_of_the_checkpoint(checkpoint, tmp_path):
-    path = tmp_path / "model.gguf"
-    write_gguf(checkpoint, path)
-    settings, tensors = read_gguf(path)
-    config = shape_config("tiny")
+@pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.name)
+def test_every_installed_peer_makes_the_tokens_it_is_timed_for(peer, workers):
+    if missing := peers.missing_modules(peer.package):
+        pytest.skip(f"{' and '.join(missing)} not installed")
+    try:
+        assert workers.call(peer, measure_run, 5, 4)["steps"] == 3
+    except PeerError as error:
+        if peer.package == "llama.cpp" and "SIGILL" in str(error):
+            pytest.skip(f"{peer.name} was built for another processor: {error}")
+        raise
+    plain = plain_weight_bytes(workers.setting)
+    bits = {"plain": 16, "int8": 8.5, "int4": 4.5}[peer.weights]
+    read = workers.call(peer, bytes_of)["weight_bytes"]
+    assert 0.99 * plain * bits / 16 <= read <= plain * (bits / 16 + 0.1)
+    if peer.name == peers.TRANSFORMERS:
+        assert workers.call(peer, measure_run, 5, 4, 3)["rows"] == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gguf_file_holds_every_tensor_of_the_checkpoint(dtype, checkpoint, tmp_path):
+    gguf = pytest.importorskip("gguf", reason="gguf is not installed")
+    source = tmp_path / "checkpoint"
+    source.mkdir()
+    (source / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
+    stored = load_file(checkpoint / "model.safetensors")
+    stored = {name: tensor.to(dtype) for name, tensor in stored.items()}
+    save_file(stored, source / "model.safetensors")
+    write_gguf(source, tmp_path / "model.gguf")
+
+    file, config = gguf.GGUFReader(tmp_path / "model.gguf"), shape_config("tiny")
+    settings = {name: field.contents() for name, field in file.fields.items()}
     assert settings["general.architecture"] == "qwen3"
-    assert settings["qwen3.block_count"] == config.num_hidden_layers
-    assert settings["qwen3.rope.freq_base"] == config.rope_theta
-    expected = {
-        gguf_name(name): tensor
-        for name, tensor in load_file(checkpoint / "model.safetensors").items()
-    }
-    assert tensors.keys() == expected.keys()
-    for name, tensor in expected.items():
-        assert torch.equal(tensors[name], tensor), name
-
-
-def read_gguf(path):
-    """Settings and float32 tensors of a GGUF file, read as its documentation describes it."""
-    data, at = path.read_bytes(), 0
-
-    def take(form):
-        nonlocal at
-        values = struct.unpack_from("<" + form, data, at)
-        at += struct.calcsize("<" + form)
-        return values if len(values) > 1 else values[0]
-
-    def text():
-        return take(f"{take('Q')}s").decode()
-
-    assert take("4s") == b"GGUF"
-    version, tensor_count, setting_count = take("IQQ")
-    assert version == 3
-    settings = {}
-    for _ in range(setting_count):
-        name = text()
-        settings[name] = {4: lambda: take("I"), 6: lambda: take("f"), 8: text}[take("I")]()
-    layout = {}
-    for _ in range(tensor_count):
-        name = text()
-        shape = [take("Q") for _ in range(take("I"))][::-1]
-        assert take("I") == 0  # float32
-        layout[name] = shape, take("Q")
-    start = math.ceil(at / settings["general.alignment"]) * settings["general.alignment"]
-    return settings, {
-        name: torch.frombuffer(
-            bytearray(data), dtype=torch.float32, count=math.prod(shape), offset=start + offset
-        )
-        .clone()
-        .view(shape)
-        for name, (shape, offset) in layout.items()
-    }
+    assert settings["tokenizer.ggml.model"] == "no_vocab"
+    for name, expected in {
+        "block_count": config.num_hidden_layers,
+        "context_length": config.max_position_embeddings,
+        "embedding_length": config.hidden_size,
+        "feed_forward_length": config.intermediate_size,
+        "attention.head_count": config.num_attention_heads,
+        "attention.head_count_kv": config.num_key_value_heads,
+        "attention.key_length": config.head_dim,
+        "attention.value_length": config.head_dim,
+        "attention.layer_norm_rms_epsilon": pytest.approx(config.rms_norm_eps),
+        "rope.freq_base": config.rope_theta,
+        "vocab_size": config.vocab_size,
+    }.items():
+        assert settings[f"qwen3.{name}"] == expected, name
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, config.num_hidden_layers)
+    written = {tensor.name: tensor for tensor in file.tensors}
+    assert len(written) == len(stored)
+    for name, tensor in stored.items():
+        data = torch.from_numpy(written[names.get_name(name, (".weight",))].data.copy())
+        if tensor.dim() == 1:  # llama.cpp wants vectors in float32
+            tensor = tensor.float()
+        assert torch.equal(data.view(tensor.dtype).view(tensor.shape), tensor), name
 
 
 def test_loading_gives_the_first_token_of_the_checkpoint(checkpoint, monkeypatch, capsys):
     model, _ = load_qwen3(checkpoint, device="cpu")
-    expected = next(generate(model, torch.tensor([benchmark_loading.PROMPT]), 1))
-    assert benchmark_loading.first_token_ours(str(checkpoint), "cpu")[1] == expected
-    assert (
-        benchmark_loading.first_token_ours(str(checkpoint), "cpu", benchmark.LOADED_RUNG)[1]
-        == expected
-    )
-    monkeypatch.setattr(sys, "argv", ["benchmark_loading", "ours", str(checkpoint)])
-    benchmark_loading.main()
+    expected = next(generate(model, torch.tensor([loading.PROMPT]), 1))
+    assert loading.first_token_ours(str(checkpoint), "cpu")[1] == expected
+    assert loading.first_token_ours(str(checkpoint), "cpu", tasks.LOADED_RUNG)[1] == expected
+    monkeypatch.setattr(sys, "argv", ["loading", "ours", str(checkpoint)])
+    loading.main()
     seconds = json.loads(capsys.readouterr().out)
     assert 0 < seconds["load"] < seconds["all"]
 
@@ -336,12 +372,12 @@ OPTIONS = {
 @pytest.fixture
 def short_ladder(monkeypatch, checkpoint):
     """The whole command on the tiny shape, in this process, without rungs that are compiled."""
-    monkeypatch.setattr(benchmark, "RUNGS", [rung for rung in RUNGS if rung.name in EAGER])
-    monkeypatch.setattr(benchmark, "Contestants", InThisProcess)
-    monkeypatch.setattr(benchmark_runs, "BANDWIDTH_BYTES", {"cpu": 1 << 20})
-    monkeypatch.setattr(benchmark, "LENGTHS", (16, 128, 2048))
-    monkeypatch.setattr(benchmark, "AFTER_CONTEXT", 4)
-    monkeypatch.setattr(benchmark, "UNCACHED_TOKENS", 3)
+    monkeypatch.setattr(tasks, "RUNGS", [rung for rung in RUNGS if rung.name in EAGER])
+    monkeypatch.setattr(command_line, "Workers", InThisProcess)
+    monkeypatch.setattr(runners, "BANDWIDTH_BYTES", {"cpu": 1 << 20})
+    monkeypatch.setattr(tasks, "LENGTHS", (16, 128, 2048))
+    monkeypatch.setattr(tasks, "AFTER_CONTEXT", 4)
+    monkeypatch.setattr(tasks, "UNCACHED_TOKENS", 3)
 
     def command(*options):
         fixed = ("--shape", "tiny", "--dtype", "float32", "--threads", str(torch.get_num_threads()))
@@ -358,7 +394,7 @@ def short_ladder(monkeypatch, checkpoint):
             "2",
         )
         monkeypatch.setattr(sys, "argv", ["benchmark", *fixed, *options])
-        benchmark.main()
+        command_line.main()
 
     return command
 
@@ -377,19 +413,17 @@ def test_the_command_measures_every_rung_prints_tables_and_writes_what_it_measur
     )
     assert results["decode"]["no cache"][0]["steps"] == 2  # fewer, and the table says so
     assert "no cache (3 written)" in printed
-    assert list(results["prefill"]) == [
-        name for name in EAGER if name in benchmark.LONG_PROMPT_RUNGS
-    ]
+    assert list(results["prefill"]) == [name for name in EAGER if name in tasks.LONG_PROMPT_RUNGS]
     assert [runs[0]["rows"] for runs in results["batch"].values()] == [3, 3, 1]
     # the tiny shape has no room for more
     assert list(results["growth"][EAGER[-1]][0]) == ["16", "128"]
-    for task, print_task in benchmark_report.PRINTERS.items():  # the file says all that was printed
+    for task, print_task in report.PRINTERS.items():  # the file says all that was printed
         if task in results:
             print_task(results)
             assert capsys.readouterr().out in printed
 
 
-def test_the_picture_shows_every_contestant_and_its_limit(short_ladder, tmp_path):
+def test_the_picture_shows_every_peer_and_its_limit(short_ladder, tmp_path):
     short_ladder(
         "--only",
         "decode",
@@ -399,11 +433,11 @@ def test_the_picture_shows_every_contestant_and_its_limit(short_ladder, tmp_path
         str(tmp_path / "found.png"),
     )
     results = json.loads((tmp_path / "found.json").read_text())
-    [axes] = benchmark_report.draw_decode(results).axes
+    [axes] = report.draw_decode(results).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == list(results["decode"])
     speeds = [bar.get_width() for bar in axes.patches[: len(results["decode"])]]
     assert speeds == pytest.approx(
-        [median(benchmark_report.speeds(runs)) for runs in results["decode"].values()]
+        [median(report.speeds(runs)) for runs in results["decode"].values()]
     )
     [limits] = axes.collections
     assert len(limits.get_segments()) == len(results["decode"])
@@ -411,63 +445,63 @@ def test_the_picture_shows_every_contestant_and_its_limit(short_ladder, tmp_path
 
 
 def test_a_failure_is_printed_under_the_table(short_ladder, monkeypatch, capsys):
-    def ask(self, contestant, question, *arguments):
-        if contestant.name == EAGER[1]:
-            raise ContestantError("out of memory")
-        return real(self, contestant, question, *arguments)
+    def call(self, peer, function, *arguments):
+        if peer.name == EAGER[1]:
+            raise PeerError("out of memory")
+        return real(self, peer, function, *arguments)
 
-    real = InThisProcess.ask
-    monkeypatch.setattr(InThisProcess, "ask", ask)
+    real = InThisProcess.call
+    monkeypatch.setattr(InThisProcess, "call", call)
     short_ladder("--only", "decode")
     assert f"{EAGER[1]} failed: out of memory" in capsys.readouterr().out
 
 
-def test_a_contestant_that_had_to_make_room_warms_up_again_when_it_returns(monkeypatch):
+def test_a_peer_that_had_to_make_room_warms_up_again_when_it_returns(monkeypatch):
     class Recorder(InThisProcess):
-        asked: ClassVar[list] = []
+        called: ClassVar[list] = []
 
-        def ask(self, contestant, question, *arguments):
-            self.asked.append((question.__name__, *arguments))
-            return super().ask(contestant, question, *arguments)
+        def call(self, peer, function, *arguments):
+            self.called.append((function.__name__, *arguments))
+            return super().call(peer, function, *arguments)
 
-    monkeypatch.setattr(benchmark_runs, "BANDWIDTH_BYTES", {"cpu": 1 << 20})
+    monkeypatch.setattr(runners, "BANDWIDTH_BYTES", {"cpu": 1 << 20})
     recorder = Recorder(TINY)
-    bench = benchmark.Benchmark(recorder, argparse.Namespace(**OPTIONS), peers=[])
-    lazy = Contestant("counter", "home", lambda setting: Counter(2))
+    bench = tasks.Benchmark(recorder, argparse.Namespace(**OPTIONS), others=[])
+    lazy = Peer("counter", "package", lambda setting: Counter(2))
     compiling = dataclasses.replace(lazy, name="compiling", compiles=True)
-    for contestant, warm_up in ((lazy, ("measure_run", 1, 2)), (compiling, ("measure_run", 9, 2))):
-        measure = bench.job(contestant, measure_run, (9, 2), (1, 2))
-        recorder.asked.clear()
+    for peer, warm_up in ((lazy, ("measure_run", 1, 2)), (compiling, ("measure_run", 9, 2))):
+        measure = bench.job(peer, measure_run, (9, 2), (1, 2))
+        recorder.called.clear()
         assert measure(True) is None
-        assert recorder.asked == [warm_up, ("bytes_of",)]
-        recorder.asked.clear()
+        assert recorder.called == [warm_up, ("bytes_of",)]
+        recorder.called.clear()
         assert measure(False)["steps"] == 1
-        assert recorder.asked == [("measure_run", 9, 2)]
+        assert recorder.called == [("measure_run", 9, 2)]
         recorder.opened.clear()  # as when memory was short
-        recorder.asked.clear()
+        recorder.called.clear()
         measure(False)
-        assert recorder.asked == [warm_up, ("measure_run", 9, 2)]
+        assert recorder.called == [warm_up, ("measure_run", 9, 2)]
 
 
-def test_ratios_are_between_contestants_with_as_many_bits_a_weight(capsys):
+def test_ratios_are_between_peers_with_as_many_bits_per_weight(capsys):
     def runs(*seconds):
         return [
             {"first_token": 1.0, "decode": second, "steps": 10, "rows": 1} for second in seconds
         ]
 
-    def contestant(weights="half", rung=False, weight_bytes=10**9):
+    def peer(weights="plain", rung=False, weight_bytes=10**9):
         return {"rung": rung, "weights": weights, "weight_bytes": weight_bytes, "cache_bytes": 0}
 
     results = {
         "settings": {"prompt_tokens": 4, "new_tokens": 11},
         "bandwidth": 10e9,
-        "contestants": {
-            "fused attention": contestant(rung=True),
-            "int4": contestant("int4", rung=True, weight_bytes=10**8),
-            "book": contestant(),
-            "transformers": contestant(),
-            "llama.cpp BF16": contestant(),
-            "llama.cpp Q4_0": contestant("int4"),
+        "peers": {
+            "fused attention": peer(rung=True),
+            "int4": peer("int4", rung=True, weight_bytes=10**8),
+            "book": peer(),
+            "transformers": peer(),
+            "llama.cpp BF16": peer(),
+            "llama.cpp Q4_0": peer("int4"),
         },
         "decode": {
             "fused attention": runs(2.0, 1.0, 3.0),  # 5 tokens/s
@@ -478,34 +512,16 @@ def test_ratios_are_between_contestants_with_as_many_bits_a_weight(capsys):
             "llama.cpp Q4_0": runs(0.25),  # 40
         },
     }
-    benchmark_report.print_decode(results)
-    lines = {
-        line[2:18].strip(): line[18:].split() for line in capsys.readouterr().out.splitlines()[3:]
-    }
-    assert lines["fused attention"] == [
-        "5.00",
-        "(3.33",
-        "to",
-        "10.00)",
-        "5.0",
-        "50%",
-        "2.00",
-        "5.00",
-        "0.50",
+    report.print_decode(results)
+    lines = [line.strip("|").split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    cells = {name.strip(): [cell.strip() for cell in others] for name, *others in lines}
+    assert cells["fused attention"] == [
+        *("5.00 (3.33 to 10.00)", "5.0", "50%", "", "2.00", "5.00", "0.50")
     ]
-    assert lines["int4"] == [
-        "20.0",
-        "(20.0",
-        "to",
-        "20.0)",
-        "2.0",
-        "20%",
-        "4.00",
-        "8.00",
-        "20.00",
-        "0.50",
+    assert cells["int4"] == [
+        *("20.0 (20.0 to 20.0)", "2.0", "20%", "4.00", "8.00", "20.00", "0.50")
     ]
-    assert lines["book"] == ["2.50", "(2.50", "to", "2.50)", "2.5", "25%", "1.00", "2.50", "0.25"]
+    assert cells["book"] == ["2.50 (2.50 to 2.50)", "2.5", "25%", "", "1.00", "2.50", "0.25"]
 
 
 @pytest.mark.parametrize(
@@ -521,7 +537,7 @@ def test_ratios_are_between_contestants_with_as_many_bits_a_weight(capsys):
 def test_what_cannot_be_measured_is_refused_at_once(changed, reason, capsys):
     arguments = argparse.Namespace(**{**OPTIONS, **changed})
     with pytest.raises(SystemExit) as ended:
-        benchmark.check(arguments)
+        command_line.check(arguments)
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert reason in told and told.count("\n") == 1

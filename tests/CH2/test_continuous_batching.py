@@ -34,7 +34,7 @@ def prompts() -> list[list[int]]:
 def test_texts_are_what_they_would_be_alone_and_rows_stay_busy(model64, prompts):
     rng = random.Random(1)
     wanted = [(rng.choice(prompts), seed, rng.randrange(1, 60)) for seed in range(40)]
-    batching = ContinuousBatching(model64, max_rows=5, sampler=inverse_cdf, stop_ids=STOPS)
+    batching = ContinuousBatching(model64, max_concurrent=5, sampler=inverse_cdf, stop_ids=STOPS)
     tasks = [batching.submit(ids, length, generator=seeded(seed)) for ids, seed, length in wanted]
     finished = []
     while batching:
@@ -60,7 +60,7 @@ def test_texts_are_what_they_would_be_alone_and_rows_stay_busy(model64, prompts)
 def test_equal_prompts_are_read_once_and_freed_when_nothing_needs_them(
     model64, prompts, monkeypatch
 ):
-    batching = ContinuousBatching(model64, max_rows=3, sampler=inverse_cdf)
+    batching = ContinuousBatching(model64, max_concurrent=3, sampler=inverse_cdf)
     read, add_prompts = [], batching.engine.add_prompts
     monkeypatch.setattr(
         batching.engine, "add_prompts", lambda new: read.extend(new) or add_prompts(new)
@@ -77,7 +77,7 @@ def test_equal_prompts_are_read_once_and_freed_when_nothing_needs_them(
 
 
 def test_a_cancelled_text_makes_room_for_the_next(model64, prompts):
-    batching = ContinuousBatching(model64, max_rows=1)
+    batching = ContinuousBatching(model64, max_concurrent=1)
     running, waiting, last = (batching.submit(prompts[3], 20) for _ in range(3))
     batching.step()
     assert not batching.has_room
@@ -111,5 +111,5 @@ def test_bad_input_is_refused_when_it_is_submitted(model64, prompt, max_new_toke
 
 
 def test_a_batch_without_rows_is_refused(model64):
-    with pytest.raises(ValueError, match="max_rows is 0"):
-        ContinuousBatching(model64, max_rows=0)
+    with pytest.raises(ValueError, match="max_concurrent is 0"):
+        ContinuousBatching(model64, max_concurrent=0)

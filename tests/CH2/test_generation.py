@@ -1,12 +1,13 @@
-"""`generate` and `generate_batch`: with and without cache, alone and together, good and bad input."""
+"""`generate` and `generate_batch`: with and without cache, alone and together, bad input."""
 
 import random
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
+from Appendixes.KVcache import KVCache
 from Appendixes.QWEN3Model import find_checkpoint, load_qwen3
-from CH2.decoding import DecodingEngine
 from CH2.generation import generate, generate_batch
 from CH2.prompts import CHAIN_OF_THOUGHT, render
 
@@ -67,19 +68,43 @@ def test_tokens_are_handed_out_as_they_are_made(small_config, make_model):
     assert (after_one, len(calls)) == (2, 3)  # prefill and one step, then one more
 
 
-def test_a_prompt_is_not_held_beside_the_row_that_copied_it(model64, monkeypatch):
-    engines = []
+class BuffersMade(TorchFunctionMode):
+    """Counts the bytes of all tensors that are made by `new_zeros`, as the cache's buffers are."""
 
-    def kept(*arguments, **options):
-        engines.append(DecodingEngine(*arguments, **options))
-        return engines[-1]
+    nbytes = 0
 
-    monkeypatch.setattr("CH2.generation.DecodingEngine", kept)
-    stream = generate(model64, torch.tensor([[1] * 400]), 5)
-    next(stream)
-    [engine] = engines
-    assert engine.prompt_cache.nbytes == 0
-    assert engine.row_cache.max_length == 400
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        made = function(*arguments, **(options or {}))
+        if function is torch.Tensor.new_zeros:
+            self.nbytes += made.nbytes
+        return made
+
+
+@pytest.mark.parametrize("length", [1, 2, 400])
+def test_one_text_makes_one_cache_and_copies_nothing(model64, monkeypatch, length):
+    caches, start = [], KVCache.__init__
+
+    def counted(cache, *arguments):
+        caches.append(cache)
+        start(cache, *arguments)
+
+    monkeypatch.setattr(KVCache, "__init__", counted)
+    with BuffersMade() as made:
+        assert len(alone(model64, [1] * length, 5)) == 5
+    [cache] = caches
+    # all buffers that were ever made are those that it held in the end: no second one, no growth
+    assert 0 < made.nbytes == cache.nbytes
+
+
+def test_no_tokens_are_made_without_running_the_model(small_config, make_model, prompts):
+    model, calls = make_model(small_config), []
+    model.embed_tokens.register_forward_pre_hook(lambda module, inputs: calls.append(1))
+    assert alone(model, prompts[0], 0) == [] and generate_batch(model, prompts, 0) == [[]] * 5
+    assert not calls
+    with pytest.raises(ValueError, match="prompt is empty"):
+        generate_batch(model, [[1], []], 0)
+    alone(model, prompts[0], 1)
+    assert calls  # they would have been seen
 
 
 def test_generation_ends_after_max_new_tokens(model64, prompts):
@@ -154,5 +179,8 @@ def test_the_real_model_writes_what_the_book_shows(record_property):
     print("revision", revision)
     ids = tokenizer.encode("Explain large language models in a single sentence.")
     text = tokenizer.decode(alone(model, ids, 30, stop_ids=tokenizer.stop_ids))
-    expected = " Large language models are artificial intelligence systems that can understand, generate, and process"
-    assert text.startswith(expected + " human language"), f"revision {revision}: {text!r}"
+    expected = (
+        " Large language models are artificial intelligence systems that can understand, generate, "
+        "and process human language"
+    )
+    assert text.startswith(expected), f"revision {revision}: {text!r}"

@@ -5,8 +5,8 @@ import gc
 import pytest
 import torch
 
+from Appendixes import torch_kernels
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, load_qwen3
-from CH2 import packed_weights
 from CH2.compilation import compile_model
 from CH2.generation import generate, generate_batch
 from CH2.packed_weights import (
@@ -146,8 +146,8 @@ def test_where_the_kernels_are_not_plain_operations_give_the_same(form, monkeypa
     weight = random_weight()
     x = torch.randn(2, 96, generator=torch.Generator().manual_seed(1))
     kernel = Int8Linear(weight) if form == "int8" else Int4Linear(weight, 32)
-    monkeypatch.setattr(packed_weights, "can_pack", lambda weight: False)
-    monkeypatch.setattr(packed_weights, "on_cpu", lambda tensor: False)
+    monkeypatch.setattr(torch_kernels, "HAS_FBGEMM", False)
+    monkeypatch.setattr(torch_kernels, "HAS_INT4", False)
     plain = Int8Linear(weight) if form == "int8" else Int4Linear(weight, 32)
     assert torch.allclose(plain.weight, kernel.weight, atol=2e-4)
     assert relative(plain(x) - x @ plain.weight.T, plain(x)) < 1e-5
@@ -185,12 +185,12 @@ def test_packed_models_compile_and_give_the_same_logits(form):
 @fbgemm
 def test_packed_matrices_are_freed_with_their_model(tiny):
     gc.collect()
-    before = len(packed_weights._packed)
+    before = len(torch_kernels._packed)
     packed = pack_weights(tiny, "int8")
-    assert len(packed_weights._packed) > before
+    assert len(torch_kernels._packed) > before
     del packed
     gc.collect()
-    assert len(packed_weights._packed) == before
+    assert len(torch_kernels._packed) == before
 
 
 @fbgemm

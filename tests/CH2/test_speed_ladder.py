@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from Appendixes.QWEN3Model import Qwen3Config, load_qwen3
+from Appendixes.QWEN3Model import load_qwen3
 from CH2.decoding import DecodingEngine, pad_right
 from CH2.packed_weights import HalfLinear, can_pack
 from CH2.prompts import CHAIN_OF_THOUGHT, render
-from CH2.speed_ladder import RUNGS, SHAPES, find_rung, random_model, shape_config
+from CH2.speed_ladder import RUNGS, find_rung
 from CH3.problems import load_problems
 
 # How much less likely the tokens of solutions become, in nats (Kullback-Leibler divergence from the
@@ -21,8 +21,7 @@ def load(dtype=torch.float32):
     return load_qwen3("tiny", device="cpu", dtype=dtype)[0]
 
 
-def write(model, engine, prompts, tokens=60):
-    engine = DecodingEngine(model, **engine)
+def write(engine, prompts, tokens=60):
     rows = [engine.admit(prompt, tokens) for prompt in engine.add_prompts(prompts)]
     while engine.rows:
         engine.step()
@@ -66,7 +65,7 @@ def test_exact_rungs_write_the_same_tokens(rung, dtype, prompts):
     prepared = rung.prepare(model).float()
     # the weights are what they were, and no text depends on where bfloat16 rounds between them
     model.float()
-    assert write(prepared, rung.engine, prompts) == write(model, {}, prompts)
+    assert write(rung.start(prepared), prompts) == write(DecodingEngine(model), prompts)
 
 
 @pytest.mark.skipif(not can_pack(torch.zeros(1)), reason="FBGEMM runs on x86 processors only")
@@ -97,35 +96,28 @@ def test_quantised_rungs_expect_nearly_the_same_tokens_of_solutions(rung, shippe
 
 def test_preparing_a_rung_leaves_the_plain_model_as_it_was(shipped, prompts):
     before = {name: value.clone() for name, value in shipped.state_dict().items()}
-    tokens = write(shipped, {}, prompts)
+    tokens = write(DecodingEngine(shipped), prompts)
     for rung in RUNGS:
         rung.prepare(shipped)
-    assert write(shipped, {}, prompts) == tokens
+    assert write(DecodingEngine(shipped), prompts) == tokens
     assert all(torch.equal(value, before[name]) for name, value in shipped.state_dict().items())
 
 
-def test_rungs_have_names_and_random_models_a_known_shape():
+def test_rungs_are_found_by_their_names():
     assert len({rung.name for rung in RUNGS}) == len(RUNGS) == 9
-    model = random_model("tiny", torch.float32)
-    assert model.config == shape_config("tiny")
-    assert torch.equal(
-        random_model("tiny").embed_tokens.weight.float(),
-        model.embed_tokens.weight.bfloat16().float(),
-    )
-    with pytest.raises(ValueError, match="choose one of tiny"):
-        random_model("7B")
-    # as random models have them
-    assert all(shape_config(shape).tie_word_embeddings for shape in SHAPES)
+    assert all(find_rung(rung.name) is rung for rung in RUNGS)
     with pytest.raises(
         ValueError, match="no rung 'top' on the ladder: choose one of no cache, growing cache"
     ):
         find_rung("top")
 
 
-def test_the_shipped_models_shape_is_read_when_it_is_asked_for(monkeypatch, tmp_path):
-    Qwen3Config(num_hidden_layers=3).to_json(tmp_path / "config.json")
-    (tmp_path / "tiny").mkdir()
-    (tmp_path / "config.json").rename(tmp_path / "tiny" / "config.json")
-    monkeypatch.setattr("CH2.speed_ladder.CHAPTER_FOLDERS", [tmp_path])
-    assert shape_config("tiny").num_hidden_layers == 3
-    assert shape_config("0.6B") == Qwen3Config()
+def test_a_growing_cache_is_copied_for_every_token(shipped):
+    rung = find_rung("growing cache")
+    engine = rung.start(rung.prepare(shipped))
+    engine.admit(engine.add_prompts([[7] * 10])[0], 5)
+    seen = set()
+    while engine.rows:
+        engine.step()
+        seen |= {buffer.data_ptr() for buffer in engine.row_cache.keys}
+    assert len(seen) > len(shipped.layers)

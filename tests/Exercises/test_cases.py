@@ -1,4 +1,4 @@
-"""How results are compared and shown."""
+"""Tests of how results are compared, shown and judged."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from Exercises.cases import (
     PASSED,
     Case,
     Mistake,
-    Where,
+    Satisfies,
     difference,
     judge,
     reader_lines,
@@ -26,7 +26,7 @@ AGREE = [
     ({"a": [1.0]}, {"a": [1.0 + 1e-9]}),
     (Fraction(1, 2), Fraction(2, 4)),
     (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0 + 1e-7])),
-    (Where("more than 3", lambda got: got > 3), 4),
+    (Satisfies("more than 3", lambda got: got > 3), 4),
 ]
 DIFFER = [
     (1.0, 1.1, ""),
@@ -51,8 +51,8 @@ DIFFER = [
         "first difference at [1]: 2.5 came back, 2 was expected",
     ),
     (torch.tensor([1]), torch.tensor([1], device="meta"), "its device is meta, expected cpu"),
-    (Where("more than 3", lambda got: got > 3), 3, ""),
-    (Where("more than 3", lambda got: got > 3), "text", ""),
+    (Satisfies("more than 3", lambda got: got > 3), 3, ""),
+    (Satisfies("more than 3", lambda got: got > 3), "text", ""),
 ]
 
 

@@ -1,5 +1,5 @@
-"""`python -m Exercises`, on a copy with a small chapter whose checks need no torch, so that it
-starts at once.
+"""Tests of `python -m Exercises`, on a copy with a small chapter whose checks need no torch, so
+that it starts at once.
 """
 
 import os
@@ -59,14 +59,20 @@ def double(rng):
 
 def countdown(rng):
     for number in (3, 1, rng.randint(5, 9)):
-        yield Case((number,), list(range(number, 0, -1)), run=lambda function, *args: list(function(*args)))
+        run = lambda function, *args: list(function(*args))
+        yield Case((number,), list(range(number, 0, -1)), run=run)
 
 
 def join(rng):
     for words in (["a", "b"], [], [str(rng.random())]):
         yield Case((words,), " ".join(words))
 '''
-HINTS = 'HINTS = {"double": ("Twice.", "Use *.", "2 * number"), "countdown": ("Yield.",), "join": ("Join.",)}\n'
+HINTS = """HINTS = {
+    "double": ("Twice.", "Use *.", "2 * number"),
+    "countdown": ("Yield.",),
+    "join": ("Join.",),
+}
+"""
 IMPORT = "from CH2 import WORD  # the package, not this file\n"
 STUB = "    raise NotImplementedError\n"
 SHORT = 1.5  # seconds that an exercise may take where one is meant to take too long
@@ -74,7 +80,7 @@ OUT_OF_TIME = f"stopped: not finished after {SHORT} seconds (an endless loop?)"
 
 
 class Copy:
-    """A copy of the framework with one chapter of its own."""
+    """Copy of the package Exercises with one small chapter."""
 
     def __init__(self, folder: Path, stubs: str = ""):
         self.folder, self.file = folder, folder / "Exercises" / "CH2.py"
@@ -101,9 +107,7 @@ class Copy:
         self.save(head + "".join(pieces))
 
     def save(self, text: str, tick: int | None = None) -> None:
-        """Put another file in the place of the reader's, as some editors do; `tick`: its time in
-        nanoseconds.
-        """
+        """Replace the reader's file, as some editors do; `tick`: its time in nanoseconds."""
         new = self.file.with_suffix(".new")
         new.write_text(text, encoding="utf-8")
         if tick is not None:
@@ -111,7 +115,7 @@ class Copy:
         new.replace(self.file)
 
     def limit(self, seconds: float) -> None:
-        """What each exercise may take."""
+        """Set the time limit per exercise."""
         path = self.folder / "Exercises" / "checking.py"
         text = path.read_text(encoding="utf-8")
         limited = re.sub(r"(?m)^SECONDS = \S+", f"SECONDS = {seconds}", text)
@@ -134,7 +138,7 @@ class Copy:
         return {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(self.folder)}
 
     def exercises(self, *arguments: str) -> str:
-        """What the command prints; it must not fail itself."""
+        """Return what the command prints; it must print no error."""
         ran = self.python("-m", "Exercises", *arguments)
         assert ran.stderr == ""
         return ran.stdout
@@ -239,8 +243,12 @@ def test_nothing_in_an_exercise_harms_the_others(copy, body, reason):
 
 
 def test_the_lines_that_were_running_are_those_of_the_text_that_was_checked(copy):
-    """The reader may save the file while a check runs; here the exercise does it, and loops then."""
-    save = "from pathlib import Path\nPath(double.__code__.co_filename).write_text('\\n' * {lines})\nwhile True: pass"
+    """The reader may save the file during a check; here the exercise does, and then loops."""
+    save = (
+        "from pathlib import Path\n"
+        "Path(double.__code__.co_filename).write_text('\\n' * {lines})\n"
+        "while True: pass"
+    )
     copy.limit(SHORT)
     for lines in (0, 1000):
         copy.fill(double=save.format(lines=lines))
@@ -302,7 +310,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line_and_written_anew(copy, c
     assert copy.file.read_text(encoding="utf-8") == copy.stubs
 
 
-def test_a_slip_of_syntax_spoils_its_own_exercise_only(copy):
+def test_a_syntax_error_spoils_its_own_exercise_only(copy):
     copy.fill(double="return (number", join="return ' '.join(words)")
     shown = copy.exercises("CH2")
     assert (
@@ -352,9 +360,7 @@ def test_reset_puts_the_stub_back_and_says_where_the_attempt_is(copy):
 
 
 def test_the_file_as_a_script_checks_itself(copy):
-    """Its own folder comes first on the import path, where CH2.py would hide the package CH2, which
-    it imports.
-    """
+    """The script's folder, first on the import path, holds CH2.py, which hides the package."""
     copy.fill(double="return number + number if WORD == 'package' else None")
     module = copy.exercises("CH2")
     assert "1 of 3" in module
@@ -417,7 +423,9 @@ def test_a_process_that_died_while_it_waited_is_replaced(copy):
     assert (ran.stdout, ran.stderr) == ("['passed']\n", "")
 
 
-def test_a_process_that_dies_as_it_is_asked_ends_in_its_last_words(monkeypatch, tmp_path):
+def test_a_process_that_dies_as_it_is_asked_is_reported_with_its_standard_error(
+    monkeypatch, tmp_path
+):
     process = CheckProcess("CH0")  # there are no checks of this name
     while process.status is None:
         time.sleep(0.01)

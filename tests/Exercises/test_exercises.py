@@ -1,6 +1,4 @@
-"""Every exercise of every chapter: its solution passes, its stub is "not done", what is wrong or
-constant fails.
-"""
+"""Tests of every exercise: its solution passes, its stub is not done, wrong solutions fail."""
 
 import ast
 import doctest
@@ -15,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, fresh, judge
+from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, copied, judge
 from Exercises.chapters import FOLDER, ROOT, Exercise, chapters, exercises, stub_file
 from Exercises.checking import run
 from Exercises.reader_file import blocks, load, read_source, reader_file
@@ -29,7 +27,7 @@ each_chapter = pytest.mark.parametrize("chapter", chapters())
 
 
 def wrong_solutions(exercise: Exercise) -> dict:
-    """The functions in `wrong_solutions/CH2.py` that are named after an exercise."""
+    """Return the functions in `wrong_solutions/CH2.py` that are named after an exercise."""
     module = _module(Path(__file__).parent / "wrong_solutions" / f"{exercise.chapter}.py")
     return {
         name: value for name, value in vars(module).items() if name.startswith(f"{exercise.name}__")
@@ -75,7 +73,7 @@ def test_typical_wrong_solutions_fail(exercise):
 
 @each_exercise
 def test_returning_a_constant_fails(exercise):
-    """Whatever is right for one of the cases, given back for all of them."""
+    """A result that is right for one case, returned for all of them, fails."""
     drawn = list(cases(exercise, 0))
     assert len(drawn) >= 3
     constants = [None, 0, 1, True, "", [], *results_of(solution(exercise), drawn)]
@@ -89,7 +87,7 @@ def test_returning_a_constant_fails(exercise):
 
 
 def results_of(function, drawn: list[Case]) -> list:
-    """What a function returns in each of the cases; lists for generators."""
+    """Return a function's result in each of the cases; lists for generators."""
     results = []
 
     def recorded(*args, **kwargs):
@@ -101,7 +99,7 @@ def results_of(function, drawn: list[Case]) -> list:
         return (results[at].append(item) or item for at in [len(results) - 1] for item in result)
 
     for case in drawn:
-        case.run(recorded, *fresh(case.args), **fresh(case.kwargs))
+        case.run(recorded, *copied(case.args), **copied(case.kwargs))
     return results
 
 
@@ -118,7 +116,7 @@ def test_some_cases_are_random(exercise):
 
 @each_exercise
 def test_an_exercise_is_complete(exercise):
-    """Stars, hints, an example, and a section that is really in the notebook."""
+    """An exercise has stars, hints, described arguments and a section that is in the notebook."""
     assert 1 <= exercise.stars <= 3
     assert 1 <= len(exercise.hints) <= 3
     assert exercise.task.count("Args:") == 1
@@ -153,7 +151,7 @@ def test_examples_in_the_tasks_are_right(chapter):
 
 @each_chapter
 def test_no_exercise_uses_another(chapter):
-    """So that what is wrong in one cannot break another."""
+    """A mistake in one exercise cannot break another."""
     names = {exercise.name for exercise in exercises(chapter)}
     for exercise in exercises(chapter):
         used = {
@@ -173,7 +171,7 @@ def test_every_stub_is_not_done_yet(chapter, tmp_path):
 
 @each_chapter
 def test_stubs_and_solutions_agree(chapter):
-    """Also when a reader has filled in bodies: signatures and tasks are the solutions' own."""
+    """Signatures and tasks are the same, even when a reader has filled in bodies."""
 
     def heads(source: str) -> dict:
         functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]

@@ -1,6 +1,4 @@
-"""Each section of a notebook ends with the exercises about it, and the exercises' titles are
-theirs.
-"""
+"""Tests that each notebook section ends with links to its exercises, under their titles."""
 
 import re
 from collections import Counter
@@ -22,7 +20,7 @@ PRACTISE = "*Practise:* "
 
 @dataclass(frozen=True)
 class Section:
-    """A section's heading and its text, without code."""
+    """A notebook section: its heading and its text, without code."""
 
     notebook: str
     heading: str
@@ -30,12 +28,12 @@ class Section:
 
     @property
     def links(self) -> list[re.Match]:
-        """The exercises that its last line names."""
+        """Return the links to exercises in the last line."""
         return list(LINK.finditer(self.lines[-1]))
 
 
 def sections(path) -> list[Section]:
-    """Of a notebook; what stands before the first heading is left out."""
+    """Return a notebook's sections, without the text before the first heading."""
     cells = nbformat.read(path, as_version=4).cells
     lines = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown").splitlines()
     starts = [index for index, line in enumerate(lines) if HEADING.match(line)]

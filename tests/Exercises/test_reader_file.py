@@ -1,6 +1,4 @@
-"""The reader's file in pieces: what is spoilt, what still loads, what a reset changes. And
-remembered hints.
-"""
+"""Tests of the reader's file, cut into blocks, loaded and reset; and of the hints remembered."""
 
 import re
 from pathlib import Path
@@ -13,7 +11,7 @@ from Exercises.chapters import Exercise, exercises, stub_file
 from Exercises.reader_file import (
     UnreadableError,
     blocks,
-    in_force,
+    effective_blocks,
     load,
     read_source,
     reset,
@@ -25,7 +23,7 @@ STUB = "    raise NotImplementedError\n"
 
 @pytest.fixture
 def file(tmp_path, monkeypatch) -> Path:
-    """Chapter 2's file, as it is at the beginning, in a folder of its own."""
+    """Chapter 2's file of stubs, in a temporary folder."""
     monkeypatch.setattr(reader_file, "FOLDER", tmp_path)
     monkeypatch.setattr(reader_file, "STATE", tmp_path / "build")
     monkeypatch.setattr(hint_memory, "MEMORY", tmp_path / "build" / "hints.json")
@@ -40,7 +38,7 @@ def second() -> Exercise:
 
 
 def fill(file: Path, exercise: Exercise, body: str) -> str:
-    """Replace a stub's body; the whole new text."""
+    """Replace a stub's body and return the whole new text."""
     text = file.read_text(encoding="utf-8")
     file.write_text(
         text.replace(exercise.stub, exercise.stub.removesuffix(STUB) + body), encoding="utf-8"
@@ -63,12 +61,12 @@ def fill(file: Path, exercise: Exercise, body: str) -> str:
         "    return x\0\n",
     ],
 )
-def test_a_slip_of_syntax_is_found_in_its_own_function_and_the_others_load(file, second, body):
+def test_a_syntax_error_is_found_in_its_own_function_and_the_others_load(file, second, body):
     text = fill(file, second, body)
-    spoilt = [block for block in blocks(text) if block.slip]
+    spoilt = [block for block in blocks(text) if block.syntax_error]
     if body:  # without a body, a function that has a docstring is still one
         assert [block.name for block in spoilt] == [second.name]
-        line = int(re.match(r"line (\d+): ", spoilt[0].slip)[1])
+        line = int(re.match(r"line (\d+): ", spoilt[0].syntax_error)[1])
         first = 1 + text[: text.index(f"def {second.name}(")].count("\n")
         assert first <= line <= first + spoilt[0].text.count("\n")
     module = load(file, text)
@@ -77,8 +75,9 @@ def test_a_slip_of_syntax_is_found_in_its_own_function_and_the_others_load(file,
     )
 
 
-def test_blocks_are_the_whole_file_and_know_their_lines(file):
-    text = "import re\n\n\n@decorated\n@twice\ndef one(\n    x,\n):\n    pass\n\n\nclass Two:\n    x = 1\n"
+def test_blocks_are_the_whole_file_and_know_their_lines():
+    text = "import re\n\n\n@decorated\n@twice\ndef one(\n    x,\n):\n    pass\n\n\n"
+    text += "class Two:\n    x = 1\n"
     found = blocks(text)
     assert [(block.name, block.line) for block in found] == [(None, 1), ("one", 4), ("Two", 12)]
     assert "".join(block.text for block in found) == text
@@ -119,7 +118,7 @@ def test_reset_brings_back_what_is_gone_and_drops_what_is_there_twice(file, seco
 def test_of_functions_with_the_same_name_the_last_counts(file, second):
     text = file.read_text(encoding="utf-8")
     spoilt = "def broken(:\n    pass\n\n\n"
-    found = in_force(f"{spoilt}{text}\n\ndef {second.name}(x):\n    return x\n")
+    found = effective_blocks(f"{spoilt}{text}\n\ndef {second.name}(x):\n    return x\n")
     [block] = [block for block in found if block.name == second.name]
     assert not block.untouched
     assert block.line > text.count("\n")
@@ -128,7 +127,7 @@ def test_of_functions_with_the_same_name_the_last_counts(file, second):
 
 def test_blocks_without_a_name_all_count():
     source = "import (\n\n\nclass:\n    pass\n\n\n@\n\n\ndef one():\n    pass\n"
-    assert [(block.name, bool(block.slip)) for block in in_force(source)] == [
+    assert [(block.name, bool(block.syntax_error)) for block in effective_blocks(source)] == [
         (None, True),
         (None, True),
         (None, True),
@@ -138,7 +137,7 @@ def test_blocks_without_a_name_all_count():
 
 def test_a_stub_with_more_below_it_may_be_done_there(file, second):
     text = fill(file, second, f"{STUB}\n\n{second.name} = print\n")
-    assert second.name not in [block.name for block in in_force(text) if block.untouched]
+    assert second.name not in [block.name for block in effective_blocks(text) if block.untouched]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(file, second):

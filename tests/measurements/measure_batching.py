@@ -1,5 +1,6 @@
-"""How often does a text in a batch differ from the same text alone?
-`python tests/measurements/measure_batching.py`.
+"""Count how often a text in a batch differs from the same text alone.
+
+    python tests/measurements/measure_batching.py
 
 Sums are ordered differently for different batch sizes, so logits differ in the last bit; where two
 tokens nearly tie, the texts part. In float64 that does not happen, and the tests demand it; for
@@ -16,7 +17,7 @@ from CH2.prompts import CHAIN_OF_THOUGHT, render
 
 
 def main() -> None:
-    """Print one line for each dtype."""
+    """Print one line per dtype."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="tiny", help="'tiny', a folder, or a name on the Hub")
     parser.add_argument("--prompts", type=int, default=64, help="how many of the 500 test problems")
@@ -37,7 +38,8 @@ def main() -> None:
         ]
         different = sum(a != b for a, b in zip(together, alone, strict=True))
         print(
-            f"{dtype!s:15s} {different} of {len(prompts)} texts differ between a batch of {len(prompts)} and alone"
+            f"{dtype!s:15s} {different} of {len(prompts)} texts differ between "
+            f"a batch of {len(prompts)} and alone"
         )
 
 

@@ -1,24 +1,21 @@
-"""What does it bring to fill rows that are free?
-`python tests/measurements/measure_continuous_batching.py`.
+"""Measure how much faster continuous batching is than fixed batches, and how much memory it takes.
 
 The lengths of answers have a long tail (exponential, mean 100, at most 1,000), as those of
-reasoning models have. Three ways to work off the same prompts, in turn, several times; medians are
-printed:
+reasoning models have. The same prompts are answered in three ways, in turn, several times; medians
+are printed:
 
 - fixed batches: every row runs until the longest of its batch has ended, as in the book's batched
   script
-- fixed batches whose rows leave when they end: the batch shrinks, and nobody takes the free place
+- fixed batches whose rows leave when they end: the batch shrinks, and their places stay free
 - continuous batching: the next prompt takes the place at once
 
-Tokens that a row draws after its own end do not count. With `--max-cache-bytes` the last way runs
-once more under that
-limit, and memory is measured: by the cache's own count and by the operating system.
+Tokens that a row draws after its own end do not count. With `--max-cache-bytes` only the last way
+runs, under each limit, and memory is measured: by the cache's own count and by the system's.
 
-    python tests/measurements/measure_continuous_batching.py                    the shipped model's
-    shape python tests/measurements/measure_continuous_batching.py --shape 0.6B --rung int8 --rounds
-    1
-                                                                       the shape of Qwen3-0.6B, 31
-                                                                       minutes on two cores
+The shipped model's shape; and that of Qwen3-0.6B, which takes 31 minutes on two cores:
+
+    python tests/measurements/measure_continuous_batching.py
+    python tests/measurements/measure_continuous_batching.py --shape 0.6B --rung int8 --rounds 1
 """
 
 import argparse
@@ -33,23 +30,24 @@ import torch
 
 from Appendixes.demonstration import randomise
 from Appendixes.QWEN3Model import Qwen3Model
+from CH2.benchmark.random_models import SHAPES, shape_config
 from CH2.continuous_batching import ContinuousBatching
 from CH2.decoding import DecodingEngine
-from CH2.speed_ladder import RUNGS, SHAPES, find_rung, shape_config
+from CH2.speed_ladder import RUNGS, find_rung
 
 LONGEST_PROMPT = 80  # tokens
 
 
 @dataclass
 class Text:
-    """A prompt and how many tokens its answer has."""
+    """A prompt and the number of tokens of its answer."""
 
     prompt: list[int]
     length: int
 
 
 def texts(count: int, mean_length: float, longest: int, seed: int = 0) -> list[Text]:
-    """Prompts of different lengths, and answers whose lengths have a long tail."""
+    """Draw prompts of different lengths, and lengths of answers with a long tail."""
     rng = random.Random(seed)
     lengths = [min(max(round(rng.expovariate(1 / mean_length)), 1), longest) for _ in range(count)]
     return [
@@ -59,7 +57,7 @@ def texts(count: int, mean_length: float, longest: int, seed: int = 0) -> list[T
 
 
 def fixed_batches(model, work: list[Text], batch: int, rows_leave: bool = True) -> None:
-    """One batch after another."""
+    """Answer one batch after another."""
     for start in range(0, len(work), batch):
         some, engine = work[start : start + batch], DecodingEngine(model)
         longest = max(text.length for text in some)
@@ -73,15 +71,20 @@ def fixed_batches(model, work: list[Text], batch: int, rows_leave: bool = True) 
 
 @dataclass
 class Watch:
-    """What continuous batching used, step by step."""
+    """A record of the rows and bytes that continuous batching used, step by step.
 
-    rows: list[int] = field(default_factory=list)  # busy in each step
-    # ... in those before which the queue became empty
+    Attributes:
+        rows: number of busy rows in each step.
+        rows_while_waiting: the same, for the steps in which texts were waiting.
+        cache_bytes: the most bytes that the caches held.
+    """
+
+    rows: list[int] = field(default_factory=list)
     rows_while_waiting: list[int] = field(default_factory=list)
-    cache_bytes: int = 0  # the most
+    cache_bytes: int = 0
 
     def step(self, batching: ContinuousBatching) -> None:
-        """Look once."""
+        """Record one step."""
         self.rows.append(batching.rows_busy)
         if batching.waiting:
             self.rows_while_waiting.append(batching.rows_busy)
@@ -96,10 +99,10 @@ def continuous(
     max_cache_bytes: int | None = None,
     watch: Watch | None = None,
 ) -> Watch:
-    """All in one queue."""
+    """Answer all texts from one queue."""
     watch = watch or Watch()
     batching = ContinuousBatching(
-        model, max_rows=batch, max_cache_bytes=max_cache_bytes, on_step=watch.step
+        model, max_concurrent=batch, max_cache_bytes=max_cache_bytes, on_step=watch.step
     )
     for text in work:
         batching.submit(text.prompt, text.length)
@@ -109,7 +112,7 @@ def continuous(
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Return the seconds that a call takes."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
@@ -140,28 +143,29 @@ def compare(model, work: list[Text], batch: int, rounds: int) -> None:
     for way in ways:
         ratio = median(before / now for before, now in zip(times[way], times[last], strict=True))
         print(
-            f"{way:42s}{tokens / median(times[way]):9,.1f} tokens/s   continuous batching is {ratio:.2f} x as fast"
+            f"{way:42s}{tokens / median(times[way]):9,.1f} tokens/s   "
+            f"continuous batching is {ratio:.2f} x as fast"
         )
-    print(
-        f"rows busy until the queue is empty: {mean(watch.rows_while_waiting) / batch:.1%} of {batch}"
-    )
+    busy = mean(watch.rows_while_waiting) / batch
+    print(f"rows busy until the queue is empty: {busy:.1%} of {batch}")
 
 
 def measure_memory(model, work: list[Text], batch: int, limit: int) -> None:
-    """Print what continuous batching takes under a limit."""
+    """Print the memory that continuous batching takes under a limit."""
     continuous(model, work[:2], batch)  # what the libraries take once
     before = resident_bytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # from here on, VmHWM is the highest since now
     watch = continuous(model, work, batch, limit)
     grown = resident_bytes("VmHWM") - before
     print(
-        f"max_cache_bytes {limit:,}: caches at most {watch.cache_bytes:,}; resident memory grew by {grown:,}, which is "
-        f"{grown - limit:+,} to the limit; at most {max(watch.rows)} of {batch} rows busy"
+        f"max_cache_bytes {limit:,}: caches at most {watch.cache_bytes:,}; "
+        f"resident memory grew by {grown:,}, which is {grown - limit:+,} to the limit; "
+        f"at most {max(watch.rows)} of {batch} rows busy"
     )
 
 
 def resident_bytes(name: str) -> int:
-    """This process's memory by Linux's count: now (`VmRSS`), or the most there was (`VmHWM`)."""
+    """Return this process's bytes of memory by Linux: now (`VmRSS`) or at most (`VmHWM`)."""
     [line] = [
         line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)
     ]
@@ -169,14 +173,14 @@ def resident_bytes(name: str) -> int:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print speeds, or memory."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--shape", choices=SHAPES, default="tiny", help="of a model with random weights"
     )
-    rungs = [rung.name for rung in RUNGS if not rung.engine]
+    rungs = [rung.name for rung in RUNGS if rung.engine is DecodingEngine and rung.use_cache]
     parser.add_argument(
         "--rung", choices=rungs, default="fused attention", help="of the speed ladder"
     )
@@ -188,7 +192,8 @@ def main() -> None:
     parser.add_argument(
         "--max-cache-bytes",
         type=int,
-        help="measure memory under this limit (Linux), and nothing else",
+        nargs="+",
+        help="measure memory under each of these limits (Linux), and nothing else",
     )
     arguments = parser.parse_args()
     config = replace(
@@ -202,13 +207,15 @@ def main() -> None:
     work = texts(arguments.prompts, arguments.mean, arguments.longest)
     lengths = [text.length for text in work]
     print(
-        f"{arguments.shape}, {arguments.rung}, {torch.get_num_threads()} threads: {len(work)} answers of "
-        f"{min(lengths)} to {max(lengths)} tokens, {mean(lengths):.0f} in the mean"
+        f"{arguments.shape}, {arguments.rung}, {torch.get_num_threads()} threads: "
+        f"{len(work)} answers of {min(lengths)} to {max(lengths)} tokens, "
+        f"{mean(lengths):.0f} in the mean"
     )
     if arguments.max_cache_bytes is None:
         compare(model, work, arguments.batch, arguments.rounds)
     else:
-        measure_memory(model, work, arguments.batch, arguments.max_cache_bytes)
+        for limit in arguments.max_cache_bytes:
+            measure_memory(model, work, arguments.batch, limit)
 
 
 if __name__ == "__main__":

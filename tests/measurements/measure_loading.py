@@ -1,5 +1,6 @@
-"""How much memory loading takes, in file sizes:
-`python tests/measurements/measure_loading.py --shape 0.6B`.
+"""Measure how much memory loading takes, in units of the file's size.
+
+    python tests/measurements/measure_loading.py --shape 0.6B
 
 A checkpoint with random bfloat16 weights is written to a temporary folder and loaded in a fresh
 process, which reports its peak resident memory (VmHWM: Linux only) after the imports, after
@@ -40,7 +41,7 @@ print(json.dumps({"imported": imported, "loaded": loaded, "read": peak(), "warm"
 
 
 def main() -> None:
-    """Write, load, print."""
+    """Write a checkpoint, load it in a fresh process, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="0.6B")
     arguments = parser.parse_args()
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def write_checkpoint(folder: Path, shape: dict) -> None:
-    """A checkpoint of random bfloat16 weights."""
+    """Write a checkpoint of random bfloat16 weights."""
     import torch
     from tokenizers import Tokenizer, models
 
@@ -69,7 +70,7 @@ def write_checkpoint(folder: Path, shape: dict) -> None:
 
 
 def measure(folder: Path) -> dict:
-    """Peak memory over that of the imports, in units of the file's size."""
+    """Return the peak memory beyond that of the imports, in units of the file's size."""
     size = (folder / "model.safetensors").stat().st_size
     done = subprocess.run(
         [sys.executable, "-c", LOAD, folder], capture_output=True, text=True, check=True

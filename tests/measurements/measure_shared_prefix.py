@@ -17,8 +17,8 @@ from statistics import median
 import torch
 
 from Appendixes.QWEN3Model import Qwen3Model
+from CH2.benchmark.random_models import SHAPES, random_model, shape_config
 from CH2.packed_weights import join_projections, pack_weights
-from CH2.speed_ladder import SHAPES, random_model, shape_config
 from CH4.inference_scaling import self_consistency
 
 TEMPERATURE, TOP_P = 0.8, 0.9

@@ -1,4 +1,4 @@
-"""Badges lead to what is there."""
+"""Tests that README's badges lead to files that exist."""
 
 import re
 from pathlib import Path
@@ -24,6 +24,7 @@ def test_each_notebook_and_the_workflow_are_where_the_badges_say():
     assert len(paths) == 3
     [workflow] = {link.rpartition("/")[2] for link in links if link.endswith(".yml")}
     assert (ROOT / ".github" / "workflows" / workflow).is_file()
+    assert "https://mybinder.org/v2/gh/owner/name.py/main?urlpath=lab" in links
     assert "%cd name.py" in text
 
 

@@ -1,5 +1,4 @@
-"""The book as a reader meets it: opened from the disk in Chromium, without a server and without a
-network.
+"""Tests of the book in Chromium, opened from the disk without a server or a network.
 
 `make browser` runs these tests.
 """
@@ -12,13 +11,14 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTERS = [2, 3, 4]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
 def site() -> Path:
-    """The folder of a fresh build."""
+    """Folder of a newly built site."""
     pytest.importorskip("myst_nb", reason="building the book needs `pip install -e '.[book]'`")
     pytest.importorskip(
         "sphinx_book_theme", reason="building the book needs `pip install -e '.[book]'`"
@@ -30,7 +30,7 @@ def site() -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site) -> dict[str, Path]:
-    """The front page, each chapter, and a page of source."""
+    """The front page, each chapter, and pages of source."""
     chapters = {
         f"chapter {number}": next((site / f"CH{number}").glob("[0-9]*.html")) for number in CHAPTERS
     }
@@ -42,7 +42,7 @@ def pages(site) -> dict[str, Path]:
 
 
 class _Page(HTMLParser):
-    """What a page points to, and what on it can be pointed to."""
+    """A page's links and the places on it that links can lead to."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -82,6 +82,15 @@ def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(site):
     assert len(pages) > 100
 
 
+@pytest.mark.parametrize("package", ["CH2/benchmark", "CH3/math_verifier", "CH3/evaluation"])
+def test_a_package_has_a_page_that_leads_to_its_modules(site, package):
+    page = _Page(site / package / "index.html")
+    folder = REPOSITORY / package
+    modules = {f"{path.name}.html" for path in folder.glob("[!_]*.py")}
+    assert modules <= page.links
+    assert f"<h1>{package}<" in (site / package / "index.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("name", ["front", *(f"chapter {number}" for number in CHAPTERS), "source"])
 def test_page_opens_without_complaint(chromium, pages, name, viewport):
@@ -98,11 +107,9 @@ def test_page_opens_without_complaint(chromium, pages, name, viewport):
         assert page.locator("mjx-container").count() > 0
         assert page.locator("mjx-merror").count() == 0
         assert page.locator(".cell_output img").count() >= 3
-    images = "Array.from(document.images).filter(image => !image.hidden && image.getClientRects().length)"
-    assert (
-        page.evaluate(f"{images}.filter(image => image.naturalWidth === 0).map(image => image.src)")
-        == []
-    )
+    shown = "image => !image.hidden && image.getClientRects().length && image.naturalWidth === 0"
+    missing = f"Array.from(document.images).filter({shown}).map(image => image.src)"
+    assert page.evaluate(missing) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (
         "wider than the screen"
     )

@@ -1,4 +1,4 @@
-"""`make lab` as a reader uses it: JupyterLab in Chromium, "Run All Cells", no error.
+"""Tests of `make lab`: in Chromium, JupyterLab runs all cells of each notebook without an error.
 
 `make browser` runs these tests; a notebook takes one to three minutes.
 """
@@ -28,9 +28,7 @@ STATUS = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.statu
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A copy of the chapters, as JupyterLab saves what it runs; the notebooks in it have no outputs
-    yet.
-    """
+    """A copy of the chapters, for JupyterLab to save into; its notebooks have no outputs yet."""
     copy = tmp_path_factory.mktemp("repository")
     for path in NOTEBOOKS:
         chapter = path.parent
@@ -48,7 +46,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(folder, tmp_path_factory) -> Iterator[str]:
-    """The address of a JupyterLab that runs, with settings of its own."""
+    """Address of a running JupyterLab with settings of its own."""
     folders = {name: tmp_path_factory.mktemp(name) for name in ("CONFIG", "DATA", "RUNTIME")}
     settings = {f"JUPYTER_{name}_DIR": str(path) for name, path in folders.items()}
     command = [
@@ -71,13 +69,11 @@ def lab(folder, tmp_path_factory) -> Iterator[str]:
 
 
 def _address(runtime: Path, server: subprocess.Popen) -> str:
-    """Where a server listens: it takes a port that is free, writes that to a file, and answers a
-    moment later.
-    """
+    """Return a server's address: it takes a free port, writes it to a file, and then answers."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         for file in runtime.glob("jpserver-*.json"):
-            with suppress(ValueError, OSError):  # the file is not whole yet; nobody listens yet
+            with suppress(ValueError, OSError):  # half a file; or the server does not answer yet
                 address = json.loads(file.read_text())["url"].rstrip("/")
                 urllib.request.urlopen(f"{address}/api").close()
                 return address
@@ -111,7 +107,7 @@ def test_run_all_cells_without_an_error(chromium, lab, path):
 
 
 def _run(page) -> list[dict]:
-    """Wait until the last cell has run, or one has failed; the code cells then."""
+    """Wait until all cells have run or one has failed, and return the code cells."""
     deadline = time.monotonic() + RUN_SECONDS
     while True:
         time.sleep(1)

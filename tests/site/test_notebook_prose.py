@@ -1,6 +1,4 @@
-"""What surrounds the notebooks' code: words for pictures, links that lead somewhere, references, a
-glossary.
-"""
+"""Tests of the notebooks' texts: descriptions of pictures, links, references, the glossary."""
 
 import html
 import re
@@ -22,8 +20,9 @@ CITATION = re.compile(
 REFERENCE = re.compile(
     r"^- (?P<name>[A-Z][a-z]+)(?: et al\.| and [A-Z][a-z]+)? \((?P<year>\d{4})\), \*", re.MULTILINE
 )
-ROW = re.compile(
-    r"^\| (?P<word>[^|]+?) \| (?P<meaning>[^|]+?) \| \[(?P<label>[\d.]+)\]\((?P<target>[^()\s]+)\) \|$",
+ROW = re.compile(  # of the glossary
+    r"^\| (?P<word>[^|]+?) \| (?P<meaning>[^|]+?) "
+    r"\| \[(?P<label>[\d.]+)\]\((?P<target>[^()\s]+)\) \|$",
     re.MULTILINE,
 )
 WORDS_AT_LEAST = 6  # of a description
@@ -36,12 +35,12 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 
 def prose(path: Path) -> str:
-    """All text cells of a notebook."""
+    """Return the text of all Markdown cells of a notebook."""
     return "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
 def pictures(path: Path) -> list[nbformat.NotebookNode]:
-    """The outputs that are pictures."""
+    """Return the outputs that are pictures."""
     outputs = [output for cell in read(path).cells for output in cell.get("outputs", [])]
     return [
         output
@@ -51,19 +50,19 @@ def pictures(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def descriptions(path: Path) -> list[str]:
-    """What the outputs say that their pictures show, empty where they say nothing."""
+    """Return the alternative texts of the pictures, empty where there is none."""
     return [output.metadata.get("image/png", {}).get("alt", "") for output in pictures(path)]
 
 
 def sections(path: Path) -> dict[str, str]:
-    """The text from each anchor to the next, outputs left out, code included."""
+    """Return the text from each anchor to the next, with code and without outputs."""
     whole = "\n\n".join(cell.source for cell in read(path).cells)
     parts = ANCHOR.split(whole)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 class Images(HTMLParser):
-    """The alternative texts of a page's pictures, None where there is none."""
+    """Parser that collects the alternative texts of a page's pictures, None where missing."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -119,7 +118,7 @@ def test_a_link_leads_to_a_file_and_to_an_anchor_that_are_there(path):
 
 
 @by_chapter
-def test_links_of_pages_lead_where_they_lead_in_the_notebook(path, tmp_path):
+def test_links_of_pages_lead_where_they_lead_in_the_notebook(path):
     build = REPOSITORY / "build" / path.parent.name
     page = html_page(read(path), path.parent, build)
     found = {html.unescape(one) for one in re.findall(r'href="([^"]+)"', page)}

@@ -1,6 +1,4 @@
-"""Each notebook runs from a fresh kernel, and its own assertions hold; what is committed was run in
-order.
-"""
+"""Tests that notebooks run from a new kernel, and that those committed were run in order."""
 
 import nbformat
 import pytest

@@ -1,16 +1,16 @@
-"""Build the book, a static site: `make book`, or `python tests/tools/build_book.py`. Open
-build/book/index.html.
+"""Build the book, a static site, in build/book: `make book`, or `python tests/tools/build_book.py`.
 
 The notebooks are shown as they are committed, with their outputs: nothing is executed. Sphinx and
-MyST-NB make the pages, sphinx-book-theme their looks. A copy of what is shown is first laid out
-under build/book-source, with each link turned into the address of the page that it leads to:
+MyST-NB make the pages, sphinx-book-theme styles them. The sources are first copied to
+build/book-source, where each link is replaced by the address of the page that it leads to:
 
-- a notebook or a Markdown file is a page, and so is a Python file, with its source
-- a folder is a page that lists its files, and they become pages too
+- a notebook, a Markdown file or a Python file becomes a page
+- a folder becomes a page that lists its files, which become pages too
 - any other file (data, a picture) is copied as it is
 
-A link to something that does not exist stops the build. The site needs no network, and no server:
-formulas are set by a copy of MathJax in its own folder."""
+A link to something that does not exist stops the build. The site needs neither a network nor a
+server: a copy of MathJax in its own folder sets the formulas.
+"""
 
 import ast
 import posixpath
@@ -39,10 +39,14 @@ PARTS = sorted(
 CODE = [*(path.parent for path in NOTEBOOKS), PurePosixPath("Exercises")]
 
 LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")  # the target in [text](target)
-# The addresses among the references are wider than a phone; narrow columns of tables should break
-# no word, though.
-STYLE = ".bd-article { overflow-wrap: anywhere; }\n.bd-article :is(td, th) { overflow-wrap: break-word; }\n"
-ELSEWHERE = re.compile(r"#|[a-z]+:")  # on the same page, or on another site
+ELSEWHERE = re.compile(r"#|[a-z]+:")  # a target on the same page, or on another site
+# An entry of the map in a package's docstring, such as: - `voting.py` (section 7): counts votes
+MAP_ENTRY = re.compile(r"^- `([^`]+?)/?`(.+?)(?=\n- |\n\n|\Z)", re.MULTILINE | re.DOTALL)
+# Break the addresses among the references, which are wider than a phone, but no word in a table.
+STYLE = """\
+.bd-article { overflow-wrap: anywhere; }
+.bd-article :is(td, th) { overflow-wrap: break-word; }
+"""
 
 SETTINGS = {
     "project": "Reasoning models, from their parts",
@@ -72,18 +76,19 @@ SETTINGS = {
 
 
 def build_book() -> Path:
-    """Write the site.
+    """Build the site.
 
     Returns:
-        Its first page.
+        The site's first page.
 
     Raises:
         ValueError: a link leads nowhere.
-        RuntimeError: Sphinx warned of something, which is on the screen.
+        RuntimeError: Sphinx printed a warning.
     """
-    # `make book` installs it; `make test` imports this file without it
+    # `make book` installs Sphinx; `make test` imports this file without it
     from sphinx.application import Sphinx
 
+    # 1. Lay out the sources.
     for folder in (SOURCE, SITE):
         shutil.rmtree(folder, ignore_errors=True)
     for folder in ("_static", "_extra"):
@@ -91,6 +96,7 @@ def build_book() -> Path:
     (SOURCE / "_static" / "book.css").write_text(STYLE, encoding="utf-8")
     _copy_mathjax()
     _write_sources()
+    # 2. Make pages of them; any warning is an error.
     sphinx = Sphinx(
         srcdir=SOURCE,
         confdir=None,
@@ -103,12 +109,12 @@ def build_book() -> Path:
     )
     sphinx.build()
     if sphinx.statuscode:
-        raise RuntimeError("Sphinx warned, see above: somewhere a page is not what it should be")
+        raise RuntimeError("Sphinx printed a warning, see above: repair the page that it names")
     return SITE / "index.html"
 
 
 def _write_sources() -> None:
-    """Write all that was asked for, and all that it links to."""
+    """Write the sources of all pages, and of everything they link to."""
     waiting = [README, *NOTEBOOKS, *PARTS, *CODE]
     known = set(waiting)
     while waiting:
@@ -120,7 +126,7 @@ def _write_sources() -> None:
 
 
 def _write_source(path: PurePosixPath) -> set[PurePosixPath]:
-    """Write what Sphinx reads for one file or folder, and return what it links to."""
+    """Write the source of one file's or folder's page, and return what it links to."""
     original, source = REPOSITORY / path, SOURCE / _source_name(path)
     source.parent.mkdir(parents=True, exist_ok=True)
     linked: set[PurePosixPath] = set()
@@ -137,7 +143,7 @@ def _write_source(path: PurePosixPath) -> set[PurePosixPath]:
                 cell.source = _with_addresses(cell.source, path.parent, linked)
         text = nbformat.writes(notebook)
     else:
-        # a picture may be shown on one page, and linked from another
+        # a picture may be shown on one page and linked from another
         for target in {source, SOURCE / "_extra" / path}:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original, target)
@@ -149,27 +155,25 @@ def _write_source(path: PurePosixPath) -> set[PurePosixPath]:
 
 
 def _source_name(path: PurePosixPath) -> PurePosixPath:
-    """Where the source of a page is written: what Sphinx makes of it has the same name, with
-    `.html` at the end.
-    """
+    """Return the path of a page's source; the page has the same name with the suffix `.html`."""
     if path == README:
         return PurePosixPath("index.md")
     if (REPOSITORY / path).is_dir():
         return path / "index.md"
     if path.suffix == ".py":
         return path.with_name(path.name + ".md")
-    if path.suffix in (".md", ".ipynb", ".png"):  # Sphinx takes the pictures that a page shows
+    if path.suffix in (".md", ".ipynb", ".png"):  # Sphinx copies the pictures that a page shows
         return path
     return PurePosixPath("_extra") / path
 
 
 def _document_name(path: PurePosixPath) -> str:
-    """What Sphinx calls a page."""
+    """Return Sphinx's name of a page."""
     return _source_name(path).with_suffix("").as_posix()
 
 
 def _with_addresses(text: str, folder: PurePosixPath, linked: set[PurePosixPath]) -> str:
-    """A Markdown text in `folder`, with links to the pages; what it links to is added to `linked`."""
+    """Return a Markdown text in `folder` with links to pages; add their targets to `linked`."""
 
     def address(match: re.Match[str]) -> str:
         if ELSEWHERE.match(match[0]):
@@ -189,62 +193,79 @@ def _with_addresses(text: str, folder: PurePosixPath, linked: set[PurePosixPath]
 
 
 def _folder_page(path: PurePosixPath) -> str:
-    """A folder's files, each with the first line of its docstring."""
-    entries = [
-        path / entry.name for entry in sorted((REPOSITORY / path).iterdir()) if _is_shown(entry)
-    ]
-    lines = [
-        f"- [`{entry.name}`]({quote(entry.name)}): {_summary(entry)}".removesuffix(": ")
-        for entry in entries
-    ]
+    """Return a page that lists a folder's files with a sentence each, in the order of its map.
+
+    The sentence is the map's, in the package's docstring, or the first of the file's own docstring.
+    """
+    in_map = dict(MAP_ENTRY.findall(_docstring(path)))
+    order = {name: place for place, name in enumerate(in_map)}
+    shown = [entry.name for entry in sorted((REPOSITORY / path).iterdir()) if _is_shown(entry)]
+    shown.sort(key=lambda name: order.get(name, len(order)))
+    lines = []
+    for name in shown:
+        about = in_map.get(name) or f": {_summary(path / name)}"
+        about = re.sub(r"\s+", " ", about).removesuffix(": ")
+        lines.append(f"- [`{name}`]({quote(name)}){about}")
     # notebooks stand under Chapters
-    pages = [entry for entry in entries if _source_name(entry).suffix == ".md"]
-    names = [posixpath.relpath(_document_name(entry), path) for entry in pages]
-    return f"# {path.name}\n\n{_summary(path)}\n\n" + "\n".join(lines) + _toctree(names)
+    pages = [path / name for name in shown if _source_name(path / name).suffix == ".md"]
+    contents = _toctree(pages, path)
+    return f"# {_title(path)}\n\n{_summary(path)}\n\n" + "\n".join(lines) + contents
 
 
 def _is_shown(entry: Path) -> bool:
+    """Return False for hidden files, weights, caches, and modules that define nothing."""
+    if entry.name in ("__init__.py", "__main__.py"):
+        body = ast.parse(entry.read_text(encoding="utf-8")).body
+        return any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in body)
     return not (
         entry.name.startswith((".", "_")) or entry.suffix == ".safetensors" or entry.name == "qwen3"
     )
 
 
-def _summary(path: PurePosixPath) -> str:
-    """The first paragraph of a module's or a package's docstring; nothing for other files."""
-    module = (
-        REPOSITORY / path / "__init__.py" if (REPOSITORY / path).is_dir() else REPOSITORY / path
-    )
+def _docstring(path: PurePosixPath) -> str:
+    """Return a module's or a package's docstring; nothing for other files."""
+    is_folder = (REPOSITORY / path).is_dir()
+    module = REPOSITORY / path / "__init__.py" if is_folder else REPOSITORY / path
     if module.suffix != ".py" or not module.is_file():
         return ""
-    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
-    return docstring.split("\n\n")[0].replace("\n", " ")
+    return ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+
+
+def _summary(path: PurePosixPath) -> str:
+    """Return the first paragraph of a module's or a package's docstring, on one line."""
+    return _docstring(path).split("\n\n")[0].replace("\n", " ")
+
+
+def _title(path: PurePosixPath) -> str:
+    """Return a page's title, which tells one `report.py` from another: `evaluation/report.py`."""
+    return "/".join(path.parts[-2:])
 
 
 def _code_page(path: PurePosixPath) -> str:
     code = (REPOSITORY / path).read_text(encoding="utf-8")
     fence = "`" * 8
-    return (
-        f"# {path.name}\n\n`{path}`\n\n{fence}{{code-block}} python\n:linenos:\n\n{code}\n{fence}\n"
-    )
+    title = f"# {_title(path)}\n\n`{path}`"
+    return f"{title}\n\n{fence}{{code-block}} python\n:linenos:\n\n{code}\n{fence}\n"
 
 
 def _table_of_contents() -> str:
-    """What the side of each page shows."""
+    """Return the contents that stand beside every page."""
     groups = {"Chapters": NOTEBOOKS, "Parts": PARTS, "Modules and exercises": CODE}
-    return "".join(
-        _toctree(map(_document_name, paths), f":caption: {title}")
-        for title, paths in groups.items()
-    )
+    folder = PurePosixPath()
+    return "".join(_toctree(paths, folder, f":caption: {title}") for title, paths in groups.items())
 
 
-def _toctree(names: Iterable[str], caption: str = "") -> str:
-    return "\n".join(["", "", "```{toctree}", ":hidden:", caption, "", *names, "```", ""])
+def _toctree(paths: Iterable[PurePosixPath], folder: PurePosixPath, caption: str = "") -> str:
+    """Return a table of contents: notebooks under their titles, all else under its name."""
+    entries = []
+    for path in paths:
+        document = posixpath.relpath(_document_name(path), folder)
+        entries.append(document if path.suffix == ".ipynb" else f"{path.name} <{document}>")
+    return "\n".join(["", "", "```{toctree}", ":hidden:", caption, "", *entries, "```", ""])
 
 
 def _copy_mathjax() -> None:
-    """Put MathJax and its fonts beside the pages: the files of the package sphinx-mathjax-offline
-    that a page loads.
-    """
+    """Copy MathJax and the fonts that a page loads from the package sphinx-mathjax-offline."""
     for file in metadata.files("sphinx-mathjax-offline") or ():
         inside = file.as_posix().partition("/static/")[2]
         if inside == "mathjax/tex-chtml.js" or inside.startswith(

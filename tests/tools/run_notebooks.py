@@ -1,9 +1,10 @@
 """Execute the chapters' notebooks from fresh kernels: `make run`, or
 `python tests/tools/run_notebooks.py`.
 
-Executed copies and HTML pages appear under build/; the notebooks themselves stay as they are,
-unless --in-place asks to commit the new outputs. The environment variable QWEN3 names the model, as
-in the notebooks."""
+Executed copies and HTML pages are written to build/. The notebooks themselves are left unchanged,
+unless --in-place asks for the new outputs in them. The environment variable QWEN3 names the model,
+as in the notebooks.
+"""
 
 import argparse
 import html
@@ -23,9 +24,8 @@ from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path for path in REPOSITORY.glob("CH[0-9]/*.ipynb"))
-CELL_TIMEOUT = 900  # seconds
-# nbconvert's own template for JupyterLab's looks leaves out the alternative text that outputs bring
-# along.
+CELL_TIMEOUT = 900  # seconds per cell
+# nbconvert's template `lab` leaves out the alternative texts of output pictures.
 PAGE_TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block data_png scoped -%}
@@ -33,12 +33,12 @@ PAGE_TEMPLATE = """
 {{ super() | replace('<img ', '<img alt="' ~ alt ~ '" ') }}
 {%- endblock data_png -%}
 """
-LINK = re.compile(r'(?<=href=")(?P<path>[^"#:]+)(?P<anchor>#[^"]*)?(?=")')  # none to another site
+LINK = re.compile(r'(?<=href=")(?P<path>[^"#:]+)(?P<anchor>#[^"]*)?(?=")')  # not to another site
 
 
 @dataclass
 class Outcome:
-    """What one execution came to."""
+    """Result of executing one notebook."""
 
     notebook: Path
     executed: nbformat.NotebookNode
@@ -47,17 +47,17 @@ class Outcome:
 
     @property
     def figures(self) -> int:
-        """Pictures among the outputs."""
+        """Return the number of pictures among the outputs."""
         return sum("image/png" in output.get("data", {}) for output in self.outputs)
 
     @property
     def outputs(self) -> list:
-        """Outputs of all cells, in order."""
+        """Return the outputs of all cells, in order."""
         return [output for cell in self.executed.cells for output in cell.get("outputs", [])]
 
     @property
     def results(self) -> list[str]:
-        """What the cells tagged `result` printed: the findings of the chapter."""
+        """Return the lines printed by cells tagged `result`: the chapter's findings."""
         tagged = [cell for cell in self.executed.cells if "result" in cell.metadata.get("tags", [])]
         texts = [
             output["text"]
@@ -72,7 +72,7 @@ def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
     """Execute one notebook in its own folder, and write the executed copy and a page under `build`.
 
     Raises:
-        CellExecutionError: a cell failed; the executed copy is written up to there.
+        CellExecutionError: a cell failed; the copy is written, executed up to that cell.
     """
     notebook = nbformat.read(path, as_version=4)
     code_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
@@ -104,9 +104,7 @@ def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
 
 
 def copy_descriptions(notebook: nbformat.NotebookNode) -> None:
-    """Say in each cell's metadata what its picture shows: there MyST-NB, which makes the book,
-    looks for it.
-    """
+    """Copy the pictures' alternative texts to the cells' metadata, where MyST-NB looks for them."""
     for cell in notebook.cells:
         cell.metadata.pop("mystnb", None)
         for output in cell.get("outputs", []):
@@ -115,13 +113,12 @@ def copy_descriptions(notebook: nbformat.NotebookNode) -> None:
 
 
 def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str:
-    """A notebook as a page, with its pictures' alternative texts, and links that lead where they
-    lead in Jupyter.
+    """Return a notebook as HTML, with alternative texts, and links that lead where Jupyter's do.
 
     Args:
-        notebook: executed.
-        folder: where it is kept.
-        build: where its page is written, beside the folders of the other chapters' pages.
+        notebook: the executed notebook.
+        folder: the notebook's folder.
+        build: the page's folder, beside the folders of the other chapters' pages.
     """
 
     def from_the_page(link: re.Match) -> str:
@@ -137,7 +134,7 @@ def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str
 
 
 def main() -> None:
-    """Run all notebooks, or those whose path contains a given word, and print what came out."""
+    """Run all notebooks, or those whose path contains a given word, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "word", nargs="?", default="", help="only notebooks whose path contains this, such as CH2"
@@ -165,15 +162,14 @@ def main() -> None:
     print(f"\n{'notebook':46s} {'seconds':>8s} {'figures':>8s}  page")
     for outcome in outcomes:
         name = outcome.notebook.relative_to(REPOSITORY).as_posix()
-        print(
-            f"{name:46s} {outcome.seconds:8.0f} {outcome.figures:8d}  {outcome.page.relative_to(REPOSITORY).as_posix()}"
-        )
+        page = outcome.page.relative_to(REPOSITORY).as_posix()
+        print(f"{name:46s} {outcome.seconds:8.0f} {outcome.figures:8d}  {page}")
     for outcome in outcomes:
         print("\n" + "\n".join(outcome.results))
 
 
 def _without_times(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Leave out when each cell ran, which changes at every run and tells a reader nothing."""
+    """Remove the times at which cells ran, which change with every run."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     return notebook

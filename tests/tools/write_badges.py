@@ -1,8 +1,8 @@
-"""README's badges: `make badges REPOSITORY=owner/name` writes them, once it is known where the
-repository lives.
+"""Write README's badges: `make badges REPOSITORY=owner/name`, for a repository on GitHub.
 
-Binder starts a machine with the whole repository and what `requirements.txt` names. Colab opens one
-notebook alone, so a line says what to run in its first cell."""
+Binder starts a machine with the whole repository and the requirements installed. Colab opens one
+notebook alone, so a line says what to run in its first cell.
+"""
 
 import re
 import sys
@@ -16,20 +16,18 @@ END = "<!-- end of badges -->"
 
 
 def badges(repository: str) -> str:
-    """Markdown: the state of the tests, Binder, and each notebook on Colab.
+    """Return Markdown with badges for the tests, Binder, and each notebook on Colab.
 
     Args:
-        repository: on GitHub, such as "owner/name".
+        repository: owner and name on GitHub, such as "owner/name".
 
     Raises:
-        ValueError: that is no such name.
-
-    >>> badges("reader/reasoning").splitlines()[1]
-    '[![Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/reader/reasoning/main?urlpath=lab)'
+        ValueError: `repository` is no such name.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
         raise ValueError(
-            f"REPOSITORY is {repository!r}: expected the owner and the name on GitHub, as in owner/name"
+            f"REPOSITORY is {repository!r}: expected the owner and the name on GitHub, as in "
+            "owner/name"
         )
     return "\n".join(_lines(repository))
 
@@ -40,9 +38,8 @@ def _lines(repository: str) -> Iterator[str]:
         repository.rpartition("/")[2],
     )
     yield f"[![tests]({tests}/badge.svg)]({tests})"
-    yield (
-        f"[![Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2/gh/{repository}/main?urlpath=lab)"
-    )
+    binder = f"https://mybinder.org/v2/gh/{repository}/main?urlpath=lab"
+    yield f"[![Binder](https://mybinder.org/badge_logo.svg)]({binder})"
     for notebook in sorted(ROOT.glob("CH*/*.ipynb")):
         path = quote(notebook.relative_to(ROOT).as_posix())
         badge = f"https://img.shields.io/badge/Colab-{notebook.parent.name}-F9AB00?logo=googlecolab"
@@ -51,22 +48,23 @@ def _lines(repository: str) -> Iterator[str]:
     yield ""
     yield (
         f"On Colab, run `!git clone --depth 1 https://github.com/{repository} && cd {name} && "
-        f"pip install -q -r requirements.txt` first, restart the session, and begin with `%cd {name}/CH2`, the "
-        "notebook's folder."
+        f"pip install -q -r requirements.txt` first, restart the session, and begin with "
+        f"`%cd {name}/CH2`, the notebook's folder."
     )
 
 
 def with_badges(readme: str, repository: str) -> str:
-    """The text of README.md with these badges in their place, whatever was there.
+    """Return README's text with these badges between the two comments that mark their place.
 
     Raises:
-        ValueError: there is no such place.
+        ValueError: the comments are missing.
     """
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(
-            f"README.md has no place for badges: put these two lines under its title\n{BEGIN}\n{END}"
+            "README.md has no place for badges: put these two lines under its title\n"
+            f"{BEGIN}\n{END}"
         )
     return f"{before}{BEGIN}\n{badges(repository)}\n{END}{after}"
 

@@ -1,4 +1,4 @@
-"""The families of problems, one module a subject; importing this package fills the registry."""
+"""The families of problems, one module per subject; importing this package fills the registry."""
 
 from . import (  # noqa: F401
     algebra,

@@ -1,8 +1,9 @@
-"""What a family of problems is, and the table of all of them.
+"""The form of a family of problems, and the table of all families.
 
 A family is a function `(rng, level) -> Draft`. It draws parameters, writes the question in one of
 several wordings and works the answer out in small steps, by one of several methods where there are
-several."""
+several.
+"""
 
 from collections.abc import Callable
 from random import Random
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 
 class Draft(NamedTuple):
-    """One problem as its family wrote it."""
+    """A problem as its family wrote it, before it is assigned to a split."""
 
     key: tuple  # the parameters, in an order that does not depend on wording or method
     problem: str
@@ -22,9 +23,7 @@ Drafter = Callable[[Random, int], Draft]  # a source of randomness, a level
 
 
 class Family(NamedTuple):
-    """A registered family: its subject as shown to readers, and the function that drafts its
-    problems.
-    """
+    """A registered family: its subject, and the function that drafts its problems."""
 
     subject: str
     draft: Drafter

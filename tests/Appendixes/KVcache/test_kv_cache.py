@@ -6,7 +6,7 @@ import pytest
 import torch
 from property_testing import given, settings, st
 
-from Appendixes.KVcache import KVCache, token_offsets
+from Appendixes.KVcache import KVCache, PromptCache, SimpleKVCache, token_offsets
 
 VOCAB = 50
 
@@ -22,9 +22,30 @@ def expected_logits(model, texts):
 
 def read(model, *texts):
     """A cache that holds texts of one length."""
-    cache = KVCache()
+    cache = PromptCache()
     model(torch.tensor(texts), cache=cache)
     return cache
+
+
+# --- the idea ---
+
+
+@given(cuts=st.sets(st.integers(1, 199), max_size=4), seed=st.integers(0, 100))
+def test_cache_in_place_holds_what_concatenation_holds(cuts, seed):
+    keys, values = torch.randn(
+        2, 3, 2, 200, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    simple, cache, edges = SimpleKVCache(), KVCache(), [0, *sorted(cuts), 200]
+    for start, end in zip(edges, edges[1:], strict=False):
+        new = keys[:, :, start:end], values[:, :, start:end]
+        extension = cache.extend(3, end - start, "cpu")
+        for layer in range(2):
+            joined = simple.append(layer, *new)
+            extension.layer(layer).append(*new)
+        extension.commit()
+        for layer in range(2):
+            assert all(map(torch.equal, cache.used(layer, end), joined))
+    assert torch.equal(joined[0], keys) and torch.equal(joined[1], values)
 
 
 # --- growth ---
@@ -104,7 +125,7 @@ def test_one_parent_serves_several_forks(model64):
 )
 def test_rows_of_a_fork_equal_their_whole_texts(model64, parents, seq, seed):
     prompts = [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10, 11]]  # of different lengths
-    parent = KVCache()
+    parent = PromptCache()
     for prompt in prompts:
         parent.append_rows_of(read(model64, prompt))
     fork, texts = parent.fork(), [list(prompts[row]) for row in parents]
@@ -174,7 +195,7 @@ def test_rows_keep_their_results_while_others_come_and_go(model64, actions, seed
         fork.continue_rows([len(prompts) - 1])
         rows.append((prompts[-1], list(prompts[-1])))
 
-    parent = KVCache()
+    parent = PromptCache()
     fork, prompts, rows = parent.fork(), [], []  # a row: its prompt and its whole text
     new_prompt()
     for action in [*actions, "step"]:

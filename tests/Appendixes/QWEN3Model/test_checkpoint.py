@@ -46,6 +46,16 @@ def chapters(tmp_path, monkeypatch):
     return folders
 
 
+@pytest.fixture
+def tiny(chapters, folder):
+    """The same checkpoint under the name "tiny" in the first chapter's folder."""
+    return Path(shutil.copytree(folder, chapters[0] / "tiny"))
+
+
+def no_links(source, target):
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
 def change_config(folder, **entries):
     path = folder / "config.json"
     raw = {**json.loads(path.read_text()), **entries}
@@ -157,7 +167,10 @@ def test_a_model_whose_tensors_are_not_its_configs_is_not_saved_over_a_good_one(
             None,
             None,
         )
-        told = r"lacks tensor layers.0.mlp.gate_proj.weight and 1 more and has tensor layers.0.mlp.gate_up_proj.weight"
+        told = (
+            r"lacks tensor layers.0.mlp.gate_proj.weight and 1 more "
+            r"and has tensor layers.0.mlp.gate_up_proj.weight"
+        )
     elif change == "packed":
         mlp.down_proj = torch.nn.Identity()
         told = r"lacks tensor layers.0.mlp.down_proj.weight"
@@ -366,21 +379,16 @@ def test_missing_folder_is_not_taken_for_a_hub_name(chapters, tmp_path):
 
 
 def test_tiny_loads_by_name_and_by_folder(tiny_folder):
-    by_name, by_folder = (
-        load_qwen3("tiny", device="cpu")[0],
-        load_qwen3(tiny_folder, device="cpu")[0],
-    )
+    by_name, by_folder = (load_qwen3(name, device="cpu")[0] for name in ("tiny", tiny_folder))
     assert torch.equal(some_logits(by_name), some_logits(by_folder))
 
 
-def test_name_is_found_in_the_first_chapter(chapters, folder):
-    shutil.copytree(folder, chapters[0] / "tiny")
-    assert find_checkpoint("tiny") == chapters[0] / "tiny"
+def test_name_is_found_in_the_first_chapter(tiny):
+    assert find_checkpoint("tiny") == tiny
 
 
-def test_incomplete_checkpoint_of_that_name_says_what_is_missing(chapters, folder):
-    shutil.copytree(folder, chapters[0] / "tiny")
-    (chapters[0] / "tiny" / WEIGHTS).unlink()
+def test_incomplete_checkpoint_of_that_name_says_what_is_missing(tiny):
+    (tiny / WEIGHTS).unlink()
     with pytest.raises(FileNotFoundError, match="model.safetensors missing"):
         find_checkpoint("tiny")
 
@@ -396,28 +404,22 @@ def test_checkpoint_of_another_chapter_is_hard_linked(chapters, folder, name):
     assert torch.equal(some_logits(load(found)[0]), some_logits(load(folder)[0]))
 
 
-def test_checkpoint_of_another_chapter_is_copied_where_links_fail(chapters, folder, monkeypatch):
-    def refuse(source, target):
-        raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-    shutil.copytree(folder, chapters[0] / "tiny")
-    monkeypatch.setattr(os, "link", refuse)
+def test_checkpoint_of_another_chapter_is_copied_where_links_fail(chapters, tiny, monkeypatch):
+    monkeypatch.setattr(os, "link", no_links)
     found = find_checkpoint("tiny", local_dir=chapters[1])
-    assert not (found / WEIGHTS).samefile(chapters[0] / "tiny" / WEIGHTS)
-    assert (found / WEIGHTS).read_bytes() == (chapters[0] / "tiny" / WEIGHTS).read_bytes()
+    assert not (found / WEIGHTS).samefile(tiny / WEIGHTS)
+    assert (found / WEIGHTS).read_bytes() == (tiny / WEIGHTS).read_bytes()
 
 
-def test_hub_name_does_not_mean_a_folder_that_ends_in_the_same_word(chapters, folder):
-    shutil.copytree(folder, chapters[0] / "tiny")
+def test_hub_name_does_not_mean_a_folder_that_ends_in_the_same_word(chapters, tiny):
     for local_dir in chapters[:2]:
         with pytest.raises(FileNotFoundError, match="no folder runs/tiny"):
             find_checkpoint("runs/tiny", local_dir=local_dir)
 
 
-def test_new_shipped_weights_reach_the_other_chapters(chapters, folder, make_model):
-    shutil.copytree(folder, chapters[0] / "tiny")
+def test_new_shipped_weights_reach_the_other_chapters(chapters, tiny, make_model):
     before = some_logits(load(find_checkpoint("tiny", local_dir=chapters[1]))[0])
-    save_qwen3(make_model(CONFIG, torch.float32, seed=9), chapters[0] / "tiny")
+    save_qwen3(make_model(CONFIG, torch.float32, seed=9), tiny)
     after = some_logits(load(find_checkpoint("tiny", local_dir=chapters[1]))[0])
     assert not torch.equal(before, after)
 
@@ -430,7 +432,7 @@ def test_single_file_counts_where_there_is_an_index_too(folder):
     load(folder)
 
 
-def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, folder, monkeypatch):
+def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, tiny, monkeypatch):
     def break_off(source, target):
         Path(target).write_bytes(Path(source).read_bytes()[:1000])
         if Path(source).name == WEIGHTS:
@@ -441,26 +443,27 @@ def test_interrupted_copy_is_not_taken_for_a_checkpoint(chapters, folder, monkey
         files = [Path(entry.path) for entry in os.scandir(path)]
         return iter(sorted(files, key=lambda file: file.name == WEIGHTS))
 
-    shutil.copytree(folder, chapters[0] / "tiny")
     with monkeypatch.context() as patch:
-        patch.setattr(
-            os,
-            "link",
-            lambda source, target: (_ for _ in ()).throw(OSError(errno.EXDEV, "no links")),
-        )
+        patch.setattr(os, "link", no_links)
         patch.setattr(shutil, "copy2", break_off)
         patch.setattr(Path, "iterdir", weights_last)
         with pytest.raises(KeyboardInterrupt):
             find_checkpoint("tiny", local_dir=chapters[1])
     again = find_checkpoint("tiny", local_dir=chapters[1])
-    assert (again / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
+    assert (again / WEIGHTS).read_bytes() == (tiny / WEIGHTS).read_bytes()
+
+
+def test_a_file_left_by_a_killed_process_of_the_same_number_is_in_nobodys_way(chapters, tiny):
+    (chapters[1] / "tiny").mkdir(parents=True)
+    os.link(tiny / WEIGHTS, chapters[1] / "tiny" / f"{WEIGHTS}.{os.getpid()}.part")
+    linked = find_checkpoint("tiny", local_dir=chapters[1])
+    assert {path.name for path in linked.iterdir()} == {path.name for path in tiny.iterdir()}
 
 
 @pytest.mark.parametrize("rival_comes", ["before our link", "after our link"])
 def test_another_process_may_link_the_same_checkpoint_at_the_same_time(
-    rival_comes, chapters, folder, monkeypatch
+    rival_comes, chapters, tiny, monkeypatch
 ):
-    shutil.copytree(folder, chapters[0] / "tiny")
     link, own, rivals = os.link, os.getpid(), []
 
     def link_beside_a_rival(source, target):
@@ -479,30 +482,27 @@ def test_another_process_may_link_the_same_checkpoint_at_the_same_time(
     monkeypatch.setattr(os, "link", link_beside_a_rival)
     linked = find_checkpoint("tiny", local_dir=chapters[1])
     assert rivals
-    assert {path.name for path in linked.iterdir()} == {path.name for path in folder.iterdir()}
-    assert all(path.samefile(chapters[0] / "tiny" / path.name) for path in linked.iterdir())
+    assert {path.name for path in linked.iterdir()} == {path.name for path in tiny.iterdir()}
+    assert all(path.samefile(tiny / path.name) for path in linked.iterdir())
 
 
-def test_unfinished_files_of_another_process_are_not_linked(chapters, folder):
-    shutil.copytree(folder, chapters[0] / "tiny")
-    (chapters[0] / "tiny" / f"{WEIGHTS}.part").write_bytes(b"half a file")
+def test_unfinished_files_of_another_process_are_not_linked(chapters, folder, tiny):
+    (tiny / f"{WEIGHTS}.part").write_bytes(b"half a file")
     linked = find_checkpoint("tiny", local_dir=chapters[1])
     assert {path.name for path in linked.iterdir()} == {path.name for path in folder.iterdir()}
 
 
-def test_saving_into_a_linked_folder_leaves_the_other_chapter_alone(chapters, folder, make_model):
-    shutil.copytree(folder, chapters[0] / "tiny")
+def test_saving_into_a_linked_folder_leaves_the_other_chapter_alone(chapters, tiny, make_model):
     linked = find_checkpoint("tiny", local_dir=chapters[1])
     smaller = Qwen3Config(**{**CONFIG.__dict__, "num_hidden_layers": 1})
     save_qwen3(make_model(smaller, torch.float32), linked)
     assert load(linked)[0].config.num_hidden_layers == 1
-    assert load(chapters[0] / "tiny")[0].config.num_hidden_layers == 2
+    assert load(tiny)[0].config.num_hidden_layers == 2
 
 
 def test_relative_folder_is_not_replaced_by_a_chapters_checkpoint_of_the_same_name(
-    chapters, folder, tmp_path, monkeypatch
+    folder, tiny, tmp_path, monkeypatch
 ):
-    shutil.copytree(folder, chapters[0] / "tiny")
     shutil.copytree(folder, tmp_path / "runs" / "tiny")
     monkeypatch.chdir(tmp_path)
     assert find_checkpoint("runs/tiny").resolve() == (tmp_path / "runs" / "tiny").resolve()

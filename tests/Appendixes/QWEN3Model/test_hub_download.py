@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -43,7 +44,7 @@ from pathlib import Path
 
 sleep = time.sleep
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 4096  # 10 MB is more than the whole checkpoint
-time.sleep = lambda seconds: sleep(min(seconds, 0.05))  # huggingface_hub waits a second before it tries again
+time.sleep = lambda seconds: sleep(min(seconds, 0.05))  # it waits a second between two tries
 for line in sys.stdin:
     request = json.loads(line)
     checkpoint.CHAPTER_FOLDERS = [Path(request["folder"])]
@@ -52,8 +53,10 @@ for line in sys.stdin:
             huggingface_hub.snapshot_download(request["name"])
             answer = {}
         else:
-            model, tokenizer = load_qwen3(request["name"], local_dir=request["folder"], device="cpu")
-            digest = hashlib.sha256(model.layers[1].mlp.up_proj.weight.numpy().tobytes()).hexdigest()
+            folder = request["folder"]
+            model, tokenizer = load_qwen3(request["name"], local_dir=folder, device="cpu")
+            weight = model.layers[1].mlp.up_proj.weight.numpy()
+            digest = hashlib.sha256(weight.tobytes()).hexdigest()
             answer = {"digest": digest, "tokens": tokenizer.vocab_size}
     except BaseException as error:
         answer = {"error": type(error).__name__, "message": str(error)}
@@ -154,7 +157,7 @@ def etag(content: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def checkpoint_files(tmp_path_factory, make_model, byte_tokenizer_folder):
-    """What the repository on the stand-in holds, and the digest of one weight."""
+    """Files of the repository on the stand-in, and what a loader says of them."""
     folder = tmp_path_factory.mktemp("repository")
     model = make_model(CONFIG, torch.float32)
     save_qwen3(model, folder)
@@ -162,26 +165,17 @@ def checkpoint_files(tmp_path_factory, make_model, byte_tokenizer_folder):
     files = {
         name: (folder / name).read_bytes() for name in ("config.json", "tokenizer.json", WEIGHTS)
     }
-    files |= {"generation_config.json": b'{"eos_token_id": 1}'} | dict.fromkeys(
-        UNNEEDED, b"not needed"
-    )
-    return files, hashlib.sha256(model.layers[1].mlp.up_proj.weight.numpy().tobytes()).hexdigest()
+    files["generation_config.json"] = b'{"eos_token_id": 1}'
+    files |= dict.fromkeys(UNNEEDED, b"not needed")
+    weight = model.layers[1].mlp.up_proj.weight.numpy()
+    return files, {"digest": hashlib.sha256(weight.tobytes()).hexdigest(), "tokens": 269}
 
 
 @pytest.fixture(scope="module")
 def hub(checkpoint_files):
     """The stand-in, up and running."""
-    server = StandIn(checkpoint_files[0])
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def vanished_hub(checkpoint_files):
-    """An address where nobody answers any more."""
-    server = StandIn(checkpoint_files[0])
-    server.close()
-    return server
+    with closing(StandIn(checkpoint_files[0])) as server:
+        yield server
 
 
 class Loader:
@@ -193,13 +187,9 @@ class Loader:
             for name, value in os.environ.items()
             if not name.startswith(("HF_", "HUGGINGFACE"))
         }
-        environment |= {
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home),
-            "HF_HUB_DISABLE_XET": "1",
-            "no_proxy": "127.0.0.1",
-        }
-        environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "no_proxy": "127.0.0.1"}
+        for part in ("XET", "PROGRESS_BARS", "TELEMETRY"):
+            environment[f"HF_HUB_DISABLE_{part}"] = "1"
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(
             [sys.executable, "-c", LOADER], env=environment, text=True, **pipes
@@ -225,16 +215,17 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def online(hub, home):
-    loader = Loader(hub.url, home)
-    yield loader
-    loader.close()
+    with closing(Loader(hub.url, home)) as loader:
+        yield loader
 
 
 @pytest.fixture(scope="module")
-def offline(vanished_hub, home):
-    loader = Loader(vanished_hub.url, home)
-    yield loader
-    loader.close()
+def offline(checkpoint_files, home):
+    """A loader whose Hub has vanished: nobody answers at its address any more."""
+    with closing(StandIn(checkpoint_files[0])) as vanished:
+        pass
+    with closing(Loader(vanished.url, home)) as loader:
+        yield loader
 
 
 @pytest.fixture(autouse=True)
@@ -246,12 +237,13 @@ def healthy(hub, home):
 
 
 @pytest.fixture
-def digest(checkpoint_files):
+def loaded(checkpoint_files):
+    """What a loader says when it has loaded the stand-in's checkpoint."""
     return checkpoint_files[1]
 
 
-def test_download_fetches_the_needed_files_and_no_others(hub, online, tmp_path, digest):
-    assert online(tmp_path) == {"digest": digest, "tokens": 269}
+def test_download_fetches_the_needed_files_and_no_others(hub, online, tmp_path, loaded):
+    assert online(tmp_path) == loaded
     assert set(hub.downloaded()) == NEEDED and len(hub.downloaded()) == len(NEEDED)
     assert not {name for _, name, _ in hub.requests} & UNNEEDED
     files = {file.name for file in (tmp_path / "some-model").iterdir() if file.is_file()}
@@ -259,10 +251,10 @@ def test_download_fetches_the_needed_files_and_no_others(hub, online, tmp_path, 
 
 
 def test_download_broken_in_the_middle_goes_on_where_it_stopped(
-    hub, online, tmp_path, checkpoint_files, digest
+    hub, online, tmp_path, checkpoint_files, loaded
 ):
     hub.breaks = 1
-    assert online(tmp_path) == {"digest": digest, "tokens": 269}
+    assert online(tmp_path) == loaded
     ranges = [wanted for method, name, wanted in hub.requests if (method, name) == ("GET", WEIGHTS)]
     assert ranges[0] is None and len(ranges) == 2
     assert int(re.match(r"bytes=(\d+)-", ranges[1])[1]) > 0
@@ -270,7 +262,7 @@ def test_download_broken_in_the_middle_goes_on_where_it_stopped(
 
 
 def test_failed_download_keeps_what_arrived_and_the_next_try_fetches_the_rest(
-    hub, online, tmp_path, digest
+    hub, online, tmp_path, loaded
 ):
     hub.weights_status = 500
     failed = online(tmp_path)
@@ -280,7 +272,7 @@ def test_failed_download_keeps_what_arrived_and_the_next_try_fetches_the_rest(
     assert all((tmp_path / "some-model" / name).is_file() for name in arrived)
 
     hub.weights_status, hub.requests = 200, []
-    assert online(tmp_path) == {"digest": digest, "tokens": 269}
+    assert online(tmp_path) == loaded
     assert hub.downloaded() == [WEIGHTS]
 
 
@@ -295,17 +287,17 @@ def test_second_load_asks_the_hub_for_nothing(hub, online, tmp_path):
     assert online(tmp_path) == first and hub.requests == []
 
 
-def test_second_load_works_when_the_hub_is_gone(online, offline, tmp_path, digest):
+def test_second_load_works_when_the_hub_is_gone(online, offline, tmp_path, loaded):
     online(tmp_path)
-    assert offline(tmp_path) == {"digest": digest, "tokens": 269}
+    assert offline(tmp_path) == loaded
 
 
 def test_checkpoint_in_the_shared_cache_serves_when_the_hub_is_gone(
-    online, offline, tmp_path, digest
+    online, offline, tmp_path, loaded
 ):
     online(tmp_path, task="fill the shared cache")
     assert not (tmp_path / "some-model").exists()
-    assert offline(tmp_path) == {"digest": digest, "tokens": 269}
+    assert offline(tmp_path) == loaded
 
 
 def test_unreachable_hub_is_one_clear_connection_error(offline, tmp_path):

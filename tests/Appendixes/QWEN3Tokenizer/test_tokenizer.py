@@ -3,6 +3,7 @@ turn.
 """
 
 import json
+import re
 import shutil
 import unicodedata
 from itertools import product
@@ -10,14 +11,15 @@ from itertools import product
 import pytest
 from property_testing import example, given, settings, st
 
-from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+from Appendixes.QWEN3Tokenizer import BytePairEncoder, Qwen3Tokenizer
 
 TEXTS = {
     "english": "Hello, world! It's what they'd said: we'll see, I'M sure; don't you?",
     "accents": "Ünïcödé naïve café — “quotes” … ¿qué? ﬁ ½ ß İ",
     "decomposed": "e\u0301 A\u030a o\u0302\u0323 \u1100\u1161\u11a8 \u0915\u093c",
     "emoji": "👩‍🔬 👍🏽 🇩🇪 ❤️ 🏳️‍🌈 1️⃣",
-    "code": "def f(x):\n\treturn {'a': [x**2 for _ in range(10)]}  # ok\n\n\nif (a&&b||!c) { i++; }",
+    "code": "def f(x):\n\treturn {'a': [x**2 for _ in range(10)]}  # ok\n\n\n"
+    "if (a&&b||!c) { i++; }",
     "whitespace": "  a   b \t\t c\r\n\r\n  \n   d\u00a0e\u2003f\u3000   ",
     "only whitespace": " \n\n \t ",
     "digits": "1234567890 3.14159 1,000,000 2^10 007 ٣٤٥ ५६ ²³",
@@ -25,9 +27,11 @@ TEXTS = {
     "arabic": "ما هي نماذج اللغة الكبيرة؟ مَرْحَبًا",
     "others": "Что это? これはペンです。 안녕하세요 สวัสดี नमस्ते",
     "mathematics": r"\frac{1}{2} + \sqrt{x^2+1} \le \boxed{42} ∑∫√π ∈ ℝ",
-    "control": "<|im_start|>user\nhi<|im_end|>\n<|endoftext|> <think>\nhm\n</think> <tool_response>3</tool_response>",
+    "control": "<|im_start|>user\nhi<|im_end|>\n<|endoftext|> <think>\nhm\n</think> "
+    "<tool_response>3</tool_response>",
     "nearly control": "<|im_end| > < |im_end|> <|IM_END|> <|im_end|<|im_end|>|> <|unknown|>",
     "specials and controls of unicode": "\x00\x01\x7f\u200b\u200d\ufeff\u202e\ufffd\U0010fffd",
+    "repeated": "aaaaaaaaa nananana ======= !!!!! \t\t\t\t\t\n\n\n\n\n          x",
     "empty": "",
 }
 # Python's and the library's tables of Unicode may differ in age, so unassigned characters (Cn) stay
@@ -170,6 +174,59 @@ def test_decode_leaves_control_tokens_out_on_request(tokenizer):
 def test_ids_past_the_vocabulary_decode_to_nothing(tokenizer):
     ids = tokenizer.encode("ab")
     assert tokenizer.decode([*ids, tokenizer.vocab_size, tokenizer.vocab_size + 200]) == "ab"
+
+
+# --- byte-pair encoding by the rule alone ---
+
+QWEN3_FORM = pytest.mark.parametrize("tokenizer_folder", ["tiny", "real"], indirect=True)
+# Added tokens that the library finds in every text, also where control tokens are ordinary text.
+TAG = re.compile(r"</?(?:think|tool_call|tool_response)>|<\|(?:fim_\w+|repo_name|file_sep)\|>")
+
+
+@pytest.fixture(scope="module")
+def encoder(tokenizer_folder):
+    return BytePairEncoder(tokenizer_folder / "tokenizer.json")
+
+
+@QWEN3_FORM
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_the_rule_alone_gives_the_ids_of_the_library_on_hard_texts(encoder, tokenizer, text):
+    text = TAG.sub(" ", text)
+    assert encoder.encode(text) == tokenizer.encode(text)
+
+
+@QWEN3_FORM
+@given(text=ANY_TEXT)
+def test_the_rule_alone_gives_the_ids_of_the_library_on_any_text(encoder, tokenizer, text):
+    text = TAG.sub(" ", text)
+    assert encoder.encode(text) == tokenizer.encode(text)
+
+
+def test_each_step_merges_the_two_neighbours_of_the_lowest_rank(tiny_folder):
+    steps = list(BytePairEncoder(tiny_folder / "tokenizer.json").merge_steps(" ution"))
+    assert steps == [
+        ["Ġ", "u", "t", "i", "o", "n"],
+        ["Ġ", "u", "t", "i", "on"],
+        ["Ġ", "u", "ti", "on"],
+        ["Ġ", "u", "tion"],
+        ["Ġ", "ution"],
+    ]
+
+
+@pytest.mark.parametrize("merges", [[["a", "b"], ["ab", "c"]], ["a b", "ab c"]])
+def test_both_forms_of_merges_are_read(tmp_path, merges):
+    pattern = {"pretokenizers": [{"pattern": {"Regex": ".+"}}]}
+    model = {"vocab": {"abc": 7}, "merges": merges}
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps({"pre_tokenizer": pattern, "model": model}))
+    assert BytePairEncoder(file).encode("abc") == [7]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"model": {"vocab": {}, "merges": [3]}}'])
+def test_a_file_without_a_byte_pair_encoding_is_named(tmp_path, content):
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ValueError, match="tokenizer.json"):
+        BytePairEncoder(tmp_path / "tokenizer.json")
 
 
 # --- streams ---

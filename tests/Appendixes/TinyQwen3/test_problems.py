@@ -3,6 +3,7 @@ true.
 """
 
 import json
+import operator
 import re
 from collections import Counter
 from datetime import date, timedelta
@@ -159,9 +160,7 @@ def check_linear_system(problem):
     return a * d != b * c and all(calculate(left, x, y) == int(right) for left, right in equations)
 
 
-COMPARE = {
-    "<": lambda a, b: a < b, ">": lambda a, b: a > b, "<=": lambda a, b: a <= b, ">=": lambda a, b: a >= b,
-}  # fmt: skip
+COMPARE = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
 
 
 def check_inequality(problem):
@@ -419,17 +418,18 @@ def check_weekday(problem):
 
 
 CHECKS = {
-    "addition": expression_value, "multiplication": expression_value, "order_of_operations": expression_value,
-    "division": check_division, "fraction_sum": check_fractions, "fraction_product": check_fractions,
-    "percent": check_percent, "linear_equation": check_linear_equation, "linear_system": check_linear_system,
-    "inequality": check_inequality, "expand": check_expand, "quadratic_roots": check_quadratic_roots,
-    "vertex": check_vertex, "gcd_lcm": check_gcd_lcm, "remainder": check_remainder,
-    "divisors": check_divisors,
+    "addition": expression_value, "multiplication": expression_value,
+    "order_of_operations": expression_value, "division": check_division,
+    "fraction_sum": check_fractions, "fraction_product": check_fractions, "percent": check_percent,
+    "linear_equation": check_linear_equation, "linear_system": check_linear_system,
+    "inequality": check_inequality, "expand": check_expand,
+    "quadratic_roots": check_quadratic_roots, "vertex": check_vertex, "gcd_lcm": check_gcd_lcm,
+    "remainder": check_remainder, "divisors": check_divisors,
     "base_conversion": check_base_conversion, "arithmetic_sequence": check_arithmetic_sequence,
-    "recurrence": check_recurrence, "arrangements": check_arrangements, "probability": check_probability,
-    "line": check_line, "distance_area": check_distance_area, "shopping": check_shopping,
-    "travel": check_travel,
-    "ages": check_ages, "weekday": check_weekday,
+    "recurrence": check_recurrence, "arrangements": check_arrangements,
+    "probability": check_probability, "line": check_line, "distance_area": check_distance_area,
+    "shopping": check_shopping, "travel": check_travel, "ages": check_ages,
+    "weekday": check_weekday,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Typical wrong solutions of chapter 2: `<exercise>__<what is wrong>`. The checks must reject each."""
+"""Typical wrong solutions of chapter 2, named `<exercise>__<mistake>`; the checks reject each."""
 
 import torch
 
@@ -33,10 +33,6 @@ def next_token_probabilities__every_position(logits):
     return logits.softmax(dim=-1)
 
 
-def next_token_probabilities__first_position(logits):
-    return logits[:, 0].softmax(dim=-1)
-
-
 def next_token_probabilities__over_the_batch(logits):
     return logits[:, -1].softmax(dim=0)
 
@@ -47,10 +43,6 @@ def input_for__always_the_processor(model, ids):
 
 def input_for__no_batch(model, ids):
     return torch.tensor(ids, device=next(model.parameters()).device)
-
-
-def input_for__type_of_the_weights(model, ids):
-    return next(model.parameters()).new_tensor([ids])
 
 
 def until_stop__hands_out_the_stop_token(tokens, stop_ids):
@@ -66,27 +58,11 @@ def until_stop__skips_stop_tokens(tokens, stop_ids):
             yield token
 
 
-def until_stop__only_the_first_stop_id(tokens, stop_ids):
-    for token in tokens:
-        if token == stop_ids[0]:
-            return
-        yield token
-
-
 def until_stop__reads_all_first(tokens, stop_ids):
     for token in list(tokens):
         if token in stop_ids:
             return
         yield token
-
-
-def until_stop__a_list(tokens, stop_ids):
-    found = []
-    for token in tokens:
-        if token in stop_ids:
-            break
-        found.append(token)
-    return found
 
 
 def generate_by_hand__with_the_stop_token(model, input_ids, max_new_tokens, stop_ids):
@@ -106,16 +82,6 @@ def generate_by_hand__never_stops(model, input_ids, max_new_tokens, stop_ids):
     return ids[0, input_ids.shape[1] :].tolist()
 
 
-def generate_by_hand__with_the_prompt(model, input_ids, max_new_tokens, stop_ids):
-    ids = input_ids[0].tolist()
-    for _ in range(max_new_tokens):
-        token = model(torch.tensor([ids]))[0, -1].argmax().item()
-        if token in stop_ids:
-            break
-        ids.append(token)
-    return ids
-
-
 def generate_by_hand__forgets_the_text(model, input_ids, max_new_tokens, stop_ids):
     new, ids = [], input_ids
     for _ in range(max_new_tokens):
@@ -132,26 +98,8 @@ def complete_characters__each_piece_alone(pieces):
         yield piece.decode(errors="replace")
 
 
-def complete_characters__drops_half_characters(pieces):
-    for piece in pieces:
-        text = piece.decode(errors="ignore")
-        if text:
-            yield text
-
-
 def complete_characters__all_at_the_end(pieces):
     yield b"".join(pieces).decode()
-
-
-def complete_characters__a_piece_late(pieces):
-    import codecs
-
-    decoder, text = codecs.getincrementaldecoder("utf-8")(), ""
-    for piece in pieces:
-        if text:
-            yield text
-        text = decoder.decode(piece)
-    yield text
 
 
 def complete_characters__waits_for_whole_pieces(pieces):
@@ -170,10 +118,6 @@ def positions_read__reads_the_last_token_too(prompt, new, cached):
     return prompt + new if cached else sum(prompt + step for step in range(1, new + 1))
 
 
-def positions_read__the_final_length_each_time(prompt, new, cached):
-    return prompt + new - 1 if cached else new * (prompt + new - 1)
-
-
 def positions_read__cache_ignored(prompt, new, cached):
     return sum(prompt + step for step in range(new))
 
@@ -188,11 +132,6 @@ def tokens_per_second__one_token_too_many(tokens, clock):
     return len(times) / (times[-1] - times[0])
 
 
-def tokens_per_second__seconds_per_token(tokens, clock):
-    times = [clock() for _ in tokens]
-    return (times[-1] - times[0]) / (len(times) - 1)
-
-
 def rotate__neighbours_are_pairs(x, position, theta):
     angles = position * theta ** (-2 * torch.arange(len(x) // 2) / len(x))
     first, second = x[::2], x[1::2]
@@ -201,15 +140,6 @@ def rotate__neighbours_are_pairs(x, position, theta):
         second * angles.cos() + first * angles.sin(),
     )
     return torch.stack(turned, dim=-1).flatten()
-
-
-def rotate__wrong_exponent(x, position, theta):
-    half = len(x) // 2
-    angles = position * theta ** (-torch.arange(half) / len(x))
-    first, second = x[:half], x[half:]
-    return torch.cat(
-        (first * angles.cos() - second * angles.sin(), second * angles.cos() + first * angles.sin())
-    )
 
 
 def rotate__backwards(x, position, theta):
@@ -252,21 +182,9 @@ def attend__not_scaled(q, k, v):
     return _attend(q, k, v, kv_head=lambda head: head * len(k) // len(q), scale=False)
 
 
-def append_to_buffer__concatenates(buffer, length, new):
-    return torch.cat((buffer[:, :length], new), dim=1), length + new.shape[1]
-
-
 def append_to_buffer__doubles_once(buffer, length, new):
     end = length + new.shape[1]
     if end > buffer.shape[1]:
-        buffer = torch.cat((buffer, torch.empty_like(buffer)), dim=1)
-    buffer[:, length:end] = new
-    return buffer, end
-
-
-def append_to_buffer__doubles_when_full(buffer, length, new):
-    end = length + new.shape[1]
-    while end >= buffer.shape[1]:
         buffer = torch.cat((buffer, torch.empty_like(buffer)), dim=1)
     buffer[:, length:end] = new
     return buffer, end
@@ -310,15 +228,6 @@ def stream_with_cache__reads_the_text_again(model, cache, input_ids, max_new_tok
         input_ids = torch.cat((input_ids, token.view(1, 1)), dim=1)
 
 
-def stream_with_cache__one_step_ahead(model, cache, input_ids, max_new_tokens, stop_ids):
-    token = model(input_ids, cache)[0, -1].argmax()
-    for _ in range(max_new_tokens):
-        if token.item() in stop_ids:
-            return
-        now, token = token, model(token.view(1, 1), cache)[0, -1].argmax()
-        yield now.item()
-
-
 def stream_with_cache__one_call_too_many(model, cache, input_ids, max_new_tokens, stop_ids):
     token = model(input_ids, cache)[0, -1].argmax()
     for _ in range(max_new_tokens):
@@ -326,15 +235,6 @@ def stream_with_cache__one_call_too_many(model, cache, input_ids, max_new_tokens
             return
         yield token.item()
         token = model(token.view(1, 1), cache)[0, -1].argmax()
-
-
-def stream_with_cache__hands_out_the_stop_token(model, cache, input_ids, max_new_tokens, stop_ids):
-    for _ in range(max_new_tokens):
-        token = model(input_ids, cache)[0, -1].argmax()
-        yield token.item()
-        if token.item() in stop_ids:
-            return
-        input_ids = token.view(1, 1)
 
 
 def cache_bytes__keys_only(config, tokens, bytes_per_number):
@@ -405,17 +305,3 @@ def merge_pairs__merges_once(word, ranks):
                 pieces[at : at + 2] = ["".join(pair)]
                 return pieces
     return pieces
-
-
-def merge_pairs__highest_rank_first(word, ranks):
-    pieces = list(word)
-    while True:
-        pairs = [
-            (ranks[pair], at)
-            for at, pair in enumerate(zip(pieces, pieces[1:], strict=False))
-            if pair in ranks
-        ]
-        if not pairs:
-            return pieces
-        _, at = max(pairs)
-        pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]

@@ -1,4 +1,4 @@
-"""Typical wrong solutions of chapter 4: `<exercise>__<what is wrong>`. The checks must reject each."""
+"""Typical wrong solutions of chapter 4, named `<exercise>__<mistake>`; the checks reject each."""
 
 import itertools
 import math
@@ -16,17 +16,8 @@ def least_sure_step__most_sure(logits):
     return int(logits.softmax(dim=-1).amax(dim=-1).argmax())
 
 
-def least_sure_step__largest_entropy(logits):
-    logprobs = logits.log_softmax(dim=-1)
-    return int((logprobs.exp() * logprobs).sum(dim=-1).argmin())
-
-
 def with_temperature__multiplies(logits, temperature):
     return (logits * temperature).softmax(dim=-1)
-
-
-def with_temperature__after_the_softmax(logits, temperature):
-    return logits.softmax(dim=-1) / temperature
 
 
 def with_temperature__divides_by_zero(logits, temperature):
@@ -36,13 +27,6 @@ def with_temperature__divides_by_zero(logits, temperature):
 def with_temperature__overflows(logits, temperature):
     odds = (logits / max(temperature, 1e-3)).exp()
     return odds / odds.sum()
-
-
-def with_temperature__shares_greedy_among_equals(logits, temperature):
-    if temperature == 0:
-        best = (logits == logits.max()).float()
-        return best / best.sum()
-    return (logits / temperature).softmax(dim=-1)
 
 
 def keep_top_k__keeps_equal_ones(logits, k):
@@ -62,12 +46,6 @@ def keep_top_k__of_the_whole_batch(logits, k):
     return cut.view_as(logits)
 
 
-def keep_top_k__in_sorted_order(logits, k):
-    ordered = logits.sort(dim=-1, descending=True).values
-    ordered[:, k:] = -torch.inf
-    return ordered
-
-
 def keep_nucleus__drops_the_token_that_reaches_p(logits, p):
     probabilities, ids = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
     kept = torch.zeros_like(logits, dtype=torch.bool).scatter(
@@ -76,20 +54,9 @@ def keep_nucleus__drops_the_token_that_reaches_p(logits, p):
     return logits.masked_fill(~kept, -torch.inf)
 
 
-def keep_nucleus__one_too_many_when_met_exactly(logits, p):
-    probabilities, ids = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
-    mass_before = probabilities.cumsum(dim=-1) - probabilities
-    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, ids, mass_before <= p)
-    return logits.masked_fill(~kept, -torch.inf)
-
-
 def keep_nucleus__forgets_to_undo_the_sorting(logits, p):
     probabilities = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True).values
     return logits.masked_fill(probabilities.cumsum(dim=-1) - probabilities >= p, -torch.inf)
-
-
-def keep_nucleus__cuts_each_token_below_1_minus_p(logits, p):
-    return logits.masked_fill(logits.softmax(dim=-1) < 1 - p, -torch.inf)
 
 
 def keep_nucleus__returns_probabilities(logits, p):
@@ -103,19 +70,9 @@ def draw_tokens__the_likeliest(weights, uniform):
     return weights.argmax(dim=-1)
 
 
-def draw_tokens__takes_the_line_to_be_1_long(weights, uniform):
-    return (weights.cumsum(dim=-1) <= uniform[:, None]).sum(dim=-1).clamp(max=weights.shape[-1] - 1)
-
-
 def draw_tokens__hits_weight_0(weights, uniform):
     ends = weights.cumsum(dim=-1)
     return (ends < uniform[:, None] * ends[:, -1:]).sum(dim=-1)
-
-
-def draw_tokens__in_order_of_weight(weights, uniform):
-    ordered, ids = weights.sort(dim=-1, descending=True)
-    ends = ordered.cumsum(dim=-1)
-    return ids.gather(-1, (ends <= uniform[:, None] * ends[:, -1:]).sum(dim=-1, keepdim=True))[:, 0]
 
 
 def draw_tokens__with_darts_of_its_own(weights, uniform):
@@ -153,34 +110,6 @@ def sample_text__nucleus_before_temperature(
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
 
 
-def sample_text__without_temperature(
-    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
-):
-    def weigh(scores):
-        return _cut(scores.softmax(dim=-1), p)
-
-    return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
-
-
-def sample_text__without_nucleus(
-    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
-):
-    def weigh(scores):
-        return (scores / temperature).softmax(dim=-1)
-
-    return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
-
-
-def sample_text__softmax_of_probabilities(
-    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
-):
-    def weigh(scores):
-        # gives what is cut a chance again
-        return _cut((scores / temperature).softmax(dim=-1), p).softmax(dim=-1)
-
-    return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(generator))
-
-
 def sample_text__the_same_dart_each_time(
     model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
 ):
@@ -198,15 +127,6 @@ def sample_text__darts_from_a_hidden_generator(
         return _cut((scores / temperature).softmax(dim=-1), p)
 
     return _sample_text(weigh, model, input_ids, max_new_tokens, stop_ids, lambda: _dart(None))
-
-
-def sample_text__ignores_the_stop(
-    model, input_ids, max_new_tokens, stop_ids, temperature, p, generator
-):
-    def weigh(scores):
-        return _cut((scores / temperature).softmax(dim=-1), p)
-
-    return _sample_text(weigh, model, input_ids, max_new_tokens, (), lambda: _dart(generator))
 
 
 def _sample_batch(step, seeds, max_new_tokens, stop_id, generators, running_only=True):
@@ -229,11 +149,6 @@ def sample_batch__one_generator_for_all(step, seeds, max_new_tokens, stop_id):
     return _sample_batch(step, seeds, max_new_tokens, stop_id, [shared] * len(seeds))
 
 
-def sample_batch__seeds_by_row(step, seeds, max_new_tokens, stop_id):
-    generators = [torch.Generator().manual_seed(seeds[0] + row) for row in range(len(seeds))]
-    return _sample_batch(step, seeds, max_new_tokens, stop_id, generators)
-
-
 def sample_batch__asks_for_ended_rows_too(step, seeds, max_new_tokens, stop_id):
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     return _sample_batch(step, seeds, max_new_tokens, stop_id, generators, running_only=False)
@@ -245,23 +160,6 @@ def sample_batch__one_row_after_the_other(step, seeds, max_new_tokens, stop_id):
         rows += _sample_batch(
             step, [seed], max_new_tokens, stop_id, [torch.Generator().manual_seed(seed)]
         )
-    return rows
-
-
-def sample_batch__seeds_again_at_each_step(step, seeds, max_new_tokens, stop_id):
-    rows, running = [[] for _ in seeds], list(range(len(seeds)))
-    for _ in range(max_new_tokens):
-        if not running:
-            break
-        still_running = []
-        for row, ends in zip(
-            running, step([rows[row] for row in running]).cumsum(dim=-1), strict=True
-        ):
-            token = int((ends <= _dart(torch.Generator().manual_seed(seeds[row]))).sum())
-            if token != stop_id:
-                rows[row].append(token)
-                still_running.append(row)
-        running = still_running
     return rows
 
 
@@ -308,18 +206,6 @@ def accuracy_by_prompt__leaves_out_texts_without_answer(templates, problems, com
     return accuracies
 
 
-def accuracy_by_prompt__counts(templates, problems, complete):
-    from CH2.prompts import render
-    from CH3.math_verifier import extract_answer, grade_answer
-
-    def right(template, problem):
-        return grade_answer(
-            extract_answer(complete(render(template, problem["problem"]))), problem["answer"]
-        )
-
-    return {name: sum(right(t, one) for one in problems) for name, t in templates.items()}
-
-
 def _gained_lost(direct, steps):
     pairs = list(zip(direct, steps, strict=True))
     return pairs.count((False, True)), pairs.count((True, False))
@@ -336,12 +222,6 @@ def steps_or_luck__exactly_so_many(direct, steps):
     return gained, lost, math.comb(gained + lost, gained) / 2 ** (gained + lost)
 
 
-def steps_or_luck__more_than_so_many(direct, steps):
-    gained, lost = _gained_lost(direct, steps)
-    n = gained + lost
-    return gained, lost, sum(math.comb(n, heads) for heads in range(gained + 1, n + 1)) / 2**n
-
-
 def steps_or_luck__difference_of_totals(direct, steps):
     difference = sum(steps) - sum(direct)
     return max(difference, 0), max(-difference, 0), 0.5 ** max(difference, 0)
@@ -353,11 +233,6 @@ def majority__none_votes(answers):
 
 def majority__the_last_of_equal_ones(answers):
     votes = [answer for answer in reversed(answers) if answer is not None]
-    return max(votes, key=votes.count, default=None)
-
-
-def majority__the_smallest_of_equal_ones(answers):
-    votes = sorted(answer for answer in answers if answer is not None)
     return max(votes, key=votes.count, default=None)
 
 
@@ -376,19 +251,6 @@ def group_by_meaning__neighbours_only(answers, same):
             groups[-1] = (groups[-1][0], groups[-1][1] + 1)
         elif answer is not None:
             groups.append((answer, 1))
-    return sorted(groups, key=lambda group: -group[1])
-
-
-def group_by_meaning__named_after_the_last(answers, same):
-    groups = []
-    for answer in answers:
-        if answer is None:
-            continue
-        at = next((i for i, (name, _) in enumerate(groups) if same(name, answer)), None)
-        if at is None:
-            groups.append((answer, 1))
-        else:
-            groups[at] = (answer, groups[at][1] + 1)
     return sorted(groups, key=lambda group: -group[1])
 
 
@@ -413,14 +275,6 @@ def mean_logprob__softmax_first(logits, tokens):
     return logits.softmax(dim=-1).log()[range(len(tokens)), tokens].mean().item()
 
 
-def mean_logprob__of_the_likeliest(logits, tokens):
-    return logits.log_softmax(dim=-1).amax(dim=-1).mean().item()
-
-
-def mean_logprob__of_the_scores(logits, tokens):
-    return logits[range(len(tokens)), tokens].mean().item()
-
-
 def break_tie__the_first(samples):
     answers = [answer for answer, _ in samples]
     return max(answers, key=answers.count)
@@ -431,23 +285,11 @@ def break_tie__the_best_single_sample(samples):
     return max(samples, key=lambda sample: (answers.count(sample[0]), sample[1]))[0]
 
 
-def break_tie__sum_of_probabilities(samples):
-    answers = [answer for answer, _ in samples]
-    return max(
-        answers, key=lambda a: (answers.count(a), sum(math.exp(p) for b, p in samples if a == b))
-    )
-
-
 def break_tie__confidence_beats_votes(samples):
     logprobs = {}
     for answer, logprob in samples:
         logprobs.setdefault(answer, []).append(logprob)
     return max(logprobs, key=lambda answer: sum(logprobs[answer]) / len(logprobs[answer]))
-
-
-def break_tie__the_least_sure(samples):
-    answers = [answer for answer, _ in samples]
-    return max(answers, key=lambda a: (answers.count(a), -sum(p for b, p in samples if a == b)))
 
 
 def _weighted(samples, weigh):
@@ -467,17 +309,8 @@ def weighted_vote__mean_probability(samples):
     return _weighted(samples, lambda logprobs: sum(map(math.exp, logprobs)) / len(logprobs))
 
 
-def weighted_vote__best_single_sample(samples):
-    return _weighted(samples, lambda logprobs: math.exp(max(logprobs)))
-
-
 def weighted_vote__counts(samples):
     return _weighted(samples, len)
-
-
-def weighted_vote__weight_instead_of_share(samples):
-    winner, _ = _weighted(samples, lambda logprobs: sum(map(math.exp, logprobs)))
-    return winner, sum(math.exp(logprob) for answer, logprob in samples if answer == winner)
 
 
 def _replayed(problems, choose, size, is_right=None):
@@ -495,12 +328,6 @@ def replayed_votes__all_samples(problems, size):
     return _replayed(problems, lambda samples: samples, size)
 
 
-def replayed_votes__the_first_with_an_answer(problems, size):
-    return _replayed(
-        problems, lambda samples: [s for s in samples if s[0] is not None][:size], size
-    )
-
-
 def replayed_votes__one_right_is_enough(problems, size):
     return _replayed(
         problems,
@@ -516,32 +343,12 @@ def replayed_votes__tokens_of_voters_only(problems, size):
     )
 
 
-def replayed_votes__tokens_of_a_sample(problems, size):
-    accuracy, tokens = _replayed(problems, lambda samples: samples[:size], size)
-    return accuracy, tokens / size
-
-
-def replayed_votes__mean_of_samples(problems, size):
-    accuracy = sum([a for a, _ in samples[:size]].count(r) for r, samples in problems) / (
-        size * len(problems)
-    )
-    return accuracy, _replayed(problems, lambda samples: samples[:size], size)[1]
-
-
 def pass_at_n__biased(drawn, correct, n):
     return 1 - (1 - correct / drawn) ** n
 
 
-def pass_at_n__adds_up_chances(drawn, correct, n):
-    return min(1.0, n * correct / drawn)
-
-
 def pass_at_n__all_of_them_right(drawn, correct, n):
     return math.comb(correct, n) / math.comb(drawn, n)
-
-
-def pass_at_n__none_of_them_right(drawn, correct, n):
-    return math.comb(drawn - correct, n) / math.comb(drawn, n)
 
 
 def _binomial(q, n, first):
@@ -554,16 +361,8 @@ def majority_accuracy__half_is_enough(q, n):
     return _binomial(q, n, (n + 1) // 2)
 
 
-def majority_accuracy__half_is_lost(q, n):
-    return _binomial(q, n, n // 2 + 1)
-
-
 def majority_accuracy__one_order_only(q, n):
     return sum(q**right * (1 - q) ** (n - right) for right in range(n // 2 + 1, n + 1))
-
-
-def majority_accuracy__any(q, n):
-    return 1 - (1 - q) ** n
 
 
 def majority_accuracy__simulates(q, n):
@@ -588,18 +387,10 @@ def plurality_accuracy__ties_are_won(chances, n):
     return _plurality(chances, n, lambda counts: counts[0] == max(counts))
 
 
-def plurality_accuracy__ties_are_lost(chances, n):
-    return _plurality(chances, n, lambda counts: counts[0] > max(counts[1:]))
-
-
 def plurality_accuracy__ties_by_a_coin(chances, n):
     return _plurality(
         chances, n, lambda c: (c[0] == max(c)) * (0.5 if c.count(max(c)) > 1 else 1.0)
     )
-
-
-def plurality_accuracy__the_favourite_always_wins(chances, n):
-    return 1.0 if chances[0] == max(chances) else 0.0
 
 
 def right_per_thousand_tokens__mean_of_quotients(right, tokens):
@@ -610,17 +401,8 @@ def right_per_thousand_tokens__mean_of_quotients(right, tokens):
     )
 
 
-def right_per_thousand_tokens__tokens_of_right_ones_only(right, tokens):
-    spent = sum(sum(samples) for one, samples in zip(right, tokens, strict=True) if one)
-    return 1000 * sum(right) / max(spent, 1)
-
-
 def right_per_thousand_tokens__one_sample_a_problem(right, tokens):
     return 1000 * sum(right) / sum(samples[0] for samples in tokens)
-
-
-def right_per_thousand_tokens__tokens_per_right_one(right, tokens):
-    return sum(map(sum, tokens)) / max(sum(right), 1) / 1000
 
 
 def frontier__best_quotient(ways):
@@ -638,22 +420,6 @@ def frontier__must_be_better_in_both(ways):
     return [n for n, a, t in in_order if not any(b > a and u < t for _, b, u in ways)]
 
 
-def frontier__drops_equals(ways):
-    kept = []
-    for way in sorted(ways, key=lambda way: (way[2], -way[1])):
-        if not kept or way[1] > kept[-1][1]:
-            kept.append(way)
-    return [name for name, _, _ in kept]
-
-
-def frontier__all_by_price(ways):
-    return [name for name, _, _ in sorted(ways, key=lambda way: way[2])]
-
-
-def is_decided__more_than_half_of_all(votes, left):
-    return 2 * max(votes, default=0) > sum(votes) + left
-
-
 def is_decided__more_than_half_so_far(votes, left):
     return 2 * max(votes, default=0) > sum(votes)
 
@@ -668,24 +434,8 @@ def is_decided__no_new_answers(votes, left):
     return all(leader > other + left for other in others)
 
 
-def is_decided__takes_votes_to_be_sorted(votes, left):
-    leader, runner_up, *_ = [*votes, 0, 0]
-    return leader > runner_up + left
-
-
 def leading_probability__share(leader, runner_up):
     return leader / (leader + runner_up) if leader + runner_up else 0.5
-
-
-def leading_probability__mean_of_beta(leader, runner_up):
-    return (leader + 1) / (leader + runner_up + 2)
-
-
-def leading_probability__beta_without_the_ones(leader, runner_up):
-    tosses = leader + runner_up - 1
-    return (
-        sum(math.comb(tosses, heads) for heads in range(leader)) / 2**tosses if tosses > 0 else 0.5
-    )
 
 
 def leading_probability__normal_approximation(leader, runner_up):
@@ -704,20 +454,18 @@ def _stop_early(
     num_samples,
     stops,
     none_votes=False,
-    none_is_drawn=True,
     left_after=1,
-    votes_of=sorted,
 ):
     right = drawn = 0
     for reference, samples in problems:
         answers = []
         for number in range(num_samples):
             answer = next(samples)
-            drawn += none_is_drawn or answer is not None
+            drawn += 1
             if answer is not None or none_votes:
                 answers.append(answer)
-            votes = votes_of(list(Counter(answers).values()))
-            if stops(votes[::-1], num_samples - number - left_after):
+            votes = sorted(Counter(answers).values(), reverse=True)
+            if stops(votes, num_samples - number - left_after):
                 break
         right += max(answers, key=answers.count, default=None) == reference
     return right / len(problems), drawn / len(problems)
@@ -731,32 +479,8 @@ def stop_early__draws_all_first(problems, num_samples, stops):
     return _stop_early(drawn, num_samples, stops)
 
 
-def stop_early__draws_one_too_many(problems, num_samples, stops):
-    right = drawn = 0
-    for reference, samples in problems:
-        answers, count = [], 0
-        for answer in samples:
-            if count == num_samples or stops(
-                sorted(Counter(answers).values(), reverse=True), num_samples - count
-            ):
-                break
-            count += 1
-            answers += [answer] if answer is not None else []
-        drawn += count
-        right += max(answers, key=answers.count, default=None) == reference
-    return right / len(problems), drawn / len(problems)
-
-
-def stop_early__never_stops(problems, num_samples, stops):
-    return _stop_early(problems, num_samples, lambda votes, left: False)
-
-
 def stop_early__none_votes(problems, num_samples, stops):
     return _stop_early(problems, num_samples, stops, none_votes=True)
-
-
-def stop_early__none_costs_nothing(problems, num_samples, stops):
-    return _stop_early(problems, num_samples, stops, none_is_drawn=False)
 
 
 def stop_early__left_is_one_too_large(problems, num_samples, stops):

@@ -1,0 +1,205 @@
+"""Many samples of one prompt: its keys and values are stored once and read by all of them.
+
+- a *fork* is a cache whose rows continue rows of another one, the cache of prompts; it stores their
+  new tokens only
+- attention reads a prompt once for all rows that share it, in one matrix product (Hydragen:
+  Juravsky et al., 2024, https://arxiv.org/abs/2402.05099)
+- when a prompt moves in its buffer, the forks follow
+"""
+
+import weakref
+from collections.abc import Sequence
+
+import torch
+
+from Appendixes.KVcache.kv_cache import (
+    Extension,
+    KVCache,
+    LayerExtension,
+    Segment,
+    swap_remove,
+    whole_blocks,
+)
+
+
+class PromptCache(KVCache):
+    """A key-value cache whose rows, the prompts, are continued by the rows of its forks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forks: weakref.WeakSet[ForkedCache] = weakref.WeakSet()
+
+    def fork(self) -> "ForkedCache":
+        """Return a cache without rows yet, whose rows will continue rows of this one."""
+        return ForkedCache(self)
+
+    def remove_row(self, row: int) -> None:
+        """Remove one row. The last row takes its place, and the forks are told.
+
+        Raises:
+            ValueError: a row of a fork continues it.
+        """
+        if any(row in fork.parent_rows for fork in self.forks):
+            raise ValueError(
+                f"row {row} is still continued by a fork: remove the rows that continue it first"
+            )
+        super().remove_row(row)
+        moved = self.rows  # from this place to `row`
+        for fork in self.forks:
+            fork.parent_rows = [row if parent == moved else parent for parent in fork.parent_rows]
+
+    def clear(self) -> None:
+        """Remove all rows and give their memory back: the cache is as new.
+
+        Raises:
+            ValueError: rows of a fork continue rows of this one.
+        """
+        if any(fork.rows for fork in self.forks):
+            raise ValueError(
+                "rows are still continued by a fork: remove the rows that continue them first"
+            )
+        super().clear()
+
+
+class ForkedCache(KVCache):
+    """A key-value cache whose rows continue rows of a cache of prompts, which it reads and leaves
+    as they are.
+
+    Args:
+        parent: the cache of prompts.
+
+    Attributes:
+        parent_rows: for each row, the index of the prompt that it continues.
+    """
+
+    holds_whole_rows = False
+
+    def __init__(self, parent: PromptCache):
+        super().__init__()
+        self.parent = parent
+        self.parent_rows: list[int] = []
+        self._sharing = Sharing([], 0, parent.lengths.device)
+        parent.forks.add(self)
+
+    @property
+    def sharing(self) -> "Sharing":
+        """The groups of rows that share a prompt, made anew when rows or prompts have changed."""
+        if not self._sharing.describes(self.parent_rows, self.parent.rows):
+            self._sharing = Sharing(self.parent_rows, self.parent.rows, self.lengths.device)
+        return self._sharing
+
+    @property
+    def context_lengths(self) -> torch.Tensor:
+        """`(rows,)`: number of tokens in front of each row's next one, its prompt's included."""
+        return self.lengths + self.parent.lengths[self.sharing.parent_of_row]
+
+    def continue_rows(self, parent_rows: Sequence[int]) -> None:
+        """Append one empty row for each given prompt; any number of rows may continue the same."""
+        self.add_rows(len(parent_rows), self.parent.lengths.device)
+        self.parent_rows = [*self.parent_rows, *parent_rows]
+
+    def extend(
+        self,
+        rows: int,
+        seq: int,
+        device: torch.device | str,
+        padding_mask: torch.Tensor | None = None,
+    ) -> "ForkedExtension":
+        """As `KVCache.extend`, for the rows that `continue_rows` made."""
+        self._make_room(rows, seq)
+        for like in self.parent.keys[len(self.keys) :]:
+            self.add_layer(like)
+        return ForkedExtension(self, seq, padding_mask)
+
+    def remove_row(self, row: int) -> None:
+        """Remove one row. The last row takes its place."""
+        super().remove_row(row)
+        swap_remove(self.parent_rows, row)
+
+    def clear(self) -> None:
+        """Remove all rows and give their memory back; the prompts stay."""
+        super().clear()
+        self.parent_rows = []
+
+
+class ForkedExtension(Extension):
+    """The new tokens of one call of the model, behind the prompts that their rows continue.
+
+    Arguments and attributes as `Extension`'s.
+    """
+
+    def __init__(self, cache: ForkedCache, seq: int, padding_mask: torch.Tensor | None):
+        super().__init__(cache, seq, padding_mask, causal=False)
+        self.parent, self.sharing = cache.parent, cache.sharing
+        # 1. A row's own tokens stand behind its prompt.
+        prompt_lengths = self.parent.lengths[self.sharing.parent_of_row]
+        self.positions = self.positions + prompt_lengths[:, None]
+        # 2. Every query sees its whole prompt: (parents, 1, parent_length).
+        self.parent_length = whole_blocks(self.parent.max_length)
+        places = torch.arange(self.parent_length, device=cache.lengths.device)
+        self.parent_mask = (places < self.parent.lengths[:, None])[:, None]
+        self.parent_bias = self._bias(self.parent_mask)
+
+    def layer(self, index: int) -> LayerExtension:
+        """Return one layer's part, with the prompts in front."""
+        layer = super().layer(index)
+        if self.parent_length > 0:
+            keys, values = self.parent.used(index, self.parent_length)
+            layer.in_front.append(
+                Segment(keys, values, self.parent_mask, self.parent_bias, self.sharing)
+            )
+        return layer
+
+
+class Sharing:
+    """Groups of rows that share a parent row, as indices that turn many small matrix products into
+    one per parent.
+
+    Rows that share a parent are put side by side, so that their queries form one matrix, which
+    meets the parent's keys once. Groups smaller than the largest are padded by repeating a row;
+    the padded results are discarded.
+
+    Args:
+        parent_rows: for each row, the index of its parent.
+        parents: number of parents.
+        device: where the indices are used.
+
+    Attributes:
+        parent_of_row: `(rows,)`, the parent's index as a tensor.
+    """
+
+    def __init__(self, parent_rows: Sequence[int], parents: int, device: torch.device):
+        self.parent_rows, self.parents = list(parent_rows), parents
+        # 1. Collect the rows of each parent.
+        members: list[list[int]] = [[] for _ in range(parents)]
+        for row, parent in enumerate(parent_rows):
+            members[parent].append(row)
+        self.width = max(map(len, members), default=0)
+        # 2. Put them side by side, all groups equally wide: (parents * width,).
+        side_by_side = [row for rows in members for row in rows + [0] * (self.width - len(rows))]
+        self.row_of_place = torch.tensor(side_by_side, dtype=torch.long, device=device)
+        # 3. Note where each row went: (rows,).
+        place_of_row = [0] * len(parent_rows)
+        for parent, rows in enumerate(members):
+            for i, row in enumerate(rows):
+                place_of_row[row] = parent * self.width + i
+        self.place_of_row = torch.tensor(place_of_row, dtype=torch.long, device=device)
+        self.parent_of_row = torch.tensor(self.parent_rows, dtype=torch.long, device=device)
+        # 4. For one prompt, or one row per prompt, nothing moves, and no index is needed.
+        self.in_order = side_by_side == list(range(len(parent_rows)))
+
+    def describes(self, parent_rows: list[int], parents: int) -> bool:
+        """Return True if these are the rows and the number of parents it was made of."""
+        return self.parent_rows == parent_rows and self.parents == parents
+
+    def gather(self, x: torch.Tensor) -> torch.Tensor:
+        """Put rows that share a parent side by side:
+        `(rows, heads, n, k) -> (parents, heads, width * n, k)`.
+        """
+        x = x if self.in_order else x[self.row_of_place]
+        return x.unflatten(0, (self.parents, self.width)).transpose(1, 2).flatten(2, 3)
+
+    def scatter(self, x: torch.Tensor) -> torch.Tensor:
+        """Give every row its own part again, undoing `gather`."""
+        ungrouped = x.unflatten(2, (self.width, -1)).transpose(1, 2).flatten(0, 1)
+        return ungrouped if self.in_order else ungrouped[self.place_of_row]

@@ -1,0 +1,82 @@
+"""Tests of the maps: README's tree, and the docstrings of the chapters and of Exercises."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTERS = ["CH2", "CH3", "CH4"]
+# A docstring's line, such as: - `voting.py` (sections 7 and 8): counts votes by meaning
+ENTRY = re.compile(
+    r"^- `(?P<name>[^`]+)`"
+    r"(?: \((?:chapter (?P<chapter>\d), )?sections? (?P<sections>[^)]+)\))?: \S.+$",
+    re.MULTILINE,
+)
+# A line of README's tree, such as: │   ├── rope.py    positions as rotations
+BRANCH = re.compile(r"^(?P<indent>(?:│   |    )*)[├└]── (?P<name>\S+)(?P<comment>  +\S.*)?$")
+
+
+def entries(folder: str) -> list[re.Match]:
+    """Return the entries of the map in a package's docstring."""
+    source = (ROOT / folder / "__init__.py").read_text(encoding="utf-8")
+    return list(ENTRY.finditer(ast.get_docstring(ast.parse(source))))
+
+
+def names(folder: str) -> list[str]:
+    """Return the files and folders that a package's map names."""
+    return [entry["name"] for entry in entries(folder)]
+
+
+def tree() -> Iterator[tuple[str, str | None]]:
+    """Yield each path of README's tree with its comment."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```\n\.\n(.+?)\n```$", readme, re.MULTILINE | re.DOTALL)
+    folders: list[str] = []
+    for line in block.splitlines():
+        branch = BRANCH.match(line)
+        assert branch, f"not a line of a tree: {line!r}"
+        folders[len(branch["indent"]) // 4 :] = [branch["name"]]
+        yield "/".join(folders), branch["comment"]
+
+
+def modules(folder: Path) -> set[str]:
+    """Return a folder's modules and packages, as they are named in a map."""
+    files = {path.name for path in folder.glob("[!_]*.py")}
+    return files | {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+
+
+@pytest.mark.parametrize("folder", [*CHAPTERS, "Exercises"])
+def test_a_map_names_what_there_is_and_every_module(folder):
+    missing = [name for name in names(folder) if not (ROOT / folder / name).exists()]
+    assert missing == []
+    assert modules(ROOT / folder) - set(names(folder)) == set()
+
+
+@pytest.mark.parametrize("folder", CHAPTERS)
+def test_a_map_names_sections_of_the_notebooks(folder):
+    for entry in entries(folder):
+        chapter = f"CH{entry['chapter']}" if entry["chapter"] else folder
+        [notebook] = (ROOT / chapter).glob("*.ipynb")
+        cells = nbformat.read(notebook, as_version=4).cells
+        headings = re.findall(
+            r"^## (\d+)\.", "\n".join(cell.source for cell in cells), re.MULTILINE
+        )
+        assert set(re.findall(r"\d+", entry["sections"])) <= set(headings), entry[0]
+
+
+def test_readme_tree_names_what_there_is_with_a_word_about_it():
+    listed = list(tree())
+    assert [path for path, _ in listed if not (ROOT / path).exists()] == []
+    assert [path for path, comment in listed if not comment] == []
+
+
+def test_readme_tree_names_all_modules_of_the_folders_it_opens():
+    listed = {path for path, _ in tree()}
+    opened = {path.rpartition("/")[0] for path in listed} - {""}
+    for folder in opened:
+        found = {f"{folder}/{name}" for name in modules(ROOT / folder) if name != "main.py"}
+        assert {path.rstrip("/") for path in found} - listed == set()
