@@ -339,7 +339,7 @@ def test_without_any_answer_there_is_no_winner(model64, problems, rule):
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"early_stopping": "soon"}, "no stopping rule 'soon'"),
         ({"wave": 0}, "wave is 0"),
-        ({"max_concurrent": 0}, "is 0: at least one row"),
+        ({"max_concurrent": 0}, "is 0: expected at least 1"),
         ({"prompt": ""}, "the prompt is empty"),
         ({"prompt": [1] * 600}, "the prompt has 600 tokens, and the context of 512 leaves no room"),
         ({"prompt": [50]}, "token id 50 is not in the vocabulary"),
