@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from CH3.math_verifier.arithmetic import UndefinedError
+from CH3.math_verifier.canonical import key_of
 from CH3.math_verifier.extraction import extract_answer, last_box
-from CH3.math_verifier.keys import Key, agree, basis, describe, key_of, kind, readings_of
+from CH3.math_verifier.keys import Key, Reals, Text, Values, Word
 from CH3.math_verifier.lexer import MAX_LENGTH, UnreadableError
 from CH3.math_verifier.parser import Tree, parse, written
+from CH3.math_verifier.readings import readings_of
 from CH3.math_verifier.values import fingerprint, needs_whole, symbols
 
 __all__ = [
@@ -39,11 +41,6 @@ __all__ = [
     "same_answer",
 ]
 
-# Kinds of answers that hold variables, if they do: no numbers say what they mean.
-OF_VARIABLES = frozenset(
-    ["expression", "equation", "inequality", "inequality with equality", "relation"]
-)
-OF_VARIABLES |= {"set", "list", "tuple", "interval", "matrix", "ratio"}
 LETTERS = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*")
 # A number with a letter that may be a unit: `5 m^2`, as models write it without a command.
 MEASURED = re.compile(
@@ -126,19 +123,19 @@ def _read(predicted: str, reference: str) -> tuple["Interpretation", "Interpreta
 
 def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, str]:
     if first.key == second.key:
-        return True, basis(first.key)
+        return True, first.key.reason
     for one, other in ((first, second), (second, first)):
         for reading, key in other.readings.items():
             if key == one.key and reading not in one.readings:  # 0.5% is not 50%
                 return True, f"the same, if one is read as {reading}"
-    if agree(first.key, second.key):
+    if isinstance(first.key, Values) and first.key.agrees_with(second.key):
         return True, "the same values wherever both are defined"
-    if (first.needs_whole or second.needs_whole) and agree(first.whole_key, second.whole_key):
-        return True, "the same values for whole numbers"
-    kinds = [kind(answer.key).removeprefix("rounded ") for answer in (first, second)]
-    return False, f"a different {kinds[0]}" if kinds[0] == kinds[
-        1
-    ] else f"{kinds[0]} against {kinds[1]}"
+    if first.needs_whole or second.needs_whole:
+        whole = first.whole_key
+        if isinstance(whole, Values) and whole.agrees_with(second.whole_key):
+            return True, "the same values for whole numbers"
+    kinds = first.key.kind, second.key.kind
+    return False, f"a different {kinds[0]}" if kinds[0] == kinds[1] else " against ".join(kinds)
 
 
 class Interpretation:
@@ -153,9 +150,9 @@ class Interpretation:
         self.text, self.salt = text, salt
 
     def __str__(self) -> str:
-        if kind(self.key) in OF_VARIABLES and self.tree is not None and symbols(self.tree):
+        if self.tree is not None and symbols(self.tree) and not isinstance(self.key, (Reals, Word)):
             return written(self.tree)
-        return describe(self.key)
+        return str(self.key)
 
     @cached_property
     def tree(self) -> Tree | None:
@@ -177,14 +174,14 @@ class Interpretation:
         if self.tree is not None:
             with suppress(UnreadableError, UndefinedError, RecursionError):
                 return key_of(self.tree, self.salt)
-        return "text", "".join(self.text.split())
+        return Text("".join(self.text.split()))
 
     @cached_property
     def whole_key(self) -> Key:
         """The key of an expression of whole numbers, such as `n!`."""
-        if self.tree is not None and self.key[0] == "expression":
+        if self.tree is not None and isinstance(self.key, Values):
             with suppress(UnreadableError, UndefinedError, RecursionError):
-                return "expression", fingerprint(self.tree, self.salt, whole=True)
+                return Values(fingerprint(self.tree, self.salt, whole=True))
         return self.key
 
     @cached_property
@@ -194,7 +191,7 @@ class Interpretation:
         if len(self.text) > MAX_LENGTH:  # even to look through it would take too long
             return found
         if LETTERS.fullmatch(self.text.strip()):
-            found["a word"] = "word", self.text.strip().casefold()
+            found["a word"] = Word(self.text.strip().casefold())
         if measured := MEASURED.fullmatch(self.text.strip()):
             found["a number of units"] = Interpretation(measured[1], self.salt).key
         if self.tree is not None:

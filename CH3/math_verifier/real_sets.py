@@ -34,11 +34,11 @@ class Interval(NamedTuple):
         )
 
 
-Reals = list[Interval]
-ALL: Reals = [Interval(-INFINITY, False, INFINITY, False)]
+RealSet = list[Interval]  # sorted, and no two touch
+ALL: RealSet = [Interval(-INFINITY, False, INFINITY, False)]
 
 
-def reals(tree: Tree) -> Reals:
+def reals(tree: Tree) -> RealSet:
     r"""The set that a tree describes.
 
     Raises:
@@ -49,27 +49,29 @@ def reals(tree: Tree) -> Reals:
     if tree.op == "ℝ":
         return ALL
     if tree.op in INTERVALS and len(tree.parts) == 2:
-        low, high = map(end, tree.parts)
+        low, high = map(endpoint, tree.parts)
         if low >= high:
             raise UnreadableError("not an interval: its ends are not in order")
-        return merged([Interval(low, tree.op[0] == "[", high, tree.op[1] == "]")])
+        return normalised([Interval(low, tree.op[0] == "[", high, tree.op[1] == "]")])
     if tree.op == "set":
-        return merged([Interval(point, True, point, True) for point in map(end, tree.parts)])
+        return normalised(
+            [Interval(point, True, point, True) for point in map(endpoint, tree.parts)]
+        )
     if tree.op in ("∪", "∩", "∖"):
         first, second = map(reals, tree.parts)
         return (
-            merged(first + second)
+            normalised(first + second)
             if tree.op == "∪"
-            else common(first, second if tree.op == "∩" else others(second))
+            else intersection(first, second if tree.op == "∩" else complement(second))
         )
     if tree.op in ("or", "and", "list"):
-        return joined(tree.op, tree.parts)
+        return combined(tree.op, tree.parts)
     if tree.op == "relation":
         return solutions(tree)
     raise UnreadableError(f"{tree.op} is no set of real numbers")
 
 
-def joined(word: str, parts: tuple[Tree, ...]) -> Reals:
+def combined(word: str, parts: tuple[Tree, ...]) -> RealSet:
     """What several inequalities say of one variable, with "or" or "and" between them.
 
     A mere list says that all of them hold, as `x > 1, x < 3` does; or, where that cannot be, that
@@ -79,15 +81,15 @@ def joined(word: str, parts: tuple[Tree, ...]) -> Reals:
         raise UnreadableError("not inequalities")
     if len({name for relation in relations for name in symbols(relation.parts[::2])}) > 1:
         raise UnreadableError("inequalities of several variables")
-    either: Reals = []
+    either: RealSet = []
     both = ALL
     for part in relations:
         found = reals(part)
-        either, both = either + found, common(both, found)
-    return merged(either) if word == "or" or (word == "list" and not both) else both
+        either, both = either + found, intersection(both, found)
+    return normalised(either) if word == "or" or (word == "list" and not both) else both
 
 
-def end(tree: Tree) -> Fraction | float:
+def endpoint(tree: Tree) -> Fraction | float:
     """An end of an interval: a real number, or plus or minus infinity."""
     if tree == Node("∞", ()):
         return INFINITY
@@ -96,9 +98,9 @@ def end(tree: Tree) -> Fraction | float:
     return constant(tree)
 
 
-def merged(intervals: Reals) -> Reals:
+def normalised(intervals: RealSet) -> RealSet:
     """Sorted, without what is empty, and joined where they touch."""
-    found: Reals = []
+    found: RealSet = []
     for interval in sorted(
         (one for one in intervals if not one.empty), key=lambda one: (one.low, not one.low_closed)
     ):
@@ -118,7 +120,7 @@ def _touch(first: Interval, second: Interval) -> bool:
     )
 
 
-def common(first: Reals, second: Reals) -> Reals:
+def intersection(first: RealSet, second: RealSet) -> RealSet:
     """What is in both."""
     found = []
     for a in first:
@@ -126,10 +128,10 @@ def common(first: Reals, second: Reals) -> Reals:
             low, low_open = max((a.low, not a.low_closed), (b.low, not b.low_closed))
             high, high_closed = min((a.high, a.high_closed), (b.high, b.high_closed))
             found.append(Interval(low, not low_open, high, high_closed))
-    return merged(found)
+    return normalised(found)
 
 
-def others(intervals: Reals) -> Reals:
+def complement(intervals: RealSet) -> RealSet:
     """All real numbers but these."""
     found = ALL
     for low, low_closed, high, high_closed in intervals:
@@ -137,11 +139,11 @@ def others(intervals: Reals) -> Reals:
             Interval(-INFINITY, False, low, not low_closed),
             Interval(high, not high_closed, INFINITY, False),
         ]
-        found = common(found, outside)
+        found = intersection(found, outside)
     return found
 
 
-def solutions(relation: Node) -> Reals:
+def solutions(relation: Node) -> RealSet:
     """The solutions of a chain of inequalities in one variable, each linear or of a linear absolute
     value.
 
@@ -156,11 +158,11 @@ def solutions(relation: Node) -> Reals:
         raise UnreadableError("not an inequality in one variable")
     found = ALL
     for left, sign, right in zip(operands, signs, operands[1:], strict=False):
-        found = common(found, _inequality(left, sign, right, *names))
+        found = intersection(found, _inequality(left, sign, right, *names))
     return found
 
 
-def _inequality(left: Tree, sign: str, right: Tree, name: str) -> Reals:
+def _inequality(left: Tree, sign: str, right: Tree, name: str) -> RealSet:
     """`|a| < b` says that -b < a < b, and `|a| > b` that a > b or a < -b."""
     if _is_absolute(right) and not _is_absolute(left):
         left, sign, right = right, TURNED.get(sign, sign), left
@@ -169,14 +171,18 @@ def _inequality(left: Tree, sign: str, right: Tree, name: str) -> Reals:
     [inside] = left.parts
     above_zero = _half_line(Node("-", (inside, right)), sign, name)
     below_zero = _half_line(Node("+", (inside, right)), TURNED[sign], name)
-    return common(above_zero, below_zero) if sign in BELOW else merged(above_zero + below_zero)
+    return (
+        intersection(above_zero, below_zero)
+        if sign in BELOW
+        else normalised(above_zero + below_zero)
+    )
 
 
 def _is_absolute(tree: Tree) -> TypeGuard[Node]:
     return isinstance(tree, Node) and tree.op == "abs"
 
 
-def _half_line(difference: Tree, sign: str, name: str) -> Reals:
+def _half_line(difference: Tree, sign: str, name: str) -> RealSet:
     """Where a linear expression is less than zero, or more."""
     low, high = (value_at(difference, {name: Fraction(place)}) for place in (0, 1))
     if not isinstance(low, Fraction) or not isinstance(high, Fraction) or low == high:
@@ -191,7 +197,7 @@ def _half_line(difference: Tree, sign: str, name: str) -> Reals:
             raise UnreadableError("not linear")
     slope, root = high - low, -low / (high - low)
     if sign == "!=":
-        return others([Interval(root, True, root, True)])
+        return complement([Interval(root, True, root, True)])
     closed = sign.endswith("=")
     if (sign in BELOW) == (slope > 0):
         return [Interval(-INFINITY, False, root, closed)]
