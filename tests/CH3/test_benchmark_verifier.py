@@ -9,14 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from CH3 import benchmark_verifier
-from CH3.benchmark_verifier import (
-    Grader,
-    distinct_pairs,
-    measure_graded_pairs,
-    measure_hostile,
-    supervision,
-)
+from CH3.benchmark_verifier import measures, supervision
+from CH3.benchmark_verifier.graders import Grader
+from CH3.benchmark_verifier.measures import distinct_pairs, measure_graded_pairs, measure_hostile
 from CH3.benchmark_verifier.supervision import Failure, supervised
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +55,7 @@ def test_after_a_failure_the_work_goes_on_with_the_next_item(monkeypatch):
 
 
 def test_hostile_answers_are_counted_by_what_they_cost(monkeypatch):
-    monkeypatch.setattr(benchmark_verifier, "SECONDS_AT_MOST", 2)
+    monkeypatch.setattr(measures, "SECONDS_AT_MOST", 2)
     grader = Grader("test", misbehave, lambda text, reference: False)
     names = ["harmless", "never end", "compute", "hoard", "raise", "crash", "execute"]
     found = measure_hostile(grader, [(name, name) for name in names])

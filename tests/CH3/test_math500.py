@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from CH3.benchmark_verifier import distinct_pairs
 from CH3.benchmark_verifier.answer_variants import plain_notation, real_looking_answers
+from CH3.benchmark_verifier.measures import distinct_pairs
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
 
