@@ -1,38 +1,50 @@
 r"""From a tree to its key.
 
-- an expression becomes its values at several places (`CH3.math_verifier.values`)
+- an expression becomes its values at several places (`CH3.math_verifier.values`); what is too large
+  for them, its remainders modulo two primes (`CH3.math_verifier.modular`); what has neither, itself
 - a point keeps the order of its parts, a set and a bare list lose it; `2 \pm 1` is a list of two
 - intervals, their unions and inequalities become sets of real numbers
   (`CH3.math_verifier.real_sets`)
 - an equation becomes what its sides differ by, up to a factor: `y = 2x + 3` and `2x - y + 3 = 0`
-  are one
+  are one; one that gives names their values becomes the names and the values
 """
 
+import math
 from collections import Counter
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any, TypeGuard
 
+from CH3.math_verifier.arithmetic import UndefinedError
 from CH3.math_verifier.keys import (
     Based,
+    Case,
+    Congruence,
+    Counted,
+    Definition,
     Equation,
+    Family,
     Infinity,
     Key,
     Matrix,
-    Name,
     Ordered,
     Ratio,
     Reals,
     Relation,
     Repeated,
+    Residues,
+    Solutions,
+    Statement,
     SymbolicInterval,
     Unordered,
+    Unvalued,
     Values,
     Word,
 )
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Node, Tree
-from CH3.math_verifier.real_sets import RealSet, reals
+from CH3.math_verifier.modular import residues
+from CH3.math_verifier.parser import NUMBER_SETS, Node, Tree, written
+from CH3.math_verifier.real_sets import INFINITE, MINUS_INFINITE, RealSet, is_set, reals
 from CH3.math_verifier.values import (
     Complex,
     constant,
@@ -46,12 +58,13 @@ Cells = tuple[tuple[Tree, ...], ...]  # of a matrix, row by row
 
 LISTS = frozenset(["list", "or", "and"])
 BRACKETS = frozenset(["()", "(]", "[)", "[]"])
-SETS = frozenset(["∪", "∩", "∖", "ℝ"])
-INFINITE = Node("∞", ())
+UNIT_VECTORS = ("vec i", "vec j", "vec k")
+MAX_CELL = 400  # nodes of a product of matrices, one cell
+SIDES = frozenset(["=", "<", "<=", ">", ">="])
 
 
 def key_of(tree: Tree, salt: str = "") -> Key:
-    """The key of an answer.
+    """Return the key of an answer.
 
     Raises:
         UnreadableError: it cannot be compared, or not cheaply.
@@ -62,43 +75,67 @@ def key_of(tree: Tree, salt: str = "") -> Key:
     op = tree.op
     if op in LISTS or op == "set":
         return _unordered(tree, salt)
-    if holds(tree, "±", "∓"):
-        return _unordered(Node("list", (tree,)), salt)
-    if op in BRACKETS:
-        return _bracketed(tree, salt)
-    if op in SETS:
-        return key_of_reals(reals(tree))
+    if op.startswith("counted "):
+        return Counted(key_of(tree.parts[0], salt), op.removeprefix("counted "))
+    if op == "implies":
+        return key_of(tree.parts[-1], salt)
     if op == "relation":
         return _relation(tree, salt)
+    if op == "mod":
+        return _congruence(tree)
+    if op in ("case", "family"):
+        return _parametric(tree, salt)
+    if holds(tree, "±", "∓"):
+        return _unordered(Node("list", (tree,)), salt)
+    if is_set(tree) and op not in BRACKETS:
+        return key_of_reals(reals(tree))
+    if op in BRACKETS:
+        return _bracketed(tree, salt)
+    if op in NUMBER_SETS:
+        return Word(op)
     if op == "base":
         return _based(tree)
     if op == "word":
         return Word(tree.parts[0])
     if op == ":":
-        if is_op(tree.parts[0], "word"):  # "Answer: 5"
-            return key_of(tree.parts[1], salt)
-        return Ratio((key_of(tree.parts[0], salt), key_of(tree.parts[1], salt)))
-    if tree in (INFINITE, Node("neg", (INFINITE,))):
+        return _ratio(tree, salt)
+    if tree in (INFINITE, MINUS_INFINITE):
         return Infinity(op == "∞")
-    if holds(tree, "matrix"):
-        rows = _matrix(tree)
-        return Matrix(tuple(tuple(key_of(cell, salt) for cell in row) for row in rows))
-    return Values(fingerprint(tree, salt, whole=needs_whole(tree)))
+    if op != "det" and holds(tree, "matrix", "()"):
+        return _of_cells(tree, salt)
+    if not symbols(tree).isdisjoint(UNIT_VECTORS):
+        return _vector(tree, UNIT_VECTORS, salt)
+    return _expression(tree, salt)
+
+
+def _expression(tree: Node, salt: str) -> Key:
+    """Return the values of an expression; without these its remainders, or the tree itself."""
+    with suppress(UnreadableError, UndefinedError):
+        return Values(fingerprint(tree, salt, whole=needs_whole(tree)))
+    with suppress(UnreadableError):
+        return Residues(residues(tree, salt))
+    return Unvalued(tree)
+
+
+# --- lists, sets, points, ratios ---
 
 
 def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in LISTS:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))
+        found = _family(tree, salt) or _solutions(tree, salt)
+        if found is not None:
+            return found
     keys = [
         key
         for part in tree.parts
         for key in dict.fromkeys(key_of(choice, salt) for choice in _choices(part))
     ]
-    if len(keys) == 1 and tree.op == "list":  # plus or minus nothing
-        return keys[0]
     counts = Counter(keys)
-    if tree.op == "set" or len(counts) == len(keys):
+    if len(counts) == 1 and (tree.op == "or" or len(keys) == 1) and tree.op != "set":
+        return keys[0]  # the same said twice; plus or minus nothing
+    if tree.op in ("set", "or") or len(counts) == len(keys):
         return Unordered(frozenset(counts))
     return Repeated(frozenset(counts.items()))
 
@@ -125,73 +162,291 @@ def key_of_reals(intervals: RealSet) -> Key:
     return Reals(tuple(intervals))
 
 
-def _relation(tree: Node, salt: str) -> Key:
-    with suppress(UnreadableError):
-        return key_of_reals(reals(tree))
-    operands, signs = tree.parts[::2], tree.parts[1::2]
-    if len(operands) == 2 and signs[0] in ("=", "<", "<=", ">", ">="):
-        left, right = operands if signs[0] in ("=", ">", ">=") else reversed(operands)
-        try:
-            name = (
-                "equation"
-                if signs == ("=",)
-                else "inequality"
-                if len(signs[0]) == 1
-                else "inequality with equality"
-            )
-            difference = _up_to_a_factor(Node("-", (left, right)), signs[0] == "=", salt)
-            return Equation(name, difference)
-        except UnreadableError:
-            pass
-    keys = (Name(part.parts[0]) if is_op(part, "call") else key_of(part, salt) for part in operands)
-    return Relation(signs, tuple(keys))
+def _ratio(tree: Node, salt: str) -> Key:
+    """Return a ratio in lowest terms; `3:45`, which may be a time, as it stands."""
+    *labels, last = ratio_parts(tree)
+    if any(is_op(label, "word") for label in labels):  # "Answer: 5"
+        return key_of(last, salt)
+    if isinstance(last, Node) and last.op.startswith("counted "):
+        ratio = Node(":", (*labels, last.parts[0]))
+        return Counted(_ratio(ratio, salt), last.op.removeprefix("counted "))
+    is_clock = len(labels) == 1 and _is_clock(labels[0], last)
+    parts = (*labels, last)
+    return Ratio(
+        tuple(key_of(part, salt) for part in (parts if is_clock else in_lowest_terms(parts))),
+        is_clock,
+    )
 
 
-def _up_to_a_factor(
-    difference: Tree, negative: bool, salt: str
-) -> tuple[Fraction | None, ...] | str | bool:
-    """The values of an expression divided by the first that is not zero; or by its size, if the
-    sign counts.
-    """
-    found = values_at_places(difference, salt)
-    values = [value for value in found if not isinstance(value, Complex)]
-    if len(values) < len(found):
-        raise UnreadableError("an equation of complex numbers")
-    first = next((value for value in values if value), None)
-    if first is None:
-        return "always"
-    if not symbols(difference):
-        return "never" if negative else first > 0
-    factor = first if negative else abs(first)
-    return tuple(None if value is None else value / factor for value in values)
+def ratio_parts(tree: Tree) -> tuple[Tree, ...]:
+    """Return the parts of a ratio, of which there may be more than two: `1 : 2 : 3`."""
+    if is_op(tree, ":"):
+        return tuple(part for side in tree.parts for part in ratio_parts(side))
+    return (tree,)
+
+
+def _is_clock(hours: Tree, minutes: Tree) -> bool:
+    whole = all(isinstance(one, Fraction) and one.denominator == 1 for one in (hours, minutes))
+    return whole and 0 <= hours <= 24 and (minutes == 0 or 10 <= minutes < 60)  # type: ignore[operator]
+
+
+def in_lowest_terms(parts: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    """Divide the parts of a ratio by what they have in common, if they are positive fractions."""
+    values: list[Fraction] = []
+    for part in parts:
+        with suppress(UnreadableError, UndefinedError):
+            values.append(constant(part))
+    if len(values) < len(parts) or any(value <= 0 for value in values):
+        return parts
+    common = math.lcm(*(value.denominator for value in values))
+    whole = [int(value * common) for value in values]
+    divisor = math.gcd(*whole)
+    return tuple(Fraction(one, divisor) for one in whole)
 
 
 def _based(tree: Node) -> Key:
     digits, base = tree.parts[0], constant(tree.parts[1])
-    if not 2 <= base <= 36 or base.denominator > 1 or digits.denominator > 1:
+    if not 2 <= base <= 36 or base.denominator > 1:
+        raise UnreadableError("not a base")
+    if is_op(digits, "word"):
+        return Based(digits.parts[0].lstrip("0"), base)
+    if digits.denominator > 1:
         raise UnreadableError("not a number in a base")
-    return Based(digits, base)
+    return Based(str(digits), base)
+
+
+# --- equations ---
+
+
+def _relation(tree: Node, salt: str) -> Key:
+    operands, signs = tree.parts[::2], tree.parts[1::2]
+    if "=" not in signs:
+        with suppress(UnreadableError):
+            return key_of_reals(reals(tree))
+    if signs in (("=",), ("↦",)):
+        defined = _definition(*operands, salt) if signs == ("=",) else _mapping(*operands, salt)
+        found = defined or _solutions(Node("list", (tree,)), salt)
+        if found is not None:
+            return found
+    if len(operands) == 2 and signs[0] in SIDES:
+        with suppress(UnreadableError):
+            return _equation(operands, signs[0], salt)
+    return Relation(signs, tuple(key_of(part, salt) for part in operands))
+
+
+def _equation(operands: tuple[Tree, ...], sign: str, salt: str) -> Key:
+    """Return what the sides differ by, up to a factor; the sides themselves, if nothing varies."""
+    left, right = operands if sign in ("=", ">", ">=") else reversed(operands)
+    if not symbols(operands):
+        sides = key_of(left, salt), key_of(right, salt)
+        return Statement(frozenset(sides)) if sign == "=" else Relation((sign.lstrip("<"),), sides)
+    found = values_at_places(Node("-", (left, right)), salt)
+    values = [value for value in found if not isinstance(value, Complex)]
+    if len(values) < len(found):
+        raise UnreadableError("an equation of complex numbers")
+    first = next((value for value in values if value), None)
+    kind = "equation" if sign == "=" else "inequality"
+    if sign.endswith("=") and sign != "=":
+        kind = "inequality with equality"
+    if first is None:
+        if None in values:
+            raise UnreadableError("an equation of numbers that are too large")
+        return Equation(kind, "always")
+    factor = first if sign == "=" else abs(first)
+    return Equation(kind, tuple(None if value is None else value / factor for value in values))
+
+
+def _definition(left: Tree, right: Tree, salt: str) -> Key | None:
+    """Return `f(x) = 2x` with the names of its arguments taken out, or None."""
+    if not isinstance(left, Node) or not left.op.startswith("call "):
+        return None
+    names = left.parts
+    if not all(isinstance(name, str) and len(name) == 1 for name in names):
+        return None
+    if len(set(names)) < len(names) or not all(name in symbols(right) for name in names):
+        return None
+    return Definition(left.op.removeprefix("call "), key_of(_renamed(right, names), salt))
+
+
+def _mapping(left: Tree, right: Tree, salt: str) -> Key | None:
+    names = left.parts if is_op(left, "()") else (left,)
+    if not all(isinstance(name, str) for name in names):
+        return None
+    return Definition("", key_of(_renamed(right, names), salt))
+
+
+def _renamed(tree: Tree, names: tuple[str, ...]) -> Tree:
+    """Call variables by their number instead of their names."""
+    return with_letters(tree, {name: f"argument {at}" for at, name in enumerate(names)})
+
+
+def _solutions(tree: Node, salt: str) -> Key | None:
+    """Return the values that equations give to one name, or to several; None if they give none.
+
+    One value of one name stays an equation, which other equations may say too: `2x = 10`.
+    """
+    first = tree.parts[0]
+    if not (is_op(first, "relation") and first.parts[1::2] == ("=",)):
+        return None
+    pairs = [
+        (part.parts[0], part.parts[2]) if _is_equation(part) else (None, part)
+        for part in tree.parts
+    ]
+    name, value = pairs[0]
+    if is_op(name, "()") and all(isinstance(one, str) for one in name.parts) and len(pairs) == 1:
+        if not is_op(value, "()") or len(value.parts) != len(name.parts):
+            return None
+        return _point(dict(zip(name.parts, value.parts, strict=True)), salt)
+    if not isinstance(name, str) or any(is_op(part, "relation") for _, part in pairs):
+        return None
+    if {one for one, _ in pairs} <= {name, None}:
+        several = is_op(value, "set") or holds(value, "±", "∓") or len(pairs) > 1
+        if not several:
+            return None
+        values = tuple(part for _, part in pairs)
+        whole = values[0] if len(values) == 1 else Node("or", values)
+        return Solutions((name,), key_of(whole, salt))
+    named = {one: part for one, part in pairs if isinstance(one, str)}
+    if len(named) < len(pairs) or tree.op == "or":
+        return None
+    return _point(named, salt)
+
+
+def _is_equation(tree: Tree) -> TypeGuard[Node]:
+    return is_op(tree, "relation") and tree.parts[1::2] == ("=",)
+
+
+def _point(values: dict[str, Tree], salt: str) -> Key | None:
+    """Return names with their values, in the order of the alphabet."""
+    if not symbols(tuple(values.values())).isdisjoint(values):
+        return None
+    names = tuple(sorted(values))
+    return Solutions(names, Ordered(tuple(key_of(values[name], salt) for name in names)))
+
+
+def _family(tree: Node, salt: str) -> Key | None:
+    r"""Return `2k + 1, k \in \mathbb{Z}` with the name of its parameter taken out, or None."""
+    *members, domain = tree.parts
+    if tree.op == "or" or not is_op(domain, "relation") or domain.parts[1::2] != ("in",):
+        return None
+    name, values = domain.parts[0], domain.parts[2]
+    of_numbers = isinstance(values, Node) and (values.op in NUMBER_SETS or values.op == "word")
+    if not isinstance(name, str) or not of_numbers or name not in symbols(tuple(members)):
+        return None
+    member = members[0] if len(members) == 1 else Node(tree.op, tuple(members))
+    return Family(key_of(_renamed(member, (name,)), salt), key_of(values, salt))
+
+
+def _parametric(tree: Node, salt: str) -> Key:
+    """Return a case with its condition, or the set of all values of an expression."""
+    first, condition = tree.parts
+    if tree.op == "case":
+        return Case(key_of(first, salt), key_of(condition, salt))
+    family = _family(Node("list", (first, condition)), salt)
+    return family or Family(key_of(first, salt), key_of(condition, salt))
+
+
+def _congruence(tree: Node) -> Key:
+    r"""Return the residue class of `x \equiv 3 \pmod 7`, or of `3 \pmod 7`."""
+    inside, modulus = tree.parts[0], constant(tree.parts[1])
+    name = ""
+    if is_op(inside, "relation"):
+        if inside.parts[1::2] not in (("≡",), ("=",)):
+            raise UnreadableError("not a congruence")
+        name, inside = written(inside.parts[0]), inside.parts[2]
+    residue = constant(inside)
+    if modulus.denominator != 1 or residue.denominator != 1 or modulus <= 0:
+        raise UnreadableError("not a residue class")
+    return Congruence(name, residue % modulus, modulus)
+
+
+def is_name(tree: Tree) -> bool:
+    r"""Return True if an equation may give this a value: it names a quantity, and computes none.
+
+    A letter, `f(x)`, `(x, y)`, a word; the length AB, an angle, an area `[ABC]`; `dy/dx`, `A^{-1}`,
+    `\sin A`; not `x + y` or `x^2`, of which an equation says something else.
+    """
+    if not isinstance(tree, Node):
+        return isinstance(tree, str)
+    op, parts = tree.op, tree.parts
+    if op == "word" or op.startswith("call "):
+        return True
+    if op == "()":
+        return all(isinstance(part, str) for part in parts)
+    if op == "*":
+        return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * "))
+    if op in ("abs", "norm", "[]", "transpose"):
+        return all((isinstance(part, str) and len(part) > 1) or _is_upper(part) for part in parts)
+    if op == "/":
+        return all(map(_is_upper, parts)) or written(tree).lstrip("(").startswith(("d", "partial"))
+    if op == "^":
+        return _is_upper(parts[0]) and parts[1] in (Node("neg", (Fraction(1),)), Fraction(-1))
+    if op in ("sin", "cos", "tan", "cot", "sec", "csc"):
+        return all(isinstance(part, str) and part not in "xyzt" for part in parts)
+    return op in ("gcd", "lcm", "det", "min", "max") and bool(symbols(tree))
+
+
+def _is_upper(tree: Tree) -> bool:
+    """Return True for capitals side by side: AB, ABC."""
+    if isinstance(tree, str):
+        return tree.replace("_", "").replace("'", "").isupper() or tree.startswith("overline")
+    return is_op(tree, "*") and all(map(_is_upper, tree.parts))
+
+
+# --- matrices and vectors ---
+
+
+def _of_cells(tree: Tree, salt: str) -> Key:
+    """Return the key of a matrix, or of a point, that may be computed of several."""
+    if not holds(tree, "matrix"):
+        cells = _matrix(_as_columns(tree))
+        return Ordered(tuple(key_of(cell, salt) for [cell] in cells))
+    rows = _matrix(tree)
+    return Matrix(tuple(tuple(key_of(cell, salt) for cell in row) for row in rows))
+
+
+def _as_columns(tree: Any) -> Any:
+    """Turn points into matrices of one column."""
+    if is_op(tree, "()"):
+        return Node("matrix", tuple((part,) for part in tree.parts))
+    if is_op(tree, "transpose"):
+        return _as_columns(tree.parts[0])
+    return Node(tree.op, tuple(map(_as_columns, tree.parts))) if isinstance(tree, Node) else tree
 
 
 def _matrix(tree: Tree) -> Cells:
-    """Return the cells of a matrix, of a multiple of one, or of a sum of matrices.
+    """Return the cells of an expression of matrices.
 
     Raises:
-        UnreadableError: it is a product of matrices, or a sum of different shapes.
+        UnreadableError: it has none, as shapes do not fit, or too many.
     """
     if is_op(tree, "matrix"):
         return tree.parts
-    if isinstance(tree, Node):
-        matrices = [part for part in tree.parts if holds(part, "matrix")]
-        if tree.op in ("neg", "*", "/") and len(matrices) == 1:
-            return _scaled_matrix(tree, matrices[0])
-        if tree.op in ("+", "-") and len(matrices) == 2:
-            return _summed_matrices(tree.op, *map(_matrix, matrices))
-    raise UnreadableError("a product of matrices, or a matrix and a number added")
+    if not isinstance(tree, Node):
+        raise UnreadableError("a number among matrices")
+    if tree.op == "transpose":
+        cells = _matrix(tree.parts[0])
+        if len({len(row) for row in cells}) > 1:
+            raise UnreadableError("rows of different lengths")
+        return tuple(zip(*cells, strict=True))
+    if tree.op == "^" and tree.parts[1] in (1, 2, 3, 4):
+        base = _matrix(tree.parts[0])
+        product = base
+        for _ in range(int(tree.parts[1]) - 1):
+            product = _product(product, base)
+        return product
+    matrices = [part for part in tree.parts if holds(part, "matrix")]
+    if tree.op in ("neg", "*", "/") and len(matrices) == 1:
+        return _scaled(tree, matrices[0])
+    if len(matrices) == 2 and tree.op == "*":
+        return _product(*map(_matrix, matrices))
+    if len(matrices) == 2 and tree.op in ("+", "-"):
+        return _summed(tree.op, *map(_matrix, matrices))
+    raise UnreadableError("no matrix")
 
 
-def _scaled_matrix(tree: Node, matrix: Tree) -> Cells:
-    """Return the cells of a matrix that stands in a product, a quotient or behind a minus sign."""
+def _scaled(tree: Node, matrix: Tree) -> Cells:
+    """Return the cells of a matrix in a product, in a quotient or behind a minus sign."""
     return tuple(
         tuple(
             Node(tree.op, tuple(cell if part is matrix else part for part in tree.parts))
@@ -201,7 +456,7 @@ def _scaled_matrix(tree: Node, matrix: Tree) -> Cells:
     )
 
 
-def _summed_matrices(sign: str, first: Cells, second: Cells) -> Cells:
+def _summed(sign: str, first: Cells, second: Cells) -> Cells:
     """Return the sums (or differences) of the cells at the same places."""
     if [*map(len, first)] != [*map(len, second)]:
         raise UnreadableError("a sum of matrices of different shapes")
@@ -209,6 +464,61 @@ def _summed_matrices(sign: str, first: Cells, second: Cells) -> Cells:
         tuple(Node(sign, pair) for pair in zip(*rows, strict=True))
         for rows in zip(first, second, strict=True)
     )
+
+
+def _product(first: Cells, second: Cells) -> Cells:
+    """Return rows times columns."""
+    widths = {len(row) for row in second}
+    if any(len(row) != len(second) for row in first) or len(widths) != 1:
+        raise UnreadableError("a product of matrices whose shapes do not fit")
+    if len(second) * (_size(first[0][0]) + _size(second[0][0])) > MAX_CELL:
+        raise UnreadableError("a product of too many matrices")
+    columns = list(zip(*second, strict=True))
+    return tuple(tuple(_dot(row, column) for column in columns) for row in first)
+
+
+def _dot(row: tuple[Tree, ...], column: tuple[Tree, ...]) -> Tree:
+    terms = [Node("*", pair) for pair in zip(row, column, strict=True)]
+    total: Tree = terms[0]
+    for term in terms[1:]:
+        total = Node("+", (total, term))
+    return total
+
+
+def _size(tree: Tree) -> int:
+    return 1 + sum(map(_size, tree.parts)) if isinstance(tree, Node) else 1
+
+
+def _vector(tree: Node, units: tuple[str, ...], salt: str) -> Key:
+    """Return a sum of multiples of unit vectors as the tuple of its coordinates."""
+    places = [{unit: Fraction(unit == one) for unit in units} for one in units]
+    nothing = with_letters(tree, dict.fromkeys(units, Fraction(0)))
+    if key_of(nothing, salt) != Values((Fraction(0),)) or not _is_linear(tree):
+        raise UnreadableError("a number is added to a vector")
+    coordinates = tuple(key_of(with_letters(tree, place), salt) for place in places)
+    return Ordered(coordinates if units[2] in symbols(tree) else coordinates[:2])
+
+
+def vector_of_letters(tree: Tree, salt: str) -> Key | None:
+    """Return `3i - 4j` as a vector, or None if the letters are no unit vectors."""
+    if not isinstance(tree, Node) or "j" not in symbols(tree) or not _is_linear(tree):
+        return None
+    named = with_letters(tree, {"i": "vec i", "j": "vec j", "k": "vec k"})
+    with suppress(UnreadableError, UndefinedError):
+        return _vector(named, UNIT_VECTORS, salt)
+    return None
+
+
+def _is_linear(tree: Tree) -> bool:
+    """Return True if unit vectors are only added and multiplied by numbers."""
+    if not isinstance(tree, Node) or symbols(tree).isdisjoint((*UNIT_VECTORS, "j", "k")):
+        return True
+    if tree.op == "*" and not any(symbols(part).isdisjoint(UNIT_VECTORS) for part in tree.parts):
+        return False
+    return tree.op in ("+", "-", "neg", "*", "/") and all(map(_is_linear, tree.parts))
+
+
+# --- trees ---
 
 
 def _choices(tree: Tree) -> list[Tree]:
@@ -225,6 +535,24 @@ def replaced(tree: Any, names: dict[str, str]) -> Any:
     return tuple(replaced(part, names) for part in tree) if isinstance(tree, tuple) else tree
 
 
+def with_letters(tree: Any, values: dict[str, Any]) -> Any:
+    """Put names or numbers in the place of variables."""
+    if isinstance(tree, str):
+        return values.get(tree, tree)
+    if isinstance(tree, Node):
+        return tree if tree.op == "word" else Node(tree.op, with_letters(tree.parts, values))
+    return tuple(with_letters(part, values) for part in tree) if isinstance(tree, tuple) else tree
+
+
+def without_words(tree: Any) -> Any:
+    """Drop the words that stand behind numbers."""
+    if isinstance(tree, Node):
+        if tree.op.startswith("counted "):
+            return without_words(tree.parts[0])
+        return Node(tree.op, without_words(tree.parts))
+    return tuple(map(without_words, tree)) if isinstance(tree, tuple) else tree
+
+
 def holds(tree: Tree | tuple, *operations: str) -> bool:
     """Return True if one of these operations is somewhere in a tree."""
     if isinstance(tree, Node) and tree.op in operations:
@@ -234,6 +562,6 @@ def holds(tree: Tree | tuple, *operations: str) -> bool:
     )
 
 
-def is_op(tree: Tree, op: str) -> TypeGuard[Node]:
+def is_op(tree: Any, op: str) -> TypeGuard[Node]:
     """Return True if the tree is a node of this operation."""
     return isinstance(tree, Node) and tree.op == op

@@ -17,7 +17,7 @@ r"""Is this answer the same as that one? By meaning, without ever running a text
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,9 +25,9 @@ from functools import cached_property
 from CH3.math_verifier.arithmetic import UndefinedError
 from CH3.math_verifier.canonical import key_of
 from CH3.math_verifier.extraction import extract_answer, last_box
-from CH3.math_verifier.keys import Key, Reals, Text, Values, Word
-from CH3.math_verifier.lexer import MAX_LENGTH, UnreadableError
-from CH3.math_verifier.parser import Tree, parse, written
+from CH3.math_verifier.keys import Key, Reals, Text, Values
+from CH3.math_verifier.lexer import MAX_LENGTH, Token, UnreadableError, bare, tokenize
+from CH3.math_verifier.parser import Parser, Tree, written
 from CH3.math_verifier.readings import readings_of
 from CH3.math_verifier.values import fingerprint, needs_whole, symbols
 
@@ -41,16 +41,21 @@ __all__ = [
     "same_answer",
 ]
 
-LETTERS = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*")
-# A number with a letter that may be a unit: `5 m^2`, as models write it without a command.
-MEASURED = re.compile(
+LETTERS = re.compile(r"[A-Za-z]{2,}(?:[ -][A-Za-z]+)*")
+# What may be a unit: `m/s^2`, as models write it without a command, behind a space: 5m is a product.
+UNIT = r"(?:[msgLlhNJWV]|k?m|c?m|mm|k?g|mi|ft|min|hr?|k?W|Hz|mol|K)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
+MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:(?:\s*[/*·]\s*|\\cdot\s*|\s+){UNIT})*\s*\Z")
+# A choice with its text: `(E) 12`, `E: 12`, `Option E`, `\textbf{(E)}\ 12`
+CHOICE = re.compile(
     r"""
-    (-? (?: [\d.,]*\d | \d+/\d+ | \\[dt]?frac\{\d+\}\{\d+\} ))   # a number
-    (?: \s | ~ | \\[ ,;:] )+                                     # a space: 5m is a product
-    [msgL] (?: \^\{?[23]\}? | [²³] )?                            # metres, seconds, grams or litres; squared, cubed
+    (?:\\text(?:bf|rm|it)?\s*\{\s*)? (?:option|choice|answer)? \s*
+    (?:\(\s*([A-J])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\Z) (?:\s*\})? \s* (.*)
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+# Readings in which both sides may be taken: none of them equates different values.
+MUTUAL = ("a choice",)
+GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,9 @@ def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, s
         for reading, key in other.readings.items():
             if key == one.key and reading not in one.readings:  # 0.5% is not 50%
                 return True, f"the same, if one is read as {reading}"
+    for reading in MUTUAL:
+        if reading in first.readings and first.readings[reading] == second.readings.get(reading):
+            return True, f"the same, if both are read as {reading}"
     if isinstance(first.key, Values) and first.key.agrees_with(second.key):
         return True, "the same values wherever both are defined"
     if first.needs_whole or second.needs_whole:
@@ -143,42 +151,48 @@ class Interpretation:
 
     Args:
         text: in LaTeX or plain notation.
-        salt: see `CH3.math_verifier.values.places`.
+        salt: see `CH3.math_verifier.values.fingerprint`.
     """
 
     def __init__(self, text: str, salt: str = ""):
         self.text, self.salt = text, salt
 
     def __str__(self) -> str:
-        if self.tree is not None and symbols(self.tree) and not isinstance(self.key, (Reals, Word)):
+        if self.tree is not None and symbols(self.tree) and not isinstance(self.key, Reals):
             return written(self.tree)
         return str(self.key)
 
     @cached_property
-    def tree(self) -> Tree | None:
-        """The text as a tree; None if it is no mathematics."""
+    def tokens(self) -> list[Token] | None:
+        """The text as tokens; None if it is too long, or not even that."""
         try:
-            return parse(self.text)
+            return tokenize(self.text)
         # the second, if the caller has used up most of Python's stack
         except (UnreadableError, RecursionError):
             return None
 
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The text as a tree; None if it is no mathematics."""
+        return None if self.tokens is None else _tree_of(self.tokens)
+
     @property
     def needs_whole(self) -> bool:
-        """Whether it is defined for whole values of its variables alone, as `n!` is."""
+        """Return True if it is defined for integers alone, as `n!` is."""
         return self.tree is not None and needs_whole(self.tree)
 
     @cached_property
     def key(self) -> Key:
         """See `answer_key`."""
-        if self.tree is not None:
-            with suppress(UnreadableError, UndefinedError, RecursionError):
-                return key_of(self.tree, self.salt)
-        return Text("".join(self.text.split()))
+        if self.tree is not None and (key := _key_or_none(self.tree, self.salt)) is not None:
+            return key
+        if self.tokens is None:
+            return Text(("".join(self.text.split()),))
+        return Text(_spelled(self.tokens))
 
     @cached_property
     def whole_key(self) -> Key:
-        """The key of an expression of whole numbers, such as `n!`."""
+        """The key of an expression of integers, such as `n!`."""
         if self.tree is not None and isinstance(self.key, Values):
             with suppress(UnreadableError, UndefinedError, RecursionError):
                 return Values(fingerprint(self.tree, self.salt, whole=True))
@@ -188,14 +202,64 @@ class Interpretation:
     def readings(self) -> dict[str, Key]:
         """Other ways to take it: what each is called, and its key."""
         found: dict[str, Key] = {}
-        if len(self.text) > MAX_LENGTH:  # even to look through it would take too long
+        if self.tokens is None:  # even to look through it would take too long
             return found
-        if LETTERS.fullmatch(self.text.strip()):
-            found["a word"] = Word(self.text.strip().casefold())
-        if measured := MEASURED.fullmatch(self.text.strip()):
-            found["a number of units"] = Interpretation(measured[1], self.salt).key
+        found.update(self._readings_of_text(bare(self.text)))
         if self.tree is not None:
             # those found so far count
             with suppress(UnreadableError, UndefinedError, RecursionError):
-                found.update(readings_of(self.tree, self.salt))
+                found.update(readings_of(self.tree, self.key, self.salt))
+        elif (value := _value_of_unreadable(self.tokens)) is not None:
+            found["the value of what it names"] = _key_or_none(value, self.salt) or self.key
         return found
+
+    def _readings_of_text(self, text: str) -> Iterator[tuple[str, Key]]:
+        """Yield ways to take a text that its tree does not show."""
+        if LETTERS.fullmatch(text):
+            yield "a word", Interpretation(rf"\text{{{text}}}", self.salt).key
+        if measured := MEASURED.search(text):
+            number = Interpretation(text[: measured.start()], self.salt)
+            if number.tree is not None and not symbols(number.tree):
+                yield "a number of units", number.key
+        if GROUPED.fullmatch(text):
+            yield "a list", Interpretation(text.replace(",", ", "), self.salt).key
+        if choice := CHOICE.fullmatch(text):
+            letter = choice[1] or choice[2] or choice[3]
+            yield "a choice", Interpretation(letter.upper(), self.salt).key
+            if content := choice[4].strip().strip("})"):
+                yield "a choice's content", Interpretation(content, self.salt).key
+
+
+def _tree_of(tokens: list[Token]) -> Tree | None:
+    try:
+        return Parser(tokens).answer()
+    except (UnreadableError, RecursionError):
+        return None
+
+
+def _key_or_none(tree: Tree, salt: str) -> Key | None:
+    try:
+        return key_of(tree, salt)
+    except (UnreadableError, UndefinedError, RecursionError):
+        return None
+
+
+def _spelled(tokens: list[Token]) -> tuple[str, ...]:
+    r"""Spell a text that cannot be read, so that `\int_0^1` and `\int _{0} ^{1}` are one."""
+    texts = [token.text.casefold() if token.kind == "word" else token.text for token in tokens]
+    found: list[str] = []
+    for text in texts:
+        found.append(text)
+        if text == "}" and found[-3:-2] == ["{"]:  # braces around a single sign
+            found[-3:] = [found[-2]]
+    return tuple(found)
+
+
+def _value_of_unreadable(tokens: list[Token]) -> Tree | None:
+    r"""Return what follows the `=` behind something that is not computed here: `\int_0^1 x\,dx`."""
+    signs = [token.text if token.kind == "sign" else "" for token in tokens]
+    if signs.count("=") != 1:
+        return None
+    at = signs.index("=")
+    opaque = any(token.kind == "unknown" for token in tokens[:at])
+    return _tree_of(tokens[at + 1 :]) if opaque else None

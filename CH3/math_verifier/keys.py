@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from CH3.math_verifier.parser import Tree, written
 from CH3.math_verifier.real_sets import Interval
 from CH3.math_verifier.values import LARGEST_DENOMINATOR, ROUGH, SAME_DIGITS, Complex, Value
+
+MAX_SHOWN_BITS = 13_000  # Python writes no integers of more than 4300 digits
 
 
 class Key:
@@ -137,7 +140,18 @@ class Equation(Key):
     """An equation or an inequality: what its two sides differ by, up to a factor."""
 
     kind: str
-    difference: tuple[Fraction | None, ...] | str | bool
+    difference: tuple[Fraction | None, ...] | str
+
+
+@dataclass(frozen=True)
+class Statement(Key):
+    """An equation without variables: its two sides."""
+
+    sides: frozenset[Key]
+    kind = "statement"
+
+    def __str__(self) -> str:
+        return " = ".join(sorted(map(str, self.sides)))
 
 
 @dataclass(frozen=True)
@@ -150,18 +164,75 @@ class Relation(Key):
 
 
 @dataclass(frozen=True)
-class Name(Key):
-    """The function that an equation defines: `f` of `f(x) = 2x`."""
+class Solutions(Key):
+    """What names are equal to: `x = 2 or x = 9`, `(x, y) = (2, 9)`."""
+
+    names: tuple[str, ...]
+    values: Key
+    kind = "solution"
+
+
+@dataclass(frozen=True)
+class Definition(Key):
+    """A function and its value, whatever its argument is called; without a name, a mapping."""
 
     name: str
-    kind = "name"
+    value: Key
+    kind = "function"
+
+
+@dataclass(frozen=True)
+class Congruence(Key):
+    """A residue class, and what lies in it, if it has a name."""
+
+    name: str
+    residue: Fraction
+    modulus: Fraction
+    kind = "residue class"
+
+    def __str__(self) -> str:
+        return f"{self.residue} mod {self.modulus}"
+
+
+@dataclass(frozen=True)
+class Family(Key):
+    """An expression with a parameter, whatever that is called, and the set that it runs through."""
+
+    member: Key
+    parameters: Key
+    kind = "family"
+
+
+@dataclass(frozen=True)
+class Case(Key):
+    """One line of a function that is defined by cases."""
+
+    value: Key
+    condition: Key
+    kind = "case"
+
+
+@dataclass(frozen=True)
+class Counted(Key):
+    """A number with the words behind it that may change its meaning: `3 pm`, `7 down`."""
+
+    number: Key
+    words: str
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """The word for what was counted."""
+        return self.number.kind
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.words}"
 
 
 @dataclass(frozen=True)
 class Based(Key):
     """Digits in a base."""
 
-    digits: Fraction
+    digits: str
     base: Fraction
     kind = "number in a base"
 
@@ -171,9 +242,10 @@ class Based(Key):
 
 @dataclass(frozen=True)
 class Ratio(Key):
-    """A ratio `a : b`."""
+    """A ratio `a : b`, in lowest terms; or, as it stands, what may be a time of day."""
 
-    parts: tuple[Key, Key]
+    parts: tuple[Key, ...]
+    is_clock: bool = False
     kind = "ratio"
 
     def __str__(self) -> str:
@@ -203,14 +275,38 @@ class Word(Key):
 
 
 @dataclass(frozen=True)
-class Text(Key):
-    """A text that cannot be read, or that would cost too much: it equals itself alone."""
+class Residues(Key):
+    """An expression whose numbers are too large: its remainders modulo two primes."""
 
-    text: str
+    remainders: tuple[int, int]
+    kind = "large number"
+
+    @property
+    def reason(self) -> str:
+        """Why two answers with this key count as equal."""
+        return "the same remainders modulo two large primes"
+
+
+@dataclass(frozen=True)
+class Unvalued(Key):
+    """An expression that has no value, or none that can be had cheaply: it equals its own tree."""
+
+    tree: Tree
+    kind = "expression without a value"
+
+    def __str__(self) -> str:
+        return written(self.tree)
+
+
+@dataclass(frozen=True)
+class Text(Key):
+    """A text that cannot be read: its tokens."""
+
+    tokens: tuple[str, ...]
     kind = "text"
 
     def __str__(self) -> str:
-        return f"text {self.text}"
+        return f"text {' '.join(self.tokens)}"
 
 
 def _joined(parts: Iterable[Key]) -> str:
@@ -223,6 +319,8 @@ def _shown(value: Value | float | None) -> str:
         return f"{_shown(value.real)} {sign} {_shown(abs(value.imag))}i"
     if _is_rounded(value):
         return f"{ROUGH.inexact.nstr(ROUGH.widened(value), 12)}…"
+    if isinstance(value, Fraction) and value.numerator.bit_length() > MAX_SHOWN_BITS:
+        return f"about 2^{value.numerator.bit_length() - value.denominator.bit_length()}"
     return "undefined" if value is None else str(value).replace("inf", "∞")
 
 

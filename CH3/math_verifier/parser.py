@@ -6,38 +6,67 @@ a `Node`: an operation and its parts.
 
 - what notation leaves out is put in: the product in `2x`, the sum in `1\frac{4}{5}`, the braces in
   `\frac12`
-- units after a number are read and dropped
+- units after a number are read and dropped; other words are kept beside it: "counted apples"
+- `f(x)` is a function's value ("call f"), `x(x + 1)` a product
 - brackets may be nested only so deep, so no text can exhaust Python's stack
 """
 
-import re
 from fractions import Fraction
 from typing import NamedTuple
 
-from CH3.math_verifier.lexer import Token, UnreadableError, number_value, tokenize
-from CH3.math_verifier.notation import NOT_UNITS
+from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, number_value, tokenize
+from CH3.math_verifier.notation import (
+    ARTICLES,
+    CURRENCIES,
+    DENOMINATORS,
+    FUNCTION_LETTERS,
+    MAGNITUDES,
+    MAYBE_FUNCTION_LETTERS,
+    MONTHS,
+    NOT_UNITS,
+    PARTS_OF_UNITS,
+    PHRASES,
+    QUALIFIERS,
+    SHORT_NAMES,
+    SMALL_NUMBERS,
+    UNIT_LETTERS,
+    UNITS,
+    number_in_words,
+)
 
 MAX_DEPTH = 40  # of brackets
 MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
 
-BINDING = {"∪": 1, "∖": 1, "∩": 2, ":": 3, "+": 4, "-": 4, "±": 4, "∓": 4, "*": 5, "/": 5, "^": 7}
+BINDING = {
+    "∪": 1, "∖": 1, "∩": 2, ":": 3, "to": 3, "+": 4, "-": 4, "±": 4, "∓": 4, "*": 5, "/": 5, "mod": 5, "^": 7,
+}  # fmt: skip
+SAME_OPERATION = {"to": ":"}
 PRODUCT = BINDING["*"]
-RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in"])
+RELATIONS = RELATION_SIGNS | {"in", "↦"}
 SEPARATORS = frozenset([",", ";", "or", "and"])
-CLOSING = {"(": ")]", "[": "])", "{": "}", r"\{": (r"\}",), "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
-CALL = re.compile(r"(\^\{-1\}|\^-1)?\([^()]*\)")  # f(x), f^{-1}(x)
-# What stands around the parts of an operation.
+CLOSING = {
+    "(": ")][",
+    "[": "])[",
+    "]": "[])",
+    "{": "}",
+    r"\{": (r"\}",),
+    "⟨": "⟩",
+    "⌊": "⌋",
+    "⌈": "⌉",
+}
+CLOSERS = (*")]}⟩⌋⌉", r"\}", "finish", r"\\", "&")
+NUMBER_SETS = frozenset("ℝℤℕℚℂ")
+# Brackets to print around an operation's operands.
 WRITTEN_IN: dict[str, tuple[str, str]] = {"list": ("", ""), "set": ("{", "}"), "abs": ("|", "|")}
 WRITTEN_IN |= {pair: (pair[0], pair[1]) for pair in ("()", "(]", "[)", "[]")}
-MAGNITUDES = {
-    "dozen": 12,
-    "hundred": 100,
-    "thousand": 10**3,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
+ROOTS = {"sqrt": 2, "cbrt": 3, "fourthroot": 4}
+# What sin^{-1} is; with h before its name, an area: arcsinh.
+INVERSE = {
+    name: f"arc{name}"
+    for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"]
 }
-INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
+ORDINALS = frozenset(["st", "nd", "rd", "th"])
+IS = frozenset(["is", "are", "equals", "equal"])
 
 
 class Node(NamedTuple):
@@ -49,6 +78,7 @@ class Node(NamedTuple):
 
 Tree = Fraction | str | Node
 END = Token("end", "end")
+MINUS_ONE = (Node("neg", (Fraction(1),)), Fraction(-1))
 
 
 def parse(text: str) -> Tree:
@@ -76,11 +106,20 @@ class Parser:
         self.depth = 0
         self.operators = 0
         self.bars = 0  # that are open: the next one closes
+        self.in_set = (
+            False  # directly in the braces of a set, where a colon comes before a condition
+        )
+
+    # --- tokens ---
 
     @property
     def next(self) -> Token:
         """The token that was not read yet."""
         return self.tokens[self.place]
+
+    def after(self, distance: int) -> Token:
+        """Look at a token further ahead; 0 is the next one."""
+        return self.tokens[min(self.place + distance, len(self.tokens) - 1)]
 
     def take(self) -> Token:
         """Read one token."""
@@ -89,7 +128,7 @@ class Parser:
         return token
 
     def sees(self, *signs: str) -> bool:
-        """Whether one of these signs comes next."""
+        """Return True if one of these signs comes next."""
         return self.next.kind == "sign" and self.next.text in signs
 
     def skip(self, *signs: str) -> bool:
@@ -104,21 +143,39 @@ class Parser:
             raise UnreadableError(f"expected {' or '.join(signs)}, found {self.next.text!r}")
         return self.take().text
 
+    def sees_word(self, *words: str) -> bool:
+        """Return True if one of these words comes next."""
+        return self.next.kind == "word" and self.next.text.lower() in words
+
+    # --- answers, lists, relations ---
+
     def answer(self) -> Tree:
-        """A whole text: one thing, or a list of them."""
+        """Read a whole text: one thing, or a list of them."""
+        tree = self.list_of_items()
+        while self.skip("⇒"):  # what follows is the answer
+            tree = Node("implies", (tree, self.list_of_items()))
+        if self.next is not END:
+            raise UnreadableError(f"{self.next.text!r} is out of place")
+        return tree
+
+    def list_of_items(self) -> Tree:
+        """Read things between separators as one tree."""
         items, separators = self.items()
-        if self.next is not END or not items:
+        if not items:
             raise UnreadableError(f"{self.next.text!r} is out of place")
         if len(items) == 1:
             return items[0]
-        return Node(
-            next((word for word in ("or", "and") if word in separators), "list"), tuple(items)
-        )
+        operation = next((word for word in ("or", "and") if word in separators), "list")
+        return Node(operation, tuple(items))
 
     def items(self) -> tuple[list[Tree], set[str]]:
-        """Things between separators, and the separators that were used."""
-        items, separators = [], set()
-        while self.next is not END and not self.sees(*")]}⟩⌋⌉", r"\}"):
+        """Read things between separators; return them, and the separators that were used."""
+        items: list[Tree] = []
+        separators: set[str] = set()
+        while self.next is not END and not self.sees(*CLOSERS, "⇒"):
+            if self.next.kind == "word" and self.next.text.lower() in QUALIFIERS and items:
+                self.skip_qualifier()
+                break
             items.append(self.relation())
             if not self.sees(*SEPARATORS):
                 break
@@ -126,45 +183,78 @@ class Parser:
                 separators.add(self.take().text)
         return items, separators
 
+    def skip_qualifier(self) -> None:
+        """Read what limits an answer, to its end: `for all x`, `where c is a constant`."""
+        while self.next is not END and not self.sees(*CLOSERS):
+            self.take()
+
     def relation(self) -> Tree:
-        """An expression, or several with relations between them: `0 <= x < 1`."""
+        """Read an expression, or several with relations between them: `0 <= x < 1`."""
         start = self.place
         parts = [self.expression()]
-        if self.sees("=") and self._is_call(start):  # f(x) = ... defines
-            parts = [Node("call", (self.tokens[start].text,))]
+        if self.sees("=") and (
+            call := self._call_between(start)
+        ):  # whatever the letter: a(t) = ...
+            parts = [call]
         while self.sees(*RELATIONS):
-            if self.sees("in") and self.tokens[self.place + 1] is END:  # inches
-                self.take()
-                break
+            if self.sees("="):
+                parts[-1:] = [f"letter {parts[-1]}" if parts[-1] in ("e", "i") else parts[-1]]
             parts += [self.take().text, self.expression()]
-        return parts[0] if len(parts) == 1 else Node("relation", tuple(parts))
+        if self.sees("(") and self.after(1).text == "≈":  # 12 pi (≈ 37.7)
+            self.take()
+            parts += [self.take().text, self.expression()]
+            self.expect(")")
+        tree = parts[0] if len(parts) == 1 else Node("relation", tuple(parts))
+        return self.modulo(tree)
 
-    def _is_call(self, start: int) -> bool:
-        signs = "".join(token.text for token in self.tokens[start + 1 : self.place])
-        return self.tokens[start].kind == "symbol" and CALL.fullmatch(signs) is not None
+    def modulo(self, tree: Tree) -> Tree:
+        r"""Read the `(mod 7)` behind a residue or a congruence, if it stands there."""
+        bracket = self.sees("(") and self.after(1).text == "mod"
+        if not bracket and not self.sees("mod"):
+            return tree
+        self.place += 2 if bracket else 1
+        modulus = self.operand()
+        if bracket:
+            self.expect(")")
+        return Node("mod", (tree, modulus))
+
+    def _call_between(self, start: int) -> Node | None:
+        """Return the call `a(t)` if the tokens since `start` are one of a single letter."""
+        first, *rest = self.tokens[start : self.place]
+        if first.kind != "symbol" or len(rest) < 3 or rest[0].text != "(" or rest[-1].text != ")":
+            return None
+        if any(token.text in "()" for token in rest[1:-1]):
+            return None
+        inside = Parser(rest[1:-1]).answer()
+        arguments = inside.parts if isinstance(inside, Node) and inside.op == "list" else (inside,)
+        return Node(f"call {first.text}", arguments)
+
+    # --- operators ---
 
     def expression(self, weakest: int = 0) -> Tree:
-        """Operands and the operators between them that bind at least so strongly."""
+        """Read operands and the operators between them that bind at least so strongly."""
         tree = self.signed(weakest)
         while True:
-            if self.sees("!", "%", "°"):
-                tree = Node(self.take().text, (tree,))
-            elif self.next.kind == "word" and self.next.text in MAGNITUDES:
-                tree = Node("*", (tree, Fraction(MAGNITUDES[self.take().text])))
-            elif (
-                self.next.kind == "word"
-                and not {self.next.text, self.next.text.lower()} & NOT_UNITS
-            ):
-                self.units()
+            if self.sees("!"):
+                self.take()
+                double = self.sees("!") and not self.next.after_space
+                tree = Node("!!" if double and self.take() else "!", (tree,))
+            elif self.sees("%", "°"):
+                tree = self.percent_or_degrees(tree)
+            elif self.starts_tail(tree):
+                tree = self.tail(tree)
             elif self.next.kind == "sign" and self.next.text in BINDING:
                 operator = self.next.text
-                if BINDING[operator] < weakest:
+                if BINDING[operator] < weakest or (operator == "mod" and weakest == 0):
+                    break
+                if operator == ":" and self.in_set:
                     break
                 self.take()
-                right = (
-                    self.exponent() if operator == "^" else self.expression(BINDING[operator] + 1)
-                )
-                tree = Node(operator, (tree, right))
+                if operator == "^":
+                    tree = self.power(tree)
+                else:
+                    right = self.expression(BINDING[operator] + 1)
+                    tree = Node(SAME_OPERATION.get(operator, operator), (tree, right))
             elif weakest <= PRODUCT and self.starts_operand():
                 tree = Node("*", (tree, self.expression(PRODUCT + 1)))
             else:
@@ -178,40 +268,188 @@ class Parser:
         if self.operators > MAX_OPERATORS:
             raise UnreadableError(f"more than {MAX_OPERATORS} operators")
 
-    def exponent(self) -> Tree:
-        r"""What follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`. In `x^2\frac12` it
-        is the 2 alone.
+    def power(self, base: Tree) -> Tree:
+        r"""Read what follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`.
+
+        `A^T` is a transposed matrix, `7^{th}` no power.
         """
+        if self.next.kind == "word" and self.next.text.lower() in ORDINALS:
+            return Node("counted th", (base,)) if self.take() else base
+        exponent = self.exponent()
+        if isinstance(exponent, Node) and exponent == Node("word", ("th",)):
+            return Node("counted th", (base,))
+        if exponent in ("T", "top") and (_holds_cells(base) or _is_upper(base)):
+            return Node("transpose", (base,))
+        return Node("^", (base, exponent))
+
+    def exponent(self) -> Tree:
+        r"""Read an exponent. In `x^2\frac12` it is the 2 alone."""
         self.count_operator()
         if self.next.kind != "number":
             return self.expression(BINDING["^"])
         tree = number_value(self.take().text)
         return Node("^", (tree, self.exponent())) if self.skip("^") else tree
 
+    def percent_or_degrees(self, tree: Tree) -> Tree:
+        """Read a percent sign, or degrees with their minutes: `22° 30'`."""
+        sign = self.take().text
+        if sign == "°":
+            if self.next.kind == "symbol" and self.next.text in "CF":
+                self.take()
+            elif self.next.kind == "number" and self.after(1).text == "'":
+                tree = Node("+", (tree, number_value(self.take().text) / 60))
+                self.take()
+        return Node(sign, (tree,))
+
     def signed(self, weakest: int) -> Tree:
-        """An operand with its sign: `-x^2` is `-(x^2)`, `-2x` is `-(2x)`."""
+        """Read an operand with its sign: `-x^2` is `-(x^2)`, `-2x` is `-(2x)`."""
         if self.sees("-", "+", "±", "∓"):
             self.count_operator()
             sign, tree = self.take().text, self.expression(max(weakest, PRODUCT))
-            return (
-                tree
-                if sign == "+"
-                else Node("neg", (tree,))
-                if sign == "-"
-                else Node(sign, (Fraction(0), tree))
-            )
+            if sign == "+":
+                return tree
+            return Node("neg", (tree,)) if sign == "-" else Node(sign, (Fraction(0), tree))
         return self.operand()
 
     def starts_operand(self) -> bool:
-        """Whether the next token begins something that the one before is multiplied by."""
+        """Return True if the next token begins something that the one before is multiplied by."""
         if self.next.kind == "number":  # 3!4!, not 3 4
             return self.tokens[self.place - 1].kind != "number" or self.next.from_latex
         if self.next.kind in ("symbol", "function"):
             return True
-        return self.sees("(", "{", "⌊", "⌈", "∞", "begin") or (self.sees("|") and not self.bars)
+        if self.sees("("):
+            return self.after(1).text not in ("mod", "≈")
+        return self.sees("{", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
+
+    # --- words after a number ---
+
+    def starts_tail(self, tree: Tree) -> bool:
+        """Return True if the next token is a unit, or a word that says what was counted."""
+        token = self.next
+        if token.kind == "word":
+            return not {token.text, token.text.lower()} & NOT_UNITS
+        if token.kind == "symbol":
+            return token.from_latex and token.text in UNIT_LETTERS and not _has_letters(tree)
+        if token.kind == "function":  # minutes, seconds
+            return token.text in ("min", "sec") and self._ends_at(1)
+        if self.sees("in"):
+            return self._ends_at(1)
+        if self.sees("(", "["):  # 48 (cm)
+            return self.is_unit(self.after(1)) and self.after(2).text in (")", "]", "^")
+        return False
+
+    def _ends_at(self, distance: int) -> bool:
+        """Return True if the text, a bracket or an item of a list ends here."""
+        token = self.after(distance)
+        ends = token is END or token.text in (*CLOSERS, *SEPARATORS, ".", "^", "*", "/")
+        return ends and not (token.text == "." and self.after(distance + 1).kind == "number")
+
+    def is_unit(self, token: Token) -> bool:
+        """Return True if a token is a unit after a number."""
+        if token.kind == "word":
+            return token.text.lower() in UNITS
+        upright = token.kind == "symbol" and token.from_latex and token.text in UNIT_LETTERS
+        return upright or (token.kind, token.text) in (("function", "min"), ("function", "sec"))
+
+    def tail(self, tree: Tree) -> Tree:
+        """Read the words after a number: units go, magnitudes count, others are kept beside it."""
+        words: list[str] = []
+        while True:
+            token = self.next
+            word = token.text.lower()
+            if token.kind == "word" and word in QUALIFIERS and not words:
+                self.skip_qualifier()
+                break
+            if token.kind == "word" and word in MAGNITUDES and not words:
+                self.take()
+                tree = Node("*", (tree, Fraction(MAGNITUDES[word])))
+            elif token.kind == "word" and word in DENOMINATORS and not words:
+                self.take()
+                tree = Node("/", (tree, Fraction(DENOMINATORS[word])))
+            elif word == "out" and self.after(1).text == "of":
+                self.place += 2
+                tree = Node("/", (tree, self.expression(PRODUCT + 1)))
+            elif token.kind == "word" and word in _MONTH_NAMES and isinstance(tree, Fraction):
+                self.take()
+                return Node("word", (f"{_MONTH_NAMES[word]} {tree}",))
+            elif (
+                self.is_unit(token)
+                or (self.sees("in") and self._ends_at(1))
+                or self._bracketed_unit()
+            ):
+                tree = self.quantity(tree)
+            elif token.kind == "word":
+                words.append(self.take().text.casefold())
+                self.skip(".")
+                if len(words) > 1 and self.next.kind in (
+                    "symbol",
+                    "number",
+                ):  # 3 apples and x pears
+                    words.append(self.take().text)
+            else:
+                break
+            self.count_operator()
+        words = [word for word in words if word not in ARTICLES]
+        return Node(f"counted {_singular(words)}", (tree,)) if words else tree
+
+    def _bracketed_unit(self) -> bool:
+        return self.sees("(", "[") and self.is_unit(self.after(1))
+
+    def quantity(self, tree: Tree) -> Tree:
+        r"""Read units: `cm^2`, `miles per hour`, `m/s`, `\mathrm{m}\cdot\mathrm{s}^{-1}`, `(cm)`.
+
+        A second number in a part of the first unit is added: 5 hours 30 minutes are 5.5.
+        """
+        first = self.unit().lower()
+        parts = PARTS_OF_UNITS.get(first) or PARTS_OF_UNITS.get(first.removesuffix("s"))
+        ahead = 1 if self.sees("and", ",") else 0
+        if parts and self.after(ahead).kind == "number":
+            unit = self.after(ahead + 1).text.lower()
+            share = (
+                parts.get(unit)
+                or parts.get(unit.removesuffix("s"))
+                or parts.get(unit.removesuffix("es"))
+            )
+            if share:
+                self.place += ahead
+                more = number_value(self.take().text) / share
+                tree = Node("+", (tree, more))
+                self.unit()
+        # 5 feet 6 apples, 4 cm x
+        follows = self.next.kind in ("number", "function") or (
+            self.next.kind == "symbol" and not self.next.from_latex
+        )
+        if follows and not self.starts_tail(tree):
+            raise UnreadableError(f"{self.next.text!r} after a unit")
+        return tree
+
+    def unit(self) -> str:
+        """Read one unit with its powers and what it is multiplied or divided by; return its name."""
+        bracket = self.take().text if self.sees("(", "[") else ""
+        name = self.take().text
+        while True:
+            if self.skip("^"):
+                self.argument()
+            elif self.sees(".") and not self.next.after_space:
+                self.take()
+            elif self.sees("/", "*") and (
+                self.is_unit(self.after(1)) or self.after(1).kind in ("word", "symbol")
+            ):
+                self.place += 2
+            elif self.is_unit(self.next):
+                self.take()
+            else:
+                break
+        if bracket:
+            self.expect(")", "]")
+            if self.skip("^"):
+                self.argument()
+        return name
+
+    # --- operands ---
 
     def operand(self) -> Tree:
-        """A number, a symbol, a function with its argument, or something in brackets."""
+        """Read a number, a symbol, a function with its argument, or something in brackets."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise UnreadableError(f"more than {MAX_DEPTH} levels")
@@ -220,43 +458,104 @@ class Parser:
         return tree
 
     def read_operand(self, token: Token) -> Tree:
-        """What begins with this token; see `operand`."""
+        """Read what begins with this token; see `operand`."""
         if token.kind == "number":
             return self.number(token)
         if token.kind == "symbol":
-            return token.text + self.subscript()
+            return self.symbol(token)
         if token.kind == "function":
             return self.function(token)
         if token.kind == "word":
             return self.phrase(token)
+        if token.kind == "based":
+            self.expect("_")
+            return Node("base", (Node("word", (token.text,)), self.base()))
+        if token.kind == "unknown":
+            raise UnreadableError(f"{token.text!r} is no sign of mathematics")
         if token.text in CLOSING:
             return self.bracket(token.text)
-        if token.text == "|":
-            return self.absolute()
-        if token.text == "begin":
-            return self.matrix()
-        if token.text in "∞ℝ":
-            return Node(token.text, ())
+        if token.text in ("|", "‖"):
+            return self.absolute(token.text)
+        if token.text in ("begin", "system"):
+            return self.matrix(system=token.text == "system")
+        if token.text == "root":  # \root 3 \of {5}
+            index = self.operand()
+            self.expect("of")
+            return Node("root", (self.argument(), index))
+        if token.text in NUMBER_SETS:
+            return self.number_set(token.text)
+        if token.text == "∞":
+            return Node("∞", ())
         if token.text == "∅":
             return Node("set", ())
         raise UnreadableError(f"{token.text!r} is out of place")
 
+    def number_set(self, name: str) -> Tree:
+        r"""Read what limits a set of numbers: `\mathbb{R}^+` is the interval from 0."""
+        above = None
+        if self.sees("^", "_"):
+            self.take()
+            braces = self.skip("{")
+            above = self.take().text
+            if braces:
+                while not self.skip("}"):
+                    above += self.take().text
+                    if self.next is END:
+                        raise UnreadableError("a brace is not closed")
+        if above is None:
+            return Node(name, ())
+        if name == "ℝ" and above in ("+", ">0"):
+            return Node("()", (Fraction(0), Node("∞", ())))
+        if name == "ℝ" and above in ("-", "<0"):
+            return Node("()", (Node("neg", (Node("∞", ()),)), Fraction(0)))
+        if name == "ℝ" and above in (">=0", "0+", "+0"):
+            return Node("[)", (Fraction(0), Node("∞", ())))
+        return Node("word", (name + above,))
+
     def number(self, token: Token) -> Tree:
-        """A number; a whole one may be the first half of a mixed number, or have a base below it."""
+        """Read a number; a whole one may be half a mixed number, or have a base below it."""
         value = number_value(token.text)
         if self.skip("_"):
-            return Node("base", (value, self.argument()))
+            return Node("base", (value, self.base()))
         if "." in token.text or not token.text.isdecimal():
             return value
         start = self.place
         fraction = self.plain_fraction()
         if fraction is None:
             self.place = start
-            return value
+            return self.in_base(value)
         return value + fraction
 
+    def in_base(self, value: Fraction) -> Tree:
+        """Read the words `base 4` or `(base 4)` behind a number, if they stand there."""
+        bracket = self.sees("(")
+        if self.after(int(bracket)).text != "base":
+            return value
+        self.place += 1 + bracket
+        self.skip("-")
+        base = self.base()
+        if bracket:
+            self.expect(")")
+        return Node("base", (value, base))
+
+    def base(self) -> Tree:
+        r"""Read the index that names a base: `4`, `{16}`, `{\text{four}}`, `{\text{base } 4}`."""
+        brace = self.skip("{")
+        if self.sees_word("base"):
+            self.take()
+        if self.next.kind == "word":
+            value = number_in_words([self.take().text.lower()])
+            if value is None:
+                raise UnreadableError("an index that is no base")
+            tree: Tree = value
+        else:
+            tree = self.expression() if brace else self.argument()
+        if brace:
+            self.expect("}")
+        return tree
+
     def plain_fraction(self) -> Fraction | None:
-        r"""`\frac{4}{5}` or ` 4/5` after a whole number, if that is what follows."""
+        r"""Read `\frac{4}{5}` or ` 4/5` after a whole number, if that is what follows."""
         if self.next.kind == "function" and self.next.text == "frac":
             self.take()
             top, bottom = self.argument(), self.argument()
@@ -269,16 +568,11 @@ class Parser:
             return None
         if not (isinstance(top, Fraction) and isinstance(bottom, Fraction)):
             return None
-        return (
-            top / bottom
-            if top.denominator == bottom.denominator == 1 and 0 <= top < bottom
-            else None
-        )
+        whole = top.denominator == bottom.denominator == 1 and 0 <= top < bottom
+        return top / bottom if whole else None
 
     def argument(self) -> Tree:
-        r"""What a command of LaTeX applies to: a group, or the next sign alone: `\frac12` is one
-        half.
-        """
+        r"""Read what a command of LaTeX applies to: a group, or the next sign: `\frac12` is a half."""
         if self.next.kind != "number":
             return self.operand()
         digit, rest = self.next.text[0], self.next.text[1:]
@@ -287,8 +581,62 @@ class Parser:
             return number_value(digit)
         return number_value(self.take().text)
 
+    def symbol(self, token: Token) -> Tree:
+        """Read a symbol with its primes and its index; before a bracket it may be a function's name."""
+        name = token.text
+        if name == "m" and self.next.text.startswith("angle "):  # the measure of an angle
+            name = self.take().text
+        name += self.primes() + self.subscript()
+        name += self.primes()
+        if self._is_inverse(token.text):
+            name += "⁻¹"
+        if self.sees("(") and self._is_function(token.text, name):
+            arguments = self.bracket(self.take().text)
+            is_list = isinstance(arguments, Node) and arguments.op == "()"
+            return Node(f"call {name}", arguments.parts if is_list else (arguments,))  # type: ignore[union-attr]
+        return name
+
+    def primes(self) -> str:
+        r"""Read primes: `'`, or `^{\prime}`."""
+        found = ""
+        while True:
+            if self.skip("'"):
+                found += "'"
+            elif self.sees("^") and self.after(1).text == "'":
+                self.place += 2
+                found += "'"
+            elif self.sees("^") and self.after(1).text == "{" and self.after(2).text == "'":
+                self.place += 2
+                while self.skip("'"):
+                    found += "'"
+                self.expect("}")
+            else:
+                return found
+
+    def _is_inverse(self, letter: str) -> bool:
+        """Read the `^{-1}` between a function's letter and its bracket, if it stands there."""
+        signs = "".join(self.after(distance).text for distance in range(6))
+        length = 5 if signs.startswith("^{-1}(") else 3 if signs.startswith("^-1(") else 0
+        if not length or letter not in FUNCTION_LETTERS | MAYBE_FUNCTION_LETTERS:
+            return False
+        self.place += length
+        return True
+
+    def _is_function(self, letter: str, name: str) -> bool:
+        """Return True if a letter before a bracket is a function's name rather than a factor."""
+        if letter in FUNCTION_LETTERS or "'" in name or "⁻" in name:
+            return True
+        if letter not in MAYBE_FUNCTION_LETTERS:
+            return False
+        inside = [self.after(1), self.after(2)]
+        while inside[-1] is not END and inside[-1].text != ")" and len(inside) < 12:
+            inside.append(self.after(len(inside) + 1))
+        single = inside[1].text == ")" and inside[0].kind in ("symbol", "number")
+        several = {"∩", "∪", ",", "|", "=", "to"} & {token.text for token in inside}
+        return single or bool(several)
+
     def subscript(self) -> str:
-        """An index, which is part of a symbol's name."""
+        """Read an index, which is part of a symbol's name."""
         if not self.skip("_"):
             return ""
         if not self.skip("{"):
@@ -300,16 +648,16 @@ class Parser:
         return "_" + name
 
     def function(self, token: Token) -> Tree:
-        r"""A function: `\frac ab`, `\sqrt[n]{x}`, `\log_b x`, `\sin^2 x`, `\sin 2x`, `gcd(a, b)`."""
+        r"""Read a function: `\frac ab`, `\sqrt[n]{x}`, `\log_b x`, `\sin^2 x`, `\sin 2x`, `gcd(a, b)`."""
         name = token.text
         if name in ("frac", "binom"):
             return Node("/" if name == "frac" else "binom", (self.argument(), self.argument()))
-        if name == "sqrt":
-            index = self.index() if self.sees("[") else Fraction(2)
+        if name in ROOTS:
+            index = self.index() if self.sees("[") else Fraction(ROOTS[name])
             return Node("root", (self.argument() if token.from_latex else self.operand(), index))
         base = (self.argument(),) if name == "log" and self.skip("_") else ()
         power = self.argument() if self.skip("^") else None
-        if power in (Node("neg", (Fraction(1),)), Fraction(-1)) and name in INVERSE:
+        if power in MINUS_ONE and name in INVERSE:
             name, power = INVERSE[name], None
         argument = self.function_argument()
         arguments = (
@@ -319,14 +667,14 @@ class Parser:
         return tree if power is None else Node("^", (tree, power))
 
     def index(self) -> Tree:
-        """The `[3]` of a cube root."""
+        """Read the `[3]` of a cube root."""
         self.expect("[")
         tree = self.expression()
         self.expect("]")
         return tree
 
     def function_argument(self) -> Tree:
-        r"""A bracket, or a product without signs: `\sin 2x \cos x` is `\sin(2x) \cos x`."""
+        r"""Read a bracket, or a product without signs: `\sin 2x \cos x` is `\sin(2x) \cos x`."""
         if self.sees("(", "{"):
             return self.operand()
         tree = self.expression(PRODUCT + 1)
@@ -335,73 +683,211 @@ class Parser:
             tree = Node("*", (tree, self.expression(PRODUCT + 1)))
         return tree
 
+    # --- brackets ---
+
     def bracket(self, opening: str) -> Tree:
-        """Something in brackets, or several things: a point, an interval, a set."""
-        # in a set, a bar comes before a condition
-        bars, self.bars = self.bars, int(opening == r"\{")
+        """Read something in brackets, or several things: a point, an interval, a set."""
+        outside = self.bars, self.in_set
+        # in a set, a bar or a colon comes before a condition
+        self.bars, self.in_set = int(opening == r"\{"), opening == r"\{"
         items, separators = self.items()
-        if opening == r"\{" and self.skip("|", ":"):
-            items = [self.relation()]
-        self.bars = bars
-        if separators & {"or", "and"}:
+        if opening == "{" and self.skip("over", "choose"):  # {1 \over 2}
+            operation = "/" if self.tokens[self.place - 1].text == "over" else "binom"
+            items = [Node(operation, (items[0], self.expression()))]
+        if opening == r"\{" and items and self.skip("|", ":"):
+            self.bars, self.in_set = 0, False
+            items = [self.set_of_solutions(items[0])]
+        self.bars, self.in_set = outside
+        if separators & {"or", "and"} and opening != "{":
             raise UnreadableError("words in brackets")
-        return self.bracketed(opening, items, self.expect(*CLOSING[opening]))
+        if opening == "{" and separators & {"or", "and"}:
+            self.expect("}")
+            return Node("or" if "or" in separators else "and", tuple(items))
+        tree = self.bracketed(opening, items, self.expect(*CLOSING[opening]))
+        if self.sees("_") and opening in "({" and isinstance(tree, Fraction):  # (312)_4
+            self.take()
+            return Node("base", (tree, self.base()))
+        return tree
+
+    def set_of_solutions(self, element: Tree) -> Tree:
+        r"""Read the condition of `{x | x > 3}` or `{x \in \mathbb{R} : x \ne 1}`."""
+        condition = self.list_of_items()
+        if isinstance(condition, Node) and condition.op == "list":
+            condition = Node("and", condition.parts)
+        if isinstance(element, Node) and element.op == "relation":  # x in a set
+            parts = condition.parts if isinstance(condition, Node) and condition.op == "and" else ()
+            return Node("and", (element, *(parts or (condition,))))
+        return condition if isinstance(element, str) else Node("family", (element, condition))
 
     def bracketed(self, opening: str, items: list[Tree], closing: str) -> Tree:
-        """What brackets make of the things inside them."""
+        """Return what brackets make of the things inside them."""
         if opening in "⌊⌈" and len(items) == 1:
             return Node("floor" if opening == "⌊" else "ceil", tuple(items))
         if opening == r"\{" or (opening == "{" and len(items) != 1):
             return Node("set", tuple(items))
         if not items:
             raise UnreadableError("empty brackets")
+        if closing == "[" or opening == "]":  # ]a, b[ is open at both ends
+            if len(items) != 2:
+                raise UnreadableError("brackets that are turned around")
+            ends = ("(" if opening == "]" else opening) + (")" if closing == "[" else closing)
+            return Node(ends, tuple(items))
         if len(items) == 1 and opening != "[":
             return items[0]
         return Node("()" if opening == "⟨" else opening + closing, tuple(items))
 
-    def absolute(self) -> Tree:
-        """`|x|`."""
+    def absolute(self, bar: str) -> Tree:
+        r"""Read `|x|`, or the length `\|v\|`."""
         self.bars += 1
         tree = self.expression()
-        self.expect("|")
+        self.expect(bar)
         self.bars -= 1
-        return Node("abs", (tree,))
+        return Node("abs" if bar == "|" else "norm", (tree,))
 
-    def matrix(self) -> Tree:
-        r"""Rows between `\\`, cells between `&`."""
+    def matrix(self, system: bool) -> Tree:
+        r"""Read rows between `\\`, with cells between `&`; rows of relations are a system."""
         rows: list[list[Tree]] = [[]]
         while not self.sees("finish"):
-            rows[-1].append(self.expression())
+            if self.sees(r"\\", "&"):
+                raise UnreadableError("an empty cell")
+            rows[-1].append(self.cell())
             if self.skip(r"\\"):
                 if not self.sees("finish"):
                     rows.append([])
             elif not self.skip("&"):
                 break
         self.expect("finish")
-        return Node("matrix", tuple(tuple(row) for row in rows))
-
-    def units(self) -> None:
-        """Words after a number: `cm^2`, `miles per hour`, `m/s`, `apples`."""
-        while self.next.kind == "word" or (
-            self.sees("/") and self.tokens[self.place + 1].kind in ("word", "symbol")
+        cells = [cell for row in rows for cell in row]
+        if not system and not any(
+            isinstance(cell, Node) and cell.op == "relation" for cell in cells
         ):
-            if self.take().text == "/":
-                self.take()
-            if self.skip("^"):
-                self.argument()
-        if self.next.kind in ("number", "symbol", "function"):  # 5 feet 6 inches, 4 plus 5
-            raise UnreadableError(f"{self.next.text!r} after a unit")
+            return Node("matrix", tuple(tuple(row) for row in rows))
+        if any(len(row) > 2 for row in rows) or not cells:
+            raise UnreadableError("a system of more than two columns")
+        lines = tuple(row[0] if len(row) == 1 else Node("case", tuple(row)) for row in rows)
+        return lines[0] if len(lines) == 1 else Node("and", lines)
+
+    def cell(self) -> Tree:
+        """Read a cell: an expression, a relation, or a condition: `if x > 0`, `otherwise`."""
+        if self.sees_word("if", "for", "when"):
+            self.take()
+        return self.list_of_items()
+
+    # --- words ---
 
     def phrase(self, first: Token) -> Tree:
-        """Words that stand alone: a name, a month and a day, yes or no."""
+        """Read words that stand alone: a name, a date, a number in words, or a label of a value."""
+        if first.text.lower() in CURRENCIES:  # USD 29
+            self.skip(".")
+            return self.expression(PRODUCT)
+        if first.text.lower() == "negative":
+            return Node("neg", (self.operand(),))
+        if self.sees("(") and not self.next.after_space and first.text.isalpha():  # Var(X)
+            arguments = self.bracket(self.take().text)
+            return Node(f"call {first.text.casefold()}", (arguments,))
         words = [first.text]
-        while self.next.kind in ("word", "number", "symbol") or self.sees("-", "'", "."):
-            words.append(self.take().text)
-        return Node("word", (" ".join(words).casefold().strip(" ."),))
+        while True:
+            token = self.next
+            if token.kind in ("word", "number", "symbol") or self.sees("-", "'", ".", "!"):
+                if words[-1].lower() in IS and token.kind != "word":
+                    return self._labelled(words)
+                if token.text == "except" or (
+                    token.text == "but" and PHRASES.get(_said(words)) == "ℝ"
+                ):
+                    break
+                words.append(self.take().text)
+            elif (self.sees("and") and self._goes_on(words)) or (
+                self.sees("in", "to", "or") and self.after(1).kind == "word" and len(words) > 1
+            ):
+                words.append(self.take().text)
+            else:
+                break
+        if words[-1].lower() in IS and self.next is not END:
+            return self._labelled(words)
+        return self.said(words)
+
+    def _labelled(self, words: list[str]) -> Tree:
+        """Read the value behind a label: "The answer is 7"."""
+        self.skip(":", "=")
+        return Node("relation", (Node("word", (_said(words[:-1]),)), "=", self.expression()))
+
+    def _goes_on(self, words: list[str]) -> bool:
+        """Return True if "and" goes on with a number in words: two hundred and five."""
+        word = self.after(1).text.lower()
+        more = word in SMALL_NUMBERS or word in ("a", "half")
+        return more and (
+            words[-1].lower() in MAGNITUDES or word == "a" or self.after(2).text in DENOMINATORS
+        )
+
+    def said(self, words: list[str]) -> Tree:
+        """Return what words mean: a number, a set, or themselves."""
+        text = _said(words)
+        meaning = PHRASES.get(text, text)
+        if meaning == "ℝ":
+            tree: Tree = Node("ℝ", ())
+            if self.sees_word("except", "but"):
+                self.take()
+                while self.next.kind == "word" and self.next is not END:  # except for
+                    self.take()
+                items, _ = self.items()
+                points = tuple(
+                    one.parts[-1] if isinstance(one, Node) and one.op == "relation" else one
+                    for one in items
+                )
+                tree = Node("∖", (tree, Node("set", points)))
+            return tree
+        if meaning == "∅":
+            return Node("set", ())
+        number = number_in_words(text.replace("-", " ").split())
+        return Node("word", (meaning,)) if number is None else number
+
+
+_MONTH_NAMES = {name: name for name in MONTHS} | {
+    short: name for short, name in SHORT_NAMES.items() if name in MONTHS
+}
+
+
+def _said(words: list[str]) -> str:
+    """Join words without their case, articles and ordinal endings; names of days and months in full."""
+    text = " ".join(words).casefold().replace(" - ", "-").replace(" ' ", "'").strip(" .!'")
+    parts = [word.strip(".") for word in text.split()]
+    parts = [SHORT_NAMES.get(word, word) for word in parts if word not in (*ORDINALS, "")]
+    while len(parts) > 1 and parts[0] in ARTICLES:
+        parts = parts[1:]
+    if len(parts) == 3 and parts[1] == "of" and parts[2] in MONTHS:  # 7th of May
+        parts = [parts[2], parts[0]]
+    return " ".join(parts)
+
+
+def _singular(words: list[str]) -> str:
+    return " ".join(
+        word.removesuffix("s") if len(word) > 3 and not word.endswith("ss") else word
+        for word in words
+    )
+
+
+def _has_letters(tree: Tree | tuple) -> bool:
+    """Return True if a variable is somewhere in a tree."""
+    if isinstance(tree, str):
+        return tree not in ("pi", "e", "i")
+    if isinstance(tree, Node):
+        return any(map(_has_letters, tree.parts))
+    return isinstance(tree, tuple) and any(map(_has_letters, tree))
+
+
+def _holds_cells(tree: Tree) -> bool:
+    """Return True if a tree is a matrix, a row, or an expression of matrices."""
+    if not isinstance(tree, Node):
+        return False
+    return tree.op in ("matrix", "()", "[]") or any(map(_holds_cells, tree.parts))
+
+
+def _is_upper(tree: Tree) -> bool:
+    return isinstance(tree, str) and len(tree) == 1 and tree.isupper()
 
 
 def written(tree: Tree) -> str:
-    """A tree as text, with every bracket and sign that was left out.
+    """Write a tree as text, with every bracket and sign that was left out.
 
     >>> written(parse("2(x+1)^2"))
     '(2 * ((x + 1) ^ 2))'
@@ -416,7 +902,7 @@ def written(tree: Tree) -> str:
         return "[" + "; ".join(", ".join(map(written, row)) for row in parts) + "]"
     if op in ("relation", "word"):
         return " ".join(parts)
-    if op in "∞ℝ":
+    if op == "∞" or op in NUMBER_SETS:
         return op
     if op in ("or", "and"):
         return f" {op} ".join(parts)
@@ -424,5 +910,7 @@ def written(tree: Tree) -> str:
         return f"({f' {op} '.join(parts)})"
     if op == "neg":
         return f"-{parts[0]}"
-    opening, closing = WRITTEN_IN.get(op, (f"{op}(", ")"))
+    if op.startswith("counted "):
+        return f"{parts[0]} {op.removeprefix('counted ')}"
+    opening, closing = WRITTEN_IN.get(op, (f"{op.removeprefix('call ')}(", ")"))
     return opening + ", ".join(parts) + closing

@@ -1,33 +1,86 @@
-r"""Other ways to take an answer than its key says: `x = 5` as 5, `(2, 4)` as an interval, `50\%` as 50."""
+r"""Other ways to take an answer than its key says: `x = 5` as 5, `(2, 4)` as an interval, `50\%` as
+50, `7 apples` as 7.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 
-from CH3.math_verifier.canonical import LISTS, holds, is_op, key_of, key_of_reals, replaced
-from CH3.math_verifier.keys import Key, Ordered
+from CH3.math_verifier.arithmetic import UndefinedError
+from CH3.math_verifier.canonical import (
+    LISTS,
+    holds,
+    in_lowest_terms,
+    is_name,
+    is_op,
+    key_of,
+    key_of_reals,
+    ratio_parts,
+    replaced,
+    vector_of_letters,
+    with_letters,
+    without_words,
+)
+from CH3.math_verifier.keys import (
+    Congruence,
+    Definition,
+    Family,
+    Key,
+    Ordered,
+    Ratio,
+    Solutions,
+    Values,
+    Word,
+)
 from CH3.math_verifier.lexer import UnreadableError
 from CH3.math_verifier.parser import Node, Tree
 from CH3.math_verifier.real_sets import reals
-from CH3.math_verifier.values import symbols
+from CH3.math_verifier.values import constant, symbols
+
+ROUGHLY = Fraction(1, 100)  # what a rounded number may differ by from the exact one, in its parts
 
 
-def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Key]]:
-    """Other ways to take an answer: what each is called, and its key."""
+def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key]]:
+    """Yield other ways to take an answer: what each is called, and its key.
+
+    Args:
+        tree, key: of the answer.
+        salt: see `CH3.math_verifier.values.fingerprint`.
+    """
+    if isinstance(key, Solutions):
+        yield "the value of what it names", key.values
+    if isinstance(key, Family):
+        yield "without what its parameter is", key_of(_first(tree), salt)
+    if isinstance(key, Congruence):
+        yield "its residue", Values((key.residue,))
+    if key == Word("no real solution"):
+        yield "no solution", key_of(Node("set", ()), salt)
     if not isinstance(tree, Node):
         return
-    if tree.op == "relation" and (solution := _solution(tree)) is not None:
-        yield "the value of what it names", key_of(solution, salt)
-        yield from readings_of(solution, salt)
-    if tree.op in LISTS and (values := _solutions(tree)) is not None:
+    if _is_counted(tree):
+        bare = without_words(tree)
+        yield "a number without the words behind it", key_of(bare, salt)
+        yield from readings_of(bare, key_of(bare, salt), salt)
+    if tree.op == "implies":
+        yield from readings_of(tree.parts[-1], key, salt)
+    if tree.op == "relation":
+        yield from _of_relation(tree, key, salt)
+    if tree.op in LISTS and (values := _indexed(tree)) is not None:
         yield "the solutions alone", key_of(values, salt)
-    if tree.op in ("list", "and") and (point := _point(tree)) is not None:
-        yield "a point", key_of(point, salt)
+    if tree.op in LISTS and any(is_op(part, "relation") for part in tree.parts):
+        values = tuple(_value(part) for part in tree.parts)
+        if None not in values and len({_name(part) for part in tree.parts} - {None}) == 1:
+            yield "the values of one name", key_of(Node("list", values), salt)
     if tree.op == "()" and len(tree.parts) == 2:
         yield from _if_readable("an interval", tree)
     if tree.op in ("set", "list") and len(tree.parts) == 1:
         yield "its only element", key_of(tree.parts[0], salt)
     if tree.op == ":" and not is_op(tree.parts[0], "word"):
-        yield "a quotient", key_of(Node("/", tree.parts), salt)
+        parts = ratio_parts(tree)
+        if len(parts) == 2:
+            yield "a quotient", key_of(Node("/", parts), salt)
+        lowest = in_lowest_terms(parts)
+        yield "a ratio in lowest terms", Ratio(tuple(key_of(part, salt) for part in lowest))
     if tree.op == "base":
         yield "its digits", key_of(tree.parts[0], salt)
     if tree.op == "matrix" and (len(tree.parts) == 1 or all(len(row) == 1 for row in tree.parts)):
@@ -35,54 +88,111 @@ def readings_of(tree: Tree, salt: str = "") -> Iterator[tuple[str, Key]]:
             "a vector",
             Ordered(tuple(key_of(cell, salt) for row in tree.parts for cell in row)),
         )
+    if (vector := vector_of_letters(tree, salt)) is not None:
+        yield "a vector", vector
     if holds(tree, "%"):
         yield "a number of hundredths", key_of(replaced(tree, {"%": "°"}), salt)  # as a unit
+    if (product := _as_products(tree)) != tree:
+        yield "a product", key_of(product, salt)
 
 
-def _names(tree: Tree) -> bool:
-    """Whether this is a name that an equation may give a value to: `x`, `f(x)`, `(x, y)`, a word,
-    the length `AB`.
-    """
-    if isinstance(tree, Node) and all(isinstance(part, str) for part in tree.parts):
-        return tree.op in ("call", "()", "word") or (
-            tree.op == "*" and "".join(tree.parts).isupper()
-        )
-    return isinstance(tree, str)
+def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
+    """Yield what an equation says that something is, and what it is about."""
+    solution = _solution(tree)
+    if solution is not None:
+        yield "the value of what it names", key_of(solution, salt)
+        yield from readings_of(solution, key_of(solution, salt), salt)
+    if "≈" in tree.parts[1::2] and (rounded := _rounded(tree)) is not None:
+        yield "a rounded value", key_of(rounded, salt)
+    if isinstance(key, Definition):
+        left, right = tree.parts[0], tree.parts[2]
+        yield "a mapping", Definition("", key.value)
+        if tree.parts[1] == "=" and len(left.parts) == 1 and "y" not in symbols(right):
+            on_x = with_letters(right, {left.parts[0]: "x"})
+            yield "a curve", key_of(Node("relation", ("y", "=", on_x)), salt)
+
+
+def _first(tree: Tree) -> Tree:
+    """Return a list without its last part."""
+    assert isinstance(tree, Node)
+    return tree.parts[0] if len(tree.parts) == 2 else Node(tree.op, tree.parts[:-1])
+
+
+def _is_counted(tree: Tree | tuple) -> bool:
+    if isinstance(tree, Node):
+        return tree.op.startswith("counted ") or any(map(_is_counted, tree.parts))
+    return isinstance(tree, tuple) and any(map(_is_counted, tree))
+
+
+def _as_products(tree: Tree) -> Tree:
+    """Take every f(x) for f times x."""
+    if not isinstance(tree, Node) or tree.op in ("word", "matrix"):
+        return tree
+    parts = tuple(map(_as_products, tree.parts))
+    if tree.op.startswith("call ") and len(parts) == 1:
+        return Node("*", (tree.op.removeprefix("call "), *parts))
+    return Node(tree.op, parts)
 
 
 def _solution(tree: Node) -> Tree | None:
-    """What an equation says that something is."""
+    """Return what an equation says that something is, or that a computation gives."""
     operands, signs = tree.parts[::2], tree.parts[1::2]
-    if set(signs) != {"="}:
+    if not set(signs) <= {"=", "≈"}:
         return None
-    if _names(operands[0]) or not symbols(operands):
+    named = is_name(operands[0])
+    values = operands[1:] if named else operands
+    if all(not symbols(value) for value in values) and (named or not symbols(operands[0])):
+        numbers = [_number(value) for value in values]
+        if None in numbers:
+            return values[-1]
+        agree = all(_roughly_equal(numbers[0], one) for one in numbers[1:])
+        return values[0] if agree else None
+    if named:
         return operands[-1]
-    return operands[0] if _names(operands[-1]) else None
+    return operands[0] if is_name(operands[-1]) and len(operands) == 2 else None
 
 
-def _solutions(tree: Node) -> Tree | None:
-    """The values in a list of equations that are all about one symbol: `x = 1, x = 2`, or
-    `x = 1, 2`.
-    """
-    relations = [part for part in tree.parts if is_op(part, "relation")]
-    names = {part.parts[0] for part in relations}
-    if len(names) != 1 or not is_op(tree.parts[0], "relation"):
+def _number(tree: Tree) -> Fraction | None:
+    with suppress(UnreadableError, UndefinedError):
+        return constant(tree)
+    return None
+
+
+def _roughly_equal(exact: Fraction | None, rounded: Fraction | None) -> bool:
+    """Return True if a number is another one, or a decimal that it may have been rounded to."""
+    if exact is None or rounded is None or exact == rounded:
+        return exact == rounded
+    is_decimal = (10**12) % rounded.denominator == 0
+    return is_decimal and abs(exact - rounded) <= ROUGHLY * abs(exact)
+
+
+def _rounded(tree: Node) -> Tree | None:
+    r"""Return the decimal at the end of `\sqrt{7} \approx 2.646`, if it is close to what it rounds."""
+    *others, last = tree.parts[::2]
+    exact, decimal = _number(others[-1]), _number(last)
+    if decimal is None or (exact is None and not is_name(others[-1])):
         return None
-    values = [_solution(part) if is_op(part, "relation") else part for part in tree.parts]
-    return None if None in values else Node("list", tuple(values))
+    return last if exact is None or _roughly_equal(exact, decimal) else None
 
 
-def _point(tree: Node) -> Tree | None:
-    """The point that equations give, one for each coordinate, in the order of the alphabet:
-    `x = 7, y = 8`.
-    """
-    equations = {part.parts[0]: _solution(part) for part in tree.parts if is_op(part, "relation")}
-    if len(equations) < len(tree.parts) or not all(isinstance(name, str) for name in equations):
+def _name(tree: Tree) -> str | None:
+    """Return the name that an equation gives a value to, without its index: x of `x_1 = 4`."""
+    if is_op(tree, "relation") and isinstance(tree.parts[0], str):
+        return tree.parts[0].partition("_")[0]
+    return None
+
+
+def _value(tree: Tree) -> Tree | None:
+    return _solution(tree) if is_op(tree, "relation") else tree
+
+
+def _indexed(tree: Node) -> Tree | None:
+    """Return the values of names that differ only in their index: `x_1 = 4, x_2 = -1`."""
+    names = {_name(part) for part in tree.parts}
+    if len(names) != 1 or None in names:
         return None
-    values = tuple(equations[name] for name in sorted(equations))
-    return (
-        Node("()", values) if None not in values and symbols(values).isdisjoint(equations) else None
-    )
+    values = tuple(_value(part) for part in tree.parts)
+    return None if None in values else Node("list", values)
 
 
 def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Key]]:
