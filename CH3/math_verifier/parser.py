@@ -172,7 +172,9 @@ class Parser:
         """Read things between separators; return them, and the separators that were used."""
         items: list[Tree] = []
         separators: set[str] = set()
-        while self.next is not END and not self.sees(*CLOSERS, "⇒"):
+        turned = self.sees("]") and self.depth == 0  # ]a, b[
+        while self.next is not END and (turned or not self.sees(*CLOSERS, "⇒")):
+            turned = False
             if self.next.kind == "word" and self.next.text.lower() in QUALIFIERS and items:
                 self.skip_qualifier()
                 break
@@ -273,11 +275,14 @@ class Parser:
 
         `A^T` is a transposed matrix, `7^{th}` no power.
         """
-        if self.next.kind == "word" and self.next.text.lower() in ORDINALS:
-            return Node("counted th", (base,)) if self.take() else base
-        exponent = self.exponent()
-        if isinstance(exponent, Node) and exponent == Node("word", ("th",)):
+        brace = self.sees("{")
+        if self.after(int(brace)).text in ORDINALS and self.after(int(brace)).kind == "word":
+            self.take()
+            if brace:
+                self.take()
+                self.expect("}")
             return Node("counted th", (base,))
+        exponent = self.exponent()
         if exponent in ("T", "top") and (_holds_cells(base) or _is_upper(base)):
             return Node("transpose", (base,))
         return Node("^", (base, exponent))
@@ -389,7 +394,7 @@ class Parser:
             else:
                 break
             self.count_operator()
-        words = [word for word in words if word not in ARTICLES]
+        words = ["th" if word in ORDINALS else word for word in words if word not in ARTICLES]
         return Node(f"counted {_singular(words)}", (tree,)) if words else tree
 
     def _bracketed_unit(self) -> bool:
@@ -696,7 +701,10 @@ class Parser:
             items = [Node(operation, (items[0], self.expression()))]
         if opening == r"\{" and items and self.skip("|", ":"):
             self.bars, self.in_set = 0, False
-            items = [self.set_of_solutions(items[0])]
+            tree = self.set_of_solutions(items[0])
+            self.expect(r"\}")
+            self.bars, self.in_set = outside
+            return tree
         self.bars, self.in_set = outside
         if separators & {"or", "and"} and opening != "{":
             raise UnreadableError("words in brackets")

@@ -48,7 +48,8 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         salt: see `CH3.math_verifier.values.fingerprint`.
     """
     if isinstance(key, Solutions):
-        yield "the value of what it names", key.values
+        is_point = isinstance(key.values, Ordered)
+        yield "a point" if is_point else "the value of what it names", key.values
     if isinstance(key, Family):
         yield "without what its parameter is", key_of(_first(tree), salt)
     if isinstance(key, Congruence):
