@@ -183,7 +183,7 @@ class Arithmetic:
         size = max(abs(base.numerator), base.denominator)
         # 2 counts as one bit, where its length is two
         bits = size.bit_length() - 1 if size & (size - 1) == 0 else math.log2(size)
-        if bits * abs(exponent) > self.max_bits:
+        if abs(exponent) > self.max_bits or bits * abs(exponent) > self.max_bits:
             raise ExpensiveError("a power of too many digits")
         return base**exponent
 

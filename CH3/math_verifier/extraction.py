@@ -40,25 +40,33 @@ BETWEEN_BOXES = re.compile(
 )
 JOINT = re.compile(r"[,;]|and|or")
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?=</?answer>|\Z)", re.DOTALL)
-NEXT_QUESTION = re.compile(r"\n\s{0,9}(?:\*\*|#{1,4} )?(?:Question|Problem|Q)\s?\d{0,3}\s?:")
+NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,9}(?:Question|Problem|Q) ?\d{0,3} ?:")
 
 _WORD = r"[\w'’$\\{}^-]{1,30}"
+# What a phrase that announces an answer begins with: they are looked for first, and quickly.
+KEYWORD = re.compile(
+    "####|[Aa]nswer|ANSWER|[Rr]esult|RESULT|[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution|答案|结果|答え|答|"
+    "[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Rr]ésultat|[Ee]rgebnis|[Оо]твет"
+)
+MAX_KEYWORDS = 500  # that are tried, from the last one
 PHRASE = re.compile(
     rf"""
     # stops at the next mark: a text full of them is read once, not a hundred times
     \#\#\#\#(?=[ \t*]{{0,9}}(?:[-+−$€£\\(\[{{.]?[\d\\(]|[-+−]?\$|[A-J][ \t*]{{0,9}}(?:\n|\Z)))
-  | \b(?:final\s{{1,3}})?(?:answer|result)[*_]{{0,3}}
+  | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)[*_]{{0,3}}
         (?: \s{{1,3}} (?:to|for|of|in) (?:\s{{1,3}}{_WORD}){{1,8}}? )?
         (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|]
-          | \s{{1,3}}(?:is|are|was|equals|becomes|(?:should|must|would|will|can\s{{1,3}}only)\s{{1,3}}be)\b )
-  | \b(?:option|choice|value|number|solution)\s{{1,3}}is\s{{0,3}}: | \bfinal\s{{1,3}}(?:value|number|solution)\s{{1,3}}is\b
-  | \b(?:correct|right|best)\s{{1,3}}(?:option|choice|answer)\s{{1,3}}is\b
-  | (?:^|\n)[ \t#*_]{{0,9}}(?:final\s{{1,3}})?answer[ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
-  | (?:答案|结果|答え)[*\s]{{0,3}}(?:是|为|為|は|[:：]) | (?<![a-zA-Z])答[:：]
-  | \b(?:réponse|antwort|respuesta|risposta|resposta|resultado|odpowiedź|ответ)(?:\s{{1,3}}(?:finale?|correcta|correcte))?\s{{0,3}}
-        (?: (?:est|ist|lautet|es|è|é|to)\b | [:—-] )
+          | \s{{1,3}}(?:is|are|was|equals|becomes|IS|(?:should|must|would|will)\s{{1,3}}be)\b )
+  | (?: \A | (?<=\n) | (?<=[\#*_]) | (?<=[\#*_][ ]) | (?<=inal[ ]) )
+        (?:[Aa]nswer|ANSWER) [ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
+  | (?:[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution)\s{{1,3}}is\s{{0,3}}:
+  | (?: (?<=orrect[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
+        (?:option|choice|value|number|solution)\s{{1,3}}is\b
+  | (?:答案|结果|答え)[*\s]{{0,3}}(?:是|为|為|は|[:：]) | 答[:：]
+  | (?:[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Rr]esultado|[Оо]твет|[Rr]ésultat|[Ee]rgebnis)
+        (?:\s{{1,3}}(?:finale?|correcta|correcte))?\s{{0,3}} (?: (?:est|ist|lautet|es|è|é)\b | [:—-] )
     """,
-    re.IGNORECASE | re.VERBOSE,
+    re.VERBOSE,
 )
 FILLERS = re.compile(
     r"""(?: [\s:*_|"“]+ | \\\\
@@ -189,7 +197,7 @@ def _first_question(text: str) -> str:
     if following is None:
         return text
     before = text[: following.start()]
-    return before if BOX.search(before) or PHRASE.search(before) else text
+    return before if BOX.search(before) or _last_phrase(before) else text
 
 
 def _tagged(text: str) -> str | None:
@@ -205,7 +213,7 @@ def _tagged(text: str) -> str | None:
 
 def _announced(text: str) -> str | None:
     """Return what follows the last phrase that announces an answer; "" if that was cut off."""
-    phrase = _last(PHRASE, text)
+    phrase = _last_phrase(text)
     if phrase is None:
         return None
     rest = text[phrase.end() : phrase.end() + MAX_PHRASE]
@@ -213,6 +221,12 @@ def _announced(text: str) -> str | None:
         unfinished = rest[box.end() :].lstrip("{ ")
         return unfinished.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", unfinished) else ""
     return _clause(rest)
+
+
+def _last_phrase(text: str) -> re.Match | None:
+    keywords = deque(KEYWORD.finditer(text), maxlen=MAX_KEYWORDS)
+    phrases = (PHRASE.match(text, keyword.start()) for keyword in reversed(keywords))
+    return next(filter(None, phrases), None)
 
 
 def _clause(text: str) -> str | None:

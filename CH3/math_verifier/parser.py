@@ -36,6 +36,7 @@ from CH3.math_verifier.notation import (
 
 MAX_DEPTH = 40  # of brackets
 MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
+RELATION_PRICE = 4  # operators: an inequality is solved at a dozen places
 
 BINDING = {
     "∪": 1, "∖": 1, "∩": 2, ":": 3, "to": 3, "+": 4, "-": 4, "±": 4, "∓": 4, "*": 5, "/": 5, "mod": 5, "^": 7,
@@ -202,6 +203,7 @@ class Parser:
             if self.sees("="):
                 parts[-1:] = [f"letter {parts[-1]}" if parts[-1] in ("e", "i") else parts[-1]]
             parts += [self.take().text, self.expression()]
+            self.count_operator(RELATION_PRICE)
         if self.sees("(") and self.after(1).text == "≈":  # 12 pi (≈ 37.7)
             self.take()
             parts += [self.take().text, self.expression()]
@@ -264,9 +266,9 @@ class Parser:
             self.count_operator()
         return tree
 
-    def count_operator(self) -> None:
+    def count_operator(self, price: int = 1) -> None:
         """Keep the tree from growing so deep that walking it exhausts Python's stack."""
-        self.operators += 1
+        self.operators += price
         if self.operators > MAX_OPERATORS:
             raise UnreadableError(f"more than {MAX_OPERATORS} operators")
 
