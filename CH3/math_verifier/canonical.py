@@ -220,6 +220,8 @@ def _based(tree: Node) -> Key:
 
 def _relation(tree: Node, salt: str) -> Key:
     operands, signs = tree.parts[::2], tree.parts[1::2]
+    if signs == ("!=",) and len(choices := _choices(tree)) == 2:  # x is neither of two
+        return key_of(Node("and", tuple(choices)), salt)
     if "=" not in signs:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))

@@ -32,7 +32,7 @@ UNBRACED = re.compile(
     + r"|\([^()\n]{1,99}\)|\[[^\[\]\n]{1,99}\]"
 )
 PLACEHOLDER = re.compile(
-    r"(?:(?:your|the|my)\s+)?(?:final\s+)?answer(?:\s+here)?|\.\.\.|…|\\[lc]?dots|\?+|_+|\s*"
+    r"(?:(?:your|the|my)\s+)?(?:final\s+)?answer(?:\s+here)?|\.\.\.|…|\\[lc]?dots|\s*"
 )
 # between boxes that are one answer: \boxed{3} and \boxed{5}
 BETWEEN_BOXES = re.compile(

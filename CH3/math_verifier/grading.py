@@ -54,7 +54,7 @@ CHOICE = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 # Readings in which both sides may be taken: none of them equates different values.
-MUTUAL = ("a choice",)
+MUTUAL = ("a choice", "a word")
 GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 
 
@@ -216,7 +216,7 @@ class Interpretation:
     def _readings_of_text(self, text: str) -> Iterator[tuple[str, Key]]:
         """Yield ways to take a text that its tree does not show."""
         if LETTERS.fullmatch(text):
-            yield "a word", Interpretation(rf"\text{{{text}}}", self.salt).key
+            yield "a word", key_of(Parser([]).said(text.split()), self.salt)
         if measured := MEASURED.search(text):
             number = Interpretation(text[: measured.start()], self.salt)
             if number.tree is not None and not symbols(number.tree):

@@ -84,7 +84,7 @@ TOKEN = re.compile(
   | (?P<finish>    \\end\s*\{[a-zA-Z]+\*?\} )
   | (?P<numbers>   \\mathbb\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC]) | \\mathbf\s*\{[RZNQC]\} )
   | (?P<command>   \\[a-zA-Z]+ )
-  | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|] | \*\* | <= | >= | != | == | <> | \+/- | => | \.\.\.
+  | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|] | \*\* | <= | >= | != | == | <> | \+/- | (?:\A|(?<=[=(,{])|(?<=[=(,{]\ ))\+- | => | \.\.\.
                  | [-+*/^_()\[\]{}|,;:=<>!%&'.] )
     """,
     re.VERBOSE,
@@ -95,6 +95,7 @@ BASED = re.compile(  # digits in a base of more than ten, whose letters would be
         \s* (?=_\s*\{?\s*(?:1[1-6]|\\text))""",
     re.VERBOSE,
 )
+CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
 MARKED = re.compile(r"\s*(?:\{\s*((?:[A-Za-z0-9]|\\[a-z]+)+)\s*\}|([A-Za-z]+|\\[a-z]+))")
 RAISED_RUN, LOWERED_RUN = (
@@ -128,7 +129,7 @@ def tokenize(text: str) -> list[Token]:
     """
     if len(text) > MAX_LENGTH:
         raise UnreadableError(f"{len(text)} characters are too many")
-    text = bare(text)
+    text = bare(text).replace("o'clock", "oclock")
     if not text.isascii():
         text = bare(_ascii(text))
     tokens = list(_tokens(text, in_words=False))
@@ -227,6 +228,9 @@ def _tokens(text: str, in_words: bool) -> Iterator[Token]:
             space = True
             continue
         if kind == "letters":
+            if CURRENCY_COUNTRY.match(text, start):  # US$
+                space = True
+                continue
             if found in "apAP" and (clock := CLOCK.match(text, start)) and "." in clock[0]:
                 place = clock.end()
                 yield Token("word", f"{found.lower()}m", space)
@@ -354,6 +358,8 @@ def _command(name: str, text: str, place: int, space: bool) -> tuple[list[Token]
         if mark in ("hat", "vec") and inside in ("i", "j", "k"):
             mark = "vec"
         return [Token("symbol", f"{mark} {inside}", space)], marked.end()
+    if name == "not" and (negated := re.compile(r"\s*=").match(text, place)):
+        return [Token("sign", "!=", space)], negated.end()
     if name in ("overset", "underset", "stackrel"):
         place = _braced(text, place)[1]
         return [], place

@@ -85,6 +85,7 @@ SAME_SIGN = {
     "...": "…",
     "<>": "!=",
     "+/-": "±",
+    "+-": "±",
     "=>": "⇒",
 }
 NUMBER_SETS = {"R": "ℝ", "Z": "ℤ", "N": "ℕ", "Q": "ℚ", "C": "ℂ"}
@@ -105,7 +106,7 @@ UNITS = _words("""
     radian radians rad rads celsius fahrenheit kelvin joule joules newton newtons watt watts volt volts ampere amperes
     ohm ohms pascal pascals mole moles hertz knot knots
     unit units square squared cubic sq cu per each
-    people person students ways times points pieces items numbers integers solutions
+    people person students ways times points pieces items numbers integers solutions oclock
 """)
 # Of the short ones, those that are no likely product of letters.
 PLAIN_UNITS = _words("mm cm km kg mg ml ft lb lbs oz hr hrs") | {
@@ -139,6 +140,9 @@ DENOMINATORS = {
     "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "fifteenth": 15, "sixteenth": 16, "twentieth": 20,
     "hundredth": 100, "thousandth": 1000, "millionth": 10**6,
 }  # fmt: skip
+ORDINAL_WORDS = {
+    word: number for word, number in DENOMINATORS.items() if word not in ("half", "quarter")
+} | {"first": 1}
 DENOMINATORS |= {f"{word}s": number for word, number in DENOMINATORS.items() if word != "halves"}
 SMALL_NUMBERS = {
     word: number

@@ -24,6 +24,7 @@ from CH3.math_verifier.notation import (
     MAYBE_FUNCTION_LETTERS,
     MONTHS,
     NOT_UNITS,
+    ORDINAL_WORDS,
     PARTS_OF_UNITS,
     PHRASES,
     QUALIFIERS,
@@ -337,8 +338,9 @@ class Parser:
             return not {token.text, token.text.lower()} & NOT_UNITS
         if token.kind == "symbol":
             return token.from_latex and token.text in UNIT_LETTERS and not _has_letters(tree)
-        if token.kind == "function":  # minutes, seconds
-            return token.text in ("min", "sec") and self._ends_at(1)
+        if token.kind == "function":
+            minutes_or_seconds = token.text in ("min", "sec") and self._ends_at(1)
+            return minutes_or_seconds or self._is_fraction_of_units()
         if self.sees("in"):
             return self._ends_at(1)
         if self.sees("(", "["):  # 48 (cm)
@@ -351,10 +353,18 @@ class Parser:
         ends = token is END or token.text in (*CLOSERS, *SEPARATORS, ".", "^", "*", "/")
         return ends and not (token.text == "." and self.after(distance + 1).kind == "number")
 
+    def _is_fraction_of_units(self) -> bool:
+        r"""Return True if `\frac{\text{m}}{\text{s}}` comes next."""
+        return (
+            self.next.text == "frac" and self.after(1).text == "{" and self.is_unit(self.after(2))
+        )
+
     def is_unit(self, token: Token) -> bool:
         """Return True if a token is a unit after a number."""
         if token.kind == "word":
-            return token.text.lower() in UNITS
+            word = token.text.lower()
+            # a word of another script is not told from a unit: 8个
+            return word in UNITS or token.text in UNIT_LETTERS or not word.isascii()
         upright = token.kind == "symbol" and token.from_latex and token.text in UNIT_LETTERS
         return upright or (token.kind, token.text) in (("function", "min"), ("function", "sec"))
 
@@ -383,6 +393,7 @@ class Parser:
                 self.is_unit(token)
                 or (self.sees("in") and self._ends_at(1))
                 or self._bracketed_unit()
+                or self._is_fraction_of_units()
             ):
                 tree = self.quantity(tree)
             elif token.kind == "word":
@@ -432,6 +443,13 @@ class Parser:
 
     def unit(self) -> str:
         """Read one unit with its powers and what it is multiplied or divided by; return its name."""
+        if self._is_fraction_of_units():
+            self.take()
+            for _ in range(2):
+                self.expect("{")
+                name = self.unit()
+                self.expect("}")
+            return name
         bracket = self.take().text if self.sees("(", "[") else ""
         name = self.take().text
         while True:
@@ -662,7 +680,7 @@ class Parser:
         if name in ROOTS:
             index = self.index() if self.sees("[") else Fraction(ROOTS[name])
             return Node("root", (self.argument() if token.from_latex else self.operand(), index))
-        base = (self.argument(),) if name == "log" and self.skip("_") else ()
+        base = (self.log_base(token),) if name == "log" and self._has_base(token) else ()
         power = self.argument() if self.skip("^") else None
         if power in MINUS_ONE and name in INVERSE:
             name, power = INVERSE[name], None
@@ -672,6 +690,16 @@ class Parser:
         )
         tree = Node(name, (*arguments, *base))
         return tree if power is None else Node("^", (tree, power))
+
+    def _has_base(self, token: Token) -> bool:
+        """Return True if the base of a logarithm comes next: `\\log_2`, or `log2(8)`."""
+        attached = self.next.kind == "number" and not self.next.after_space
+        plain = attached and not token.from_latex and self.after(1).text == "("
+        return self.sees("_") or plain
+
+    def log_base(self, token: Token) -> Tree:
+        """Read the base of a logarithm."""
+        return self.argument() if self.skip("_") else number_value(self.take().text)
 
     def index(self) -> Tree:
         """Read the `[3]` of a cube root."""
@@ -848,7 +876,10 @@ class Parser:
             return tree
         if meaning == "∅":
             return Node("set", ())
-        number = number_in_words(text.replace("-", " ").split())
+        parts = text.replace("-", " ").split()
+        if len(parts) == 1 and parts[0] in ORDINAL_WORDS:
+            return Node("counted th", (Fraction(ORDINAL_WORDS[parts[0]]),))
+        number = number_in_words(parts)
         return Node("word", (meaning,)) if number is None else number
 
 

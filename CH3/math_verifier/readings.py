@@ -72,6 +72,10 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         values = tuple(_value(part) for part in tree.parts)
         if None not in values and len({_name(part) for part in tree.parts} - {None}) == 1:
             yield "the values of one name", key_of(Node("list", values), salt)
+    if tree.op == "and" and _is_mixed(tree.parts):
+        yield "a mixed number", key_of(Node("+", tree.parts), salt)
+    if tree.op == "*" and tree.parts[0] == "C" and is_op(tree.parts[1], "()"):
+        yield "a binomial coefficient", key_of(Node("binom", tree.parts[1].parts), salt)
     if tree.op == "()" and len(tree.parts) == 2:
         yield from _if_readable("an interval", tree)
     if tree.op in ("set", "list") and len(tree.parts) == 1:
@@ -117,6 +121,14 @@ def _first(tree: Tree) -> Tree:
     """Return a list without its last part."""
     assert isinstance(tree, Node)
     return tree.parts[0] if len(tree.parts) == 2 else Node(tree.op, tree.parts[:-1])
+
+
+def _is_mixed(parts: tuple[Tree, ...]) -> bool:
+    """Return True for a whole number and a fraction of one: `2 and 1/2`."""
+    values = [_number(part) for part in parts]
+    if len(values) != 2 or values[0] is None or values[1] is None:
+        return False
+    return values[0].denominator == 1 and values[0] > 0 and 0 < values[1] < 1
 
 
 def _is_counted(tree: Tree | tuple) -> bool:
