@@ -377,7 +377,9 @@ def is_name(tree: Tree) -> bool:
         return all(isinstance(part, str) for part in parts)
     if op == "*":
         return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * "))
-    if op in ("abs", "norm", "[]", "transpose"):
+    if op == "norm":
+        return isinstance(parts[0], str)
+    if op in ("abs", "[]", "transpose"):
         return all((isinstance(part, str) and len(part) > 1) or _is_upper(part) for part in parts)
     if op == "/":
         return all(map(_is_upper, parts)) or written(tree).lstrip("(").startswith(("d", "partial"))

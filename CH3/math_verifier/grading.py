@@ -257,9 +257,9 @@ def _spelled(tokens: list[Token]) -> tuple[str, ...]:
 
 def _value_of_unreadable(tokens: list[Token]) -> Tree | None:
     r"""Return what follows the `=` behind something that is not computed here: `\int_0^1 x\,dx`."""
-    signs = [token.text if token.kind == "sign" else "" for token in tokens]
-    if signs.count("=") != 1:
-        return None
-    at = signs.index("=")
+    depth, at = 0, -1
+    for place, token in enumerate(tokens):
+        depth += {"{": 1, "}": -1}.get(token.text, 0)
+        at = place if token.text == "=" and depth == 0 else at
     opaque = any(token.kind == "unknown" for token in tokens[:at])
-    return _tree_of(tokens[at + 1 :]) if opaque else None
+    return _tree_of(tokens[at + 1 :]) if at >= 0 and opaque else None

@@ -101,6 +101,9 @@ MARKED = re.compile(r"\s*(?:\{\s*((?:[A-Za-z0-9]|\\[a-z]+)+)\s*\}|([A-Za-z]+|\\[
 RAISED_RUN, LOWERED_RUN = (
     re.compile(f"[{''.join(map(re.escape, table))}]+") for table in (RAISED, LOWERED)
 )
+FRACTION = re.compile(
+    f"([{''.join(map(re.escape, RAISED))}]+)[⁄/]([{''.join(map(re.escape, LOWERED))}]+)"
+)  # ³⁄₄
 OVERLINED = re.compile("(?:\\d[\u0304\u0305])+")
 WORDY = re.compile(r"[a-zA-Z][a-z]|[a-z][A-Z]|[A-Z]{3}|[AP]M|[^\x00-\x7f]")
 BRACKET = re.compile(r"\\[{}]|[()\[\]]|\\[lr]angle|(?<![}^_\w])\{")
@@ -182,9 +185,15 @@ def number_value(text: str) -> Fraction:
 def _ascii(text: str) -> str:
     """Write Unicode's signs in LaTeX."""
     text = OVERLINED.sub(lambda run: rf"\overline{{{''.join(filter(str.isdigit, run[0]))}}}", text)
+    text = FRACTION.sub(lambda run: rf"\frac{{{_plain(run[1])}}}{{{_plain(run[2])}}}", text)
     text = RAISED_RUN.sub(lambda run: "^{" + "".join(RAISED[sign] for sign in run[0]) + "}", text)
     text = LOWERED_RUN.sub(lambda run: "_{" + "".join(LOWERED[sign] for sign in run[0]) + "}", text)
     return "".join(char if char.isascii() else latex_of(char) for char in text)
+
+
+def _plain(run: str) -> str:
+    """Lower raised signs, and raise lowered ones."""
+    return "".join(RAISED.get(sign) or LOWERED[sign] for sign in run)
 
 
 def _aligned(tokens: list[Token]) -> list[Token]:
@@ -368,6 +377,8 @@ def _command(name: str, text: str, place: int, space: bool) -> tuple[list[Token]
 
 def _named(name: str, space: bool) -> Token:
     """Return the token of a command without braces of its own."""
+    if name in ("root", "of", "over", "choose"):
+        return Token("sign", f"\\{name}", space)
     if name in SIGNS:
         return Token("sign", SIGNS[name], space)
     if name in GREEK:
@@ -377,8 +388,6 @@ def _named(name: str, space: bool) -> Token:
     fraction = name.lstrip("cdts") if name != "nicefrac" else "frac"
     if fraction in ("frac", "binom"):
         return Token("function", fraction, space, from_latex=True)
-    if name in ("root", "of", "over", "choose", "limits"):
-        return Token("sign", name, space)
     return Token("unknown", f"\\{name}", space)
 
 
@@ -433,10 +442,10 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         return in_words
     if lower in ("am", "pm") and (space_before(text, start) or run.isupper() or in_words):
         return True
+    if lower in CURRENCIES and run[0].isupper():
+        return True
     if len(run) > 1 and lower in UNITS:
         return in_words or lower in PLAIN_UNITS or re.search(r"\d\s+$|/$", text[:start]) is not None
-    if len(run) > 1 and lower in CURRENCIES:
-        return True
     if run in SHORT_WORDS and not attached:
         return True
     if in_words and not (len(run) == 2 and run.isupper()):

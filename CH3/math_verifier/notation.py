@@ -127,7 +127,6 @@ PARTS_OF_UNITS = {
 # Words that say something about a number: none of them can be dropped, nor read as its name.
 NOT_UNITS = _words("""
     equals cubed factorial remainder below above under not no unknown less more than modulo root by of is are if
-    approximately almost nearly
 """)
 # What they begin limits or explains an answer, to its end.
 QUALIFIERS = _words("for where with when whenever provided assuming given since because as")
@@ -200,9 +199,10 @@ SHORT_WORDS = (
     frozenset(["odd", "yes", "Yes", "No", "The", "the", "not", "for", "out", "AM", "PM", "BC", "AD", "CE", "BCE"])
     | frozenset(word for word in SMALL_NUMBERS if len(word) < 4)
     | frozenset(name[:3].title() for name in (*MONTHS, *WEEKDAYS))
-    | frozenset(["ago", "all", "any"])
+    | frozenset(["ago", "all", "any", "of", "is", "are"])
 )  # fmt: skip
 ARTICLES = _words("the a an on at")
+ADVERBS = _words("about around approximately roughly exactly only just simply nearly almost")
 # The same said in other words; a name that stands for a set is its sign.
 PHRASES = {
     "all real numbers": "ℝ", "all reals": "ℝ", "all real number": "ℝ", "real numbers": "ℝ", "reals": "ℝ",

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, number_value, tokenize
 from CH3.math_verifier.notation import (
+    ADVERBS,
     ARTICLES,
     CURRENCIES,
     DENOMINATORS,
@@ -40,7 +41,7 @@ MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
 RELATION_PRICE = 4  # operators: an inequality is solved at a dozen places
 
 BINDING = {
-    "∪": 1, "∖": 1, "∩": 2, ":": 3, "to": 3, "+": 4, "-": 4, "±": 4, "∓": 4, "*": 5, "/": 5, "mod": 5, "^": 7,
+    "∪": 1, "∖": 1, "∩": 2, ":": 3, "to": 3, "+": 4, "-": 4, "±": 4, "∓": 4, "*": 5, "/": 5, "^": 7,
 }  # fmt: skip
 SAME_OPERATION = {"to": ":"}
 PRODUCT = BINDING["*"]
@@ -250,9 +251,7 @@ class Parser:
                 tree = self.tail(tree)
             elif self.next.kind == "sign" and self.next.text in BINDING:
                 operator = self.next.text
-                if BINDING[operator] < weakest or (operator == "mod" and weakest == 0):
-                    break
-                if operator == ":" and self.in_set:
+                if BINDING[operator] < weakest or (operator == ":" and self.in_set):
                     break
                 self.take()
                 if operator == "^":
@@ -503,9 +502,9 @@ class Parser:
             return self.absolute(token.text)
         if token.text in ("begin", "system"):
             return self.matrix(system=token.text == "system")
-        if token.text == "root":  # \root 3 \of {5}
+        if token.text == r"\root":  # \root 3 \of {5}
             index = self.operand()
-            self.expect("of")
+            self.expect(r"\of")
             return Node("root", (self.argument(), index))
         if token.text in NUMBER_SETS:
             return self.number_set(token.text)
@@ -726,8 +725,8 @@ class Parser:
         # in a set, a bar or a colon comes before a condition
         self.bars, self.in_set = int(opening == r"\{"), opening == r"\{"
         items, separators = self.items()
-        if opening == "{" and self.skip("over", "choose"):  # {1 \over 2}
-            operation = "/" if self.tokens[self.place - 1].text == "over" else "binom"
+        if opening == "{" and len(items) == 1 and self.sees(r"\over", r"\choose"):  # {1 \over 2}
+            operation = "/" if self.take().text == r"\over" else "binom"
             items = [Node(operation, (items[0], self.expression()))]
         if opening == r"\{" and items and self.skip("|", ":"):
             self.bars, self.in_set = 0, False
@@ -818,6 +817,8 @@ class Parser:
         if first.text.lower() in CURRENCIES:  # USD 29
             self.skip(".")
             return self.expression(PRODUCT)
+        if first.text.lower() in ADVERBS and self.next.kind == "number":
+            return self.expression()
         if first.text.lower() == "negative":
             return Node("neg", (self.operand(),))
         if self.sees("(") and not self.next.after_space and first.text.isalpha():  # Var(X)
@@ -827,7 +828,7 @@ class Parser:
         while True:
             token = self.next
             if token.kind in ("word", "number", "symbol") or self.sees("-", "'", ".", "!"):
-                if words[-1].lower() in IS and token.kind != "word":
+                if (words[-1].lower() in IS or words[-1][-1] in "是为為") and token.kind != "word":
                     return self._labelled(words)
                 if token.text == "except" or (
                     token.text == "but" and PHRASES.get(_said(words)) == "ℝ"

@@ -84,8 +84,9 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         parts = ratio_parts(tree)
         if len(parts) == 2:
             yield "a quotient", key_of(Node("/", parts), salt)
-        lowest = in_lowest_terms(parts)
-        yield "a ratio in lowest terms", Ratio(tuple(key_of(part, salt) for part in lowest))
+        if isinstance(key, Ratio) and key.is_clock:
+            lowest = in_lowest_terms(parts)
+            yield "a ratio in lowest terms", Ratio(tuple(key_of(part, salt) for part in lowest))
     if tree.op == "base":
         yield "its digits", key_of(tree.parts[0], salt)
     if tree.op == "matrix" and (len(tree.parts) == 1 or all(len(row) == 1 for row in tree.parts)):
