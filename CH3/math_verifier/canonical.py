@@ -60,6 +60,8 @@ LISTS = frozenset(["list", "or", "and"])
 BRACKETS = frozenset(["()", "(]", "[)", "[]"])
 UNIT_VECTORS = ("vec i", "vec j", "vec k")
 MAX_CELL = 400  # nodes of a product of matrices, one cell
+PLUS_MINUS = frozenset("±∓")
+SET_OPERATIONS = frozenset(["∪", "∩", "∖", "-", "ℝ", "set"])
 SIDES = frozenset(["=", "<", "<=", ">", ">="])
 
 
@@ -85,9 +87,10 @@ def key_of(tree: Tree, salt: str = "") -> Key:
         return _congruence(tree)
     if op in ("case", "family"):
         return _parametric(tree, salt)
-    if holds(tree, "±", "∓"):
+    found = ingredients(tree)
+    if found & PLUS_MINUS:
         return _unordered(Node("list", (tree,)), salt)
-    if is_set(tree) and op not in BRACKETS:
+    if op in SET_OPERATIONS and is_set(tree):
         return key_of_reals(reals(tree))
     if op in BRACKETS:
         return _bracketed(tree, salt)
@@ -101,9 +104,9 @@ def key_of(tree: Tree, salt: str = "") -> Key:
         return _ratio(tree, salt)
     if tree in (INFINITE, MINUS_INFINITE):
         return Infinity(op == "∞")
-    if op != "det" and holds(tree, "matrix", "()"):
+    if op != "det" and found & {"matrix", "()"}:
         return _of_cells(tree, salt)
-    if not symbols(tree).isdisjoint(UNIT_VECTORS):
+    if not found.isdisjoint(UNIT_VECTORS):
         return _vector(tree, UNIT_VECTORS, salt)
     return _expression(tree, salt)
 
@@ -555,6 +558,22 @@ def without_words(tree: Any) -> Any:
             return without_words(tree.parts[0])
         return Node(tree.op, without_words(tree.parts))
     return tuple(map(without_words, tree)) if isinstance(tree, tuple) else tree
+
+
+def ingredients(tree: Any) -> set[str]:
+    """Return the operations and the letters of a tree."""
+    found: set[str] = set()
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Node):
+            found.add(part.op)
+            waiting.extend(part.parts)
+        elif isinstance(part, str):
+            found.add(part)
+        elif isinstance(part, tuple):
+            waiting.extend(part)
+    return found
 
 
 def holds(tree: Tree | tuple, *operations: str) -> bool:

@@ -236,7 +236,9 @@ def _tokens(text: str, in_words: bool) -> Iterator[Token]:
         if kind in ("space", "null"):
             space = True
             continue
-        if kind == "letters":
+        if kind == "number" and len(found) <= MAX_DIGITS:
+            yield Token("number", found, space)
+        elif kind == "letters":
             if CURRENCY_COUNTRY.match(text, start):  # US$
                 space = True
                 continue

@@ -57,7 +57,7 @@ CLOSING = {
     "⌊": "⌋",
     "⌈": "⌉",
 }
-CLOSERS = (*")]}⟩⌋⌉", r"\}", "finish", r"\\", "&")
+CLOSERS = frozenset([*")]}⟩⌋⌉", r"\}", "finish", r"\\", "&", "⇒"])  # what ends a list
 NUMBER_SETS = frozenset("ℝℤℕℚℂ")
 # Brackets to print around an operation's operands.
 WRITTEN_IN: dict[str, tuple[str, str]] = {"list": ("", ""), "set": ("{", "}"), "abs": ("|", "|")}
@@ -132,7 +132,8 @@ class Parser:
 
     def sees(self, *signs: str) -> bool:
         """Return True if one of these signs comes next."""
-        return self.next.kind == "sign" and self.next.text in signs
+        token = self.tokens[self.place]
+        return token.kind == "sign" and token.text in signs
 
     def skip(self, *signs: str) -> bool:
         """Read one of these signs if it comes next."""
@@ -176,7 +177,7 @@ class Parser:
         items: list[Tree] = []
         separators: set[str] = set()
         turned = self.sees("]") and self.depth == 0  # ]a, b[
-        while self.next is not END and (turned or not self.sees(*CLOSERS, "⇒")):
+        while self.next is not END and (turned or not self.closes()):
             turned = False
             if self.next.kind == "word" and self.next.text.lower() in QUALIFIERS and items:
                 self.skip_qualifier()
@@ -190,17 +191,21 @@ class Parser:
 
     def skip_qualifier(self) -> None:
         """Read what limits an answer, to its end: `for all x`, `where c is a constant`."""
-        while self.next is not END and not self.sees(*CLOSERS):
+        while self.next is not END and not self.closes():
             self.take()
+
+    def closes(self) -> bool:
+        """Return True if what comes next ends a list."""
+        return self.next.text in CLOSERS and self.next.kind == "sign"
 
     def relation(self) -> Tree:
         """Read an expression, or several with relations between them: `0 <= x < 1`."""
         start = self.place
         parts = [self.expression()]
-        if self.sees("=") and (
-            call := self._call_between(start)
-        ):  # whatever the letter: a(t) = ...
-            parts = [call]
+        if self.next is END:
+            return parts[0]
+        if self.sees("=") and (call := self._call_between(start)):
+            parts = [call]  # whatever the letter: a(t) = ...
         while self.sees(*RELATIONS):
             if self.sees("="):
                 parts[-1:] = [f"letter {parts[-1]}" if parts[-1] in ("e", "i") else parts[-1]]
@@ -240,17 +245,17 @@ class Parser:
     def expression(self, weakest: int = 0) -> Tree:
         """Read operands and the operators between them that bind at least so strongly."""
         tree = self.signed(weakest)
-        while True:
-            if self.sees("!"):
+        while (token := self.next) is not END:
+            operator = token.text if token.kind == "sign" else ""
+            if operator == "!":
                 self.take()
                 double = self.sees("!") and not self.next.after_space
                 tree = Node("!!" if double and self.take() else "!", (tree,))
-            elif self.sees("%", "°"):
+            elif operator in ("%", "°"):
                 tree = self.percent_or_degrees(tree)
             elif self.starts_tail(tree):
                 tree = self.tail(tree)
-            elif self.next.kind == "sign" and self.next.text in BINDING:
-                operator = self.next.text
+            elif operator in BINDING:
                 if BINDING[operator] < weakest or (operator == ":" and self.in_set):
                     break
                 self.take()
@@ -349,7 +354,7 @@ class Parser:
     def _ends_at(self, distance: int) -> bool:
         """Return True if the text, a bracket or an item of a list ends here."""
         token = self.after(distance)
-        ends = token is END or token.text in (*CLOSERS, *SEPARATORS, ".", "^", "*", "/")
+        ends = token is END or token.text in CLOSERS | SEPARATORS | set(".^*/")
         return ends and not (token.text == "." and self.after(distance + 1).kind == "number")
 
     def _is_fraction_of_units(self) -> bool:
@@ -539,6 +544,8 @@ class Parser:
     def number(self, token: Token) -> Tree:
         """Read a number; a whole one may be half a mixed number, or have a base below it."""
         value = number_value(token.text)
+        if self.next is END:
+            return value
         if self.skip("_"):
             return Node("base", (value, self.base()))
         if "." in token.text or not token.text.isdecimal():
@@ -608,6 +615,8 @@ class Parser:
     def symbol(self, token: Token) -> Tree:
         """Read a symbol with its primes and its index; before a bracket it may be a function's name."""
         name = token.text
+        if self.next is END:
+            return name
         if name == "m" and self.next.text.startswith("angle "):  # the measure of an angle
             name = self.take().text
         name += self.primes() + self.subscript()

@@ -9,8 +9,8 @@ from fractions import Fraction
 from CH3.math_verifier.arithmetic import UndefinedError
 from CH3.math_verifier.canonical import (
     LISTS,
-    holds,
     in_lowest_terms,
+    ingredients,
     is_name,
     is_op,
     key_of,
@@ -58,7 +58,8 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         yield "no solution", key_of(Node("set", ()), salt)
     if not isinstance(tree, Node):
         return
-    if _is_counted(tree):
+    found = ingredients(tree)
+    if any(name.startswith("counted ") for name in found):
         bare = without_words(tree)
         yield "a number without the words behind it", key_of(bare, salt)
         yield from readings_of(bare, key_of(bare, salt), salt)
@@ -94,12 +95,12 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
             "a vector",
             Ordered(tuple(key_of(cell, salt) for row in tree.parts for cell in row)),
         )
-    if (vector := vector_of_letters(tree, salt)) is not None:
+    if "j" in found and (vector := vector_of_letters(tree, salt)) is not None:
         yield "a vector", vector
-    if holds(tree, "%"):
+    if "%" in found:
         yield "a number of hundredths", key_of(replaced(tree, {"%": "°"}), salt)  # as a unit
-    if (product := _as_products(tree)) != tree:
-        yield "a product", key_of(product, salt)
+    if any(name.startswith("call ") for name in found):
+        yield "a product", key_of(_as_products(tree), salt)
 
 
 def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
@@ -130,12 +131,6 @@ def _is_mixed(parts: tuple[Tree, ...]) -> bool:
     if len(values) != 2 or values[0] is None or values[1] is None:
         return False
     return values[0].denominator == 1 and values[0] > 0 and 0 < values[1] < 1
-
-
-def _is_counted(tree: Tree | tuple) -> bool:
-    if isinstance(tree, Node):
-        return tree.op.startswith("counted ") or any(map(_is_counted, tree.parts))
-    return isinstance(tree, tuple) and any(map(_is_counted, tree))
 
 
 def _as_products(tree: Tree) -> Tree:
