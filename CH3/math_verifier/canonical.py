@@ -229,7 +229,8 @@ def _relation(tree: Node, salt: str) -> Key:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))
     if signs in (("=",), ("↦",)):
-        defined = _definition(*operands, salt) if signs == ("=",) else _mapping(*operands, salt)
+        left, right = operands
+        defined = _definition(left, right, salt) if signs == ("=",) else _mapping(left, right, salt)
         found = defined or _solutions(Node("list", (tree,)), salt)
         if found is not None:
             return found
@@ -274,10 +275,14 @@ def _definition(left: Tree, right: Tree, salt: str) -> Key | None:
 
 
 def _mapping(left: Tree, right: Tree, salt: str) -> Key | None:
+    r"""Return `x \mapsto 3x` or `f: x \mapsto 3x` with the name of the argument taken out."""
+    name = ""
+    if is_op(left, ":") and isinstance(left.parts[0], str):
+        name, left = left.parts
     names = left.parts if is_op(left, "()") else (left,)
     if not all(isinstance(name, str) for name in names):
         return None
-    return Definition("", key_of(_renamed(right, names), salt))
+    return Definition(name, key_of(_renamed(right, names), salt))
 
 
 def _renamed(tree: Tree, names: tuple[str, ...]) -> Tree:

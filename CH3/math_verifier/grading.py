@@ -48,10 +48,11 @@ MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:(?:\s*[/*·]\s*|\\cdot\s*|\s
 # A choice with its text: `(E) 12`, `E: 12`, `Option E`, `\textbf{(E)}\ 12`
 CHOICE = re.compile(
     r"""
-    (?:\\text(?:bf|rm|it)?\s*\{\s*)? (?:option|choice|answer)? \s*
-    (?:\(\s*([A-J])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\Z) (?:\s*\})? \s* (.*)
+    (?:\\text(?:bf|rm|it)?\s*\{\s*)? (?:[Oo]ption|[Cc]hoice|[Aa]nswer)? \s*
+    (?:\(\s*([A-Ja-j])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\Z)
+    (?!\s*(?:and|or)\b | \s*[,;&]) (?:\s*\})? \s* (.*)
     """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    re.VERBOSE | re.DOTALL,
 )
 # Readings in which both sides may be taken: none of them equates different values.
 MUTUAL = ("a choice", "a word")

@@ -116,7 +116,7 @@ AROUND = re.compile(r"(\*{1,3}|_{1,2}|`{1,3}|\")(.+)\1", re.DOTALL)
 BEFORE = re.compile(
     r"(?:\s|=(?!=)|:|(?:\\approx|\\(?:Right|Longright)arrow|\\implies)(?![a-zA-Z]))+"
 )
-BEHIND = re.compile(r"(?:(?<!\.)\.|\\\\|\s)+\Z")
+BEHIND = re.compile(r"(?:(?<!\.)\.|\\\\|\\n|\s)+\Z")
 TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|div|code|answer)>|<br\s*/?>|<\|[a-z_]+\|>")
 HEIGHT = re.compile(r"<(su[bp])>([^<]*)</\1>")
 
@@ -154,7 +154,7 @@ def bare(text: str) -> str:
             text = around[2]
         if text[:1] in "=:\\" and (start := BEFORE.match(text)):
             text = text[start.end() :]
-        if text[-1:] in ".\\":
+        if text[-1:] in ".\\" or text.endswith(r"\n"):
             text = BEHIND.sub("", text)
         if text == before:
             break

@@ -132,7 +132,7 @@ NOT_UNITS = _words("""
 QUALIFIERS = _words("for where with when whenever provided assuming given since because as")
 MAGNITUDES = {
     "pair": 2, "dozen": 12, "score": 20, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9,
-    "trillion": 10**12, "hundreds": 100, "thousands": 10**3, "millions": 10**6, "billions": 10**9,
+    "trillion": 10**12, "tens": 10, "hundreds": 100, "thousands": 10**3, "millions": 10**6, "billions": 10**9,
 }  # fmt: skip
 DENOMINATORS = {
     "half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,

@@ -183,6 +183,8 @@ class Parser:
                 self.skip_qualifier()
                 break
             items.append(self.relation())
+            if self._explains():
+                self.skip_bracket()
             if not self.sees(*SEPARATORS):
                 break
             while self.sees(*SEPARATORS):  # ", and" is one
@@ -193,6 +195,19 @@ class Parser:
         """Read what limits an answer, to its end: `for all x`, `where c is a constant`."""
         while self.next is not END and not self.closes():
             self.take()
+
+    def _explains(self) -> bool:
+        """Return True if a bracket with words comes next: `(since x > 0)`."""
+        token = self.after(1)
+        return self.sees("(") and token.kind == "word" and token.text.lower() in QUALIFIERS
+
+    def skip_bracket(self) -> None:
+        """Read a bracket to its end, whatever stands in it."""
+        depth = 0
+        while self.next is not END:
+            depth += {"(": 1, ")": -1}.get(self.take().text, 0)
+            if depth == 0:
+                return
 
     def closes(self) -> bool:
         """Return True if what comes next ends a list."""
@@ -330,7 +345,7 @@ class Parser:
         if self.next.kind in ("symbol", "function"):
             return True
         if self.sees("("):
-            return self.after(1).text not in ("mod", "≈")
+            return self.after(1).text not in ("mod", "≈") and not self._explains()
         return self.sees("{", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
 
     # --- words after a number ---
@@ -339,7 +354,9 @@ class Parser:
         """Return True if the next token is a unit, or a word that says what was counted."""
         token = self.next
         if token.kind == "word":
-            return not {token.text, token.text.lower()} & NOT_UNITS
+            if token.text == "of":  # a third of the pizza, but 50% of 80
+                return self.after(1).kind == "word"
+            return token.text.lower() not in NOT_UNITS or self._says_it_is_the_answer()
         if token.kind == "symbol":
             return token.from_latex and token.text in UNIT_LETTERS and not _has_letters(tree)
         if token.kind == "function":
@@ -347,9 +364,16 @@ class Parser:
             return minutes_or_seconds or self._is_fraction_of_units()
         if self.sees("in"):
             return self._ends_at(1)
-        if self.sees("(", "["):  # 48 (cm)
-            return self.is_unit(self.after(1)) and self.after(2).text in (")", "]", "^")
+        if self.sees("(", "["):  # 48 (cm), 15 (fifteen)
+            return self._bracketed_unit() or self._bracketed_words()
         return False
+
+    def _says_it_is_the_answer(self) -> bool:
+        """Return True for the words of "7 is the answer"."""
+        return self.next.text == "is" and self.after(1).text == "the"
+
+    def _bracketed_words(self) -> bool:
+        return self.sees("(") and self.after(1).kind == "word" and self.after(2).text == ")"
 
     def _ends_at(self, distance: int) -> bool:
         """Return True if the text, a bracket or an item of a list ends here."""
@@ -378,9 +402,16 @@ class Parser:
         while True:
             token = self.next
             word = token.text.lower()
-            if token.kind == "word" and word in QUALIFIERS and not words:
+            if (
+                token.kind == "word"
+                and not words
+                and (word in QUALIFIERS or self._says_it_is_the_answer())
+            ):
                 self.skip_qualifier()
                 break
+            if self._bracketed_words() and number_in_words([self.after(1).text.lower()]) == tree:
+                self.place += 3  # 15 (fifteen)
+                continue
             if token.kind == "word" and word in MAGNITUDES and not words:
                 self.take()
                 tree = Node("*", (tree, Fraction(MAGNITUDES[word])))
@@ -796,7 +827,8 @@ class Parser:
         while not self.sees("finish"):
             if self.sees(r"\\", "&"):
                 raise UnreadableError("an empty cell")
-            rows[-1].append(self.cell())
+            cell = self.cell()
+            rows[-1] += cell.parts if isinstance(cell, Node) and cell.op == "list" else (cell,)
             if self.skip(r"\\"):
                 if not self.sees("finish"):
                     rows.append([])
@@ -832,6 +864,8 @@ class Parser:
             return Node("neg", (self.operand(),))
         if self.sees("(") and not self.next.after_space and first.text.isalpha():  # Var(X)
             arguments = self.bracket(self.take().text)
+            if first.text.casefold() in ("matrix", "vector", "array"):
+                return arguments
             return Node(f"call {first.text.casefold()}", (arguments,))
         words = [first.text]
         while True:
@@ -857,7 +891,7 @@ class Parser:
     def _labelled(self, words: list[str]) -> Tree:
         """Read the value behind a label: "The answer is 7"."""
         self.skip(":", "=")
-        return Node("relation", (Node("word", (_said(words[:-1]),)), "=", self.expression()))
+        return Node("relation", (Node("word", (_said(words[:-1]),)), "=", self.list_of_items()))
 
     def _goes_on(self, words: list[str]) -> bool:
         """Return True if "and" goes on with a number in words: two hundred and five."""

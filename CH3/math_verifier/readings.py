@@ -70,11 +70,15 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
     if tree.op in LISTS and (values := _indexed(tree)) is not None:
         yield "the solutions alone", key_of(values, salt)
     if tree.op in LISTS and any(is_op(part, "relation") for part in tree.parts):
-        values = tuple(_value(part) for part in tree.parts)
-        if None not in values and len({_name(part) for part in tree.parts} - {None}) == 1:
-            yield "the values of one name", key_of(Node("list", values), salt)
+        parts = tuple(_value(part) for part in tree.parts)
+        if None not in parts and len({_name(part) for part in tree.parts} - {None}) == 1:
+            yield "the values of one name", key_of(Node("list", parts), salt)
+    if tree.op in ("list", "and") and (restricted := _restricted(tree)) is not None:
+        yield "without its restriction", key_of(restricted, salt)
     if tree.op == "and" and _is_mixed(tree.parts):
         yield "a mixed number", key_of(Node("+", tree.parts), salt)
+    if tree.op == "*" and _is_said_twice(tree.parts):
+        yield "the same number twice", key_of(tree.parts[0], salt)
     if tree.op == "*" and tree.parts[0] == "C" and is_op(tree.parts[1], "()"):
         yield "a binomial coefficient", key_of(Node("binom", tree.parts[1].parts), salt)
     if tree.op == "()" and len(tree.parts) == 2:
@@ -108,12 +112,15 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
     solution = _solution(tree)
     if solution is not None:
         yield "the value of what it names", key_of(solution, salt)
-        yield from readings_of(solution, key_of(solution, salt), salt)
+        for reading, other in readings_of(solution, key_of(solution, salt), salt):
+            if reading != "an interval" or not isinstance(tree.parts[0], str):  # x = (1, 2)
+                yield reading, other
     if "≈" in tree.parts[1::2] and (rounded := _rounded(tree)) is not None:
         yield "a rounded value", key_of(rounded, salt)
     if isinstance(key, Definition):
         left, right = tree.parts[0], tree.parts[2]
-        yield "a mapping", Definition("", key.value)
+        if key.name:
+            yield "a mapping", Definition("", key.value)
         if tree.parts[1] == "=" and len(left.parts) == 1 and "y" not in symbols(right):
             on_x = with_letters(right, {left.parts[0]: "x"})
             yield "a curve", key_of(Node("relation", ("y", "=", on_x)), salt)
@@ -125,12 +132,36 @@ def _first(tree: Tree) -> Tree:
     return tree.parts[0] if len(tree.parts) == 2 else Node(tree.op, tree.parts[:-1])
 
 
+def _restricted(tree: Node) -> Tree | None:
+    r"""Return the formula before the values that its letters may not take: `1/x, x \ne 0`."""
+    formula, *restrictions = tree.parts
+    if is_op(formula, "relation") and "=" not in formula.parts[1::2]:
+        return None
+    for one in restrictions:
+        if not is_op(one, "relation") or "=" in one.parts[1::2]:
+            return None
+        if not symbols(one.parts[::2]) <= symbols(formula):
+            return None
+    return formula if symbols(formula) else None
+
+
 def _is_mixed(parts: tuple[Tree, ...]) -> bool:
     """Return True for a whole number and a fraction of one: `2 and 1/2`."""
     values = [_number(part) for part in parts]
     if len(values) != 2 or values[0] is None or values[1] is None:
         return False
     return values[0].denominator == 1 and values[0] > 0 and 0 < values[1] < 1
+
+
+def _is_said_twice(parts: tuple[Tree, ...]) -> bool:
+    r"""Return True for a fraction and its decimal: `\frac{5}{8} (0.625)`."""
+    exact, decimal = map(_number, parts)
+    fractions = (
+        exact is not None
+        and decimal is not None
+        and 1 not in (exact.denominator, decimal.denominator)
+    )
+    return fractions and _roughly_equal(exact, decimal)
 
 
 def _as_products(tree: Tree) -> Tree:
