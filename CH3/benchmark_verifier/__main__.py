@@ -1,8 +1,9 @@
 r"""How right, how fast and how safe is the verifier? `python -m CH3.benchmark_verifier` prints it.
 
 - right: on MATH-500 (each reference against itself, against a plain-text rewriting of itself, and
-  against the worked solution it was taken from; then all pairs of different references), and on the
-  table CH3/graded_pairs.json
+  against the worked solution it was taken from; then all pairs of different references), on the
+  table CH3/graded_pairs.json, and on CH3/hard_answers.json, pairs and texts that were written after
+  what public bug reports say that graders get wrong
 - fast: grades per second on one core, on answers as models write them, most of them not the
   reference's own string
 - safe: CPU time and memory on CH3/benchmark_verifier/hostile_answers.py, each answer in a process
@@ -32,10 +33,12 @@ from CH3.benchmark_verifier.measures import (
     measure_hostile,
     measure_math500,
     measure_rate,
+    measure_texts,
 )
 from CH3.problems import load_problems
 
 GRADED_PAIRS = Path(__file__).parents[1] / "graded_pairs.json"
+HARD_ANSWERS = Path(__file__).parents[1] / "hard_answers.json"
 
 Row = tuple[str, list[str]]  # a title, and a cell for each grader; a heading has no cells
 
@@ -45,6 +48,8 @@ def table_rows(results: dict, names: Sequence[str]) -> Iterator[Row]:
     for section, rows in (
         ("math500", _math500_rows),
         ("graded_pairs", _graded_pairs_rows),
+        ("hard_pairs", _hard_pairs_rows),
+        ("hard_texts", _hard_texts_rows),
         ("rate", _rate_rows),
         ("hostile", _hostile_rows),
     ):
@@ -70,6 +75,20 @@ def _math500_rows(found: Sequence[dict], results: dict) -> Iterator[Row]:
 
 def _graded_pairs_rows(found: Sequence[dict], results: dict) -> Iterator[Row]:
     yield f"Graded pairs, {found[0]['pairs']}", []
+    yield from _verdict_rows(found)
+
+
+def _hard_pairs_rows(found: Sequence[dict], results: dict) -> Iterator[Row]:
+    yield f"Hard pairs, {found[0]['pairs']}", []
+    yield from _verdict_rows(found)
+
+
+def _hard_texts_rows(found: Sequence[dict], results: dict) -> Iterator[Row]:
+    yield f"Hard texts, {found[0]['pairs']}: answer found", []
+    yield _row("right", found, lambda one: f"{share_right(one):.1%}")
+
+
+def _verdict_rows(found: Sequence[dict]) -> Iterator[Row]:
     yield _row("right", found, lambda one: f"{share_right(one):.1%}")
     yield _row("called equal, but different", found, lambda one: len(one["false_positives"]))
     yield _row("called different, but equal", found, lambda one: len(one["false_negatives"]))
@@ -114,7 +133,7 @@ def print_details(results: dict) -> None:
     """Print the cases behind the counts: misses, pairs called equal, hostile answers that cost too
     much.
     """
-    for section in ("math500", "graded_pairs", "hostile"):
+    for section in ("math500", "graded_pairs", "hard_pairs", "hard_texts", "hostile"):
         for name, found in results.get(section, {}).items():
             cases = found | {
                 f"missed, {key}": pairs for key, pairs in found.get("missed", {}).items()
@@ -175,9 +194,14 @@ def main() -> None:
         same = sum(predicted == reference for predicted, reference in answers) / len(answers)
         results["rate_work"] = {"answers": len(answers), "same_string": same}
         results["rate"] = measure_rate(graders, answers)
-    pairs = read_json(GRADED_PAIRS, list)
-    results["graded_pairs"] = {
-        grader.name: measure_graded_pairs(grader, pairs) for grader in graders
+    hard = read_json(HARD_ANSWERS)
+    for section, pairs in (
+        ("graded_pairs", read_json(GRADED_PAIRS, list)),
+        ("hard_pairs", hard["pairs"]),
+    ):
+        results[section] = {grader.name: measure_graded_pairs(grader, pairs) for grader in graders}
+    results["hard_texts"] = {
+        grader.name: measure_texts(grader, hard["texts"]) for grader in graders
     }
     if not arguments.skip_hostile:
         results["hostile"] = {

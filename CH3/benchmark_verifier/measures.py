@@ -70,6 +70,17 @@ def measure_graded_pairs(grader: Grader, table: Sequence[dict]) -> dict:
     return {"pairs": len(pairs), "false_positives": wrong[True], "false_negatives": wrong[False]}
 
 
+def measure_texts(grader: Grader, table: Sequence[dict]) -> dict:
+    """List the texts in which a grader does not find the answer that is known.
+
+    Texts without an answer are left out: only ours can be asked for what it finds.
+    """
+    texts = [(row["text"], row["answer"]) for row in table if row["answer"] is not None]
+    verdicts = graded(grader, grader.grade_text, texts, "hard texts")
+    missed = [text for text, verdict in zip(texts, verdicts, strict=True) if verdict is not True]
+    return {"pairs": len(texts), "false_positives": [], "false_negatives": missed}
+
+
 def graded(
     grader: Grader, grade: Callable[[str, str], bool], pairs: Sequence[tuple], title: str
 ) -> list:

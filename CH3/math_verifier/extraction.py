@@ -92,6 +92,8 @@ CLAUSE_END = re.compile(
       | \s(?:✓|✔|✅)""",
     re.VERBOSE | re.IGNORECASE,
 )
+MAX_BETWEEN_BOXES = 40  # characters between boxes of one answer
+MAX_BOXES = 20  # of one answer
 MAX_PHRASE = 400  # characters: what is longer is prose
 MAX_TRIES = 12  # clauses of one sentence
 TAIL = 1200  # characters that are looked at around the last number
@@ -143,17 +145,18 @@ def last_box(text: str) -> str | None:
 def _boxes(text: str) -> str | None:
     """Return the last box, with those before it that are parts of the same answer."""
     found: list[str] = []
-    begin = -1
+    begin, joint = -1, ", "
     for content, start, end in _boxes_from_the_end(text):
         if found:
-            between = text[end:begin] if 0 <= begin - end <= 40 else "no"
+            between = text[end:begin] if 0 <= begin - end <= MAX_BETWEEN_BOXES else "no"
             if not BETWEEN_BOXES.fullmatch(between) or not JOINT.search(between):
                 break
+            joint = r" \text{ or } " if "or" in between else joint
         found.append(content)
         begin = start
-        if len(found) > 20:
+        if len(found) == MAX_BOXES:
             break
-    return ", ".join(dict.fromkeys(found[::-1])) if found else None
+    return joint.join(dict.fromkeys(found[::-1])) if found else None
 
 
 def _boxes_from_the_end(text: str) -> Iterator[tuple[str, int, int]]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from CH3 import math_verifier
 
-TABLE = Path(math_verifier.__file__).parents[1] / "graded_pairs.json"
+FOLDER = Path(math_verifier.__file__).parents[1]
 SLOW = 0.1  # seconds of CPU time for one call, of two that are slow the faster
 LEVELS = 5  # of the grammar
 RAISED = object()  # what a call gives that raised
@@ -39,7 +39,9 @@ def choices(columns: str) -> list[str]:
 ATOMS = choices(r"""
     0   1   2   3   7   12   0.5   .25   1,000   1e3   3.14   0.\overline{3}   x   y   n   a   xy   x_1   \pi   e   i
     \alpha   \infty   -\infty   π   ½   √2   x²   50\%   \$5   90^\circ   5\text{ cm}   52_8   \text{even}   (B)
-    \emptyset   \mathbb{R}
+    \emptyset   \mathbb{R}   \mathrm{e}   \text{m}   3\text{ pm}   7 apples   3/4   0.(36)   0.\dot{3}   1{,}500
+    2F_{16}   May 7   seven   two thirds   \vec{i}   \vec{j}   \mathbb{Z}   \ldots   \angle ABC   \int_0^1 x\,dx
+    2^{2024}   2024!   5!!   8个   （3，8）   𝑥²   ∛5   ⅐   3:45   \$5   USD 29   (E) 12   f(x)   f^{-1}(x)   f'(x)
 """)
 
 SHAPES = choices(r"""
@@ -48,11 +50,17 @@ SHAPES = choices(r"""
     \binom{@}{@}   @\%   \log_{@}@   \ln(@)   \log @   \sin(@)   \cos^2 @   \tan @   \arctan @   \sin^{-1}(@)   e^{@}
     \left|@\right|   @\pm @   \pm @   (@, @)   [@, @]   (@, @]   [@, @)   \{@, @\}   @, @   @, @, @   @ \cup @
     @ \cap @   @ \setminus @   x \in @   x = @   @ < x   x \ge @   @ \le x < @   @ = @
-    \begin{pmatrix} @ & @ \\ @ & @ \end{pmatrix}   \begin{pmatrix} @ \\ @ \end{pmatrix}   \text{@}   \mbox{@}
+    \begin{pmatrix} @ & @ \\ @ & @ \end{pmatrix}   \begin{pmatrix} @ \\ @ \end{pmatrix}   \begin{vmatrix} @ & @ \\ @ & @ \end{vmatrix}   @^T   f(@)   P(@)   @ \approx @
+    \begin{cases} @ \\ @ \end{cases}   \begin{aligned} x &= @ \\ y &= @ \end{aligned}   \{x \mid @\}   \{x : @\}
+    @ \equiv @ \pmod{@}   @, k \in \mathbb{Z}   @ \mapsto @   @ \Rightarrow @   @:@   @ to @   @ (@)   ]@, @[   @!!
+    {@ \over @}   \root @ \of {@}   @\text{ @}   \mathrm{@}   @ for all x   @ and @   the answer is @   **@**   "@"
+    \operatorname{arccot} @   \sinh^{-1} @   @ out of @   @ \text{ apples}   \sin(@^\circ)   @' = @   @ \bmod @
+    \text{@}   \mbox{@}
     @\text{ or }@   @\text{ and }@   \boxed{@}   $@$   \overline{@}   \langle @, @ \rangle   @'   \lfloor @ \rfloor
 """)
 
 CHARACTERS = "0123456789xyzeiπ+-*/^_=<>!|()[]{},.;:%$&#@~ \\\n\t\x00\u0301\u202e\ud800²½√∞−×≤∪٣５"
+CHARACTERS += '≈≡⇒↦∠°′″•⌊⌋⟨⟩∛⅐ˣₙ（），。、个或\u200b\u0305`"“”₹¢ℤℝ…'
 
 
 def grammatical(rng: random.Random, levels: int = LEVELS) -> str:
@@ -97,8 +105,12 @@ def scrambled(rng: random.Random) -> str:
 
 
 def table_texts() -> list[str]:
-    """What stands in the graded pairs."""
-    pairs = json.loads(TABLE.read_text(encoding="utf-8"))
+    """Return the texts of the graded pairs and of the hard ones."""
+    tables = [
+        json.loads((FOLDER / name).read_text(encoding="utf-8"))
+        for name in ("graded_pairs.json", "hard_answers.json")
+    ]
+    pairs = tables[0] + tables[1]["pairs"]
     return [pair[side] for pair in pairs for side in ("predicted", "reference")]
 
 
