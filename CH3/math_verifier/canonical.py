@@ -80,7 +80,7 @@ def key_of(tree: Tree, salt: str = "") -> Key:
     if op.startswith("counted "):
         return Counted(key_of(tree.parts[0], salt), op.removeprefix("counted "))
     if op == "implies":
-        return key_of(tree.parts[-1], salt)
+        return Relation(("⇒",), tuple(key_of(part, salt) for part in tree.parts))
     if op == "relation":
         return _relation(tree, salt)
     if op == "mod":
@@ -228,6 +228,8 @@ def _relation(tree: Node, salt: str) -> Key:
     if "=" not in signs:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))
+    if signs == ("in",) and isinstance(operands[0], str) and isinstance(operands[1], Node):
+        return key_of(operands[1], salt)
     if signs in (("=",), ("↦",)):
         left, right = operands
         defined = _definition(left, right, salt) if signs == ("=",) else _mapping(left, right, salt)
@@ -384,7 +386,7 @@ def is_name(tree: Tree) -> bool:
     if op == "()":
         return all(isinstance(part, str) for part in parts)
     if op == "*":
-        return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * "))
+        return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * ", "((d / "))
     if op == "norm":
         return isinstance(parts[0], str)
     if op in ("abs", "[]", "transpose"):

@@ -41,7 +41,7 @@ __all__ = [
     "same_answer",
 ]
 
-LETTERS = re.compile(r"[A-Za-z]{2,}(?:[ -][A-Za-z]+)*")
+LETTERS = re.compile(r"[A-Za-z]{2,}(?:[ -][A-Za-z]+)*|[A-Za-z](?:[ -][A-Za-z]+)+")
 # What may be a unit: `m/s^2`, as models write it without a command, behind a space: 5m is a product.
 UNIT = r"(?:[msgLlhNJWV]|k?m|c?m|mm|k?g|mi|ft|min|hr?|k?W|Hz|mol|K)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
 MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:(?:\s*[/*·]\s*|\\cdot\s*|\s+){UNIT})*\s*\Z")

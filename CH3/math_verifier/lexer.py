@@ -74,6 +74,7 @@ TOKEN = re.compile(
                    (?: (?:\\!)?,\\!\s*\d{3} | (?:\{,\}|,|\\,|\\\ |~|')\d{3} )+ (?!\d|,\d) (?:\.\d+)?
                  | [1-9]\d{0,2}(?:_\d{3})+(?!\d)
                  | [1-9]\d{0,2}(?:\ \d{3})+(?!\ ?[\d/]) )
+  | (?P<date>      \d{4}-\d\d-\d\d(?!\d) | \d{1,2}/\d{1,2}/\d{4}(?!\d) )
   | (?P<dotted>    (?<!\d\.)[1-9]\d{0,2} (?: (?:\.\d{3}){2,}(?:,\d+)? | (?:\.\d{3})+,\d{1,2} )(?![\d.,]) )
   | (?P<comma>     \d+\{,\}\d+ )
   | (?P<number>    (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+(?!\w))? )
@@ -299,7 +300,9 @@ def _braced(text: str, place: int) -> tuple[str, int]:
 
 def _token(kind: str, found: str, space: bool) -> Iterator[Token]:
     """Yield the tokens of a number, an environment, or a sign."""
-    if kind in ("number", "grouped", "repeating", "dotted", "comma", "cyclic"):
+    if kind == "date":
+        yield Token("word", found, space)
+    elif kind in ("number", "grouped", "repeating", "dotted", "comma", "cyclic"):
         yield from _number(kind, found, space)
     elif kind == "begin":
         name = found[found.index("{") + 1 : found.index("}")]

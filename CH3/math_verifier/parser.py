@@ -365,15 +365,22 @@ class Parser:
         if self.sees("in"):
             return self._ends_at(1)
         if self.sees("(", "["):  # 48 (cm), 15 (fifteen)
-            return self._bracketed_unit() or self._bracketed_words()
+            return self._bracketed_unit() or bool(self._bracketed_words())
         return False
 
     def _says_it_is_the_answer(self) -> bool:
         """Return True for the words of "7 is the answer"."""
         return self.next.text == "is" and self.after(1).text == "the"
 
-    def _bracketed_words(self) -> bool:
-        return self.sees("(") and self.after(1).kind == "word" and self.after(2).text == ")"
+    def _bracketed_words(self) -> list[str]:
+        """Return the words in a bracket that comes next, if it holds nothing else."""
+        words: list[str] = []
+        if self.sees("("):
+            while (
+                self.after(len(words) + 1).kind == "word" or self.after(len(words) + 1).text == "-"
+            ):
+                words.append(self.after(len(words) + 1).text.lower())
+        return words if self.after(len(words) + 1).text == ")" else []
 
     def _ends_at(self, distance: int) -> bool:
         """Return True if the text, a bracket or an item of a list ends here."""
@@ -409,8 +416,11 @@ class Parser:
             ):
                 self.skip_qualifier()
                 break
-            if self._bracketed_words() and number_in_words([self.after(1).text.lower()]) == tree:
-                self.place += 3  # 15 (fifteen)
+            if (said := self._bracketed_words()) and not self._bracketed_unit():
+                self.place += len(said) + 2
+                if number_in_words([one for one in said if one != "-"]) != tree:  # 15 (fifteen)
+                    words += said
+                self.count_operator()
                 continue
             if token.kind == "word" and word in MAGNITUDES and not words:
                 self.take()
@@ -923,6 +933,8 @@ class Parser:
         parts = text.replace("-", " ").split()
         if len(parts) == 1 and parts[0] in ORDINAL_WORDS:
             return Node("counted th", (Fraction(ORDINAL_WORDS[parts[0]]),))
+        while len(parts) > 1 and parts[-1] in UNITS:  # five dollars
+            parts = parts[:-1]
         number = number_in_words(parts)
         return Node("word", (meaning,)) if number is None else number
 

@@ -64,7 +64,11 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         yield "a number without the words behind it", key_of(bare, salt)
         yield from readings_of(bare, key_of(bare, salt), salt)
     if tree.op == "implies":
-        yield from readings_of(tree.parts[-1], key, salt)
+        last = tree.parts[-1]
+        yield "what follows at last", key_of(last, salt)
+        yield from readings_of(last, key_of(last, salt), salt)
+    if (point := _named_point(tree)) is not None:
+        yield "a point without its name", key_of(point, salt)
     if tree.op == "relation":
         yield from _of_relation(tree, key, salt)
     if tree.op in LISTS and (values := _indexed(tree)) is not None:
@@ -115,6 +119,8 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
         for reading, other in readings_of(solution, key_of(solution, salt), salt):
             if reading != "an interval" or not isinstance(tree.parts[0], str):  # x = (1, 2)
                 yield reading, other
+    if tree.parts[1::2] == ("in",) and None not in map(_number, tree.parts[::2]):
+        yield "a chance", key_of(Node("/", tree.parts[::2]), salt)
     if "≈" in tree.parts[1::2] and (rounded := _rounded(tree)) is not None:
         yield "a rounded value", key_of(rounded, salt)
     if isinstance(key, Definition):
@@ -124,6 +130,14 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
         if tree.parts[1] == "=" and len(left.parts) == 1 and "y" not in symbols(right):
             on_x = with_letters(right, {left.parts[0]: "x"})
             yield "a curve", key_of(Node("relation", ("y", "=", on_x)), salt)
+
+
+def _named_point(tree: Node) -> Tree | None:
+    """Return the point `(1, 2)` of `A(1, 2)`, or None."""
+    if tree.op.startswith("call ") and tree.op[5:6].isupper() and len(tree.parts) in (2, 3):
+        return Node("()", tree.parts)
+    named = tree.op == "*" and isinstance(tree.parts[0], str) and tree.parts[0].isupper()
+    return tree.parts[1] if named and is_op(tree.parts[1], "()") else None
 
 
 def _first(tree: Tree) -> Tree:
