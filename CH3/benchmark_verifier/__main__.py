@@ -146,11 +146,12 @@ def print_details(results: dict) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
-        description="Measure how right, how fast and how safe the verifier is, beside others where they "
-        "are installed.",
-        epilog="MATH-500 is the JSON file that the environment variable MATH500_JSON names; if it is not set, the test "
-        "set is downloaded from the Hugging Face Hub on first use. Our verifier takes about three minutes; the others, if "
-        "they are installed, about twenty, most of it for hostile answers on which they have to be stopped.",
+        description="Measure how right, how fast and how safe the verifier is, beside others where "
+        "they are installed.",
+        epilog="MATH-500 is the JSON file that the environment variable MATH500_JSON names; if it "
+        "is not set, the test set is downloaded from the Hugging Face Hub on first use. Our "
+        "verifier takes about three minutes; the others, if they are installed, about twenty, most "
+        "of it for hostile answers on which they have to be stopped.",
     )
     parser.add_argument(
         "--limit",
@@ -171,7 +172,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if "fork" not in multiprocessing.get_all_start_methods():
         parser.error(
-            "the benchmark needs fork(), which this system does not have; it runs on Linux and macOS"
+            "the benchmark needs fork(), which this system does not have; it runs on Linux and "
+            "macOS"
         )
     if importlib.util.find_spec("pebble") is None:
         parser.error("the benchmark stops graders that hang by pebble: pip install pebble")

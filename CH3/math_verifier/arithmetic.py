@@ -1,5 +1,4 @@
-r"""The value of a tree at one place, exact where fractions suffice, with a given number of digits
-elsewhere.
+r"""Compute the value of a tree at one place: exact where fractions suffice, else in many digits.
 
 - numbers, sums, products, whole powers, factorials are exact (`fractions.Fraction`); roots and
   functions are mpmath's
@@ -34,19 +33,21 @@ Number = Any  # a Fraction, or a real or complex number of mpmath's, which has n
 CONSTANTS = frozenset(["pi", "e", "i"])
 ANGLES = frozenset(["sin", "cos", "tan", "cot", "sec", "csc", "cis"])
 FUNCTIONS_OF_MPMATH = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "cis": "expj",
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",
+    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc",
+    "cis": "expj",
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec",
+    "arccsc": "acsc",
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "sech": "sech", "csch": "csch",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
 }  # fmt: skip
 
 
 class ExpensiveError(UnreadableError):
-    """The value cannot be had cheaply at this place."""
+    """An expression has no value that can be had cheaply at this place."""
 
 
 class UndefinedError(ArithmeticError):
-    """The expression has no value at this place."""
+    """An expression has no value at this place."""
 
 
 class Arithmetic:

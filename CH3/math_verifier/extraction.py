@@ -18,6 +18,12 @@ from collections.abc import Iterator
 from CH3.math_verifier.lexer import UnreadableError
 from CH3.math_verifier.parser import Node, Tree, parse
 
+
+def _either(words: str) -> str:
+    """Make a pattern of words; `~` is a space within one."""
+    return "|".join(words.split()).replace("~", r"\s")
+
+
 BOX = re.compile(
     r"""(?: \\f?boxed | \\fbox | \\framebox | \x08oxed | (?<![\\a-zA-Z])boxed(?=\{) | \\box(?=\{) )
         (?![a-zA-Z])\s*""",
@@ -55,7 +61,7 @@ PHRASE = re.compile(
     \#\#\#\#(?=[ \t*]{{0,9}}(?:[-+−$€£\\(\[{{.]?[\d\\(]|[-+−]?\$|[A-J][ \t*]{{0,9}}(?:\n|\Z)))
   | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)[*_]{{0,3}}
         (?: \s{{1,3}} (?:to|for|of|in) (?:\s{{1,3}}{_WORD}){{1,8}}? )?
-        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|]
+        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | \s{{1,3}}(?=\([A-J]\))
           | \s{{1,3}}(?:is|are|was|equals|becomes|IS|(?:should|must|would|will)\s{{1,3}}be)\b )
   | (?: \A | (?<=\n) | (?<=[\#*_]) | (?<=[\#*_][ ]) | (?<=inal[ ]) )
         (?:[Aa]nswer|ANSWER) [ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
@@ -63,39 +69,53 @@ PHRASE = re.compile(
   | (?: (?<=orrect[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
         (?:option|choice|value|number|solution)\s{{1,3}}is\b
   | (?:答案|结果|答え)[*\s]{{0,3}}(?:是|为|為|は|[:：]) | 答[:：]
-  | (?:[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Rr]esultado|[Оо]твет|[Rr]ésultat|[Ee]rgebnis)
-        (?:\s{{1,3}}(?:finale?|correcta|correcte))?\s{{0,3}} (?: (?:est|ist|lautet|es|è|é)\b | [:—-] )
+  | (?:[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Оо]твет|[Rr]ésultat|[Ee]rgebnis)
+        (?:\s{{1,3}}(?:finale?|correcta|correcte))?\s{{0,3}}
+        (?: (?:est|ist|lautet|es|è|é)\b | [:—-] )
     """,
     re.VERBOSE,
 )
+# Words before an answer that say nothing of it; things that it may be called.
+FILLER_WORDS = """
+    therefore thus then simply just exactly precisely approximately about around roughly indeed
+    actually clearly obviously definitely now hence still only also again that option choice
+    equal~to given~by found~to~be going~to~be as~follows
+"""
+THINGS = """
+    fraction number value point set interval expression function equation matrix vector list choice
+    option letter integer sum product polynomial ordered~pair pair ratio decimal percentage word
+    statement
+"""
 FILLERS = re.compile(
-    r"""(?: [\s:*_|"“]+ | \\\\
-      | (?:therefore|thus|then|simply|just|exactly|precisely|approximately|about|around|roughly|indeed|actually|clearly|now|hence
-         |equal\ to|given\ by|found\ to\ be|as\ follows|that|option|choice|going\ to\ be|obviously|definitely|still|only|also|again
-         |the\ (?:fraction|number|value|point|set|interval|expression|function|equation|matrix|vector|list|choice|option|letter|integer|sum|product
-         |polynomial|ordered\ pair|pair|ratio|decimal|percentage|word|statement)(?=\s*[\d\\$(\[{-])
-         )\b ,? )+""",
+    rf"""(?: [\s:*_|"“]+ | \\\\
+      | (?: {_either(FILLER_WORDS)} | the\ (?:{_either(THINGS)})(?=\s*[\d\\$(\[{{-]) )\b ,? )+""",
     re.IGNORECASE | re.VERBOSE,
 )
 # a formula between its delimiters
 FORMULA = re.compile(
-    r"\$\$(?P<a>[^$]{1,999})\$\$|\$(?P<b>[^$\n]{1,999})\$|\\\((?P<c>.{1,999}?)\\\)|\\\[(?P<d>.{1,999}?)\\\]",
+    r"\$\$(?P<a>[^$]{1,999})\$\$|\$(?P<b>[^$\n]{1,999})\$"
+    r"|\\\((?P<c>.{1,999}?)\\\)|\\\[(?P<d>.{1,999}?)\\\]",
     re.DOTALL,
 )
 OPENING = re.compile(r"\$\$?|\\\(|\\\[")
 BETWEEN_FORMULAS = re.compile(r"\s*(?:,|;|,?\s*and|,?\s*or)\s+")
 SENTENCE_END = re.compile(r"\n|[.?](?:\s|[*_\"”]|$)|。|$")
 # where the answer's clause ends, and another begins
+CLAUSE_WORDS = """
+    because since as which so where when while whereas if but who that after rather not and~we
+    and~the and~this and~that and~it and~not
+"""
 CLAUSE_END = re.compile(
-    r"""; | ,\s+(?=[a-zA-Z]{2})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=]) | \s[-–—]\s+(?=[a-zA-Z]{2}) | —
-      | ,?\s+(?:because|since|as|which|so|where|when|while|whereas|if|but|and\s(?:we|the|this|that|it|not)|who|that|after|rather|not)\b
-      | \s(?:✓|✔|✅)""",
+    rf"""; | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=])
+      | \s[-–—]\s+(?=[a-zA-Z]{{2}}) | — | ,?\s+(?:{_either(CLAUSE_WORDS)})\b | \s(?:✓|✔|✅)""",
     re.VERBOSE | re.IGNORECASE,
 )
 MAX_BETWEEN_BOXES = 40  # characters between boxes of one answer
 MAX_BOXES = 20  # of one answer
 MAX_PHRASE = 400  # characters: what is longer is prose
 MAX_TRIES = 12  # clauses of one sentence
+MAX_WORDS = 6  # of an answer without a number or a formula; more are the beginning of a solution
+PLAIN = re.compile(r"[\d\\$=]")
 TAIL = 1200  # characters that are looked at around the last number
 
 WHOLE = r"\d{1,3}(?:(?:,|\{,\}|(?:\\!)?,\\!\s?|\\,)\d{3})+(?!\d)|\d+"
@@ -113,10 +133,10 @@ PIECE = re.compile(r"[\\{}^_]")
 def extract_answer(text: str) -> str | None:
     r"""Return the answer in a model's text, or None if there is none.
 
-    The last complete `\boxed{...}` or `\fbox{...}` (also `\boxed 5`), or the last few, if only "and"
-    or a comma stands between them; without a box, what stands in the last `<answer>` tag, or what
-    follows the last "the answer is" or "####", to the end of its clause; without these, the last
-    formula or number. A text that goes on with a question of its own counts up to there.
+    The last complete `\boxed{...}` or `\fbox{...}` (also `\boxed 5`), or the last few, if only
+    "and" or a comma stands between them; without a box, what stands in the last `<answer>` tag, or
+    what follows the last "the answer is" or "####", to the end of its clause; without these, the
+    last formula or number. A text that goes on with a question of its own counts up to there.
 
     >>> extract_answer(r"First \boxed{1}, then \boxed{\frac{1}{2}}.")
     '\\frac{1}{2}'
@@ -223,7 +243,9 @@ def _announced(text: str) -> str | None:
     if (box := BOX.search(rest)) and not SENTENCE_END.search(rest[: box.start()].strip() + " x"):
         unfinished = rest[box.end() :].lstrip("{ ")
         return unfinished.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", unfinished) else ""
-    return _clause(rest)
+    clause = _clause(rest)
+    is_prose = clause is not None and len(clause.split()) > MAX_WORDS and not PLAIN.search(clause)
+    return None if is_prose else clause
 
 
 def _last_phrase(text: str) -> re.Match | None:
@@ -266,7 +288,7 @@ def _clause(text: str) -> str | None:
 def _formulas_at(text: str) -> str | None:
     r"""Return the formulas that a text begins with: 5 of `$5$ apples`, `3, 5` of `$3$ and $5$`."""
     found, place = [], 0
-    while formula := FORMULA.match(text, place):
+    while (formula := FORMULA.match(text, place)) and not _is_money(formula):
         found.append(_inside(formula))
         between = BETWEEN_FORMULAS.match(text, formula.end())
         if between is None:

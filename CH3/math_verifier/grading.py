@@ -1,4 +1,4 @@
-r"""Is this answer the same as that one? By meaning, without ever running a text as code.
+r"""Grade an answer by meaning: is it the same as the reference? No text is ever run as code.
 
     grade_answer(r"\frac{1}{2}", "0.5")         True
     grade_answer(r"(-\infty, 0]", r"(-\infty, 0)")   False
@@ -9,11 +9,28 @@ r"""Is this answer the same as that one? By meaning, without ever running a text
 - some answers may be *read* in more than one way: `x = 5` as an equation and as its solution,
   `(2, 4)` as a point and as an interval, `50\%` as a half and as fifty. A grade is lenient: the key
   of one is among the readings of the other
-- what cannot be read, or would cost too much, is compared as text; nothing is rounded and nothing
-  raises
-- expressions are compared by their values (`CH3.math_verifier.values`), exact ones first; there is
-  no step that transforms them symbolically, as values at several places, in hundreds of digits,
-  leave it nothing to decide
+- what cannot be read is compared by its tokens, what would cost too much by remainders or as it
+  stands; nothing is rounded and nothing raises
+- expressions are compared by their values (`CH3.math_verifier.values`), exact ones first; no step
+  transforms them symbolically, as values at several places, in hundreds of digits, leave it nothing
+  to decide
+
+Where a careful human might decide otherwise, this is what was decided:
+
+- units of measure and currencies are dropped: `5 hours` is 5, and also `5 minutes`; in their place
+  other words count: `7 up` is 7, but not `7 down`, and `3 pm` is not `3 am`
+- `50\%` is a half and fifty, so `0.36\%` is also 0.36; but angles keep their unit: `45^\circ` is 45
+  and not `\frac{\pi}{4}`
+- bare commas group digits (`5,100` is a number) but never inside brackets (`(5,100)` is a pair);
+  against a list, `5,100` may be one
+- a name before a value may be left out, another name may not be put in its place: `f(x) = 3x` is
+  `3x`, `y = 3x` and `f(t) = 3t`, but not `g(x) = 3x`; `x + y = 12` names nothing, so it is not 12
+- of `a ≈ b` both may be meant, if b rounds a; `\sqrt{7}` is never 2.646. A false equation such as
+  `4 = 5` is neither 4 nor 5
+- equations are one if they differ by a number as a factor, not by a letter: `xy = 6` is not
+  `y = \frac{6}{x}`; inequalities are solved if they are linear
+- "no solution", "none" and the empty set are one; so are several boxes with "and" between them
+- an en dash is a minus sign; a point and an open interval are told apart by the other side
 """
 
 import re
@@ -42,9 +59,10 @@ __all__ = [
 ]
 
 LETTERS = re.compile(r"[A-Za-z]{2,}(?:[ -][A-Za-z]+)*|[A-Za-z](?:[ -][A-Za-z]+)+")
-# What may be a unit: `m/s^2`, as models write it without a command, behind a space: 5m is a product.
+# What may be a unit, as models write it without a command: `5 m/s^2`; but `5m` is a product.
 UNIT = r"(?:[msgLlhNJWV]|k?m|c?m|mm|k?g|mi|ft|min|hr?|k?W|Hz|mol|K)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
-MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:(?:\s*[/*·]\s*|\\cdot\s*|\s+){UNIT})*\s*\Z")
+BETWEEN_UNITS = r"(?:\s*[/*·]\s*|\\cdot\s*|\s+)"
+MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:{BETWEEN_UNITS}{UNIT})*\s*\Z")
 # A choice with its text: `(E) 12`, `E: 12`, `Option E`, `\textbf{(E)}\ 12`
 CHOICE = re.compile(
     r"""
@@ -64,7 +82,7 @@ class Grade:
     """A verdict and its reason.
 
     Attributes:
-        correct: whether the answers are the same.
+        correct: True if the answers are the same.
         rule: what decided.
         predicted, reference: how each was understood.
     """
@@ -76,7 +94,7 @@ class Grade:
 
 
 def grade_answer(predicted: str | None, reference: str) -> bool:
-    r"""Whether an answer means the same as the reference.
+    r"""Return True if an answer means the same as the reference.
 
     Lenient in notation, strict in meaning. It never raises, and takes milliseconds whatever it is
     given.
@@ -92,7 +110,7 @@ def grade_answer(predicted: str | None, reference: str) -> bool:
 
 
 def same_answer(first: str, second: str) -> bool:
-    """Whether two answers are the same, as an equivalence: for counting votes.
+    """Return True if two answers are the same, as an equivalence: for counting votes.
 
     Stricter than `grade_answer`: an equation is not its solution here, though inequalities are what
     they say of any variable. `grade_answer` calls both `x = 5` and `y = 5` the same as `5`, so it
@@ -105,14 +123,12 @@ def same_answer(first: str, second: str) -> bool:
 
 
 def answer_key(text: str) -> Hashable:
-    """What all spellings of an answer have in common: two answers are the same if their keys are
-    equal.
-    """
+    """Return what all spellings of an answer have in common: same answers have equal keys."""
     return Interpretation(text).key
 
 
 def explain_grade(predicted: str | None, reference: str) -> Grade:
-    """The verdict of `grade_answer`, with the rule that decided and how each side was understood."""
+    """Return the verdict of `grade_answer` with its rule and how each side was understood."""
     if predicted is None:
         return Grade(False, "there is no answer", "nothing", str(Interpretation(reference)))
     first, second = _read(predicted, reference)
@@ -120,8 +136,9 @@ def explain_grade(predicted: str | None, reference: str) -> Grade:
 
 
 def _read(predicted: str, reference: str) -> tuple["Interpretation", "Interpretation"]:
-    """Both sides, with variables at places that depend on both texts: no answer can be right just
-    there on purpose.
+    """Read both sides, with variables at places that depend on both texts.
+
+    So no answer can be written to be right just at these places.
     """
     salt = "|".join(sorted((predicted[:MAX_LENGTH], reference[:MAX_LENGTH])))
     return Interpretation(predicted, salt), Interpretation(reference, salt)
@@ -148,7 +165,7 @@ def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, s
 
 
 class Interpretation:
-    """A text and what it means.
+    """A text and its meaning.
 
     Args:
         text: in LaTeX or plain notation.

@@ -75,18 +75,20 @@ TOKEN = re.compile(
                  | [1-9]\d{0,2}(?:_\d{3})+(?!\d)
                  | [1-9]\d{0,2}(?:\ \d{3})+(?!\ ?[\d/]) )
   | (?P<date>      \d{4}-\d\d-\d\d(?!\d) | \d{1,2}/\d{1,2}/\d{4}(?!\d) )
-  | (?P<dotted>    (?<!\d\.)[1-9]\d{0,2} (?: (?:\.\d{3}){2,}(?:,\d+)? | (?:\.\d{3})+,\d{1,2} )(?![\d.,]) )
+  | (?P<dotted>    (?<!\d\.)[1-9]\d{0,2}
+                   (?: (?:\.\d{3}){2,}(?:,\d+)? | (?:\.\d{3})+,\d{1,2} )(?![\d.,]) )
   | (?P<comma>     \d+\{,\}\d+ )
   | (?P<number>    (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+(?!\w))? )
-  | (?P<degree>    \^\s*(?: \\circ(?![a-zA-Z]) | \{\s*(?:\\circ|\\degree|o|\\(?:text|mathrm)\s*\{o\})\s*\}
-                          | \\(?:text|mathrm)\s*\{o\} ) )
+  | (?P<degree>    \^\s*(?: \\circ(?![a-zA-Z]) | \\(?:text|mathrm)\s*\{o\}
+                          | \{\s*(?:\\circ|\\degree|o|\\(?:text|mathrm)\s*\{o\})\s*\} ) )
   | (?P<null>      \\(?:left|right)\s*\. | \\left\s*\\\{\s*(?=\\begin) )
   | (?P<begin>     \\begin\s*\{[a-zA-Z]+\*?\}(?:\s*\{[clr|\s\d@]*\})? )
   | (?P<finish>    \\end\s*\{[a-zA-Z]+\*?\} )
   | (?P<numbers>   \\mathbb\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC]) | \\mathbf\s*\{[RZNQC]\} )
   | (?P<command>   \\[a-zA-Z]+ )
-  | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|] | \*\* | <= | >= | != | == | <> | \+/- | (?:\A|(?<=[=(,{])|(?<=[=(,{]\ ))\+- | => | \.\.\.
-                 | [-+*/^_()\[\]{}|,;:=<>!%&'.] )
+  | (?P<either>    \+/- | (?: \A | (?<=[=(,{]) | (?<=[=(,{]\ ) )\+- )
+  | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|]
+                 | \*\* | <= | >= | != | == | <> | => | \.\.\. | [-+*/^_()\[\]{}|,;:=<>!%&'.] )
     """,
     re.VERBOSE,
 )
@@ -168,7 +170,7 @@ def bare(text: str) -> str:
 def number_value(text: str) -> Fraction:
     r"""Return the exact value of a number as it is written.
 
-    >>> print(number_value("1.5e3"), number_value(r"0.1\overline{6}"), number_value(r"0.\dot3\dot6"))
+    >>> print(*map(number_value, ("1.5e3", r"0.1\overline{6}", r"0.\dot3\dot6")))
     1500 1/6 4/11
     """
     if "\\" not in text:
@@ -401,7 +403,7 @@ def _has_unit_vectors(text: str) -> bool:
 
 
 def _letters(text: str, start: int, run: str, space: bool, in_words: bool) -> Iterator[Token]:
-    """Yield a run of letters: a known word, a unit, a word of a language, or symbols side by side."""
+    """Yield a run of letters: a known word, a unit, any other word, or symbols side by side."""
     name = WORDS.get(run, run)
     attached = start > 0 and text[start - 1].isalnum()
     if name in FUNCTIONS:

@@ -1,8 +1,8 @@
-r"""Numbers that are too large to compute, compared by their remainders: `2^{100000}` is `4^{50000}`.
+r"""Numbers too large to compute, compared by their remainders: `2^{100000}` is `4^{50000}`.
 
 A sum, a product or a power is computed modulo two primes of 61 bits, whatever its size; a variable
-stands for a random remainder. Two different numbers agree in both with a probability of about 2^-120
-(and polynomials likewise: Schwartz, 1980), as the primes depend on both texts.
+stands for a random remainder. Two different numbers agree in both with a probability of about
+2^-120 (polynomials likewise: Schwartz, 1980), as the primes depend on both texts.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)  # enough for numbers b
 
 
 def residues(tree: Tree, salt: str = "") -> tuple[int, int]:
-    """Return the remainders of an expression modulo two primes that are drawn by the salt.
+    """Return the remainders of an expression modulo two primes that the salt decides.
 
     Raises:
         UnreadableError: it has roots, functions or complex numbers, or is undefined.

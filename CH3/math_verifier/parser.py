@@ -117,7 +117,7 @@ class Parser:
 
     @property
     def next(self) -> Token:
-        """The token that was not read yet."""
+        """Return the first token that was not read yet."""
         return self.tokens[self.place]
 
     def after(self, distance: int) -> Token:
@@ -487,7 +487,7 @@ class Parser:
         return tree
 
     def unit(self) -> str:
-        """Read one unit with its powers and what it is multiplied or divided by; return its name."""
+        """Read one unit with its powers and factors; return its name."""
         if self._is_fraction_of_units():
             self.take()
             for _ in range(2):
@@ -644,7 +644,7 @@ class Parser:
         return top / bottom if whole else None
 
     def argument(self) -> Tree:
-        r"""Read what a command of LaTeX applies to: a group, or the next sign: `\frac12` is a half."""
+        r"""Read what a command applies to: a group, or the next sign: `\frac12` is a half."""
         if self.next.kind != "number":
             return self.operand()
         digit, rest = self.next.text[0], self.next.text[1:]
@@ -654,7 +654,7 @@ class Parser:
         return number_value(self.take().text)
 
     def symbol(self, token: Token) -> Tree:
-        """Read a symbol with its primes and its index; before a bracket it may be a function's name."""
+        """Read a symbol with primes and index; before a bracket it may be a function's name."""
         name = token.text
         if self.next is END:
             return name
@@ -722,7 +722,7 @@ class Parser:
         return "_" + name
 
     def function(self, token: Token) -> Tree:
-        r"""Read a function: `\frac ab`, `\sqrt[n]{x}`, `\log_b x`, `\sin^2 x`, `\sin 2x`, `gcd(a, b)`."""
+        r"""Read a function: `\frac ab`, `\sqrt[n]{x}`, `\log_b x`, `\sin^2 x`, `gcd(a, b)`."""
         name = token.text
         if name in ("frac", "binom"):
             return Node("/" if name == "frac" else "binom", (self.argument(), self.argument()))
@@ -945,7 +945,7 @@ _MONTH_NAMES = {name: name for name in MONTHS} | {
 
 
 def _said(words: list[str]) -> str:
-    """Join words without their case, articles and ordinal endings; names of days and months in full."""
+    """Join words without case, articles and ordinal endings; days and months in full."""
     text = " ".join(words).casefold().replace(" - ", "-").replace(" ' ", "'").strip(" .!'")
     parts = [word.strip(".") for word in text.split()]
     parts = [SHORT_NAMES.get(word, word) for word in parts if word not in (*ORDINALS, "")]

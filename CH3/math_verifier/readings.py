@@ -1,5 +1,6 @@
-r"""Other ways to take an answer than its key says: `x = 5` as 5, `(2, 4)` as an interval, `50\%` as
-50, `7 apples` as 7.
+r"""Readings: other ways to take an answer than its key says.
+
+`x = 5` may be 5, `(2, 4)` an interval, `50\%` 50, `7 apples` 7.
 """
 
 from collections.abc import Iterator
@@ -221,7 +222,7 @@ def _roughly_equal(exact: Fraction | None, rounded: Fraction | None) -> bool:
 
 
 def _rounded(tree: Node) -> Tree | None:
-    r"""Return the decimal at the end of `\sqrt{7} \approx 2.646`, if it is close to what it rounds."""
+    r"""Return the decimal at the end of `\sqrt{7} \approx 2.646`, if it is close to the rest."""
     *others, last = tree.parts[::2]
     exact, decimal = _number(others[-1]), _number(last)
     if decimal is None or (exact is None and not is_name(others[-1])):

@@ -114,8 +114,9 @@ def _point(tree: Tree) -> Interval:
 def combined(word: str, parts: tuple[Tree, ...]) -> RealSet:
     """Return what several inequalities say of one variable, or the union of several intervals.
 
-    With "or" one of them holds, with "and" all do. A mere list says that all hold, as `x > 1, x < 3`
-    does; or, where that cannot be, that one does, as `x < 1, x > 3`. Intervals in a row are united.
+    With "or" one of them holds, with "and" all do. A mere list says that all hold, as
+    `x > 1, x < 3` does; or, where that cannot be, that one does, as `x < 1, x > 3`. Intervals in a
+    row are united.
     """
     relations = [part for part in parts if isinstance(part, Node) and part.op == "relation"]
     if not relations and (

@@ -1,4 +1,4 @@
-r"""What an expression is worth: its values at several places, in a form that can be compared.
+r"""Values of an expression at several places, in a form that can be compared.
 
 Two expressions are equal if they have equal values wherever both are defined. Nobody can try every
 place, and nobody
@@ -163,7 +163,7 @@ def nearly_equal(first: Fraction, second: Fraction) -> bool:
 
 
 def needs_whole(tree: Tree) -> bool:
-    """Return True if an expression is defined for integers alone: it has n!, a binomial, gcd or lcm."""
+    """Return True if an expression is defined for integers only: n!, a binomial, gcd or lcm."""
     if not isinstance(tree, Node):
         return False
     if tree.op in WHOLE or (tree.op == "root" and not isinstance(tree.parts[1], Fraction)):

@@ -39,7 +39,8 @@ def problems() -> list[dict]:
     """The 500 problems."""
     if not os.environ.get("MATH500_JSON"):
         pytest.skip(
-            "MATH500_JSON names no file with MATH-500's test set (CH3/problems.py says where it is to be had)"
+            "MATH500_JSON names no file with MATH-500's test set "
+            "(CH3/problems.py says where it is to be had)"
         )
     return load_problems("math500")
 
