@@ -383,8 +383,11 @@ def is_name(tree: Tree) -> bool:
     op, parts = tree.op, tree.parts
     if op == "word" or op.startswith("call "):
         return True
-    if op == "()":
-        return all(isinstance(part, str) for part in parts)
+    if op in ("()", "matrix"):
+        cells = [cell for row in parts for cell in row] if op == "matrix" else parts
+        return all(isinstance(cell, str) for cell in cells)
+    if op == "*" and all(isinstance(part, str) and part.startswith("vec ") for part in parts):
+        return True
     if op == "*":
         return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * ", "((d / "))
     if op == "norm":

@@ -72,6 +72,7 @@ TOKEN = re.compile(
   | (?P<cyclic>    \d*\.\d+\s*(?:\.\.\.|\\(?:[lc]?dots)(?![a-zA-Z])) )
   | (?P<grouped>   (?<!\d,)[1-9]\d{0,2}
                    (?: (?:\\!)?,\\!\s*\d{3} | (?:\{,\}|,|\\,|\\\ |~|')\d{3} )+ (?!\d|,\d) (?:\.\d+)?
+                 | [1-9]\d?(?:,\d\d)*,0\d(?:,\d\d)*,\d{3}(?!\d|,\d)
                  | [1-9]\d{0,2}(?:_\d{3})+(?!\d)
                  | [1-9]\d{0,2}(?:\ \d{3})+(?!\ ?[\d/]) )
   | (?P<date>      \d{4}-\d\d-\d\d(?!\d) | \d{1,2}/\d{1,2}/\d{4}(?!\d) )
@@ -99,6 +100,7 @@ BASED = re.compile(  # digits in a base of more than ten, whose letters would be
     re.VERBOSE,
 )
 CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
+CHOOSE = re.compile(r"(?:\{\}\s*)?[\^_]\s*\{?([\dn]+)\}?\s*C\s*_\s*\{?([\dkr]+)\}?")  # {}_5C_2
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
 MARKED = re.compile(r"\s*(?:\{\s*((?:[A-Za-z0-9]|\\[a-z]+)+)\s*\}|([A-Za-z]+|\\[a-z]+))")
 RAISED_RUN, LOWERED_RUN = (
@@ -135,7 +137,7 @@ def tokenize(text: str) -> list[Token]:
     """
     if len(text) > MAX_LENGTH:
         raise UnreadableError(f"{len(text)} characters are too many")
-    text = bare(text).replace("o'clock", "oclock")
+    text = CHOOSE.sub(r"\\binom{\1}{\2}", bare(text).replace("o'clock", "oclock"))
     if not text.isascii():
         text = bare(_ascii(text))
     tokens = list(_tokens(text, in_words=False))

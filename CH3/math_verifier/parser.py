@@ -358,7 +358,9 @@ class Parser:
                 return self.after(1).kind == "word"
             return token.text.lower() not in NOT_UNITS or self._says_it_is_the_answer()
         if token.kind == "symbol":
-            return token.from_latex and token.text in UNIT_LETTERS and not _has_letters(tree)
+            if token.text == "mu" and self.is_unit(self.after(1)):  # micrometres
+                self.take()
+            return self.is_unit(self.next) and not _has_letters(tree)
         if token.kind == "function":
             minutes_or_seconds = token.text in ("min", "sec") and self._ends_at(1)
             return minutes_or_seconds or self._is_fraction_of_units()
