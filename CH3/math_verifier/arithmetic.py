@@ -16,7 +16,7 @@ from typing import Any
 from mpmath import MPContext
 
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Node, Tree
+from CH3.math_verifier.tree import Node, Tree
 
 MAX_BITS = 4_000  # of an exact number's numerator and denominator, at one of several places
 MAX_CONSTANT_BITS = 30_000  # ... of an expression without variables: 2^{2024}, 2024!

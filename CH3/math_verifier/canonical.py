@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from contextlib import suppress
 from fractions import Fraction
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from CH3.math_verifier.arithmetic import UndefinedError
 from CH3.math_verifier.keys import (
@@ -42,9 +42,20 @@ from CH3.math_verifier.keys import (
     Word,
 )
 from CH3.math_verifier.lexer import UnreadableError
+from CH3.math_verifier.matrices import as_columns, cells_of
 from CH3.math_verifier.modular import residues
-from CH3.math_verifier.parser import NUMBER_SETS, Node, Tree, written
 from CH3.math_verifier.real_sets import INFINITE, MINUS_INFINITE, RealSet, is_set, reals
+from CH3.math_verifier.tree import (
+    NUMBER_SETS,
+    Node,
+    Tree,
+    holds,
+    ingredients,
+    is_op,
+    replaced,
+    with_letters,
+    written,
+)
 from CH3.math_verifier.values import (
     Complex,
     constant,
@@ -54,12 +65,9 @@ from CH3.math_verifier.values import (
     values_at_places,
 )
 
-Cells = tuple[tuple[Tree, ...], ...]  # of a matrix, row by row
-
 LISTS = frozenset(["list", "or", "and"])
 BRACKETS = frozenset(["()", "(]", "[)", "[]"])
 UNIT_VECTORS = ("vec i", "vec j", "vec k")
-MAX_CELL = 400  # nodes of a product of matrices, one cell
 PLUS_MINUS = frozenset("±∓")
 SET_OPERATIONS = frozenset(["∪", "∩", "∖", "-", "ℝ", "set"])
 SIDES = frozenset(["=", "<", "<=", ">", ">="])
@@ -297,6 +305,7 @@ def _solutions(tree: Node, salt: str) -> Key | None:
 
     One value of one name stays an equation, which other equations may say too: `2x = 10`.
     """
+    # 1. equations, or values behind the first of them
     first = tree.parts[0]
     if not (is_op(first, "relation") and first.parts[1::2] == ("=",)):
         return None
@@ -304,6 +313,7 @@ def _solutions(tree: Node, salt: str) -> Key | None:
         (part.parts[0], part.parts[2]) if _is_equation(part) else (None, part)
         for part in tree.parts
     ]
+    # 2. one equation of two points
     name, value = pairs[0]
     if is_op(name, "()") and all(isinstance(one, str) for one in name.parts) and len(pairs) == 1:
         if not is_op(value, "()") or len(value.parts) != len(name.parts):
@@ -311,6 +321,7 @@ def _solutions(tree: Node, salt: str) -> Key | None:
         return _point(dict(zip(name.parts, value.parts, strict=True)), salt)
     if not isinstance(name, str) or any(is_op(part, "relation") for _, part in pairs):
         return None
+    # 3. several values of one name
     if {one for one, _ in pairs} <= {name, None}:
         several = is_op(value, "set") or holds(value, "±", "∓") or len(pairs) > 1
         if not several:
@@ -318,6 +329,7 @@ def _solutions(tree: Node, salt: str) -> Key | None:
         values = tuple(part for _, part in pairs)
         whole = values[0] if len(values) == 1 else Node("or", values)
         return Solutions((name,), key_of(whole, salt))
+    # 4. one value for each of several names
     named = {one: part for one, part in pairs if isinstance(one, str)}
     if len(named) < len(pairs) or tree.op == "or":
         return None
@@ -416,94 +428,10 @@ def _is_upper(tree: Tree) -> bool:
 def _of_cells(tree: Tree, salt: str) -> Key:
     """Return the key of a matrix, or of a point, that may be computed of several."""
     if not holds(tree, "matrix"):
-        cells = _matrix(_as_columns(tree))
+        cells = cells_of(as_columns(tree))
         return Ordered(tuple(key_of(cell, salt) for [cell] in cells))
-    rows = _matrix(tree)
+    rows = cells_of(tree)
     return Matrix(tuple(tuple(key_of(cell, salt) for cell in row) for row in rows))
-
-
-def _as_columns(tree: Any) -> Any:
-    """Turn points into matrices of one column."""
-    if is_op(tree, "()"):
-        return Node("matrix", tuple((part,) for part in tree.parts))
-    if is_op(tree, "transpose"):
-        return _as_columns(tree.parts[0])
-    return Node(tree.op, tuple(map(_as_columns, tree.parts))) if isinstance(tree, Node) else tree
-
-
-def _matrix(tree: Tree) -> Cells:
-    """Return the cells of an expression of matrices.
-
-    Raises:
-        UnreadableError: it has none, as shapes do not fit, or too many.
-    """
-    if is_op(tree, "matrix"):
-        return tree.parts
-    if not isinstance(tree, Node):
-        raise UnreadableError("a number among matrices")
-    if tree.op == "transpose":
-        cells = _matrix(tree.parts[0])
-        if len({len(row) for row in cells}) > 1:
-            raise UnreadableError("rows of different lengths")
-        return tuple(zip(*cells, strict=True))
-    if tree.op == "^" and tree.parts[1] in (1, 2, 3, 4):
-        base = _matrix(tree.parts[0])
-        product = base
-        for _ in range(int(tree.parts[1]) - 1):
-            product = _product(product, base)
-        return product
-    matrices = [part for part in tree.parts if holds(part, "matrix")]
-    if tree.op in ("neg", "*", "/") and len(matrices) == 1:
-        return _scaled(tree, matrices[0])
-    if len(matrices) == 2 and tree.op == "*":
-        return _product(*map(_matrix, matrices))
-    if len(matrices) == 2 and tree.op in ("+", "-"):
-        return _summed(tree.op, *map(_matrix, matrices))
-    raise UnreadableError("no matrix")
-
-
-def _scaled(tree: Node, matrix: Tree) -> Cells:
-    """Return the cells of a matrix in a product, in a quotient or behind a minus sign."""
-    return tuple(
-        tuple(
-            Node(tree.op, tuple(cell if part is matrix else part for part in tree.parts))
-            for cell in row
-        )
-        for row in _matrix(matrix)
-    )
-
-
-def _summed(sign: str, first: Cells, second: Cells) -> Cells:
-    """Return the sums (or differences) of the cells at the same places."""
-    if [*map(len, first)] != [*map(len, second)]:
-        raise UnreadableError("a sum of matrices of different shapes")
-    return tuple(
-        tuple(Node(sign, pair) for pair in zip(*rows, strict=True))
-        for rows in zip(first, second, strict=True)
-    )
-
-
-def _product(first: Cells, second: Cells) -> Cells:
-    """Return rows times columns."""
-    widths = {len(row) for row in second}
-    if any(len(row) != len(second) for row in first) or len(widths) != 1:
-        raise UnreadableError("a product of matrices whose shapes do not fit")
-    if len(second) * (_size(first[0][0]) + _size(second[0][0])) > MAX_CELL:
-        raise UnreadableError("a product of too many matrices")
-    columns = list(zip(*second, strict=True))
-    return tuple(tuple(_dot(row, column) for column in columns) for row in first)
-
-
-def _dot(row: tuple[Tree, ...], column: tuple[Tree, ...]) -> Tree:
-    terms = [Node("*", pair) for pair in zip(row, column, strict=True)]
-    total: Tree = terms[0]
-    for term in terms[1:]:
-        total = Node("+", (total, term))
-    return total
-
-
-def _size(tree: Tree) -> int:
-    return 1 + sum(map(_size, tree.parts)) if isinstance(tree, Node) else 1
 
 
 def _vector(tree: Node, units: tuple[str, ...], salt: str) -> Key:
@@ -535,66 +463,8 @@ def _is_linear(tree: Tree) -> bool:
     return tree.op in ("+", "-", "neg", "*", "/") and all(map(_is_linear, tree.parts))
 
 
-# --- trees ---
-
-
 def _choices(tree: Tree) -> list[Tree]:
     """Return the two trees that plus-minus signs stand for: all upper signs, and all lower ones."""
     if not holds(tree, "±", "∓"):
         return [tree]
     return [replaced(tree, {"±": "+", "∓": "-"}), replaced(tree, {"±": "-", "∓": "+"})]
-
-
-def replaced(tree: Any, names: dict[str, str]) -> Any:
-    """Rename operations in a tree, or in a row of a matrix: `names` maps old to new."""
-    if isinstance(tree, Node):
-        return Node(names.get(tree.op, tree.op), replaced(tree.parts, names))
-    return tuple(replaced(part, names) for part in tree) if isinstance(tree, tuple) else tree
-
-
-def with_letters(tree: Any, values: dict[str, Any]) -> Any:
-    """Put names or numbers in the place of variables."""
-    if isinstance(tree, str):
-        return values.get(tree, tree)
-    if isinstance(tree, Node):
-        return tree if tree.op == "word" else Node(tree.op, with_letters(tree.parts, values))
-    return tuple(with_letters(part, values) for part in tree) if isinstance(tree, tuple) else tree
-
-
-def without_words(tree: Any) -> Any:
-    """Drop the words that stand behind numbers."""
-    if isinstance(tree, Node):
-        if tree.op.startswith("counted "):
-            return without_words(tree.parts[0])
-        return Node(tree.op, without_words(tree.parts))
-    return tuple(map(without_words, tree)) if isinstance(tree, tuple) else tree
-
-
-def ingredients(tree: Any) -> set[str]:
-    """Return the operations and the letters of a tree."""
-    found: set[str] = set()
-    waiting = [tree]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, Node):
-            found.add(part.op)
-            waiting.extend(part.parts)
-        elif isinstance(part, str):
-            found.add(part)
-        elif isinstance(part, tuple):
-            waiting.extend(part)
-    return found
-
-
-def holds(tree: Tree | tuple, *operations: str) -> bool:
-    """Return True if one of these operations is somewhere in a tree."""
-    if isinstance(tree, Node) and tree.op in operations:
-        return True
-    return isinstance(tree, tuple) and any(
-        holds(part, *operations) for part in (tree.parts if isinstance(tree, Node) else tree)
-    )
-
-
-def is_op(tree: Any, op: str) -> TypeGuard[Node]:
-    """Return True if the tree is a node of this operation."""
-    return isinstance(tree, Node) and tree.op == op

@@ -16,7 +16,8 @@ from collections import deque
 from collections.abc import Iterator
 
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Node, Tree, parse
+from CH3.math_verifier.parser import parse
+from CH3.math_verifier.tree import Node, Tree
 
 
 def _either(words: str) -> str:
@@ -329,6 +330,7 @@ def _last_formula_or_number(text: str) -> str | None:
     last_digit = max(*(text.rfind(digit) for digit in "0123456789"), *map(text.rfind, "½⅓⅔¼¾"))
     if last_digit < 0:
         return None
+    # 1. what it stands in: a formula, a point, or a box that was not closed
     begin = max(0, last_digit - TAIL)
     tail = text[begin : last_digit + TAIL]
     at = last_digit - begin
@@ -342,6 +344,7 @@ def _last_formula_or_number(text: str) -> str | None:
     if box and at >= box.end() and tail.count("{", box.end()) > tail.count("}", box.end()):
         inside = tail[box.end() :].lstrip("{ ")
         return inside.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", inside) else None
+    # 2. a number that is no piece of anything; else a formula without dollar signs
     number = next((one for one in NUMBER.finditer(tail) if one.start() <= at < one.end()), None)
     if number is not None and not PIECE.search(tail[max(0, number.start() - 1) : number.start()]):
         return number.group().replace("$", "").strip()

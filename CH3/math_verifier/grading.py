@@ -44,8 +44,9 @@ from CH3.math_verifier.canonical import key_of
 from CH3.math_verifier.extraction import extract_answer, last_box
 from CH3.math_verifier.keys import Key, Reals, Text, Values
 from CH3.math_verifier.lexer import MAX_LENGTH, Token, UnreadableError, bare, tokenize
-from CH3.math_verifier.parser import Parser, Tree, written
+from CH3.math_verifier.parser import Parser
 from CH3.math_verifier.readings import readings_of
+from CH3.math_verifier.tree import Tree, written
 from CH3.math_verifier.values import fingerprint, needs_whole, symbols
 
 __all__ = [
@@ -145,8 +146,10 @@ def _read(predicted: str, reference: str) -> tuple["Interpretation", "Interpreta
 
 
 def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, str]:
+    # 1. the same key
     if first.key == second.key:
         return True, first.key.reason
+    # 2. the same, if one side is taken another way; or both in one of a few ways
     for one, other in ((first, second), (second, first)):
         for reading, key in other.readings.items():
             if key == one.key and reading not in one.readings:  # 0.5% is not 50%
@@ -154,12 +157,14 @@ def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, s
     for reading in MUTUAL:
         if reading in first.readings and first.readings[reading] == second.readings.get(reading):
             return True, f"the same, if both are read as {reading}"
+    # 3. the same values, where both have one
     if isinstance(first.key, Values) and first.key.agrees_with(second.key):
         return True, "the same values wherever both are defined"
     if first.needs_whole or second.needs_whole:
         whole = first.whole_key
         if isinstance(whole, Values) and whole.agrees_with(second.whole_key):
             return True, "the same values for whole numbers"
+    # 4. different
     kinds = first.key.kind, second.key.kind
     return False, f"a different {kinds[0]}" if kinds[0] == kinds[1] else " against ".join(kinds)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from CH3.math_verifier.parser import Tree, written
 from CH3.math_verifier.real_sets import Interval
+from CH3.math_verifier.tree import Tree, written
 from CH3.math_verifier.values import LARGEST_DENOMINATOR, ROUGH, SAME_DIGITS, Complex, Value
 
 MAX_SHOWN_BITS = 13_000  # Python writes no integers of more than 4300 digits

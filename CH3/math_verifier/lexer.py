@@ -150,8 +150,10 @@ def bare(text: str) -> str:
     >>> bare("**12 cm.**"), bare("`x = 12`"), bare("= 7"), bare("7..."), bare(r"7\\")
     ('12 cm', 'x = 12', '7', '7...', '7')
     """
+    # 1. tags
     if "<" in text and ("</" in text or "<br" in text or "<|" in text):
         text = TAG.sub(" ", HEIGHT.sub(lambda tag: f"{'^_'[tag[1] == 'sub']}{{{tag[2]}}}", text))
+    # 2. marks at both ends, layer by layer
     text = text.strip()
     while text:
         before = text
@@ -164,6 +166,7 @@ def bare(text: str) -> str:
         if text == before:
             break
         text = text.strip()
+    # 3. a brace that closes nothing
     if text.endswith("}") and text.count("}") > text.count("{"):
         text = text[:-1]
     return text

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from CH3.math_verifier.arithmetic import UndefinedError
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Tree
+from CH3.math_verifier.tree import Tree
 from CH3.math_verifier.values import CONSTANT
 
 BITS = 61

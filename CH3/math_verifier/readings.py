@@ -11,16 +11,11 @@ from CH3.math_verifier.arithmetic import UndefinedError
 from CH3.math_verifier.canonical import (
     LISTS,
     in_lowest_terms,
-    ingredients,
     is_name,
-    is_op,
     key_of,
     key_of_reals,
     ratio_parts,
-    replaced,
     vector_of_letters,
-    with_letters,
-    without_words,
 )
 from CH3.math_verifier.keys import (
     Congruence,
@@ -34,8 +29,16 @@ from CH3.math_verifier.keys import (
     Word,
 )
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Node, Tree
 from CH3.math_verifier.real_sets import reals
+from CH3.math_verifier.tree import (
+    Node,
+    Tree,
+    ingredients,
+    is_op,
+    replaced,
+    with_letters,
+    without_words,
+)
 from CH3.math_verifier.values import constant, symbols
 
 ROUGHLY = Fraction(1, 100)  # what a rounded number may differ by from the exact one, in its parts

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import NamedTuple, TypeGuard
 
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Node, Tree
+from CH3.math_verifier.tree import Node, Tree
 from CH3.math_verifier.values import (
     constant,
     nearly_equal,

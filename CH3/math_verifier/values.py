@@ -26,7 +26,7 @@ from CH3.math_verifier.arithmetic import (
     UndefinedError,
 )
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Node, Tree
+from CH3.math_verifier.tree import Node, Tree
 
 SAME_DIGITS = 100
 PRECISE_DIGITS = 900  # in which a number must agree with a fraction to be it

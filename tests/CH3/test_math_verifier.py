@@ -11,8 +11,9 @@ from CH3.math_verifier.arithmetic import MAX_CONSTANT_BITS, Arithmetic, Undefine
 from CH3.math_verifier.keys import Residues, Text, Unvalued
 from CH3.math_verifier.lexer import UnreadableError, tokenize
 from CH3.math_verifier.modular import residues
-from CH3.math_verifier.parser import Node, parse
+from CH3.math_verifier.parser import parse
 from CH3.math_verifier.real_sets import Interval, reals
+from CH3.math_verifier.tree import Node
 from CH3.math_verifier.values import Complex, fingerprint, value_at, values_at_places
 
 HALF = Fraction(1, 2)
