@@ -5,7 +5,7 @@ on while operators bind at least that strongly.
 
 - what notation leaves out is put in: the product in `2x`, the sum in `1\frac{4}{5}`, the braces in
   `\frac12`
-- words are read by the other half, `CH3.math_verifier.words`: units after a number are dropped, other
+- words are read by `CH3.math_verifier.words`: units after a number are dropped, other
   words are kept beside it ("counted apples")
 - `f(x)` is a function's value ("call f"), `x(x + 1)` a product
 - brackets may be nested only so deep, so no text can exhaust Python's stack
