@@ -137,7 +137,9 @@ def tokenize(text: str) -> list[Token]:
     """
     if len(text) > MAX_LENGTH:
         raise UnreadableError(f"{len(text)} characters are too many")
-    text = CHOOSE.sub(r"\\binom{\1}{\2}", bare(text).replace("o'clock", "oclock"))
+    text = bare(text)
+    if "C" in text or "'c" in text:
+        text = CHOOSE.sub(r"\\binom{\1}{\2}", text.replace("o'clock", "oclock"))
     if not text.isascii():
         text = bare(_ascii(text))
     tokens = list(_tokens(text, in_words=False))
@@ -178,6 +180,8 @@ def number_value(text: str) -> Fraction:
     >>> print(*map(number_value, ("1.5e3", r"0.1\overline{6}", r"0.\dot3\dot6")))
     1500 1/6 4/11
     """
+    if text.isdecimal():
+        return Fraction(int(text))
     if "\\" not in text:
         exponent = text.lower().partition("e")[2]
         if exponent and abs(int(exponent)) > MAX_DIGITS:
