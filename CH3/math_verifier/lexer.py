@@ -99,6 +99,7 @@ BASED = re.compile(  # digits in a base of more than ten, whose letters would be
         \s* (?=_\s*\{?\s*(?:1[1-6]|\\text))""",
     re.VERBOSE,
 )
+SLANTED = frozenset(["mathbf", "textbf", "mathit", "textit", "mathnormal"])  # never units
 CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
 CHOOSE = re.compile(r"(?:\{\}\s*)?[\^_]\s*\{?([\dn]+)\}?\s*C\s*_\s*\{?([\dkr]+)\}?")  # {}_5C_2
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
@@ -369,7 +370,10 @@ def _command(name: str, text: str, place: int, space: bool) -> tuple[list[Token]
         if name == "mathbf" and inside in ("i", "j", "k") and _has_unit_vectors(text):
             return [Token("symbol", f"vec {inside}", space)], place
         tokens = list(_tokens(inside, WORDY.search(inside) is not None and name != "mathbf"))
-        upright = [one._replace(from_latex=True) if one.kind == "symbol" else one for one in tokens]
+        upright = [
+            one._replace(from_latex=name not in SLANTED) if one.kind == "symbol" else one
+            for one in tokens
+        ]
         if upright and space:
             upright[0] = upright[0]._replace(after_space=True)
         return upright, place

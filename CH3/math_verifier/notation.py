@@ -114,7 +114,8 @@ PLAIN_UNITS = _words("mm cm km kg mg ml ft lb lbs oz hr hrs") | {
 }
 CURRENCIES = _words("usd eur gbp inr cad aud jpy cny rs rmb")
 # One letter, upright after a number: metres, seconds, grams, litres, hours, newtons, joules, ...
-UNIT_LETTERS = frozenset("msgLlhNJWVAKCFt")
+UNIT_LETTERS = frozenset("msgLhNJW")
+SPACED_UNIT_LETTERS = frozenset("lVAKCFt")  # these behind a space only: `5\text{t}` is a product
 # a quantity in two units: how many of the second make one of the first
 PARTS_OF_UNITS = {
     "hour": {"minute": 60, "min": 60}, "hr": {"min": 60, "minute": 60}, "h": {"m": 60, "min": 60},

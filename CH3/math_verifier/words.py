@@ -20,6 +20,7 @@ from CH3.math_verifier.notation import (
     QUALIFIERS,
     SHORT_NAMES,
     SMALL_NUMBERS,
+    SPACED_UNIT_LETTERS,
     UNIT_LETTERS,
     UNITS,
     number_in_words,
@@ -197,7 +198,8 @@ class WordReader(Reader):
             word = token.text.lower()
             # a word of another script is not told from a unit: 8个
             return word in UNITS or token.text in UNIT_LETTERS or not word.isascii()
-        upright = token.kind == "symbol" and token.from_latex and token.text in UNIT_LETTERS
+        letters = UNIT_LETTERS | SPACED_UNIT_LETTERS if token.after_space else UNIT_LETTERS
+        upright = token.kind == "symbol" and token.from_latex and token.text in letters
         return upright or (token.kind, token.text) in (("function", "min"), ("function", "sec"))
 
     def tail(self, tree: Tree) -> Tree:
