@@ -127,10 +127,11 @@ PARTS_OF_UNITS = {
 }  # fmt: skip
 # Words that say something about a number: none of them can be dropped, nor read as its name.
 NOT_UNITS = _words("""
-    equals cubed factorial remainder below above under not no unknown less more than modulo root by of is are if
+    equals cubed factorial remainder below above under not no unknown less more than modulo root by of is are
 """)
-# What they begin limits or explains an answer, to its end.
-QUALIFIERS = _words("for where with when whenever provided assuming given since because as")
+# What they begin limits an answer, or only gives the reason for it, to its end.
+REASONS = _words("since because as")
+QUALIFIERS = REASONS | _words("for where with when whenever provided assuming given if")
 MAGNITUDES = {
     "pair": 2, "dozen": 12, "score": 20, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9,
     "trillion": 10**12, "tens": 10, "hundreds": 100, "thousands": 10**3, "millions": 10**6, "billions": 10**9,
@@ -200,7 +201,7 @@ SHORT_WORDS = (
     frozenset(["odd", "yes", "Yes", "No", "The", "the", "not", "for", "out", "AM", "PM", "BC", "AD", "CE", "BCE"])
     | frozenset(word for word in SMALL_NUMBERS if len(word) < 4)
     | frozenset(name[:3].title() for name in (*MONTHS, *WEEKDAYS))
-    | frozenset(["ago", "all", "any", "of", "is", "are"])
+    | frozenset(["ago", "all", "any", "of", "is", "are", "if"])
 )  # fmt: skip
 ARTICLES = _words("the a an on at")
 ADVERBS = _words("about around approximately roughly exactly only just simply nearly almost")

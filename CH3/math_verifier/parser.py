@@ -95,7 +95,7 @@ class Parser(WordReader):
         while self.next is not END and (turned or not self.closes()):
             turned = False
             if self.next.kind == "word" and self.next.text.lower() in QUALIFIERS and items:
-                self.skip_qualifier()
+                items[-1] = self.qualified(items[-1])
                 break
             items.append(self.relation())
             if self._explains():

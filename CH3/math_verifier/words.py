@@ -5,7 +5,7 @@ The parser's half that reads words. `Reader` is its cursor: tokens, of which one
 
 from fractions import Fraction
 
-from CH3.math_verifier.lexer import Token, UnreadableError, number_value
+from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, number_value
 from CH3.math_verifier.notation import (
     ADVERBS,
     ARTICLES,
@@ -18,6 +18,7 @@ from CH3.math_verifier.notation import (
     PARTS_OF_UNITS,
     PHRASES,
     QUALIFIERS,
+    REASONS,
     SHORT_NAMES,
     SMALL_NUMBERS,
     SPACED_UNIT_LETTERS,
@@ -122,10 +123,19 @@ class WordReader(Reader):
 
     # --- what ends an answer ---
 
-    def skip_qualifier(self) -> None:
-        """Read what limits an answer, to its end: `for all x`, `where c is a constant`."""
+    def qualified(self, tree: Tree) -> Tree:
+        """Read what limits an answer, to its end, and keep it if it holds a condition.
+
+        `for x > 0` does; `for all x`, `where c is a constant` and what gives a reason do not.
+        """
+        start = self.place
         while self.next is not END and not self.closes():
             self.take()
+        first, *rest = self.tokens[start : self.place]
+        is_condition = any(one.kind == "number" or one.text in RELATION_SIGNS for one in rest)
+        if first.text.lower() in REASONS or not is_condition:
+            return tree
+        return Node(f"counted {' '.join(one.text for one in rest)}", (tree,))
 
     def _explains(self) -> bool:
         """Return True if a bracket with words comes next: `(since x > 0)`."""
@@ -213,8 +223,7 @@ class WordReader(Reader):
                 and not words
                 and (word in QUALIFIERS or self._says_it_is_the_answer())
             ):
-                self.skip_qualifier()
-                break
+                return self.qualified(tree)
             if (said := self._bracketed_words()) and not self._bracketed_unit():
                 self.place += len(said) + 2
                 if number_in_words([one for one in said if one != "-"]) != tree:  # 15 (fifteen)
