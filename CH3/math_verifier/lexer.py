@@ -103,7 +103,11 @@ SLANTED = frozenset(["mathbf", "textbf", "mathit", "textit", "mathnormal"])  # n
 CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
 CHOOSE = re.compile(r"(?:\{\}\s*)?[\^_]\s*\{?([\dn]+)\}?\s*C\s*_\s*\{?([\dkr]+)\}?")  # {}_5C_2
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
-MARKED = re.compile(r"\s*(?:\{\s*((?:[A-Za-z0-9]|\\[a-z]+)+)\s*\}|([A-Za-z]+|\\[a-z]+))")
+MARKED = re.compile(  # {AB}, {\imath}, {\mathbf{i}}, AB
+    r"""\s*(?: \{\s*((?:[A-Za-z0-9]|\\[a-z]+)+)\s*\} | \{\s*\\math(?:bf|rm|it)\s*\{([A-Za-z])\}\s*\}
+          | ([A-Za-z]+|\\[a-z]+) )""",
+    re.VERBOSE,
+)
 RAISED_RUN, LOWERED_RUN = (
     re.compile(f"[{''.join(map(re.escape, table))}]+") for table in (RAISED, LOWERED)
 )
@@ -382,7 +386,7 @@ def _command(name: str, text: str, place: int, space: bool) -> tuple[list[Token]
             place = _braced(text, place)[1]
         return [], place
     if name in MARKS and (marked := MARKED.match(text, place)):
-        inside = (marked[1] or marked[2]).replace("math", "").strip("\\")
+        inside = str(marked[marked.lastindex or 0]).replace("math", "").strip("\\")
         mark = name.removeprefix("wide").removeprefix("measured").replace("overrightarrow", "vec")
         if mark in ("hat", "vec") and inside in ("i", "j", "k"):
             mark = "vec"
@@ -425,7 +429,7 @@ def _letters(text: str, start: int, run: str, space: bool, in_words: bool) -> It
         yield from (Token("function", run[:-1], space), Token("symbol", run[-1]))
     elif run in WORDS and (len(run) > 1 or space or _between_brackets(text, start)):
         yield Token("symbol" if name == "pi" else "sign", name, space)
-    elif run in ("x", "X") and attached_to_power(text, start):  # 4.2 x 10^5
+    elif run in ("x", "X") and _before_power_of_ten(text, start):  # 4.2 x 10^5
         yield Token("sign", "*", space)
     elif _is_word(text, start, run, in_words, attached):
         yield Token("word", run, space)
@@ -434,7 +438,7 @@ def _letters(text: str, start: int, run: str, space: bool, in_words: bool) -> It
             yield Token("symbol", letter, space and index == 0)
 
 
-def attached_to_power(text: str, start: int) -> bool:
+def _before_power_of_ten(text: str, start: int) -> bool:
     """Return True if the letter x stands between a number and a power of ten."""
     return (
         re.match(r"\s*10\s*(?:\^|\*\*)", text[start + 1 :]) is not None
@@ -460,7 +464,7 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         if before:
             return lower == ("th" if before[1] == "1" else ORDINAL.get(before[2], "th"))
         return in_words
-    if lower in ("am", "pm") and (space_before(text, start) or run.isupper() or in_words):
+    if lower in ("am", "pm") and (_after_digit_and_space(text, start) or run.isupper() or in_words):
         return True
     if lower in CURRENCIES and run[0].isupper():
         return True
@@ -474,6 +478,6 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
     return (len(run) > 3 and not attached) or (len(run) > 2 and run.isupper())
 
 
-def space_before(text: str, start: int) -> bool:
+def _after_digit_and_space(text: str, start: int) -> bool:
     """Return True if a digit and a space stand before."""
     return re.search(r"\d\s+$", text[:start]) is not None
