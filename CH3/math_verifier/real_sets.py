@@ -107,7 +107,7 @@ def is_surely_interval(tree: Tree) -> bool:
 
 
 def _point(tree: Tree) -> Interval:
-    place = endpoint(tree)
+    place = constant(tree)
     return Interval(place, True, place, True)
 
 
