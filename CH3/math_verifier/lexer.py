@@ -89,7 +89,7 @@ TOKEN = re.compile(
   | (?P<command>   \\[a-zA-Z]+ )
   | (?P<either>    \+/- | (?: \A | (?<=[=(,{]) | (?<=[=(,{]\ ) )\+- )
   | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|]
-                 | \*\* | <= | >= | != | == | <> | => | \.\.\. | [-+*/^_()\[\]{}|,;:=<>!%&'.] )
+                 | \*\* | <= | >= | != | == | <> | => | \.\.\. | [-+*/^_()\[\]{}|,;:=<>!%&'".] )
     """,
     re.VERBOSE,
 )
@@ -120,13 +120,14 @@ BRACKET = re.compile(r"\\[{}]|[()\[\]]|\\[lr]angle|(?<![}^_\w])\{")
 GROUP_OF_ZERO = re.compile(r",0\d\d")
 PERIOD = re.compile(r"(?P<one>(\d)\2{2,}|(\d{2,6})\3+)$")
 ORDINAL = {"1": "st", "2": "nd", "3": "rd"}
-RELATION_SIGNS = frozenset(["=", "<", ">", "<=", ">=", "!=", "≈", "≡"])
+RELATION_SIGNS = frozenset(["=", "<", ">", "<=", ">=", "!=", "≈", "≡", "∉"])
 # around a whole answer: Markdown's marks, quotes, tags, and slips at either end
 AROUND = re.compile(r"(\*{1,3}|_{1,2}|`{1,3}|\")(.+)\1", re.DOTALL)
 BEFORE = re.compile(
     r"(?:\s|=(?!=)|:|(?:\\approx|\\(?:Right|Longright)arrow|\\implies)(?![a-zA-Z]))+"
 )
 BEHIND = re.compile(r"(?:(?<!\.)\.|\\\\|\\n|\s)+\Z")
+ANGLES = re.compile(r"<([^<>=]*,[^<>=]*)>\Z")  # <2, 9>
 TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|div|code|answer)>|<br\s*/?>|<\|[a-z_]+\|>")
 HEIGHT = re.compile(r"<(su[bp])>([^<]*)</\1>")
 
@@ -161,7 +162,7 @@ def bare(text: str) -> str:
     if "<" in text and ("</" in text or "<br" in text or "<|" in text):
         text = TAG.sub(" ", HEIGHT.sub(lambda tag: f"{'^_'[tag[1] == 'sub']}{{{tag[2]}}}", text))
     # 2. marks at both ends, layer by layer
-    text = text.strip()
+    text = ANGLES.sub(r"\\langle \1\\rangle", text.strip()) if text[:1] == "<" else text.strip()
     while text:
         before = text
         if text[0] in '*_`"' and (around := AROUND.fullmatch(text)) and around[1] not in around[2]:
@@ -464,8 +465,9 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         if before:
             return lower == ("th" if before[1] == "1" else ORDINAL.get(before[2], "th"))
         return in_words
-    if lower in ("am", "pm") and (_after_digit_and_space(text, start) or run.isupper() or in_words):
-        return True
+    if lower in ("am", "pm"):
+        marked = run.isupper() or in_words or re.search(r"\d\s+$|:\d\d$", text[:start])
+        return bool(marked)
     if lower in CURRENCIES and run[0].isupper():
         return True
     if len(run) > 1 and lower in UNITS:
@@ -476,8 +478,3 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         return len(run) > 1 or run.islower()
     # ABC: a name, not a product
     return (len(run) > 3 and not attached) or (len(run) > 2 and run.isupper())
-
-
-def _after_digit_and_space(text: str, start: int) -> bool:
-    """Return True if a digit and a space stand before."""
-    return re.search(r"\d\s+$", text[:start]) is not None

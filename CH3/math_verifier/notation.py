@@ -67,7 +67,7 @@ SIGNS = {
     "colon": ":", "to": "→", "rightarrow": "→", "Rightarrow": "⇒", "implies": "⇒", "Longrightarrow": "⇒",
     "iff": "⇒", "Leftrightarrow": "⇒", "mapsto": "↦", "longmapsto": "↦", "prime": "'",
     "ldots": "…", "dots": "…", "cdots": "…", "dotsc": "…", "dotsb": "…", "reals": "ℝ", "R": "ℝ", "N": "ℕ", "Z": "ℤ",
-    "bmod": "mod", "mod": "mod", "pmod": "mod", "pod": "mod", "textdollar": "", "cr": r"\\", "tabularnewline": r"\\",
+    "bmod": "mod", "mod": "mod", "pmod": "mod", "pod": "mod", "textdollar": "", "pounds": "", "euro": "", "texteuro": "", "yen": "", "textsterling": "", "notin": "∉", "cr": r"\\", "tabularnewline": r"\\",
 }  # fmt: skip
 # Spelled in letters → the sign, the function, or the symbol pi.
 WORDS = {
@@ -105,7 +105,7 @@ UNITS = _words("""
     rupee rupees yen yuan buck bucks
     radian radians rad rads celsius fahrenheit kelvin joule joules newton newtons watt watts volt volts ampere amperes
     ohm ohms pascal pascals mole moles hertz knot knots
-    unit units square squared cubic sq cu per each
+    unit units square cubic sq cu per each
     people person students ways times points pieces items numbers integers solutions oclock
 """)
 # Of the short ones, those that are no likely product of letters.
@@ -127,7 +127,7 @@ PARTS_OF_UNITS = {
 }  # fmt: skip
 # Words that say something about a number: none of them can be dropped, nor read as its name.
 NOT_UNITS = _words("""
-    equals cubed factorial remainder below above under not no unknown less more than modulo root by of is are
+    equals factorial remainder below above under not no unknown less more than modulo root by of is are
 """)
 # What they begin limits an answer, or only gives the reason for it, to its end.
 REASONS = _words("since because as")
@@ -224,7 +224,7 @@ LATEX_OF_UNICODE = {
     "−": "-", "–": "-", "‐": "-", "‑": "-", "×": "*", "·": "*", "⋅": "*", "∗": "*", "•": "*", "∙": "*", "✕": "*",
     "÷": "/", "∕": "/", "⁄": "/", "√": " sqrt ", "∛": " cbrt ", "∜": " fourthroot ", "∞": r"\infty ",
     "≤": "<=", "⩽": "<=", "≦": "<=", "≥": ">=", "⩾": ">=", "≧": ">=", "≠": "!=", "≈": r"\approx ", "≃": r"\approx ",
-    "≡": r"\equiv ", "∈": r"\in ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ",
+    "≡": r"\equiv ", "∈": r"\in ", "∉": r"\notin ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ", "∅": r"\emptyset ",
     "Ø": r"\emptyset ", "±": r"\pm ", "∓": r"\mp ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
     "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "°": r"\degree ", "º": r"\degree ", "℃": r"\degree C",
     "℉": r"\degree F", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "⌊": r"\lfloor ",

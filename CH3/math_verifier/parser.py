@@ -162,6 +162,8 @@ class Parser(WordReader):
                 self.take()
                 double = self.sees("!") and not self.next.after_space
                 tree = Node("!!" if double and self.take() else "!", (tree,))
+            elif operator in ("'", '"') and isinstance(tree, Fraction):  # feet, inches
+                self.take()
             elif operator in ("%", "°"):
                 tree = self.percent_or_degrees(tree)
             elif self.starts_tail(tree):
@@ -493,6 +495,8 @@ class Parser(WordReader):
 
     def bracket(self, opening: str) -> Tree:
         """Read something in brackets, or several things: a point, an interval, a set."""
+        if opening == "{" and self._begins_set():
+            opening = r"\{"
         outside = self.bars, self.in_set
         # in a set, a bar or a colon comes before a condition
         self.bars, self.in_set = int(opening == r"\{"), opening == r"\{"
@@ -503,7 +507,7 @@ class Parser(WordReader):
         if opening == r"\{" and items and self.skip("|", ":"):
             self.bars, self.in_set = 0, False
             tree = self.set_of_solutions(items[0])
-            self.expect(r"\}")
+            self.expect(r"\}", "}")
             self.bars, self.in_set = outside
             return tree
         self.bars, self.in_set = outside
@@ -517,6 +521,13 @@ class Parser(WordReader):
             self.take()
             return Node("base", (tree, self.base()))
         return tree
+
+    def _begins_set(self) -> bool:
+        """Return True if plain braces hold the solutions of something: `{x | x > 3}`."""
+        bar = self.after(1).text in ("|", ":") or (
+            self.after(1).text == "in" and self.after(3).text in ("|", ":")
+        )
+        return self.next.kind == "symbol" and bar
 
     def set_of_solutions(self, element: Tree) -> Tree:
         r"""Read the condition of `{x | x > 3}` or `{x \in \mathbb{R} : x \ne 1}`."""

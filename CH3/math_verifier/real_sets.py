@@ -196,8 +196,9 @@ def solutions(relation: Node) -> RealSet:
         UnreadableError: it is none.
     """
     operands, signs = relation.parts[::2], relation.parts[1::2]
-    if signs == ("in",) and isinstance(operands[0], str):
-        return reals(operands[1])
+    if signs in (("in",), ("∉",)) and isinstance(operands[0], str):
+        found = reals(operands[1])
+        return found if signs == ("in",) else complement(found)
     names = symbols(operands)
     if len(names) != 1 or not set(signs) <= {*BELOW, *ABOVE, "!=", "="}:
         raise UnreadableError("not an inequality in one variable")

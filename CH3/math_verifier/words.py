@@ -230,7 +230,10 @@ class WordReader(Reader):
                     words += said
                 self.count_operator()
                 continue
-            if token.kind == "word" and word in MAGNITUDES and not words:
+            if token.kind == "word" and word in ("squared", "cubed") and not words:
+                self.take()
+                tree = Node("^", (tree, Fraction(2 if word == "squared" else 3)))
+            elif token.kind == "word" and word in MAGNITUDES and not words:
                 self.take()
                 tree = Node("*", (tree, Fraction(MAGNITUDES[word])))
             elif token.kind == "word" and word in DENOMINATORS and not words:
@@ -315,7 +318,7 @@ class WordReader(Reader):
                 self.is_unit(self.after(1)) or self.after(1).kind in ("word", "symbol")
             ):
                 self.place += 2
-            elif self.is_unit(self.next):
+            elif self.is_unit(self.next) or self.sees_word("squared", "cubed"):
                 self.take()
             else:
                 break

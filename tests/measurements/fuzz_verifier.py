@@ -205,7 +205,7 @@ class Fuzzer:
         self.call("extract_answer", rf"\boxed{{{text}")
         boxed = self.call("extract_answer", rf"so \boxed{{{text}}}.")
         # dots alone in a box show where an answer would stand
-        if text.strip(" .…") and not MARKUP.search(text) and boxed is not RAISED:
+        if text.strip().strip(".…") and not MARKUP.search(text) and boxed is not RAISED:
             same = boxed is not None and self.call("grade_answer", boxed, text) in (True, RAISED)
             self.expect(same, "a boxed text is not the text", text)
 
