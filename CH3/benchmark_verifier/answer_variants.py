@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
+from CH3.problems import Problem
+
 PLAIN = {
     r"\cdot": "*",
     r"\times": "*",
@@ -41,12 +43,10 @@ def plain_notation(latex: str) -> str:
     Parentheses appear where a fraction or an exponent needs them; unknown commands lose their
     backslash.
 
-    >>> for latex in (r"\frac{3\sqrt{3}}{4}", r"1\frac45", r"\left(-\infty, 2\pi^{n+1}\right]", r"15\mbox{ cm}^2"):
-    ...     print(plain_notation(latex))
-    (3sqrt(3))/4
-    1 4/5
+    >>> print(plain_notation(r"\frac{3\sqrt{3}}{4}"), plain_notation(r"1\frac45"))
+    (3sqrt(3))/4 1 4/5
+    >>> print(plain_notation(r"\left(-\infty, 2\pi^{n+1}\right]"))
     (-infinity, 2pi^(n+1)]
-    15 cm^2
     >>> plain_notation(r"\begin{pmatrix} 1 & \frac{a+b}{2} \\ 0 & -1 \end{pmatrix}")
     '[[1, (a+b)/2], [0, -1]]'
     """
@@ -82,7 +82,7 @@ def _plain_until(end: str | None, tokens: list[str]) -> str:
 
 
 def _argument(tokens: list[str]) -> str:
-    """The argument of a command: what is in the braces, or the next token."""
+    """Take the argument of a command: what is in the braces, or the next token."""
     while tokens and tokens[-1].isspace():
         tokens.pop()
     if not tokens:
@@ -92,7 +92,7 @@ def _argument(tokens: list[str]) -> str:
 
 
 def _append_fraction(text: str, top: str, bottom: str, tokens: list[str]) -> str:
-    """`text` and a fraction: a mixed number, or a factor among others, or just the fraction."""
+    """Append a fraction: to a mixed number, as a factor among others, or on its own."""
     fraction = "/".join(
         part if UNDIVIDED.fullmatch(part) else f"({part})" for part in (top, bottom)
     )
@@ -108,7 +108,7 @@ def _append_fraction(text: str, top: str, bottom: str, tokens: list[str]) -> str
 
 
 def _plain_root(tokens: list[str]) -> str:
-    """`\\sqrt{x}` and `\\sqrt[3]{x}`, after the command."""
+    r"""Rewrite `\sqrt{x}` or `\sqrt[3]{x}`, after the command."""
     if tokens and tokens[-1] == "[":
         tokens.pop()
         index = _plain_until("]", tokens)
@@ -117,14 +117,14 @@ def _plain_root(tokens: list[str]) -> str:
 
 
 def _plain_power(exponent: str) -> str:
-    """An exponent, or degrees."""
+    """Rewrite an exponent, or degrees."""
     if exponent == "circ":
         return " degrees"
     return f"^{exponent}" if re.fullmatch(r"\d+|[A-Za-z]", exponent) else f"^({exponent})"
 
 
 def _plain_matrix(tokens: list[str]) -> str:
-    """An environment with rows and cells, as a list of lists."""
+    """Rewrite an environment with rows and cells as a list of lists."""
     _argument(tokens)  # its name
     inside = []
     while tokens and tokens[-1] != r"\end":
@@ -140,7 +140,7 @@ def _plain_matrix(tokens: list[str]) -> str:
 
 
 def _split(tokens: Iterable[str], separator: str) -> list[list[str]]:
-    """Tokens between separators."""
+    """Split tokens at separators."""
     parts: list[list[str]] = [[]]
     for token in tokens:
         if token == separator:
@@ -151,11 +151,9 @@ def _split(tokens: Iterable[str], separator: str) -> list[list[str]]:
 
 
 def real_looking_answers(
-    problems: Sequence[dict], each: int = 3, seed: int = 0
+    problems: Sequence[Problem], each: int = 3, seed: int = 0
 ) -> list[tuple[str, str]]:
-    """Pairs (predicted, reference): for each problem `each` ways, drawn without repetition, of
-    answering it.
-    """
+    """Make pairs (predicted, reference): for each problem, `each` different ways to answer it."""
     rng = random.Random(seed)
     references = [problem["answer"] for problem in problems]
     pairs = []
@@ -175,15 +173,13 @@ def _in_plain_notation(reference: str, rng: random.Random) -> str:
 
 
 def _set_differently(reference: str, rng: random.Random) -> str:
-    r"""Without `\left`, `\right` and blanks, fractions in display size: what another author's LaTeX
-    looks like.
-    """
+    r"""Write LaTeX as another author does: no `\left` and blanks, fractions in display size."""
     text = re.sub(r"\\left|\\right|\\!|(?<![A-Za-z]) | (?![A-Za-z])", "", reference)
     return re.sub(r"\\frac\s*(?=\{)", r"\\dfrac", text)
 
 
 def _as_decimal(reference: str, rng: random.Random) -> str | None:
-    """A fraction as a decimal of four digits (so a third becomes wrong), a whole number as a float."""
+    """Write a fraction as a decimal of four digits (so 1/3 is wrong), an integer as a float."""
     if match := re.fullmatch(
         r"(-?)\\[dt]?frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))", reference
     ):
@@ -200,7 +196,7 @@ def _in_words(reference: str, rng: random.Random) -> str:
 
 
 def _reordered(reference: str, rng: random.Random) -> str | None:
-    """A bare list, a tuple or a sum backwards; wrong for tuples only."""
+    """Turn a bare list, a tuple or a sum around; wrong for tuples only."""
     if match := re.fullmatch(r"(\(?)(-?\w+(?:,\s*-?\w+)+)(\)?)", reference):
         opening, parts, closing = match.groups()
         return opening + ", ".join(reversed(re.split(r",\s*", parts))) + closing
@@ -212,7 +208,7 @@ def _reordered(reference: str, rng: random.Random) -> str | None:
 
 
 def _off_by_a_little(reference: str, rng: random.Random) -> str | None:
-    """One of its whole numbers changed: a slip in the working."""
+    """Change one of its integers: a slip in the working."""
     if numbers := list(re.finditer(r"\d+", reference)):
         number = rng.choice(numbers)
         slip = str(int(number.group()) + rng.randint(1, 9))

@@ -35,6 +35,8 @@ def hostile_answers() -> Iterator[tuple[str, str]]:
         long_numbers,
         long_sums_and_products,
         wide_structures,
+        large_but_computable,
+        many_relations_and_words,
         poles_and_limits,
         astronomical_functions,
         strange_characters,
@@ -419,6 +421,51 @@ def wide_structures() -> Named:
             for a, b in zip(string.ascii_letters, string.ascii_letters[1:], strict=False)
         ),
     )
+
+
+def large_but_computable() -> Named:
+    """Numbers of some thousand digits, which a grader may compute once, but not again and again."""
+    yield "sum of powers of two", "+".join(["2^{2024}"] * 100)
+    yield "quotients of powers", "/".join(["3^{2024}"] * 99)
+    yield "product of large powers", "*".join(f"{i}^{{2024}}" for i in range(3, 99))
+    yield "sum of factorials of two thousand", "+".join(["2000!"] * 140)
+    yield "sum of factorials of five thousand", "+".join(["4999!"] * 140)
+    yield "sum of binomials", "+".join([r"\binom{3000}{1500}"] * 55)
+    yield "powers at the limit", "2^{29999}*" * 90 + "1"
+    yield "powers beyond the limit", "+".join(["x^{99999}"] * 100)
+    yield "a tower in an equation", "x = 10^{10^{10}} + 9^{9^{9^9}}"
+
+
+def many_relations_and_words() -> Named:
+    """Chains of relations, which are solved one by one, and rows of words, calls and matrices."""
+    root = r"x\ge\sqrt2\ge "
+    yield "chain of irrational bounds", ("x≥√2≥" * 250)[:998] + "x"
+    yield "chain of bounds in LaTeX", root * 60 + "x"
+    yield "chain of sines", r"x>\sin 1>" * 90 + "x"
+    yield "chain of roots", "=".join(["√2"] * 150)
+    yield "chain of rounded roots", "≈".join(["√2"] * 150)
+    yield "implications", "x>√2 ⇒ " * 90 + "x"
+    yield "bounds with or between them", " or ".join(["x>√2"] * 90)
+    yield "cases of bounds", r"\begin{cases}" + r"\\".join(["x>√2"] * 90) + r"\end{cases}"
+    yield "ratio of roots", ":".join(["√2"] * 150)
+    yield "sets of solutions", r"\{x|x>√2\}\cup " * 60 + "[0,1]"
+    yield "union of intervals between roots", r"(\sqrt2,\sqrt3)\cup " * 50 + "[0,1]"
+    yield "function of function", nested("f(", "x", ")", 60)
+    yield "product of functions", "f(x)" * 200
+    yield "product of matrices", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}" * 26
+    yield "powers of matrices", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}^4" * 20
+    yield "sum of unit vectors", r"\vec{i}+" * 100 + r"\vec{j}"
+    yield "transposed points", "(1,2)^T" * 120
+    yield "remainders of remainders", "5 mod " * 150 + "7"
+    yield "number words", "seven " * 160
+    yield "number words with and", "one and " * 120
+    yield "words after numbers", "5 apples " * 110
+    yield "choices", "(B) " * 240
+    yield "digits in a base of letters", "1A" * 480 + "_16"
+    yield "periods", r"0.\dot{3}" * 99
+    yield "countries before dollars", "US$" * 300
+    yield "Markdown's stars", "*" * 999
+    yield "quotes in quotes", '"' * 499 + "5" + '"' * 499
 
 
 def poles_and_limits() -> Named:

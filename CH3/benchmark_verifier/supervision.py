@@ -1,92 +1,85 @@
-"""Work in processes of their own: one that hangs is stopped, and one that crashes takes nobody with
-it (Unix).
+"""Work in a process of its own, on `pebble`: an item that hangs, crashes or hoards memory costs its
+own result and no other's (Unix: the limits are those of `resource`).
 """
 
 import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import TimeoutError
 from typing import Any, NamedTuple
 
-# seconds of silence until a process is stopped: longer than all of Math-Verify's own timers
+# seconds for one item, then its process is killed: longer than all of Math-Verify's own timers
 PATIENCE = 20.0
-# bytes a process may ask for: a hostile answer should not take the machine with it
+# bytes that a process may ask for: a hostile answer should not take the machine with it
 MEMORY_CAP = 4 << 30
 
 
 class Failure(NamedTuple):
-    """Why there is no result: "stopped" after too long a silence, "crashed", or the name of the
-    exception.
+    """A result that is missing.
+
+    Attributes:
+        reason: "stopped" after too long a time, "crashed", or the name of the exception.
     """
 
     reason: str
 
 
-def supervised(work: Callable, items: Sequence) -> Iterator:
-    """Yield `work(item)`, or a `Failure`, for each item in turn; after a failure a new process goes
-    on.
+def supervised(
+    work: Callable, items: Iterable, cpu_seconds: int | None = None, one_each: bool = False
+) -> Iterator:
+    """Yield `work(item)`, or a `Failure`, for each item in turn.
+
+    Args:
+        work: called in a forked process, in a temporary folder; what it prints is dropped.
+        items: what it is called with.
+        cpu_seconds: CPU time after which a process is stopped, in all; None: only PATIENCE counts.
+        one_each: start a new process for each item, so that memory and time are the item's own.
     """
-    done = 0
-    while done < len(items):
-        for result in one_process(work, items[done:]):
-            done += 1
-            yield result
+    from pebble import ProcessExpired, ProcessPool  # of the extras `dev` and `peers`
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPool(
+            max_workers=1,
+            max_tasks=int(one_each),
+            initializer=_limit_this_process,
+            initargs=(work, folder, cpu_seconds),
+            context=multiprocessing.get_context(
+                "fork"
+            ),  # packages are imported once, in the parent
+        ) as pool,
+    ):
+        for item in items:
+            try:
+                yield pool.schedule(_work_on, args=(item,), timeout=PATIENCE).result()
+            except TimeoutError:
+                yield Failure("stopped")
+            except ProcessExpired as error:
+                yield Failure("stopped" if error.exitcode == -signal.SIGXCPU else "crashed")
+            except Exception as error:
+                yield Failure(type(error).__name__)
 
 
-def one_process(work: Callable, items: Sequence, processor_seconds: int | None = None) -> Iterator:
-    """Yield the results of one process, up to the first item at which it was stopped or crashed.
-
-    It is stopped after `processor_seconds` in all, or when it is silent for PATIENCE. Its folder is
-    a temporary one."""
-    context = multiprocessing.get_context("fork")  # the packages are imported once, in the parent
-    receiver, sender = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory() as folder:
-        process = context.Process(
-            target=_work_quietly, args=(work, items, sender, folder, processor_seconds), daemon=True
-        )
-        process.start()
-        sender.close()  # the child holds the only open end, so that its death is noticed
-        try:
-            for _ in items:
-                result = _received(receiver, process)
-                yield result
-                if result in (Failure("stopped"), Failure("crashed")):
-                    return
-        finally:
-            process.kill()
-            process.join()
-            receiver.close()
+_work: Callable | None = None  # of this process: a function need not be picklable to be inherited
 
 
-def _received(receiver: Connection, process: multiprocessing.process.BaseProcess) -> Any:
-    """The next result, or why there is none."""
-    if not receiver.poll(PATIENCE):
-        return Failure("stopped")
-    try:
-        return receiver.recv()
-    except EOFError:
-        process.join()
-        return Failure("stopped" if process.exitcode == -signal.SIGXCPU else "crashed")
-
-
-def _work_quietly(
-    work: Callable, items: Sequence, sender: Connection, folder: str, seconds: int | None
-) -> None:
-    """What the child process does; what a grader prints is nobody's business."""
+def _limit_this_process(work: Callable, folder: str, cpu_seconds: int | None) -> None:
+    """Set the limits in a child process, and turn its folder and its streams away from ours."""
     import resource  # Unix only, as fork is
 
-    if seconds:
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    global _work
+    _work = work
+    if cpu_seconds:
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_CAP, MEMORY_CAP))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
     os.chdir(folder)
-    for item in items:
-        try:
-            result = work(item)
-        except Exception as error:
-            result = Failure(type(error).__name__)
-        sender.send(result)
+
+
+def _work_on(item: Any) -> Any:
+    assert _work is not None
+    return _work(item)

@@ -1,4 +1,4 @@
-"""Find a mathematical answer in a text and grade it by meaning, without ever running text as code."""
+"""Find a mathematical answer in a text and grade it by meaning, without running text as code."""
 
 from CH3.math_verifier.extraction import extract_answer, last_box
 from CH3.math_verifier.grading import Grade, answer_key, explain_grade, grade_answer, same_answer

@@ -1,4 +1,4 @@
-r"""Is this answer the same as that one? By meaning, without ever running a text as code.
+r"""Grade an answer by meaning: is it the same as the reference? No text is ever run as code.
 
     grade_answer(r"\frac{1}{2}", "0.5")         True
     grade_answer(r"(-\infty, 0]", r"(-\infty, 0)")   False
@@ -9,24 +9,44 @@ r"""Is this answer the same as that one? By meaning, without ever running a text
 - some answers may be *read* in more than one way: `x = 5` as an equation and as its solution,
   `(2, 4)` as a point and as an interval, `50\%` as a half and as fifty. A grade is lenient: the key
   of one is among the readings of the other
-- what cannot be read, or would cost too much, is compared as text; nothing is rounded and nothing
-  raises
-- expressions are compared by their values (`CH3.math_verifier.values`), exact ones first; there is
-  no step that transforms them symbolically, as values at several places, in hundreds of digits,
-  leave it nothing to decide
+- what cannot be read is compared by its tokens, what would cost too much by remainders or as it
+  stands; nothing is rounded and nothing raises
+- expressions are compared by their values (`CH3.math_verifier.values`), exact ones first; no step
+  transforms them symbolically, as values at several places, in hundreds of digits, leave it nothing
+  to decide
+
+Where a careful human might decide otherwise, this is what was decided:
+
+- units of measure and currencies are dropped: `5 hours` is 5, and also `5 minutes`; other words and
+  conditions behind an answer may be left out, but not replaced: `7 up` is 7 and not `7 down`
+- `50\%` is a half and fifty, so `0.36\%` is also 0.36; but angles keep their unit: `45^\circ` is 45
+  and not `\frac{\pi}{4}`
+- bare commas group digits (`5,100` is a number) but never inside brackets (`(5,100)` is a pair);
+  against a list, `5,100` may be one
+- a name before a value may be left out, another name may not be put in its place: `f(x) = 3x` is
+  `3x`, `y = 3x` and `f(t) = 3t`, but not `g(x) = 3x`; `x + y = 12` names nothing, so it is not 12
+- of `a ≈ b` both may be meant, if b rounds a; `\sqrt{7}` is never 2.646. A false equation such as
+  `4 = 5` is neither 4 nor 5
+- equations are one if they differ by a number as a factor, not by a letter: `xy = 6` is not
+  `y = \frac{6}{x}`; inequalities are solved if they are linear
+- "no solution", "none" and the empty set are one; so are several boxes with "and" between them
+- an en dash is a minus sign; a point and an open interval are told apart by the other side
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from CH3.math_verifier.arithmetic import UndefinedError
+from CH3.math_verifier.canonical import key_of
 from CH3.math_verifier.extraction import extract_answer, last_box
-from CH3.math_verifier.keys import Key, agree, basis, describe, key_of, kind, readings_of
-from CH3.math_verifier.lexer import MAX_LENGTH, UnreadableError
-from CH3.math_verifier.parser import Tree, parse, written
+from CH3.math_verifier.keys import Key, Reals, Text, Values
+from CH3.math_verifier.lexer import MAX_LENGTH, Token, UnreadableError, bare, tokenize
+from CH3.math_verifier.parser import Parser
+from CH3.math_verifier.readings import readings_of
+from CH3.math_verifier.tree import Tree, written
 from CH3.math_verifier.values import fingerprint, needs_whole, symbols
 
 __all__ = [
@@ -39,21 +59,23 @@ __all__ = [
     "same_answer",
 ]
 
-# Kinds of answers that hold variables, if they do: no numbers say what they mean.
-OF_VARIABLES = frozenset(
-    ["expression", "equation", "inequality", "inequality with equality", "relation"]
-)
-OF_VARIABLES |= {"set", "list", "tuple", "interval", "matrix", "ratio"}
-LETTERS = re.compile(r"[A-Za-z]{2,}(?: [A-Za-z]+)*")
-# A number with a letter that may be a unit: `5 m^2`, as models write it without a command.
-MEASURED = re.compile(
+LETTERS = re.compile(r"[A-Za-z]{2,}(?:[ -][A-Za-z]+)*|[A-Za-z](?:[ -][A-Za-z]+)+")
+# What may be a unit, as models write it without a command: `5 m/s^2`; but `5m` is a product.
+UNIT = r"(?:[msgLlhNJWV]|k?m|c?m|mm|k?g|mi|ft|min|hr?|k?W|Hz|mol|K)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
+BETWEEN_UNITS = r"(?:\s*[/*·]\s*|\\cdot\s*|\s+)"
+MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:{BETWEEN_UNITS}{UNIT})*\s*\Z")
+# A choice with its text: `(E) 12`, `E: 12`, `Option E`, `\textbf{(E)}\ 12`
+CHOICE = re.compile(
     r"""
-    (-? (?: [\d.,]*\d | \d+/\d+ | \\[dt]?frac\{\d+\}\{\d+\} ))   # a number
-    (?: \s | ~ | \\[ ,;:] )+                                     # a space: 5m is a product
-    [msgL] (?: \^\{?[23]\}? | [²³] )?                            # metres, seconds, grams or litres; squared, cubed
+    (?:\\text(?:bf|rm|it)?\s*\{\s*)? (?:[Oo]ption|[Cc]hoice|[Aa]nswer)? \s*
+    (?:\(\s*([A-Ja-j])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\Z)
+    (?!\s*(?:and|or)\b | \s*[,;&]) (?:\s*\})? \s* (.*)
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
+# Readings in which both sides may be taken: none of them equates different values.
+MUTUAL = ("a choice", "a word")
+GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 
 
 @dataclass(frozen=True)
@@ -61,7 +83,7 @@ class Grade:
     """A verdict and its reason.
 
     Attributes:
-        correct: whether the answers are the same.
+        correct: True if the answers are the same.
         rule: what decided.
         predicted, reference: how each was understood.
     """
@@ -73,7 +95,7 @@ class Grade:
 
 
 def grade_answer(predicted: str | None, reference: str) -> bool:
-    r"""Whether an answer means the same as the reference.
+    r"""Return True if an answer means the same as the reference.
 
     Lenient in notation, strict in meaning. It never raises, and takes milliseconds whatever it is
     given.
@@ -89,7 +111,7 @@ def grade_answer(predicted: str | None, reference: str) -> bool:
 
 
 def same_answer(first: str, second: str) -> bool:
-    """Whether two answers are the same, as an equivalence: for counting votes.
+    """Return True if two answers are the same, as an equivalence: for counting votes.
 
     Stricter than `grade_answer`: an equation is not its solution here, though inequalities are what
     they say of any variable. `grade_answer` calls both `x = 5` and `y = 5` the same as `5`, so it
@@ -102,14 +124,12 @@ def same_answer(first: str, second: str) -> bool:
 
 
 def answer_key(text: str) -> Hashable:
-    """What all spellings of an answer have in common: two answers are the same if their keys are
-    equal.
-    """
+    """Return what all spellings of an answer have in common: same answers have equal keys."""
     return Interpretation(text).key
 
 
 def explain_grade(predicted: str | None, reference: str) -> Grade:
-    """The verdict of `grade_answer`, with the rule that decided and how each side was understood."""
+    """Return the verdict of `grade_answer` with its rule and how each side was understood."""
     if predicted is None:
         return Grade(False, "there is no answer", "nothing", str(Interpretation(reference)))
     first, second = _read(predicted, reference)
@@ -117,88 +137,152 @@ def explain_grade(predicted: str | None, reference: str) -> Grade:
 
 
 def _read(predicted: str, reference: str) -> tuple["Interpretation", "Interpretation"]:
-    """Both sides, with variables at places that depend on both texts: no answer can be right just
-    there on purpose.
+    """Read both sides, with variables at places that depend on both texts.
+
+    So no answer can be written to be right just at these places.
     """
     salt = "|".join(sorted((predicted[:MAX_LENGTH], reference[:MAX_LENGTH])))
     return Interpretation(predicted, salt), Interpretation(reference, salt)
 
 
 def _verdict(first: "Interpretation", second: "Interpretation") -> tuple[bool, str]:
+    # 1. the same key
     if first.key == second.key:
-        return True, basis(first.key)
+        return True, first.key.reason
+    # 2. the same, if one side is taken another way; or both in one of a few ways
     for one, other in ((first, second), (second, first)):
         for reading, key in other.readings.items():
             if key == one.key and reading not in one.readings:  # 0.5% is not 50%
                 return True, f"the same, if one is read as {reading}"
-    if agree(first.key, second.key):
+    for reading in MUTUAL:
+        if reading in first.readings and first.readings[reading] == second.readings.get(reading):
+            return True, f"the same, if both are read as {reading}"
+    # 3. the same values, where both have one
+    if isinstance(first.key, Values) and first.key.agrees_with(second.key):
         return True, "the same values wherever both are defined"
-    if (first.needs_whole or second.needs_whole) and agree(first.whole_key, second.whole_key):
-        return True, "the same values for whole numbers"
-    kinds = [kind(answer.key).removeprefix("rounded ") for answer in (first, second)]
-    return False, f"a different {kinds[0]}" if kinds[0] == kinds[
-        1
-    ] else f"{kinds[0]} against {kinds[1]}"
+    if first.needs_whole or second.needs_whole:
+        whole = first.whole_key
+        if isinstance(whole, Values) and whole.agrees_with(second.whole_key):
+            return True, "the same values for whole numbers"
+    # 4. different
+    kinds = first.key.kind, second.key.kind
+    return False, f"a different {kinds[0]}" if kinds[0] == kinds[1] else " against ".join(kinds)
 
 
 class Interpretation:
-    """A text and what it means.
+    """A text and its meaning.
 
     Args:
         text: in LaTeX or plain notation.
-        salt: see `CH3.math_verifier.values.places`.
+        salt: see `CH3.math_verifier.values.fingerprint`.
     """
 
     def __init__(self, text: str, salt: str = ""):
         self.text, self.salt = text, salt
 
     def __str__(self) -> str:
-        if kind(self.key) in OF_VARIABLES and self.tree is not None and symbols(self.tree):
+        if self.tree is not None and symbols(self.tree) and not isinstance(self.key, Reals):
             return written(self.tree)
-        return describe(self.key)
+        return str(self.key)
 
     @cached_property
-    def tree(self) -> Tree | None:
-        """The text as a tree; None if it is no mathematics."""
+    def tokens(self) -> list[Token] | None:
+        """The text as tokens; None if it is too long, or not even that."""
         try:
-            return parse(self.text)
+            return tokenize(self.text)
         # the second, if the caller has used up most of Python's stack
         except (UnreadableError, RecursionError):
             return None
 
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The text as a tree; None if it is no mathematics."""
+        return None if self.tokens is None else _tree_of(self.tokens)
+
     @property
     def needs_whole(self) -> bool:
-        """Whether it is defined for whole values of its variables alone, as `n!` is."""
+        """Return True if it is defined for integers alone, as `n!` is."""
         return self.tree is not None and needs_whole(self.tree)
 
     @cached_property
     def key(self) -> Key:
         """See `answer_key`."""
-        if self.tree is not None:
-            with suppress(UnreadableError, UndefinedError, RecursionError):
-                return key_of(self.tree, self.salt)
-        return "text", "".join(self.text.split())
+        if self.tree is not None and (key := _key_or_none(self.tree, self.salt)) is not None:
+            return key
+        if self.tokens is None:
+            return Text(("".join(self.text.split()),))
+        return Text(_spelled(self.tokens))
 
     @cached_property
     def whole_key(self) -> Key:
-        """The key of an expression of whole numbers, such as `n!`."""
-        if self.tree is not None and self.key[0] == "expression":
+        """The key of an expression of integers, such as `n!`."""
+        if self.tree is not None and isinstance(self.key, Values):
             with suppress(UnreadableError, UndefinedError, RecursionError):
-                return "expression", fingerprint(self.tree, self.salt, whole=True)
+                return Values(fingerprint(self.tree, self.salt, whole=True))
         return self.key
 
     @cached_property
     def readings(self) -> dict[str, Key]:
         """Other ways to take it: what each is called, and its key."""
         found: dict[str, Key] = {}
-        if len(self.text) > MAX_LENGTH:  # even to look through it would take too long
+        if self.tokens is None:  # even to look through it would take too long
             return found
-        if LETTERS.fullmatch(self.text.strip()):
-            found["a word"] = "word", self.text.strip().casefold()
-        if measured := MEASURED.fullmatch(self.text.strip()):
-            found["a number of units"] = Interpretation(measured[1], self.salt).key
+        found.update(self._readings_of_text(bare(self.text)))
         if self.tree is not None:
             # those found so far count
             with suppress(UnreadableError, UndefinedError, RecursionError):
-                found.update(readings_of(self.tree, self.salt))
+                found.update(readings_of(self.tree, self.key, self.salt))
+        elif (value := _value_of_unreadable(self.tokens)) is not None:
+            found["the value of what it names"] = _key_or_none(value, self.salt) or self.key
         return found
+
+    def _readings_of_text(self, text: str) -> Iterator[tuple[str, Key]]:
+        """Yield ways to take a text that its tree does not show."""
+        if LETTERS.fullmatch(text):
+            yield "a word", key_of(Parser([]).said(text.split()), self.salt)
+        if measured := MEASURED.search(text):
+            number = Interpretation(text[: measured.start()], self.salt)
+            if number.tree is not None and not symbols(number.tree):
+                yield "a number of units", number.key
+        if GROUPED.fullmatch(text):
+            yield "a list", Interpretation(text.replace(",", ", "), self.salt).key
+        if choice := CHOICE.fullmatch(text):
+            letter = choice[1] or choice[2] or choice[3]
+            yield "a choice", Interpretation(letter.upper(), self.salt).key
+            if content := choice[4].strip().strip("})"):
+                yield "a choice's content", Interpretation(content, self.salt).key
+
+
+def _tree_of(tokens: list[Token]) -> Tree | None:
+    try:
+        return Parser(tokens).answer()
+    except (UnreadableError, RecursionError):
+        return None
+
+
+def _key_or_none(tree: Tree, salt: str) -> Key | None:
+    try:
+        return key_of(tree, salt)
+    except (UnreadableError, UndefinedError, RecursionError):
+        return None
+
+
+def _spelled(tokens: list[Token]) -> tuple[str, ...]:
+    r"""Spell a text that cannot be read, so that `\int_0^1` and `\int _{0} ^{1}` are one."""
+    texts = [token.text.casefold() if token.kind == "word" else token.text for token in tokens]
+    found: list[str] = []
+    for text in texts:
+        found.append(text)
+        if text == "}" and found[-3:-2] == ["{"]:  # braces around a single sign
+            found[-3:] = [found[-2]]
+    return tuple(found)
+
+
+def _value_of_unreadable(tokens: list[Token]) -> Tree | None:
+    r"""Return what follows the `=` behind something that is not computed here: `\int_0^1 x\,dx`."""
+    depth, at = 0, -1
+    for place, token in enumerate(tokens):
+        depth += {"{": 1, "}": -1}.get(token.text, 0)
+        at = place if token.text == "=" and depth == 0 else at
+    opaque = any(token.kind == "unknown" for token in tokens[:at])
+    return _tree_of(tokens[at + 1 :]) if at >= 0 and opaque else None

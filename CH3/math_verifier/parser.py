@@ -1,54 +1,50 @@
 r"""From tokens to a tree, by Pratt's method (Top Down Operator Precedence, POPL 1973).
 
 Every operator has a strength with which it binds what stands beside it; `expression(weakest)` reads
-on while operators bind at least that strongly. A tree is a `Fraction`, a symbol's name (`str`), or
-a `Node`: an operation and its parts.
+on while operators bind at least that strongly.
 
 - what notation leaves out is put in: the product in `2x`, the sum in `1\frac{4}{5}`, the braces in
   `\frac12`
-- units after a number are read and dropped
+- words are read by `CH3.math_verifier.words`: units after a number are dropped, other
+  words are kept beside it ("counted apples")
+- `f(x)` is a function's value ("call f"), `x(x + 1)` a product
 - brackets may be nested only so deep, so no text can exhaust Python's stack
 """
 
-import re
 from fractions import Fraction
-from typing import NamedTuple
 
-from CH3.math_verifier.lexer import Token, UnreadableError, number_value, tokenize
-from CH3.math_verifier.notation import NOT_UNITS
+from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, number_value, tokenize
+from CH3.math_verifier.notation import (
+    FUNCTION_LETTERS,
+    MAYBE_FUNCTION_LETTERS,
+    QUALIFIERS,
+    number_in_words,
+)
+from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree
+from CH3.math_verifier.words import END, ORDINALS, PRODUCT, SEPARATORS, WordReader
 
 MAX_DEPTH = 40  # of brackets
-MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
+RELATION_PRICE = 4  # operators: an inequality is solved at a dozen places
 
-BINDING = {"∪": 1, "∖": 1, "∩": 2, ":": 3, "+": 4, "-": 4, "±": 4, "∓": 4, "*": 5, "/": 5, "^": 7}
-PRODUCT = BINDING["*"]
-RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in"])
-SEPARATORS = frozenset([",", ";", "or", "and"])
-CLOSING = {"(": ")]", "[": "])", "{": "}", r"\{": (r"\}",), "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
-CALL = re.compile(r"(\^\{-1\}|\^-1)?\([^()]*\)")  # f(x), f^{-1}(x)
-# What stands around the parts of an operation.
-WRITTEN_IN: dict[str, tuple[str, str]] = {"list": ("", ""), "set": ("{", "}"), "abs": ("|", "|")}
-WRITTEN_IN |= {pair: (pair[0], pair[1]) for pair in ("()", "(]", "[)", "[]")}
-MAGNITUDES = {
-    "dozen": 12,
-    "hundred": 100,
-    "thousand": 10**3,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
+SAME_OPERATION = {"to": ":"}
+RELATIONS = RELATION_SIGNS | {"in", "↦"}
+CLOSING = {
+    "(": ")][",
+    "[": "])[",
+    "]": "[])",
+    "{": "}",
+    r"\{": (r"\}",),
+    "⟨": "⟩",
+    "⌊": "⌋",
+    "⌈": "⌉",
 }
-INVERSE = {"sin": "arcsin", "cos": "arccos", "tan": "arctan"}
-
-
-class Node(NamedTuple):
-    """An operation and its parts: numbers, symbols, further nodes."""
-
-    op: str
-    parts: tuple
-
-
-Tree = Fraction | str | Node
-END = Token("end", "end")
+ROOTS = {"sqrt": 2, "cbrt": 3, "fourthroot": 4}
+# What sin^{-1} is.
+INVERSE = {
+    name: f"arc{name}"
+    for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"]
+}
+MINUS_ONE = (Node("neg", (Fraction(1),)), Fraction(-1))
 
 
 def parse(text: str) -> Tree:
@@ -65,61 +61,45 @@ def parse(text: str) -> Tree:
     return Parser(tokenize(text)).answer()
 
 
-class Parser:
+class Parser(WordReader):
     """Reads a list of tokens from left to right; every method reads one kind of thing and leaves
     the rest.
     """
 
-    def __init__(self, tokens: list[Token]):
-        self.tokens = [*tokens, END]
-        self.place = 0
-        self.depth = 0
-        self.operators = 0
-        self.bars = 0  # that are open: the next one closes
-
-    @property
-    def next(self) -> Token:
-        """The token that was not read yet."""
-        return self.tokens[self.place]
-
-    def take(self) -> Token:
-        """Read one token."""
-        token = self.next
-        self.place += token is not END
-        return token
-
-    def sees(self, *signs: str) -> bool:
-        """Whether one of these signs comes next."""
-        return self.next.kind == "sign" and self.next.text in signs
-
-    def skip(self, *signs: str) -> bool:
-        """Read one of these signs if it comes next."""
-        found = self.sees(*signs)
-        self.place += found
-        return found
-
-    def expect(self, *signs: str) -> str:
-        """Read one of these signs, which must come next."""
-        if not self.sees(*signs):
-            raise UnreadableError(f"expected {' or '.join(signs)}, found {self.next.text!r}")
-        return self.take().text
+    # --- answers, lists, relations ---
 
     def answer(self) -> Tree:
-        """A whole text: one thing, or a list of them."""
+        """Read a whole text: one thing, or a list of them."""
+        tree = self.list_of_items()
+        while self.skip("⇒"):  # what follows is the answer
+            tree = Node("implies", (tree, self.list_of_items()))
+        if self.next is not END:
+            raise UnreadableError(f"{self.next.text!r} is out of place")
+        return tree
+
+    def list_of_items(self) -> Tree:
+        """Read things between separators as one tree."""
         items, separators = self.items()
-        if self.next is not END or not items:
+        if not items:
             raise UnreadableError(f"{self.next.text!r} is out of place")
         if len(items) == 1:
             return items[0]
-        return Node(
-            next((word for word in ("or", "and") if word in separators), "list"), tuple(items)
-        )
+        operation = next((word for word in ("or", "and") if word in separators), "list")
+        return Node(operation, tuple(items))
 
     def items(self) -> tuple[list[Tree], set[str]]:
-        """Things between separators, and the separators that were used."""
-        items, separators = [], set()
-        while self.next is not END and not self.sees(*")]}⟩⌋⌉", r"\}"):
+        """Read things between separators; return them, and the separators that were used."""
+        items: list[Tree] = []
+        separators: set[str] = set()
+        turned = self.sees("]") and self.depth == 0  # ]a, b[
+        while self.next is not END and (turned or not self.closes()):
+            turned = False
+            if self.next.kind == "word" and self.next.text.lower() in QUALIFIERS and items:
+                items[-1] = self.qualified(items[-1])
+                break
             items.append(self.relation())
+            if self._explains():
+                self.skip_bracket()
             if not self.sees(*SEPARATORS):
                 break
             while self.sees(*SEPARATORS):  # ", and" is one
@@ -127,44 +107,76 @@ class Parser:
         return items, separators
 
     def relation(self) -> Tree:
-        """An expression, or several with relations between them: `0 <= x < 1`."""
+        """Read an expression, or several with relations between them: `0 <= x < 1`."""
+        # 1. the left side
         start = self.place
         parts = [self.expression()]
-        if self.sees("=") and self._is_call(start):  # f(x) = ... defines
-            parts = [Node("call", (self.tokens[start].text,))]
+        if self.next is END:
+            return parts[0]
+        if self.sees("=") and (call := self._call_between(start)):
+            parts = [call]  # whatever the letter: a(t) = ...
+        # 2. signs and further sides
         while self.sees(*RELATIONS):
-            if self.sees("in") and self.tokens[self.place + 1] is END:  # inches
-                self.take()
-                break
+            if self.sees("="):
+                parts[-1:] = [f"letter {parts[-1]}" if parts[-1] in ("e", "i") else parts[-1]]
             parts += [self.take().text, self.expression()]
-        return parts[0] if len(parts) == 1 else Node("relation", tuple(parts))
+            self.count_operator(RELATION_PRICE)
+        if self.sees("(") and self.after(1).text == "≈":  # 12 pi (≈ 37.7)
+            self.take()
+            parts += [self.take().text, self.expression()]
+            self.expect(")")
+        # 3. what it all is modulo
+        tree = parts[0] if len(parts) == 1 else Node("relation", tuple(parts))
+        return self.modulo(tree)
 
-    def _is_call(self, start: int) -> bool:
-        signs = "".join(token.text for token in self.tokens[start + 1 : self.place])
-        return self.tokens[start].kind == "symbol" and CALL.fullmatch(signs) is not None
+    def modulo(self, tree: Tree) -> Tree:
+        r"""Read the `(mod 7)` behind a residue or a congruence, if it stands there."""
+        bracket = self.sees("(") and self.after(1).text == "mod"
+        if not bracket and not self.sees("mod"):
+            return tree
+        self.place += 2 if bracket else 1
+        modulus = self.operand()
+        if bracket:
+            self.expect(")")
+        return Node("mod", (tree, modulus))
+
+    def _call_between(self, start: int) -> Node | None:
+        """Return the call `a(t)` if the tokens since `start` are one of a single letter."""
+        first, *rest = self.tokens[start : self.place]
+        if first.kind != "symbol" or len(rest) < 3 or rest[0].text != "(" or rest[-1].text != ")":
+            return None
+        if any(token.text in "()" for token in rest[1:-1]):
+            return None
+        inside = Parser(rest[1:-1]).answer()
+        arguments = inside.parts if isinstance(inside, Node) and inside.op == "list" else (inside,)
+        return Node(f"call {first.text}", arguments)
+
+    # --- operators ---
 
     def expression(self, weakest: int = 0) -> Tree:
-        """Operands and the operators between them that bind at least so strongly."""
+        """Read operands and the operators between them that bind at least so strongly."""
         tree = self.signed(weakest)
-        while True:
-            if self.sees("!", "%", "°"):
-                tree = Node(self.take().text, (tree,))
-            elif self.next.kind == "word" and self.next.text in MAGNITUDES:
-                tree = Node("*", (tree, Fraction(MAGNITUDES[self.take().text])))
-            elif (
-                self.next.kind == "word"
-                and not {self.next.text, self.next.text.lower()} & NOT_UNITS
-            ):
-                self.units()
-            elif self.next.kind == "sign" and self.next.text in BINDING:
-                operator = self.next.text
-                if BINDING[operator] < weakest:
+        while (token := self.next) is not END:
+            operator = token.text if token.kind == "sign" else ""
+            if operator == "!":
+                self.take()
+                double = self.sees("!") and not self.next.after_space
+                tree = Node("!!" if double and self.take() else "!", (tree,))
+            elif operator in ("'", '"') and isinstance(tree, Fraction):  # feet, inches
+                self.take()
+            elif operator in ("%", "°"):
+                tree = self.percent_or_degrees(tree)
+            elif self.starts_tail(tree):
+                tree = self.tail(tree)
+            elif operator in BINDING:
+                if BINDING[operator] < weakest or (operator == ":" and self.in_set):
                     break
                 self.take()
-                right = (
-                    self.exponent() if operator == "^" else self.expression(BINDING[operator] + 1)
-                )
-                tree = Node(operator, (tree, right))
+                if operator == "^":
+                    tree = self.power(tree)
+                else:
+                    right = self.expression(BINDING[operator] + 1)
+                    tree = Node(SAME_OPERATION.get(operator, operator), (tree, right))
             elif weakest <= PRODUCT and self.starts_operand():
                 tree = Node("*", (tree, self.expression(PRODUCT + 1)))
             else:
@@ -172,46 +184,66 @@ class Parser:
             self.count_operator()
         return tree
 
-    def count_operator(self) -> None:
-        """Keep the tree from growing so deep that walking it exhausts Python's stack."""
-        self.operators += 1
-        if self.operators > MAX_OPERATORS:
-            raise UnreadableError(f"more than {MAX_OPERATORS} operators")
+    def power(self, base: Tree) -> Tree:
+        r"""Read what follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`.
+
+        `A^T` is a transposed matrix, `7^{th}` no power.
+        """
+        brace = self.sees("{")
+        if self.after(int(brace)).text in ORDINALS and self.after(int(brace)).kind == "word":
+            self.take()
+            if brace:
+                self.take()
+                self.expect("}")
+            return Node("counted th", (base,))
+        exponent = self.exponent()
+        if exponent in ("T", "top") and (_is_of_cells(base) or _is_upper(base)):
+            return Node("transpose", (base,))
+        return Node("^", (base, exponent))
 
     def exponent(self) -> Tree:
-        r"""What follows `^`; powers group from the right: `2^3^2` is `2^(3^2)`. In `x^2\frac12` it
-        is the 2 alone.
-        """
+        r"""Read an exponent. In `x^2\frac12` it is the 2 alone."""
         self.count_operator()
         if self.next.kind != "number":
             return self.expression(BINDING["^"])
         tree = number_value(self.take().text)
         return Node("^", (tree, self.exponent())) if self.skip("^") else tree
 
+    def percent_or_degrees(self, tree: Tree) -> Tree:
+        """Read a percent sign, or degrees with their minutes: `22° 30'`."""
+        sign = self.take().text
+        if sign == "°":
+            if self.next.kind == "symbol" and self.next.text in "CF":
+                self.take()
+            elif self.next.kind == "number" and self.after(1).text == "'":
+                tree = Node("+", (tree, number_value(self.take().text) / 60))
+                self.take()
+        return Node(sign, (tree,))
+
     def signed(self, weakest: int) -> Tree:
-        """An operand with its sign: `-x^2` is `-(x^2)`, `-2x` is `-(2x)`."""
+        """Read an operand with its sign: `-x^2` is `-(x^2)`, `-2x` is `-(2x)`."""
         if self.sees("-", "+", "±", "∓"):
             self.count_operator()
             sign, tree = self.take().text, self.expression(max(weakest, PRODUCT))
-            return (
-                tree
-                if sign == "+"
-                else Node("neg", (tree,))
-                if sign == "-"
-                else Node(sign, (Fraction(0), tree))
-            )
+            if sign == "+":
+                return tree
+            return Node("neg", (tree,)) if sign == "-" else Node(sign, (Fraction(0), tree))
         return self.operand()
 
     def starts_operand(self) -> bool:
-        """Whether the next token begins something that the one before is multiplied by."""
+        """Return True if the next token begins something that the one before is multiplied by."""
         if self.next.kind == "number":  # 3!4!, not 3 4
             return self.tokens[self.place - 1].kind != "number" or self.next.from_latex
         if self.next.kind in ("symbol", "function"):
             return True
-        return self.sees("(", "{", "⌊", "⌈", "∞", "begin") or (self.sees("|") and not self.bars)
+        if self.sees("("):
+            return self.after(1).text not in ("mod", "≈") and not self._explains()
+        return self.sees("{", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
+
+    # --- operands ---
 
     def operand(self) -> Tree:
-        """A number, a symbol, a function with its argument, or something in brackets."""
+        """Read a number, a symbol, a function with its argument, or something in brackets."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise UnreadableError(f"more than {MAX_DEPTH} levels")
@@ -220,43 +252,106 @@ class Parser:
         return tree
 
     def read_operand(self, token: Token) -> Tree:
-        """What begins with this token; see `operand`."""
+        """Read what begins with this token; see `operand`."""
         if token.kind == "number":
             return self.number(token)
         if token.kind == "symbol":
-            return token.text + self.subscript()
+            return self.symbol(token)
         if token.kind == "function":
             return self.function(token)
         if token.kind == "word":
             return self.phrase(token)
+        if token.kind == "based":
+            self.expect("_")
+            return Node("base", (Node("word", (token.text,)), self.base()))
+        if token.kind == "unknown":
+            raise UnreadableError(f"{token.text!r} is no sign of mathematics")
         if token.text in CLOSING:
             return self.bracket(token.text)
-        if token.text == "|":
-            return self.absolute()
-        if token.text == "begin":
-            return self.matrix()
-        if token.text in "∞ℝ":
-            return Node(token.text, ())
+        if token.text in ("|", "‖"):
+            return self.absolute(token.text)
+        if token.text in ("begin", "system"):
+            return self.matrix(system=token.text == "system")
+        if token.text == r"\root":  # \root 3 \of {5}
+            index = self.operand()
+            self.expect(r"\of")
+            return Node("root", (self.argument(), index))
+        if token.text in NUMBER_SETS:
+            return self.number_set(token.text)
+        if token.text == "∞":
+            return Node("∞", ())
         if token.text == "∅":
             return Node("set", ())
         raise UnreadableError(f"{token.text!r} is out of place")
 
+    def number_set(self, name: str) -> Tree:
+        r"""Read what limits a set of numbers: `\mathbb{R}^+` is the interval from 0."""
+        above = None
+        if self.sees("^", "_"):
+            self.take()
+            braces = self.skip("{")
+            above = self.take().text
+            if braces:
+                while not self.skip("}"):
+                    above += self.take().text
+                    if self.next is END:
+                        raise UnreadableError("a brace is not closed")
+        if above is None:
+            return Node(name, ())
+        if name == "ℝ" and above in ("+", ">0"):
+            return Node("()", (Fraction(0), Node("∞", ())))
+        if name == "ℝ" and above in ("-", "<0"):
+            return Node("()", (Node("neg", (Node("∞", ()),)), Fraction(0)))
+        if name == "ℝ" and above in (">=0", "0+", "+0"):
+            return Node("[)", (Fraction(0), Node("∞", ())))
+        return Node("word", (name + above,))
+
     def number(self, token: Token) -> Tree:
-        """A number; a whole one may be the first half of a mixed number, or have a base below it."""
+        """Read a number; a whole one may be half a mixed number, or have a base below it."""
         value = number_value(token.text)
+        if self.next is END:
+            return value
         if self.skip("_"):
-            return Node("base", (value, self.argument()))
+            return Node("base", (value, self.base()))
         if "." in token.text or not token.text.isdecimal():
             return value
         start = self.place
         fraction = self.plain_fraction()
         if fraction is None:
             self.place = start
-            return value
+            return self.in_base(value)
         return value + fraction
 
+    def in_base(self, value: Fraction) -> Tree:
+        """Read the words `base 4` or `(base 4)` behind a number, if they stand there."""
+        bracket = self.sees("(")
+        if self.after(int(bracket)).text != "base":
+            return value
+        self.place += 1 + bracket
+        self.skip("-")
+        base = self.base()
+        if bracket:
+            self.expect(")")
+        return Node("base", (value, base))
+
+    def base(self) -> Tree:
+        r"""Read the index that names a base: `4`, `{16}`, `{\text{four}}`, `{\text{base } 4}`."""
+        brace = self.skip("{")
+        if self.sees_word("base"):
+            self.take()
+        if self.next.kind == "word":
+            value = number_in_words([self.take().text.lower()])
+            if value is None:
+                raise UnreadableError("an index that is no base")
+            tree: Tree = value
+        else:
+            tree = self.expression() if brace else self.argument()
+        if brace:
+            self.expect("}")
+        return tree
+
     def plain_fraction(self) -> Fraction | None:
-        r"""`\frac{4}{5}` or ` 4/5` after a whole number, if that is what follows."""
+        r"""Read `\frac{4}{5}` or ` 4/5` after a whole number, if that is what follows."""
         if self.next.kind == "function" and self.next.text == "frac":
             self.take()
             top, bottom = self.argument(), self.argument()
@@ -269,16 +364,11 @@ class Parser:
             return None
         if not (isinstance(top, Fraction) and isinstance(bottom, Fraction)):
             return None
-        return (
-            top / bottom
-            if top.denominator == bottom.denominator == 1 and 0 <= top < bottom
-            else None
-        )
+        whole = top.denominator == bottom.denominator == 1 and 0 <= top < bottom
+        return top / bottom if whole else None
 
     def argument(self) -> Tree:
-        r"""What a command of LaTeX applies to: a group, or the next sign alone: `\frac12` is one
-        half.
-        """
+        r"""Read what a command applies to: a group, or the next sign: `\frac12` is a half."""
         if self.next.kind != "number":
             return self.operand()
         digit, rest = self.next.text[0], self.next.text[1:]
@@ -287,8 +377,64 @@ class Parser:
             return number_value(digit)
         return number_value(self.take().text)
 
+    def symbol(self, token: Token) -> Tree:
+        """Read a symbol with primes and index; before a bracket it may be a function's name."""
+        name = token.text
+        if self.next is END:
+            return name
+        if name == "m" and self.next.text.startswith("angle "):  # the measure of an angle
+            name = self.take().text
+        name += self.primes() + self.subscript()
+        name += self.primes()
+        if self._is_inverse(token.text):
+            name += "⁻¹"
+        if self.sees("(") and self._is_function(token.text, name):
+            arguments = self.bracket(self.take().text)
+            is_list = isinstance(arguments, Node) and arguments.op == "()"
+            return Node(f"call {name}", arguments.parts if is_list else (arguments,))  # type: ignore[union-attr]
+        return name
+
+    def primes(self) -> str:
+        r"""Read primes: `'`, or `^{\prime}`."""
+        found = ""
+        while True:
+            if self.skip("'"):
+                found += "'"
+            elif self.sees("^") and self.after(1).text == "'":
+                self.place += 2
+                found += "'"
+            elif self.sees("^") and self.after(1).text == "{" and self.after(2).text == "'":
+                self.place += 2
+                while self.skip("'"):
+                    found += "'"
+                self.expect("}")
+            else:
+                return found
+
+    def _is_inverse(self, letter: str) -> bool:
+        """Read the `^{-1}` between a function's letter and its bracket, if it stands there."""
+        signs = "".join(self.after(distance).text for distance in range(6))
+        length = 5 if signs.startswith("^{-1}(") else 3 if signs.startswith("^-1(") else 0
+        if not length or letter not in FUNCTION_LETTERS | MAYBE_FUNCTION_LETTERS:
+            return False
+        self.place += length
+        return True
+
+    def _is_function(self, letter: str, name: str) -> bool:
+        """Return True if a letter before a bracket is a function's name rather than a factor."""
+        if letter in FUNCTION_LETTERS or "'" in name or "⁻" in name:
+            return True
+        if letter not in MAYBE_FUNCTION_LETTERS:
+            return False
+        inside = [self.after(1), self.after(2)]
+        while inside[-1] is not END and inside[-1].text != ")" and len(inside) < 12:
+            inside.append(self.after(len(inside) + 1))
+        single = inside[1].text == ")" and inside[0].kind in ("symbol", "number")
+        several = {"∩", "∪", ",", "|", "=", "to"} & {token.text for token in inside}
+        return single or bool(several)
+
     def subscript(self) -> str:
-        """An index, which is part of a symbol's name."""
+        """Read an index, which is part of a symbol's name."""
         if not self.skip("_"):
             return ""
         if not self.skip("{"):
@@ -300,16 +446,16 @@ class Parser:
         return "_" + name
 
     def function(self, token: Token) -> Tree:
-        r"""A function: `\frac ab`, `\sqrt[n]{x}`, `\log_b x`, `\sin^2 x`, `\sin 2x`, `gcd(a, b)`."""
+        r"""Read a function: `\frac ab`, `\sqrt[n]{x}`, `\log_b x`, `\sin^2 x`, `gcd(a, b)`."""
         name = token.text
         if name in ("frac", "binom"):
             return Node("/" if name == "frac" else "binom", (self.argument(), self.argument()))
-        if name == "sqrt":
-            index = self.index() if self.sees("[") else Fraction(2)
+        if name in ROOTS:
+            index = self.index() if self.sees("[") else Fraction(ROOTS[name])
             return Node("root", (self.argument() if token.from_latex else self.operand(), index))
-        base = (self.argument(),) if name == "log" and self.skip("_") else ()
+        base = (self.log_base(token),) if name == "log" and self._has_base(token) else ()
         power = self.argument() if self.skip("^") else None
-        if power in (Node("neg", (Fraction(1),)), Fraction(-1)) and name in INVERSE:
+        if power in MINUS_ONE and name in INVERSE:
             name, power = INVERSE[name], None
         argument = self.function_argument()
         arguments = (
@@ -318,15 +464,25 @@ class Parser:
         tree = Node(name, (*arguments, *base))
         return tree if power is None else Node("^", (tree, power))
 
+    def _has_base(self, token: Token) -> bool:
+        """Return True if the base of a logarithm comes next: `\\log_2`, or `log2(8)`."""
+        attached = self.next.kind == "number" and not self.next.after_space
+        plain = attached and not token.from_latex and self.after(1).text == "("
+        return self.sees("_") or plain
+
+    def log_base(self, token: Token) -> Tree:
+        """Read the base of a logarithm."""
+        return self.argument() if self.skip("_") else number_value(self.take().text)
+
     def index(self) -> Tree:
-        """The `[3]` of a cube root."""
+        """Read the `[3]` of a cube root."""
         self.expect("[")
         tree = self.expression()
         self.expect("]")
         return tree
 
     def function_argument(self) -> Tree:
-        r"""A bracket, or a product without signs: `\sin 2x \cos x` is `\sin(2x) \cos x`."""
+        r"""Read a bracket, or a product without signs: `\sin 2x \cos x` is `\sin(2x) \cos x`."""
         if self.sees("(", "{"):
             return self.operand()
         tree = self.expression(PRODUCT + 1)
@@ -335,94 +491,116 @@ class Parser:
             tree = Node("*", (tree, self.expression(PRODUCT + 1)))
         return tree
 
+    # --- brackets ---
+
     def bracket(self, opening: str) -> Tree:
-        """Something in brackets, or several things: a point, an interval, a set."""
-        # in a set, a bar comes before a condition
-        bars, self.bars = self.bars, int(opening == r"\{")
+        """Read something in brackets, or several things: a point, an interval, a set."""
+        if opening == "{" and self._begins_set():
+            opening = r"\{"
+        outside = self.bars, self.in_set
+        # in a set, a bar or a colon comes before a condition
+        self.bars, self.in_set = int(opening == r"\{"), opening == r"\{"
         items, separators = self.items()
-        if opening == r"\{" and self.skip("|", ":"):
-            items = [self.relation()]
-        self.bars = bars
-        if separators & {"or", "and"}:
+        if opening == "{" and len(items) == 1 and self.sees(r"\over", r"\choose"):  # {1 \over 2}
+            operation = "/" if self.take().text == r"\over" else "binom"
+            items = [Node(operation, (items[0], self.expression()))]
+        if opening == r"\{" and items and self.skip("|", ":"):
+            self.bars, self.in_set = 0, False
+            tree = self.set_of_solutions(items[0])
+            self.expect(r"\}", "}")
+            self.bars, self.in_set = outside
+            return tree
+        self.bars, self.in_set = outside
+        if separators & {"or", "and"} and opening != "{":
             raise UnreadableError("words in brackets")
-        return self.bracketed(opening, items, self.expect(*CLOSING[opening]))
+        if opening == "{" and separators & {"or", "and"}:
+            self.expect("}")
+            return Node("or" if "or" in separators else "and", tuple(items))
+        tree = self.bracketed(opening, items, self.expect(*CLOSING[opening]))
+        if self.sees("_") and opening in "({" and isinstance(tree, Fraction):  # (312)_4
+            self.take()
+            return Node("base", (tree, self.base()))
+        return tree
+
+    def _begins_set(self) -> bool:
+        """Return True if plain braces hold the solutions of something: `{x | x > 3}`."""
+        bar = self.after(1).text in ("|", ":") or (
+            self.after(1).text == "in" and self.after(3).text in ("|", ":")
+        )
+        return self.next.kind == "symbol" and bar
+
+    def set_of_solutions(self, element: Tree) -> Tree:
+        r"""Read the condition of `{x | x > 3}` or `{x \in \mathbb{R} : x \ne 1}`."""
+        condition = self.list_of_items()
+        if isinstance(condition, Node) and condition.op == "list":
+            condition = Node("and", condition.parts)
+        if isinstance(element, Node) and element.op == "relation":  # x in a set
+            parts = condition.parts if isinstance(condition, Node) and condition.op == "and" else ()
+            return Node("and", (element, *(parts or (condition,))))
+        return condition if isinstance(element, str) else Node("family", (element, condition))
 
     def bracketed(self, opening: str, items: list[Tree], closing: str) -> Tree:
-        """What brackets make of the things inside them."""
+        """Return what brackets make of the things inside them."""
         if opening in "⌊⌈" and len(items) == 1:
             return Node("floor" if opening == "⌊" else "ceil", tuple(items))
         if opening == r"\{" or (opening == "{" and len(items) != 1):
             return Node("set", tuple(items))
         if not items:
             raise UnreadableError("empty brackets")
+        if closing == "[" or opening == "]":  # ]a, b[ is open at both ends
+            if len(items) != 2:
+                raise UnreadableError("brackets that are turned around")
+            ends = ("(" if opening == "]" else opening) + (")" if closing == "[" else closing)
+            return Node(ends, tuple(items))
         if len(items) == 1 and opening != "[":
             return items[0]
         return Node("()" if opening == "⟨" else opening + closing, tuple(items))
 
-    def absolute(self) -> Tree:
-        """`|x|`."""
+    def absolute(self, bar: str) -> Tree:
+        r"""Read `|x|`, or the length `\|v\|`."""
         self.bars += 1
         tree = self.expression()
-        self.expect("|")
+        self.expect(bar)
         self.bars -= 1
-        return Node("abs", (tree,))
+        return Node("abs" if bar == "|" else "norm", (tree,))
 
-    def matrix(self) -> Tree:
-        r"""Rows between `\\`, cells between `&`."""
+    def matrix(self, system: bool) -> Tree:
+        r"""Read rows between `\\`, with cells between `&`; rows of relations are a system."""
         rows: list[list[Tree]] = [[]]
         while not self.sees("finish"):
-            rows[-1].append(self.expression())
+            if self.sees(r"\\", "&"):
+                raise UnreadableError("an empty cell")
+            cell = self.cell()
+            rows[-1] += cell.parts if isinstance(cell, Node) and cell.op == "list" else (cell,)
             if self.skip(r"\\"):
                 if not self.sees("finish"):
                     rows.append([])
             elif not self.skip("&"):
                 break
         self.expect("finish")
-        return Node("matrix", tuple(tuple(row) for row in rows))
-
-    def units(self) -> None:
-        """Words after a number: `cm^2`, `miles per hour`, `m/s`, `apples`."""
-        while self.next.kind == "word" or (
-            self.sees("/") and self.tokens[self.place + 1].kind in ("word", "symbol")
+        cells = [cell for row in rows for cell in row]
+        if not system and not any(
+            isinstance(cell, Node) and cell.op == "relation" for cell in cells
         ):
-            if self.take().text == "/":
-                self.take()
-            if self.skip("^"):
-                self.argument()
-        if self.next.kind in ("number", "symbol", "function"):  # 5 feet 6 inches, 4 plus 5
-            raise UnreadableError(f"{self.next.text!r} after a unit")
+            return Node("matrix", tuple(tuple(row) for row in rows))
+        if any(len(row) > 2 for row in rows) or not cells:
+            raise UnreadableError("a system of more than two columns")
+        lines = tuple(row[0] if len(row) == 1 else Node("case", tuple(row)) for row in rows)
+        return lines[0] if len(lines) == 1 else Node("and", lines)
 
-    def phrase(self, first: Token) -> Tree:
-        """Words that stand alone: a name, a month and a day, yes or no."""
-        words = [first.text]
-        while self.next.kind in ("word", "number", "symbol") or self.sees("-", "'", "."):
-            words.append(self.take().text)
-        return Node("word", (" ".join(words).casefold().strip(" ."),))
+    def cell(self) -> Tree:
+        """Read a cell: an expression, a relation, or a condition: `if x > 0`, `otherwise`."""
+        if self.sees_word("if", "for", "when"):
+            self.take()
+        return self.list_of_items()
 
 
-def written(tree: Tree) -> str:
-    """A tree as text, with every bracket and sign that was left out.
-
-    >>> written(parse("2(x+1)^2"))
-    '(2 * ((x + 1) ^ 2))'
-    """
+def _is_of_cells(tree: Tree) -> bool:
+    """Return True if a tree is a matrix, a row, or an expression of matrices."""
     if not isinstance(tree, Node):
-        return str(tree)
-    op, parts = (
-        tree.op,
-        [written(part) if isinstance(part, (Fraction, str, Node)) else part for part in tree.parts],
-    )
-    if op == "matrix":
-        return "[" + "; ".join(", ".join(map(written, row)) for row in parts) + "]"
-    if op in ("relation", "word"):
-        return " ".join(parts)
-    if op in "∞ℝ":
-        return op
-    if op in ("or", "and"):
-        return f" {op} ".join(parts)
-    if op in BINDING:
-        return f"({f' {op} '.join(parts)})"
-    if op == "neg":
-        return f"-{parts[0]}"
-    opening, closing = WRITTEN_IN.get(op, (f"{op}(", ")"))
-    return opening + ", ".join(parts) + closing
+        return False
+    return tree.op in ("matrix", "()", "[]") or any(map(_is_of_cells, tree.parts))
+
+
+def _is_upper(tree: Tree) -> bool:
+    return isinstance(tree, str) and len(tree) == 1 and tree.isupper()

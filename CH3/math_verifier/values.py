@@ -1,4 +1,4 @@
-r"""What an expression is worth: its values at several places, in a form that can be compared.
+r"""Values of an expression at several places, in a form that can be compared.
 
 Two expressions are equal if they have equal values wherever both are defined. Nobody can try every
 place, and nobody
@@ -17,13 +17,22 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from CH3.math_verifier.arithmetic import CONSTANTS, Arithmetic, ExpensiveError, UndefinedError
+from CH3.math_verifier.arithmetic import (
+    CONSTANTS,
+    MAX_BITS,
+    MAX_CONSTANT_BITS,
+    Arithmetic,
+    ExpensiveError,
+    UndefinedError,
+)
 from CH3.math_verifier.lexer import UnreadableError
-from CH3.math_verifier.parser import Node, Tree
+from CH3.math_verifier.tree import Node, Tree
 
 SAME_DIGITS = 100
 PRECISE_DIGITS = 900  # in which a number must agree with a fraction to be it
-ROUGH, PRECISE = Arithmetic(SAME_DIGITS + 50), Arithmetic(PRECISE_DIGITS + 100)
+ROUGH = Arithmetic(SAME_DIGITS + 50, MAX_BITS)  # at one of several places
+CONSTANT = Arithmetic(SAME_DIGITS + 50, MAX_CONSTANT_BITS)
+PRECISE = Arithmetic(PRECISE_DIGITS + 100, MAX_CONSTANT_BITS)
 LARGEST_DENOMINATOR = 10**30  # of a fraction that an inexact number is recognised as
 # Where variables are: small and large, positive and negative, so that roots and logarithms are
 #     defined somewhere.
@@ -37,7 +46,7 @@ RANGES = (
     (1, 4),
     (-(10**9), -(10**8)),
 )
-WHOLE = frozenset(["!", "binom", "gcd", "lcm"])  # defined for whole numbers alone
+WHOLE = frozenset(["!", "!!", "binom", "gcd", "lcm", "mod"])  # defined for whole numbers alone
 
 
 class Complex(NamedTuple):
@@ -51,8 +60,7 @@ Value = Fraction | Complex
 
 
 def fingerprint(tree: Tree, salt: str = "", whole: bool = False) -> tuple[Value | None, ...]:
-    """The values of an expression at several places; one, if it has no variables or does not depend
-    on them.
+    """Return the values of an expression at several places; one, if it does not depend on them.
 
     Args:
         tree: an expression.
@@ -74,7 +82,7 @@ def fingerprint(tree: Tree, salt: str = "", whole: bool = False) -> tuple[Value 
 
 
 def values_at_places(tree: Tree, salt: str = "", whole: bool = False) -> list[Value | None]:
-    """As `fingerprint`, but always as many values as places, if there are variables."""
+    """Return the values at all places, also where they are equal; see `fingerprint`."""
     names = symbols(tree)
     places = _places(names, salt, whole) if names else [{}]
     values = [value_at(tree, place, precise=number == 0) for number, place in enumerate(places)]
@@ -84,14 +92,14 @@ def values_at_places(tree: Tree, salt: str = "", whole: bool = False) -> list[Va
 
 
 def value_at(tree: Tree, variables: dict[str, Fraction], precise: bool = False) -> Value | None:
-    """The value of an expression at one place; None where it has none.
+    """Return the value of an expression at one place; None where it has none.
 
     Args:
         precise: look again, with many more digits, whether what seems to be a fraction is one:
             `10^{50} + e^{-500}`.
     """
     try:
-        value = ROUGH.evaluate(tree, variables)
+        value = (ROUGH if variables else CONSTANT).evaluate(tree, variables)
         if isinstance(value, Fraction):
             return value
         found = _recognised(value, SAME_DIGITS)
@@ -102,8 +110,25 @@ def value_at(tree: Tree, variables: dict[str, Fraction], precise: bool = False) 
         return None
 
 
+def unrounded_at(tree: Tree, variables: dict[str, Fraction]) -> Fraction:
+    """Return a real value at one place with all the digits it was computed in.
+
+    Raises:
+        UnreadableError: it has none, or a complex one, or it is too expensive.
+    """
+    try:
+        value = ROUGH.evaluate(tree, variables)
+    except (UndefinedError, ZeroDivisionError):
+        raise UnreadableError("no value") from None
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(_recognised(value, SAME_DIGITS), Complex):
+        raise UnreadableError("not a real number")
+    return _exactly(value.real)
+
+
 def constant(tree: Tree) -> Fraction:
-    """The value of an expression without variables.
+    """Return the value of an expression without variables.
 
     Raises:
         UnreadableError: it has variables, is not real, or is too expensive.
@@ -120,23 +145,25 @@ def constant(tree: Tree) -> Fraction:
 
 
 def symbols(tree: Tree | tuple) -> set[str]:
-    """The variables in a tree."""
+    """Return the variables in a tree."""
     if isinstance(tree, str):
         return set() if tree in CONSTANTS else {tree}
+    if isinstance(tree, Node) and tree.op == "word":
+        return set()
     if isinstance(tree, tuple):  # a node, or a row of a matrix
         return set().union(*map(symbols, tree.parts if isinstance(tree, Node) else tree))
     return set()
 
 
 def nearly_equal(first: Fraction, second: Fraction) -> bool:
-    """Whether two values agree, but for what rounding has done to them."""
+    """Return True if two values agree, but for what rounding has done to them."""
     return first == second or abs(first - second) <= max(abs(first), abs(second)) / 10 ** (
         SAME_DIGITS - 10
     )
 
 
 def needs_whole(tree: Tree) -> bool:
-    """Whether an expression is defined for whole values of its variables alone."""
+    """Return True if an expression is defined for integers only: n!, a binomial, gcd or lcm."""
     if not isinstance(tree, Node):
         return False
     if tree.op in WHOLE or (tree.op == "root" and not isinstance(tree.parts[1], Fraction)):
@@ -145,7 +172,7 @@ def needs_whole(tree: Tree) -> bool:
 
 
 def _places(names: set[str], salt: str, whole: bool) -> Iterator[dict[str, Fraction]]:
-    """Values for variables, drawn at random; the same for the same name and salt."""
+    """Yield values for variables, drawn at random; the same for the same name and salt."""
     for number in range(len(RANGES)):
         drawn = {}
         for name in names:
@@ -164,25 +191,30 @@ def _places(names: set[str], salt: str, whole: bool) -> Iterator[dict[str, Fract
 
 
 def _recognised(value: Any, digits: int) -> Value:
-    """Of all numbers that agree in so many digits, one: see `_recognised_real`. The value is one of
-    mpmath's.
-    """
+    """Return one for all numbers of mpmath's that agree in so many digits; see `recognised`."""
     if hasattr(value, "imag") and value.imag:
         size, scale = max(1, abs(value)), 10**digits
         if abs(value.imag) * scale > size:
             real = value.real if abs(value.real) * scale > size else value.real * 0
-            return Complex(_recognised_real(real, digits), _recognised_real(value.imag, digits))
-    return _recognised_real(value.real, digits)
+            parts = real, value.imag
+            return Complex(*(recognised(_exactly(part), digits) for part in parts))
+    return recognised(_exactly(value.real), digits)
 
 
-def _recognised_real(value: Any, digits: int) -> Fraction:
-    """A fraction if there is a simple one, else a rounded number."""
-    sign, mantissa, exponent, bits = value._mpf_
-    exact = (-1) ** sign * Fraction(mantissa) * Fraction(2) ** exponent
+def _exactly(value: Any) -> Fraction:
+    """Convert an mpmath float to the fraction that it is."""
+    sign, mantissa, exponent, _ = value._mpf_
+    return (-1) ** sign * Fraction(mantissa) * Fraction(2) ** exponent
+
+
+def recognised(exact: Fraction, digits: int = SAME_DIGITS) -> Fraction:
+    """Return the simple fraction that a number agrees with in so many digits, else it rounded."""
     simple = exact.limit_denominator(LARGEST_DENOMINATOR)
     if abs(exact - simple) * 10**digits <= max(1, abs(simple)):
         return simple
-    unit = Fraction(2) ** (exponent + bits - int(digits * math.log2(10)))
+    length = exact.numerator.bit_length() - exact.denominator.bit_length()
+    length += abs(exact) >= Fraction(2) ** length  # its bits before the point
+    unit = Fraction(2) ** (length - int(digits * math.log2(10)))
     return round(exact / unit) * unit
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from CH3 import benchmark_verifier
-from CH3.benchmark_verifier import (
-    Grader,
+from CH3.benchmark_verifier import measures, supervision
+from CH3.benchmark_verifier.graders import Grader
+from CH3.benchmark_verifier.measures import (
     distinct_pairs,
     measure_graded_pairs,
     measure_hostile,
-    supervision,
+    measure_texts,
 )
 from CH3.benchmark_verifier.supervision import Failure, supervised
 
@@ -60,7 +60,7 @@ def test_after_a_failure_the_work_goes_on_with_the_next_item(monkeypatch):
 
 
 def test_hostile_answers_are_counted_by_what_they_cost(monkeypatch):
-    monkeypatch.setattr(benchmark_verifier, "SECONDS_AT_MOST", 2)
+    monkeypatch.setattr(measures, "SECONDS_AT_MOST", 2)
     grader = Grader("test", misbehave, lambda text, reference: False)
     names = ["harmless", "never end", "compute", "hoard", "raise", "crash", "execute"]
     found = measure_hostile(grader, [(name, name) for name in names])
@@ -84,6 +84,18 @@ def test_wrong_verdicts_are_told_apart_and_a_failure_is_no_yes():
     found = measure_graded_pairs(Grader("test", misbehave, misbehave), table)
     assert found["pairs"] == 5
     assert found["false_positives"] == [("1", "1")]
+    assert found["false_negatives"] == [("1", "2"), ("raise", "raise")]
+
+
+def test_a_text_counts_if_its_answer_is_found_and_one_without_an_answer_is_left_out():
+    table = [
+        {"text": "1", "answer": "1"},
+        {"text": "1", "answer": "2"},
+        {"text": "raise", "answer": "raise"},
+        {"text": "1", "answer": None},
+    ]
+    found = measure_texts(Grader("test", misbehave, misbehave), table)
+    assert found["pairs"] == 3
     assert found["false_negatives"] == [("1", "2"), ("raise", "raise")]
 
 

@@ -152,7 +152,8 @@ def test_the_watch_sees_what_is_run(tmp_path):
     """The hook above, on a verifier that evaluates its text."""
     script = (
         "import runpy, sys\n"
-        f"test = runpy.run_path({str(Path(__file__).resolve())!r})['grade_every_second'].__globals__\n"
+        f"names = runpy.run_path({str(Path(__file__).resolve())!r})\n"
+        "test = names['grade_every_second'].__globals__\n"
         "test['hostile_answers'] = lambda: [('code', \"open('hostile_canary', 'w')\")]\n"
         "test['grade_answer'] = lambda predicted, reference: eval(predicted)\n"
         "test['WARM_UP'] = type(test['WARM_UP'])(sys.argv[1])\n"

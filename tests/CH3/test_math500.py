@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from CH3.benchmark_verifier import distinct_pairs
 from CH3.benchmark_verifier.answer_variants import plain_notation, real_looking_answers
+from CH3.benchmark_verifier.measures import distinct_pairs
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import load_problems
 
@@ -39,7 +39,8 @@ def problems() -> list[dict]:
     """The 500 problems."""
     if not os.environ.get("MATH500_JSON"):
         pytest.skip(
-            "MATH500_JSON names no file with MATH-500's test set (CH3/problems.py says where it is to be had)"
+            "MATH500_JSON names no file with MATH-500's test set "
+            "(CH3/problems.py says where it is to be had)"
         )
     return load_problems("math500")
 

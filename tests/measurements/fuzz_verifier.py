@@ -22,7 +22,7 @@ from pathlib import Path
 
 from CH3 import math_verifier
 
-TABLE = Path(math_verifier.__file__).parents[1] / "graded_pairs.json"
+FOLDER = Path(math_verifier.__file__).parents[1]
 SLOW = 0.1  # seconds of CPU time for one call, of two that are slow the faster
 LEVELS = 5  # of the grammar
 RAISED = object()  # what a call gives that raised
@@ -32,33 +32,44 @@ TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[A-Za-z]+|\d+|\s+|.", re.DOTALL)
 
 
 def choices(columns: str) -> list[str]:
-    """Texts that were written with more than one space between them."""
+    """Split texts that were written with more than one space between them."""
     return re.split(r"\s{2,}", columns.strip())
 
 
 ATOMS = choices(r"""
-    0   1   2   3   7   12   0.5   .25   1,000   1e3   3.14   0.\overline{3}   x   y   n   a   xy   x_1   \pi   e   i
-    \alpha   \infty   -\infty   π   ½   √2   x²   50\%   \$5   90^\circ   5\text{ cm}   52_8   \text{even}   (B)
-    \emptyset   \mathbb{R}
+    0   1   2   3   7   12   0.5   .25   1,000   1e3   3.14   0.\overline{3}   x   y   n   a
+    xy   x_1   \pi   e   i   \alpha   \infty   -\infty   π   ½   √2   x²   50\%   \$5
+    90^\circ   5\text{ cm}   52_8   \text{even}   (B)   \emptyset   \mathbb{R}   \mathrm{e}
+    \text{m}   3\text{ pm}   7 apples   3/4   0.(36)   0.\dot{3}   1{,}500   2F_{16}   May 7
+    seven   two thirds   \vec{i}   \vec{j}   \mathbb{Z}   \ldots   \angle ABC   \int_0^1 x\,dx
+    2^{2024}   2024!   5!!   8个   （3，8）   𝑥²   ∛5   ⅐   3:45   \$5   USD 29   (E) 12   f(x)
+    f^{-1}(x)   f'(x)
 """)
 
 SHAPES = choices(r"""
-    @+@   @-@   @*@   @ \cdot @   @/@   -@   @@   (@)   \left(@\right)   {@}   @^2   @^{@}   @^{-1}   @_@   @!   |@|
-    @ @   @=@   \frac{@}{@}   \dfrac@@   \frac1{@}   @\frac{1}{2}   \sqrt{@}   \sqrt[3]{@}   \sqrt[@]{@}   \sqrt@
-    \binom{@}{@}   @\%   \log_{@}@   \ln(@)   \log @   \sin(@)   \cos^2 @   \tan @   \arctan @   \sin^{-1}(@)   e^{@}
-    \left|@\right|   @\pm @   \pm @   (@, @)   [@, @]   (@, @]   [@, @)   \{@, @\}   @, @   @, @, @   @ \cup @
+    @+@   @-@   @*@   @ \cdot @   @/@   -@   @@   (@)   \left(@\right)   {@}   @^2   @^{@}
+    @^{-1}   @_@   @!   |@|   @ @   @=@   \frac{@}{@}   \dfrac@@   \frac1{@}   @\frac{1}{2}
+    \sqrt{@}   \sqrt[3]{@}   \sqrt[@]{@}   \sqrt@   \binom{@}{@}   @\%   \log_{@}@   \ln(@)
+    \log @   \sin(@)   \cos^2 @   \tan @   \arctan @   \sin^{-1}(@)   e^{@}   \left|@\right|
+    @\pm @   \pm @   (@, @)   [@, @]   (@, @]   [@, @)   \{@, @\}   @, @   @, @, @   @ \cup @
     @ \cap @   @ \setminus @   x \in @   x = @   @ < x   x \ge @   @ \le x < @   @ = @
-    \begin{pmatrix} @ & @ \\ @ & @ \end{pmatrix}   \begin{pmatrix} @ \\ @ \end{pmatrix}   \text{@}   \mbox{@}
-    @\text{ or }@   @\text{ and }@   \boxed{@}   $@$   \overline{@}   \langle @, @ \rangle   @'   \lfloor @ \rfloor
+    \begin{pmatrix} @ & @ \\ @ & @ \end{pmatrix}   \begin{pmatrix} @ \\ @ \end{pmatrix}
+    \begin{vmatrix} @ & @ \\ @ & @ \end{vmatrix}   @^T   f(@)   P(@)   @ \approx @
+    \begin{cases} @ \\ @ \end{cases}   \begin{aligned} x &= @ \\ y &= @ \end{aligned}
+    \{x \mid @\}   \{x : @\}   @ \equiv @ \pmod{@}   @, k \in \mathbb{Z}   @ \mapsto @
+    @ \Rightarrow @   @:@   @ to @   @ (@)   ]@, @[   @!!   {@ \over @}   \root @ \of {@}
+    @\text{ @}   \mathrm{@}   @ for all x   @ and @   the answer is @   **@**   "@"
+    \operatorname{arccot} @   \sinh^{-1} @   @ out of @   @ \text{ apples}   \sin(@^\circ)
+    @' = @   @ \bmod @   \text{@}   \mbox{@}   @\text{ or }@   @\text{ and }@   \boxed{@}   $@$
+    \overline{@}   \langle @, @ \rangle   @'   \lfloor @ \rfloor
 """)
 
 CHARACTERS = "0123456789xyzeiπ+-*/^_=<>!|()[]{},.;:%$&#@~ \\\n\t\x00\u0301\u202e\ud800²½√∞−×≤∪٣５"
+CHARACTERS += '≈≡⇒↦∠°′″•⌊⌋⟨⟩∛⅐ˣₙ（），。、个或\u200b\u0305`"“”₹¢ℤℝ…'
 
 
 def grammatical(rng: random.Random, levels: int = LEVELS) -> str:
-    """A text of the grammar: a shape whose places (@) are filled with texts of the grammar, or an
-    atom.
-    """
+    """Make a text by the grammar: an atom, or a shape with such texts at its places (@)."""
     if levels == 0 or rng.random() < 0.15:
         return rng.choice(ATOMS)
     first, *rest = rng.choice(SHAPES).split("@")
@@ -66,9 +77,7 @@ def grammatical(rng: random.Random, levels: int = LEVELS) -> str:
 
 
 def mutated(rng: random.Random, texts: list[str]) -> str:
-    """One of the texts, with some of its tokens deleted, doubled, swapped, or exchanged for
-    another's.
-    """
+    """Change one of the texts: delete, double, swap or repeat tokens, or take another text's."""
     tokens, others = (TOKEN.findall(rng.choice(texts)) or [""] for _ in range(2))
     for _ in range(rng.randint(1, 4)):
         if not tokens:
@@ -89,7 +98,7 @@ def mutated(rng: random.Random, texts: list[str]) -> str:
 
 
 def scrambled(rng: random.Random) -> str:
-    """Random characters: any at all, or those that mathematics is written with."""
+    """Draw characters: any at all, or those that mathematics is written with."""
     length = rng.randrange(40)
     if rng.random() < 0.3:
         return "".join(chr(rng.randrange(0x110000)) for _ in range(length))
@@ -97,13 +106,17 @@ def scrambled(rng: random.Random) -> str:
 
 
 def table_texts() -> list[str]:
-    """What stands in the graded pairs."""
-    pairs = json.loads(TABLE.read_text(encoding="utf-8"))
+    """Return the texts of the graded pairs and of the hard ones."""
+    tables = [
+        json.loads((FOLDER / name).read_text(encoding="utf-8"))
+        for name in ("graded_pairs.json", "hard_answers.json")
+    ]
+    pairs = tables[0] + tables[1]["pairs"]
     return [pair[side] for pair in pairs for side in ("predicted", "reference")]
 
 
 def strings(count: int, seed: int) -> Iterator[str]:
-    """So many texts of all three kinds, the same for the same seed."""
+    """Yield `count` texts of all three kinds, the same for the same seed."""
     rng, texts = random.Random(seed), table_texts()
     kinds = [
         grammatical,
@@ -116,7 +129,7 @@ def strings(count: int, seed: int) -> Iterator[str]:
 
 
 def timed(function: Callable, *texts: str) -> tuple[object, float]:
-    """What a call gives, and the CPU seconds it takes."""
+    """Call a function; return its result and the CPU seconds it took."""
     start = time.process_time()
     result = function(*texts)
     return result, time.process_time() - start
@@ -124,7 +137,7 @@ def timed(function: Callable, *texts: str) -> tuple[object, float]:
 
 @dataclass
 class Finding:
-    """Something that should not have happened."""
+    """A raised exception, a slow call, or a property that does not hold."""
 
     kind: str  # exception, slow or violation
     what: str  # the exception and its place, the slow function, the property that does not hold
@@ -132,12 +145,12 @@ class Finding:
 
     @property
     def size(self) -> int:
-        """Characters of its texts: short ones are easier to understand."""
+        """Return the number of characters of its texts: short ones are easier to understand."""
         return sum(map(len, self.texts))
 
 
 class Fuzzer:
-    """Calls the verifier, measures each call, and keeps what was found.
+    """A run of the verifier on many texts: every call is measured, and what was found is kept.
 
     Attributes:
         findings: all findings.
@@ -160,7 +173,8 @@ class Fuzzer:
                 seconds = min(seconds, timed(function, *texts)[1])
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            what = f"{type(error).__name__} in {Path(frame.filename).name}, {frame.name}, line {frame.lineno}"
+            place = f"{Path(frame.filename).name}, {frame.name}, line {frame.lineno}"
+            what = f"{type(error).__name__} in {place}"
             self.findings.append(Finding("exception", what, texts))
             return RAISED
         self.slowest = max(self.slowest, (seconds, name, texts))
@@ -171,12 +185,12 @@ class Fuzzer:
         return result
 
     def expect(self, holds: bool, violated: str, *texts: str) -> None:
-        """Keep a violation, if it is one."""
+        """Keep a violation if the property does not hold."""
         if not holds:
             self.findings.append(Finding("violation", violated, texts))
 
     def check_alone(self, text: str) -> None:
-        """What must hold for one text."""
+        """Check the properties of one text."""
         self.expect(
             self.call("grade_answer", text, text) in (True, RAISED),
             "a text is not its own answer",
@@ -190,12 +204,13 @@ class Fuzzer:
         self.call("extract_answer", text)
         self.call("extract_answer", rf"\boxed{{{text}")
         boxed = self.call("extract_answer", rf"so \boxed{{{text}}}.")
-        if text.strip() and not MARKUP.search(text) and boxed is not RAISED:
+        # dots alone in a box show where an answer would stand
+        if text.strip().strip(".…") and not MARKUP.search(text) and boxed is not RAISED:
             same = boxed is not None and self.call("grade_answer", boxed, text) in (True, RAISED)
             self.expect(same, "a boxed text is not the text", text)
 
     def check_together(self, one: str, other: str) -> None:
-        """What must hold for two texts."""
+        """Check the properties of two texts."""
         graded, back = self.call("grade_answer", one, other), self.call("grade_answer", other, one)
         same, same_back = self.call("same_answer", one, other), self.call("same_answer", other, one)
         keys = [self.call("answer_key", text) for text in (one, other)]
@@ -225,7 +240,7 @@ class Fuzzer:
             latest[number % 4] = text
 
     def report(self) -> str:
-        """Each kind of finding once, with how often it was met and its shortest example."""
+        """List each kind of finding once, with how often it was met and its shortest example."""
         alike = defaultdict(list)
         for finding in self.findings:
             alike[finding.kind, finding.what].append(finding)
@@ -243,7 +258,7 @@ class Fuzzer:
 
 
 def shown(texts: tuple[str, ...]) -> str:
-    """Texts on one line, all in ASCII, shortened."""
+    """Show texts on one line, all in ASCII, shortened."""
     return ", ".join(
         ascii(text) if len(text) < 300 else f"{text[:300]!a}... ({len(text)})" for text in texts
     )
@@ -261,9 +276,8 @@ def main() -> int:
     arguments = parser.parse_args()
     fuzzer, start = Fuzzer(), time.process_time()
     fuzzer.run(arguments.strings, arguments.seed)
-    print(
-        f"{arguments.strings} strings, seed {arguments.seed}, {time.process_time() - start:.0f} s of CPU time"
-    )
+    seconds = time.process_time() - start
+    print(f"{arguments.strings} strings, seed {arguments.seed}, {seconds:.0f} s of CPU time")
     print(fuzzer.report())
     return 1 if fuzzer.findings else 0
 
