@@ -10,6 +10,7 @@
 | :-- | :-- | :-- |
 | `aten::_scaled_dot_product_flash_attention_for_cpu` | attention and its log-sum-exp | plain sums |
 | `quantized::linear_dynamic_fp16` and its packing | 16-bit matrices | `nn.Linear` |
+| `mkldnn::_linear_pointwise` and its packing | bfloat16 matrices | `nn.Linear` |
 | `quantized::linear_with_input_q_dq_...` and its packing | 8-bit matrices | plain products |
 | `aten::_weight_int4pack_mm_for_cpu` and its packing | 4-bit matrices | plain products |
 | `torch._dynamo.config`, `guard_filter_fn` | fewer compilations and checks | PyTorch's defaults |
@@ -63,10 +64,12 @@ def plain_attention(
 
 # Packed matrices
 
-# FBGEMM's packed matrices are no tensors, so torch.compile cannot pass them on. What it sees are
-# operators of our own, which look a matrix up by its number; the number is a tensor, so that layers
-# of one shape share their compiled code.
-_packed: dict[int, torch.ScriptObject] = {}
+# FBGEMM's packed matrices are no tensors, and oneDNN's are tensors without memory that PyTorch can
+# see, so torch.compile cannot pass them on. What it sees are operators of our own, which look a
+# matrix up by its number; the number is a tensor, so that layers of one shape share their compiled
+# code.
+Packed = torch.ScriptObject | torch.Tensor
+_packed: dict[int, Packed] = {}
 _handles = itertools.count()
 
 
@@ -78,6 +81,16 @@ def pack_half(weight: torch.Tensor) -> torch.ScriptObject:
 def unpack_half(packed: torch.ScriptObject) -> torch.Tensor:
     """Return the matrix that was packed by `pack_half`, in float32."""
     return torch.ops.quantized.linear_unpack_fp16(packed)[0]
+
+
+def pack_bfloat16(weight: torch.Tensor) -> torch.Tensor:
+    """Pack a bfloat16 matrix `(out_features, in_features)` in oneDNN's order."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), 1)
+
+
+def unpack_bfloat16(packed: torch.Tensor) -> torch.Tensor:
+    """Return the matrix that was packed by `pack_bfloat16`."""
+    return packed.to_dense()
 
 
 def pack_int8(codes: torch.Tensor, scales: torch.Tensor) -> torch.ScriptObject:
@@ -99,12 +112,12 @@ def unpack_int8(packed: torch.ScriptObject) -> torch.Tensor:
     return torch.ops.quantized.linear_unpack(packed)[0].dequantize()
 
 
-def handle_of(owner: object, packed: torch.ScriptObject) -> torch.Tensor:
-    """Register a packed matrix for `half_linear` or `int8_linear`.
+def handle_of(owner: object, packed: Packed) -> torch.Tensor:
+    """Register a packed matrix for `half_linear`, `bfloat16_linear` or `int8_linear`.
 
     Args:
         owner: the object whose end is also the matrix's.
-        packed: from `pack_half` or `pack_int8`.
+        packed: from `pack_half`, `pack_bfloat16` or `pack_int8`.
 
     Returns:
         The matrix's number, a tensor of shape `()`; it is valid in this process only.
@@ -118,6 +131,11 @@ def handle_of(owner: object, packed: torch.ScriptObject) -> torch.Tensor:
 def half_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
     """Multiply `x (..., in_features)` in float32 by a matrix from `pack_half`."""
     return torch.ops.packed.half_linear(x, handle, out_features)
+
+
+def bfloat16_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
+    """Multiply `x (..., in_features)` in bfloat16 by a matrix from `pack_bfloat16`."""
+    return torch.ops.packed.bfloat16_linear(x, handle, out_features)
 
 
 def int8_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
@@ -144,6 +162,10 @@ def _half_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> to
     return _fbgemm_half(x, _packed[int(handle)])
 
 
+def _bfloat16_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, _packed[int(handle)], None, "none", [], "")
+
+
 def _int8_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
     # codes 1 to 255 stand for -127/127 to 127/127
     return _fbgemm_int8(x, 1 / 127, 128, _packed[int(handle)])
@@ -154,7 +176,11 @@ def _shape_only(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> tor
 
 
 _library = torch.library.Library("packed", "DEF")
-for _name, _function in (("half_linear", _half_linear), ("int8_linear", _int8_linear)):
+for _name, _function in (
+    ("half_linear", _half_linear),
+    ("bfloat16_linear", _bfloat16_linear),
+    ("int8_linear", _int8_linear),
+):
     _library.define(f"{_name}(Tensor x, Tensor handle, int out_features) -> Tensor")
     _library.impl(_name, _function, "CPU")
     torch.library.register_fake(f"packed::{_name}", _shape_only)
@@ -268,6 +294,11 @@ def _probe_half(x: torch.Tensor, weight: torch.Tensor) -> Results:
     return half_linear(x, handle_of(x, pack_half(weight)), 32), F.linear(x, weight)
 
 
+def _probe_bfloat16(x: torch.Tensor, weight: torch.Tensor) -> Results:
+    packed = handle_of(x, pack_bfloat16(weight.bfloat16()))
+    return bfloat16_linear(x.bfloat16(), packed, 32), F.linear(x, weight)
+
+
 def _probe_int8(x: torch.Tensor, weight: torch.Tensor) -> Results:
     codes, scales = (127 * weight).round().to(torch.int8), torch.full((32,), 1 / 127)
     packed = handle_of(x, pack_int8(codes, scales))
@@ -283,4 +314,5 @@ def _probe_int4(x: torch.Tensor, weight: torch.Tensor) -> Results:
 
 HAS_FLASH_ATTENTION = _agrees(_probe_attention)
 HAS_FBGEMM = _agrees(_probe_half) and _agrees(_probe_int8)  # on x86 processors
+HAS_ONEDNN = _agrees(_probe_bfloat16)  # on x86 processors with products of 16 bits
 HAS_INT4 = _agrees(_probe_int4)

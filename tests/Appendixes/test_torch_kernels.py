@@ -45,6 +45,7 @@ def test_attention_without_the_kernel_gives_the_same(dtype, tolerance, monkeypat
 def test_the_kernels_are_used_on_this_machine():
     """A probe that fails for a reason of its own would cost speed, and nobody would notice."""
     assert torch_kernels.HAS_FBGEMM and torch_kernels.HAS_INT4
+    assert torch_kernels.HAS_ONEDNN or not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -52,7 +53,7 @@ def test_packed_models_without_any_kernel_write_nearly_what_they_write_with_them
     model = load_qwen3("tiny", device="cpu", dtype=torch.bfloat16)[0]
     ids = torch.randint(640, (4, 32), generator=torch.Generator().manual_seed(0))
     expected = pack_weights(model, form)(ids).float()
-    for name in ("HAS_FLASH_ATTENTION", "HAS_FBGEMM", "HAS_INT4"):
+    for name in ("HAS_FLASH_ATTENTION", "HAS_FBGEMM", "HAS_ONEDNN", "HAS_INT4"):
         monkeypatch.setattr(torch_kernels, name, False)
     plain = pack_weights(model, form)
     if form == "half":
