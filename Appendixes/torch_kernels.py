@@ -13,6 +13,7 @@
 | `mkldnn::_linear_pointwise` and its packing | bfloat16 matrices | `nn.Linear` |
 | `quantized::linear_with_input_q_dq_...` and its packing | 8-bit matrices | plain products |
 | `aten::_weight_int4pack_mm_for_cpu` and its packing | 4-bit matrices | plain products |
+| `aten::_weight_int4pack_mm` and its packing | the same on an NVIDIA GPU | plain products |
 | `torch._dynamo.config`, `guard_filter_fn` | fewer compilations and checks | PyTorch's defaults |
 """
 
@@ -187,8 +188,16 @@ for _name, _function in (
 
 
 def pack_int4(codes: torch.Tensor) -> torch.Tensor:
-    """Pack codes 0 to 15, int32 `(out_features, in_features)`, in the order of PyTorch's kernel."""
-    return torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
+    """Pack codes 0 to 15, int32 `(out_features, in_features)`, in the order of PyTorch's kernel.
+
+    It is the kernel of the codes' device. A GPU's wants two codes per byte, and as many tiles of 16
+    inputs side by side as fit: 8, 4 or 2.
+    """
+    if codes.device.type == "cpu":
+        return torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
+    pairs = (codes[:, 0::2] << 4 | codes[:, 1::2]).to(torch.uint8)
+    tiles = next(tiles for tiles in (8, 4, 2) if codes.shape[1] % (16 * tiles) == 0)
+    return torch.ops.aten._convert_weight_to_int4pack(pairs, tiles)
 
 
 def int4_linear(
@@ -205,7 +214,9 @@ def int4_linear(
     Returns:
         bfloat16 `(rows, out_features)`.
     """
-    return torch.ops.aten._weight_int4pack_mm_for_cpu(x, packed, group_size, scales_and_offsets)
+    if x.device.type == "cpu":
+        return torch.ops.aten._weight_int4pack_mm_for_cpu(x, packed, group_size, scales_and_offsets)
+    return torch.ops.aten._weight_int4pack_mm(x, packed, group_size, scales_and_offsets)
 
 
 # The compiler
@@ -265,16 +276,19 @@ def _plus_rows(*arguments: torch.Tensor) -> torch.Tensor:
 Results = tuple[torch.Tensor, torch.Tensor]  # a kernel's, and that of plain operations
 
 
-def _agrees(probe: Callable[[torch.Tensor, torch.Tensor], Results]) -> bool:
-    """Return True if a kernel runs on this CPU and gives what plain operations give.
+def _agrees(
+    probe: Callable[[torch.Tensor, torch.Tensor], Results], device: torch.device | str = "cpu"
+) -> bool:
+    """Return True if a kernel runs on this device and gives what plain operations give.
 
     Args:
         probe: is given `x (2, 64)` and `weight (32, 64)`, random numbers from -1 to 1.
+        device: where the kernel runs.
     """
     random = torch.rand(34, 64, generator=torch.Generator().manual_seed(0), device="cpu")
     try:
-        with torch.no_grad(), torch.device("cpu"):
-            kernel, plain = probe(*(2 * random.float() - 1).split((2, 32)))
+        with torch.no_grad(), torch.device(device):
+            kernel, plain = probe(*(2 * random.float() - 1).to(device).split((2, 32)))
             return torch.allclose(kernel.float(), plain, rtol=0, atol=0.1)
     except Exception:  # whatever has changed, and however it shows
         return False
@@ -316,3 +330,14 @@ HAS_FLASH_ATTENTION = _agrees(_probe_attention)
 HAS_FBGEMM = _agrees(_probe_half) and _agrees(_probe_int8)  # on x86 processors
 HAS_ONEDNN = _agrees(_probe_bfloat16)  # on x86 processors with products of 16 bits
 HAS_INT4 = _agrees(_probe_int4)
+
+
+@functools.cache
+def has_int4(device: torch.device) -> bool:
+    """Return True if there is a kernel for 4-bit matrices on this device.
+
+    A GPU's is tried when it is first asked for: nothing is started on a GPU that nobody uses.
+    """
+    if device.type == "cpu":
+        return HAS_INT4
+    return device.type == "cuda" and _agrees(_probe_int4, device)

@@ -178,22 +178,23 @@ def half_kinds(weight: torch.Tensor) -> "dict[str, type[PackedLinear]]":
     return kinds
 
 
-_fastest: dict[tuple, str] = {}  # by the shape and dtype of a sample
+_fastest: dict[tuple, str] = {}  # by the size, to a power of two, and the dtype of a sample
 
 
 def fastest_product(weight: torch.Tensor) -> str:
     """Return the product of `PRODUCTS` that is fastest on this machine for a matrix like this one.
 
-    Each is timed on a part of the matrix, in turns, once per shape in a process. What counts is the
-    time of a text: a prompt of 64 tokens at once, then 256 tokens one by one. Before each product
-    another tensor is read, so that the matrix comes from memory, as it does in a large model.
+    Each is timed on a part of the matrix, in turns, once per process for all matrices of about its
+    size. What counts is the time of a text: a prompt of 64 tokens at once, then 256 tokens one by
+    one. Before each product another tensor is read, so that the matrix comes from memory, as it
+    does in a large model.
     """
     kinds = half_kinds(weight)
     if not kinds:
         return "plain"
     # 1. A part of the matrix, in every form that can be had here.
     sample = weight.detach()[: max(1, SAMPLE_WEIGHTS // weight.shape[1])]
-    key = (sample.shape, sample.dtype)
+    key = ((sample.numel() - 1).bit_length(), sample.dtype)
     if key in _fastest:
         return _fastest[key]
     layers = {name: kind(sample) for name, kind in kinds.items()}
@@ -201,7 +202,7 @@ def fastest_product(weight: torch.Tensor) -> str:
     # 2. Seconds of the text: medians of rounds in which the products take turns.
     other = torch.ones(1 << 23)  # 32 MB
     seconds = dict.fromkeys(products, 0.0)
-    for rows, calls, rounds in ((1, NEW_TOKENS, 5), (PROMPT_TOKENS, 1, 3)):
+    for rows, calls, rounds in ((1, NEW_TOKENS, 9), (PROMPT_TOKENS, 1, 3)):
         x = torch.ones(rows, sample.shape[1], dtype=sample.dtype)
         times: dict[str, list[float]] = {name: [] for name in products}
         for _ in range(rounds):
@@ -212,7 +213,7 @@ def fastest_product(weight: torch.Tensor) -> str:
                 times[name].append(time.perf_counter() - start)
         for name, measured in times.items():
             seconds[name] += calls * statistics.median(measured)
-    # 3. The fastest, for all matrices of this shape.
+    # 3. The fastest, for all matrices of this size.
     _fastest[key] = min(seconds, key=lambda name: seconds[name])
     return _fastest[key]
 
@@ -356,8 +357,9 @@ class Int8Linear(PackedLinear):
 
     The codes are integers from -127 to 127. On a CPU that FBGEMM knows, each token's vector is
     divided by its largest entry and rounded to 8 bits, too, and products of integers are summed
-    (vector-wise quantisation of LLM.int8). Elsewhere the codes become floating-point numbers first,
-    which a compiler fuses with the product.
+    (vector-wise quantisation of LLM.int8). Elsewhere the codes become floating-point numbers first.
+    On a GPU, `compile_model` fuses that with the product of a single row, which then reads the
+    codes alone; with many rows it costs more than it saves.
     """
 
     codes: torch.Tensor
@@ -394,8 +396,8 @@ class Int4Linear(PackedLinear):
     """A matrix of 4 bits per weight.
 
     `weight[o, i] = (codes[o, i] - 8) * scales[o, g] + offsets[o, g]`, where g is the group of
-    input i. A group's codes 0 to 15 reach from its smallest weight to its largest. On a CPU they
-    are multiplied by PyTorch's kernel.
+    input i. A group's codes 0 to 15 reach from its smallest weight to its largest. They are
+    multiplied by PyTorch's kernel for the device, where there is one.
     """
 
     codes: torch.Tensor
@@ -426,7 +428,7 @@ class Int4Linear(PackedLinear):
         # 3. Both in the order of PyTorch's kernel, or two codes per byte.
         scales_and_offsets = torch.stack((scales, offsets), dim=-1).transpose(0, 1).contiguous()
         self.register_buffer("scales_and_offsets", scales_and_offsets)
-        self.has_kernel = weight.device.type == "cpu" and torch_kernels.HAS_INT4
+        self.has_kernel = torch_kernels.has_int4(weight.device)
         if self.has_kernel:
             self.register_buffer("codes", torch_kernels.pack_int4(codes))
         else:
@@ -436,7 +438,7 @@ class Int4Linear(PackedLinear):
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102
         if self.has_kernel:
-            unit = torch.eye(self.in_features, dtype=torch.bfloat16)
+            unit = torch.eye(self.in_features, dtype=torch.bfloat16, device=self.codes.device)
             return self._multiply(unit).T.to(self.dtype)
         codes = torch.stack((self.codes & 15, self.codes >> 4), dim=-1).flatten(1)
         groups = codes.unflatten(1, (-1, self.group_size)).to(self.dtype)

@@ -277,12 +277,18 @@ class KVCache:
 
     def _reserve(self, rows: int, length: int) -> None:
         """Let every buffer hold `rows` rows of `length` tokens; one that is too small doubles."""
+        # 1. Mostly there is room. The last buffer grows last, so if it has grown, all have.
         places = len(self.lengths_of_places)
+        last = self.values[-1].shape if self.values else (0, 0, 0, 0)
+        if min(places, last[0]) >= rows and length <= self.capacity == last[2]:
+            return
+        # 2. The lengths.
         if places < rows:
             self.forget_steps()
             lengths = self.lengths_of_places
             more = torch.zeros(max(rows - places, places), dtype=torch.long, device=lengths.device)
             self.lengths_of_places = torch.cat((lengths, more))
+        # 3. Keys and values of each layer.
         _, self.capacity = grown(0, self.capacity, 0, length)
         for buffers in (self.keys, self.values):
             for layer, old in enumerate(buffers):

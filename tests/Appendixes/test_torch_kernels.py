@@ -112,3 +112,22 @@ def test_a_higher_limit_of_recompilations_stays():
         assert config.recompile_limit == 100
         torch_kernels.allow_recompilations(128)
         assert config.recompile_limit == 128
+
+
+def test_4_bit_products_have_a_kernel_on_cuda_that_agrees_with_plain_ones():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    assert torch_kernels.has_int4(torch.device("cuda"))
+
+
+def test_4_bit_codes_for_a_gpu_stand_two_in_a_byte_in_as_many_tiles_as_fit(monkeypatch):
+    packed = []
+
+    def convert(pairs, tiles):
+        packed.append((pairs, tiles))
+
+    monkeypatch.setattr(torch.ops.aten, "_convert_weight_to_int4pack", convert)
+    for inputs in (32, 64, 96, 128, 1024):
+        torch_kernels.pack_int4(torch.ones(16, inputs, dtype=torch.int32, device="meta"))
+    assert [tiles for _, tiles in packed] == [2, 4, 2, 8, 8]
+    assert {(pairs.dtype, *pairs.shape) for pairs, _ in packed[:1]} == {(torch.uint8, 16, 16)}

@@ -10,14 +10,17 @@ import random
 import pytest
 import torch
 from property_testing import given, settings, st
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from Appendixes.KVcache import KVCache, PromptCache
 from Appendixes.KVcache.kv_cache import bucket
+from Appendixes.QWEN3Model import load_qwen3
 from CH2 import captured_steps
 from CH2.compilation import compile_model
 from CH2.decoding import DecodingEngine, Draw, capturable, greedy
 from CH2.generation import generate, generate_batch
+from CH2.packed_weights import join_projections, pack_weights
 
 STOPS = (3, 17, 29)
 
@@ -214,6 +217,32 @@ def test_numbers_that_are_not_numbers_do_not_reach_the_next_text(models):
     prompt = torch.tensor([[5, 6, 7]])
     assert list(generate(static, prompt, 5)) == list(generate(plain, prompt, 5))
     assert 0 <= broken < 50
+
+
+def test_static_steps_are_compiled_a_few_times_however_many_are_captured(model64):
+    """Traced by the compiler but run eagerly; on a GPU each compilation takes seconds."""
+    counter = CompileCounterWithBackend("eager")
+    static = compile_model(model64, backend=counter, static_steps=True)
+    rng = random.Random(6)
+    prompts = [random_prompt(rng, rng.randrange(2, 90)) for _ in range(12)]
+    told = generate_batch(static, prompts, 80, stop_ids=range(5))
+    assert told == generate_batch(model64, prompts, 80, stop_ids=range(5))
+    list(generate(static, torch.tensor([prompts[0]]), 200))
+    # a block and a head; of each, for one size, for any, and for a single row
+    assert counter.frame_count < 12 and static.steps.captures >= 10
+
+
+@pytest.mark.parametrize("form", ["int8", "int4"])
+def test_quantised_models_have_static_steps(device, form):
+    """Compiled where there is a GPU, whose kernels round otherwise than plain operations."""
+    tiny = load_qwen3("tiny", device=device, dtype=torch.bfloat16)[0]
+    packed = pack_weights(join_projections(tiny), form)
+    backend = {} if device.type == "cuda" else {"backend": "eager"}
+    static = compile_model(packed, static_steps=True, **backend)
+    prompts = [[5, 9, 3], [7] * 40, [1, 2, 3, 4]]
+    expected, told = (generate_batch(model, prompts, 30) for model in (packed, static))
+    same = [mine[:8] == theirs[:8] for mine, theirs in zip(told, expected, strict=True)]
+    assert all(same) if device.type == "cpu" else any(same)
 
 
 # --- a step dies with the buffers that it was made for ---
