@@ -11,7 +11,6 @@ import pytest
 import torch
 from property_testing import given, settings, st
 from torch._dynamo.testing import CompileCounterWithBackend
-from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from Appendixes.KVcache import KVCache, PromptCache
 from Appendixes.KVcache.kv_cache import bucket
@@ -326,7 +325,10 @@ def test_steps_of_one_cache_are_at_most_as_many_as_are_kept(models, monkeypatch)
 
 @pytest.mark.parametrize("share_prompts", [True, False])
 def test_a_static_step_runs_on_tensors_without_values(model64, uncompiled, share_prompts):
-    """So nothing in it waits for the device, and no shape depends on a number."""
+    """So nothing in it waits for a device or copies to it, and no shape depends on a number.
+
+    Attention to tensors that are not on a CPU is a GPU's.
+    """
     static = compile_model(copy.deepcopy(model64), static_steps=True)
     engine = DecodingEngine(static, share_prompts=share_prompts)
     for prompt in engine.add_prompts([[1, 2, 3], [4, 5], [6]]):
@@ -336,12 +338,23 @@ def test_a_static_step_runs_on_tensors_without_values(model64, uncompiled, share
         engine.step()
     [step] = engine.row_cache.steps.values()
     assert step.compute(static, engine.row_cache).shape == (2, len(step.ids))
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode:
-        assert step.compute(static, engine.row_cache).shape == (2, len(step.ids))
-    step.draw = Draw(outside_sampler)
-    with mode, pytest.raises(DataDependentOutputException):  # it would have been seen
-        step.compute(static, engine.row_cache)
+    # 1. Everything that the step finds, without its values.
+    static.to("meta")
+    for cache in {engine.prompt_cache, engine.row_cache}:
+        cache.lengths_of_places = cache.lengths_of_places.to("meta")
+        cache.keys = [buffer.to("meta") for buffer in cache.keys]
+        cache.values = [buffer.to("meta") for buffer in cache.values]
+    for owner in (step, step.sharing) if share_prompts else (step,):
+        for name, value in list(vars(owner).items()):
+            if isinstance(value, torch.Tensor):
+                setattr(owner, name, value.to("meta"))
+    # 2. It can be computed, unless something looks at a value, or comes from the host.
+    result = step.compute(static, engine.row_cache)
+    assert result.device.type == "meta" and result.shape == (2, len(step.ids))
+    for sampler in (outside_sampler, lambda logits, uniform: greedy(logits + torch.ones(50), 0)):
+        step.draw = Draw(sampler)
+        with pytest.raises(RuntimeError, match=r"meta"):
+            step.compute(static, engine.row_cache)
 
 
 # --- random numbers ---
