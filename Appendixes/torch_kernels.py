@@ -332,7 +332,6 @@ HAS_ONEDNN = _agrees(_probe_bfloat16)  # on x86 processors with products of 16 b
 HAS_INT4 = _agrees(_probe_int4)
 
 
-@functools.cache
 def has_int4(device: torch.device) -> bool:
     """Return True if there is a kernel for 4-bit matrices on this device.
 
@@ -340,4 +339,9 @@ def has_int4(device: torch.device) -> bool:
     """
     if device.type == "cpu":
         return HAS_INT4
-    return device.type == "cuda" and _agrees(_probe_int4, device)
+    return device.type == "cuda" and _has_int4_on_gpu(device)
+
+
+@functools.cache
+def _has_int4_on_gpu(device: torch.device) -> bool:
+    return _agrees(_probe_int4, device)

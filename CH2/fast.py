@@ -14,6 +14,7 @@ from torch import nn
 
 from Appendixes import torch_kernels
 from Appendixes.QWEN3Model import Qwen3Model
+from Appendixes.QWEN3TransformerBlock import TransformerBlock
 from CH2.compilation import compile_model
 from CH2.packed_weights import (
     PackedLinear,
@@ -111,7 +112,9 @@ def _obstacle(weight: torch.Tensor, bits: int) -> str | None:
 
 def _packing_seconds(model: Qwen3Model, form: str) -> float:
     """Estimate the seconds of `pack_weights`, from one matrix."""
-    layer = model.layers[0].mlp.down_proj
+    block = model.layers[0]
+    assert isinstance(block, TransformerBlock)
+    layer = block.mlp.down_proj
     pack_layer(layer, form)  # chooses the product
     start = time.perf_counter()
     pack_layer(layer, form)

@@ -171,7 +171,7 @@ def test_packed_products_of_sixteen_bits_compile(product, kind):
         ),
     ],
 )
-def test_the_product_that_writes_a_text_in_the_least_time_is_chosen_once_per_shape(
+def test_the_product_that_writes_a_text_in_the_least_time_is_chosen_once_per_size(
     one_row, prompt, fastest, monkeypatch
 ):
     clock, calls = [0.0], []
@@ -190,7 +190,7 @@ def test_the_product_that_writes_a_text_in_the_least_time_is_chosen_once_per_sha
     monkeypatch.setattr(packed_weights.time, "perf_counter", lambda: clock[0])
     assert fastest_product(random_weight().bfloat16()) == fastest
     timed = len(calls)
-    assert fastest_product(random_weight(seed=1).bfloat16()) == fastest
+    assert fastest_product(random_weight(40, 104).bfloat16()) == fastest
     assert len(calls) == timed > 0
     fastest_product(random_weight(16, 96).bfloat16())
     assert len(calls) == 2 * timed
