@@ -2,13 +2,15 @@
 # make test     run all tests, the linter and the type checker
 # make lab      open the notebooks in JupyterLab
 # make book     build a site of the notebooks, parts and modules: build/book/index.html
+# make gpu      on a machine with an NVIDIA GPU, in ten minutes: run the tests that need it, then the
+#               benchmark, whose numbers go to CH2/results/0.6B-gpu.json
 # make browser  test the site and JupyterLab in Chromium; takes some minutes
 # make badges   write README's badges, for REPOSITORY=owner/name on GitHub
 # make clean    delete build/ and .venv
 # Each makes .venv by itself when it is missing or the requirements have changed.
 
 .DEFAULT_GOAL := run
-.PHONY: run test lab book browser badges clean
+.PHONY: run test lab book gpu browser badges clean
 
 ifeq ($(OS),Windows_NT)  # in a shell such as Git Bash
 PYTHON ?= python
@@ -32,6 +34,11 @@ lab: .venv/installed
 
 book: .venv/installed-book
 	$(BIN)/python tests/tools/build_book.py
+
+gpu: .venv/installed-dev
+	@$(BIN)/python -c 'import sys, torch; sys.exit(None if torch.cuda.is_available() else "make gpu: PyTorch finds no GPU here")'
+	$(BIN)/python -m pytest -q -k cuda tests
+	$(BIN)/python -m CH2.benchmark --device cuda --peers --json CH2/results/0.6B-gpu.json
 
 browser: .venv/installed-dev .venv/installed-book .venv/installed-browser
 	$(BIN)/python -m pytest -m browser

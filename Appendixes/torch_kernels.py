@@ -10,8 +10,10 @@
 | :-- | :-- | :-- |
 | `aten::_scaled_dot_product_flash_attention_for_cpu` | attention and its log-sum-exp | plain sums |
 | `quantized::linear_dynamic_fp16` and its packing | 16-bit matrices | `nn.Linear` |
+| `mkldnn::_linear_pointwise` and its packing | bfloat16 matrices | `nn.Linear` |
 | `quantized::linear_with_input_q_dq_...` and its packing | 8-bit matrices | plain products |
 | `aten::_weight_int4pack_mm_for_cpu` and its packing | 4-bit matrices | plain products |
+| `aten::_weight_int4pack_mm` and its packing | the same on an NVIDIA GPU | plain products |
 | `torch._dynamo.config`, `guard_filter_fn` | fewer compilations and checks | PyTorch's defaults |
 """
 
@@ -63,10 +65,12 @@ def plain_attention(
 
 # Packed matrices
 
-# FBGEMM's packed matrices are no tensors, so torch.compile cannot pass them on. What it sees are
-# operators of our own, which look a matrix up by its number; the number is a tensor, so that layers
-# of one shape share their compiled code.
-_packed: dict[int, torch.ScriptObject] = {}
+# FBGEMM's packed matrices are no tensors, and oneDNN's are tensors without memory that PyTorch can
+# see, so torch.compile cannot pass them on. What it sees are operators of our own, which look a
+# matrix up by its number; the number is a tensor, so that layers of one shape share their compiled
+# code.
+Packed = torch.ScriptObject | torch.Tensor
+_packed: dict[int, Packed] = {}
 _handles = itertools.count()
 
 
@@ -78,6 +82,16 @@ def pack_half(weight: torch.Tensor) -> torch.ScriptObject:
 def unpack_half(packed: torch.ScriptObject) -> torch.Tensor:
     """Return the matrix that was packed by `pack_half`, in float32."""
     return torch.ops.quantized.linear_unpack_fp16(packed)[0]
+
+
+def pack_bfloat16(weight: torch.Tensor) -> torch.Tensor:
+    """Pack a bfloat16 matrix `(out_features, in_features)` in oneDNN's order."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), 1)
+
+
+def unpack_bfloat16(packed: torch.Tensor) -> torch.Tensor:
+    """Return the matrix that was packed by `pack_bfloat16`."""
+    return packed.to_dense()
 
 
 def pack_int8(codes: torch.Tensor, scales: torch.Tensor) -> torch.ScriptObject:
@@ -99,12 +113,12 @@ def unpack_int8(packed: torch.ScriptObject) -> torch.Tensor:
     return torch.ops.quantized.linear_unpack(packed)[0].dequantize()
 
 
-def handle_of(owner: object, packed: torch.ScriptObject) -> torch.Tensor:
-    """Register a packed matrix for `half_linear` or `int8_linear`.
+def handle_of(owner: object, packed: Packed) -> torch.Tensor:
+    """Register a packed matrix for `half_linear`, `bfloat16_linear` or `int8_linear`.
 
     Args:
         owner: the object whose end is also the matrix's.
-        packed: from `pack_half` or `pack_int8`.
+        packed: from `pack_half`, `pack_bfloat16` or `pack_int8`.
 
     Returns:
         The matrix's number, a tensor of shape `()`; it is valid in this process only.
@@ -118,6 +132,11 @@ def handle_of(owner: object, packed: torch.ScriptObject) -> torch.Tensor:
 def half_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
     """Multiply `x (..., in_features)` in float32 by a matrix from `pack_half`."""
     return torch.ops.packed.half_linear(x, handle, out_features)
+
+
+def bfloat16_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
+    """Multiply `x (..., in_features)` in bfloat16 by a matrix from `pack_bfloat16`."""
+    return torch.ops.packed.bfloat16_linear(x, handle, out_features)
 
 
 def int8_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
@@ -144,6 +163,10 @@ def _half_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> to
     return _fbgemm_half(x, _packed[int(handle)])
 
 
+def _bfloat16_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, _packed[int(handle)], None, "none", [], "")
+
+
 def _int8_linear(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> torch.Tensor:
     # codes 1 to 255 stand for -127/127 to 127/127
     return _fbgemm_int8(x, 1 / 127, 128, _packed[int(handle)])
@@ -154,15 +177,27 @@ def _shape_only(x: torch.Tensor, handle: torch.Tensor, out_features: int) -> tor
 
 
 _library = torch.library.Library("packed", "DEF")
-for _name, _function in (("half_linear", _half_linear), ("int8_linear", _int8_linear)):
+for _name, _function in (
+    ("half_linear", _half_linear),
+    ("bfloat16_linear", _bfloat16_linear),
+    ("int8_linear", _int8_linear),
+):
     _library.define(f"{_name}(Tensor x, Tensor handle, int out_features) -> Tensor")
     _library.impl(_name, _function, "CPU")
     torch.library.register_fake(f"packed::{_name}", _shape_only)
 
 
 def pack_int4(codes: torch.Tensor) -> torch.Tensor:
-    """Pack codes 0 to 15, int32 `(out_features, in_features)`, in the order of PyTorch's kernel."""
-    return torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
+    """Pack codes 0 to 15, int32 `(out_features, in_features)`, in the order of PyTorch's kernel.
+
+    It is the kernel of the codes' device. A GPU's wants two codes per byte, and as many tiles of 16
+    inputs side by side as fit: 8, 4 or 2.
+    """
+    if codes.device.type == "cpu":
+        return torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
+    pairs = (codes[:, 0::2] << 4 | codes[:, 1::2]).to(torch.uint8)
+    tiles = next(tiles for tiles in (8, 4, 2) if codes.shape[1] % (16 * tiles) == 0)
+    return torch.ops.aten._convert_weight_to_int4pack(pairs, tiles)
 
 
 def int4_linear(
@@ -179,7 +214,9 @@ def int4_linear(
     Returns:
         bfloat16 `(rows, out_features)`.
     """
-    return torch.ops.aten._weight_int4pack_mm_for_cpu(x, packed, group_size, scales_and_offsets)
+    if x.device.type == "cpu":
+        return torch.ops.aten._weight_int4pack_mm_for_cpu(x, packed, group_size, scales_and_offsets)
+    return torch.ops.aten._weight_int4pack_mm(x, packed, group_size, scales_and_offsets)
 
 
 # The compiler
@@ -239,16 +276,19 @@ def _plus_rows(*arguments: torch.Tensor) -> torch.Tensor:
 Results = tuple[torch.Tensor, torch.Tensor]  # a kernel's, and that of plain operations
 
 
-def _agrees(probe: Callable[[torch.Tensor, torch.Tensor], Results]) -> bool:
-    """Return True if a kernel runs on this CPU and gives what plain operations give.
+def _agrees(
+    probe: Callable[[torch.Tensor, torch.Tensor], Results], device: torch.device | str = "cpu"
+) -> bool:
+    """Return True if a kernel runs on this device and gives what plain operations give.
 
     Args:
         probe: is given `x (2, 64)` and `weight (32, 64)`, random numbers from -1 to 1.
+        device: where the kernel runs.
     """
     random = torch.rand(34, 64, generator=torch.Generator().manual_seed(0), device="cpu")
     try:
-        with torch.no_grad(), torch.device("cpu"):
-            kernel, plain = probe(*(2 * random.float() - 1).split((2, 32)))
+        with torch.no_grad(), torch.device(device):
+            kernel, plain = probe(*(2 * random.float() - 1).to(device).split((2, 32)))
             return torch.allclose(kernel.float(), plain, rtol=0, atol=0.1)
     except Exception:  # whatever has changed, and however it shows
         return False
@@ -268,6 +308,11 @@ def _probe_half(x: torch.Tensor, weight: torch.Tensor) -> Results:
     return half_linear(x, handle_of(x, pack_half(weight)), 32), F.linear(x, weight)
 
 
+def _probe_bfloat16(x: torch.Tensor, weight: torch.Tensor) -> Results:
+    packed = handle_of(x, pack_bfloat16(weight.bfloat16()))
+    return bfloat16_linear(x.bfloat16(), packed, 32), F.linear(x, weight)
+
+
 def _probe_int8(x: torch.Tensor, weight: torch.Tensor) -> Results:
     codes, scales = (127 * weight).round().to(torch.int8), torch.full((32,), 1 / 127)
     packed = handle_of(x, pack_int8(codes, scales))
@@ -283,4 +328,20 @@ def _probe_int4(x: torch.Tensor, weight: torch.Tensor) -> Results:
 
 HAS_FLASH_ATTENTION = _agrees(_probe_attention)
 HAS_FBGEMM = _agrees(_probe_half) and _agrees(_probe_int8)  # on x86 processors
+HAS_ONEDNN = _agrees(_probe_bfloat16)  # on x86 processors with products of 16 bits
 HAS_INT4 = _agrees(_probe_int4)
+
+
+def has_int4(device: torch.device) -> bool:
+    """Return True if there is a kernel for 4-bit matrices on this device.
+
+    A GPU's is tried when it is first asked for: nothing is started on a GPU that nobody uses.
+    """
+    if device.type == "cpu":
+        return HAS_INT4
+    return device.type == "cuda" and _has_int4_on_gpu(device)
+
+
+@functools.cache
+def _has_int4_on_gpu(device: torch.device) -> bool:
+    return _agrees(_probe_int4, device)

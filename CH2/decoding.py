@@ -9,22 +9,66 @@
   step treats all rows alike
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 
-from Appendixes.KVcache import ForkedCache, KVCache, PromptCache, swap_remove
+from Appendixes.KVcache import ForkedCache, KVCache, swap_remove
 from Appendixes.QWEN3Model import Qwen3Model
+from CH2.captured_steps import new_caches
+from CH2.compilation import CompiledModel
+
+NUMBERS = 64  # random numbers that a row takes from its generator at a time
 
 # (logits (rows, vocab), uniform (rows,) in [0, 1)) -> ids (rows,)
 Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
+def capturable(sampler: Sampler) -> Sampler:
+    """Mark a sampler that may be captured with a step, and return it.
+
+    It must compute the same way at every step, from its two arguments alone, and never ask for a
+    number on the host: no `.item()`, no `if` on a tensor, no shape that depends on values.
+    """
+    sampler.capturable = True  # type: ignore[attr-defined]
+    return sampler
+
+
+@capturable
 def greedy(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Return the most likely token of each row: `(rows, vocab) -> (rows,)`, without chance."""
     return logits.argmax(dim=-1)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The end of a step: tokens, and their natural log-probabilities under the model.
+
+    Attributes:
+        sampler: draws the tokens.
+    """
+
+    sampler: Sampler
+
+    def __call__(self, logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        """Return tokens and log-probabilities as one tensor, `(2, rows)`, in float32 or wider.
+
+        Args:
+            logits: `(rows, vocab)`.
+            uniform: `(rows,)` in [0, 1).
+        """
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        tokens = self.sampler(wide, uniform)
+        logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
+        return torch.stack((tokens.to(logprobs.dtype), logprobs))
+
+
+def logits_alone(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """Return the logits alone: the end of a step whose tokens are drawn outside of it."""
+    return logits
 
 
 @dataclass(eq=False)
@@ -57,6 +101,25 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
+    # numbers drawn in advance, and the generator's state before them
+    _numbers: list[float] = field(default_factory=list, init=False, repr=False)  # in reverse
+    _state: torch.Tensor | None = field(default=None, init=False, repr=False)
+
+    def next_number(self) -> float:
+        """Return the next random number of the row's generator, which gives many at a time."""
+        if not self._numbers:
+            self._state = self.generator.get_state()
+            numbers = torch.rand(NUMBERS, generator=self.generator, dtype=torch.float64)
+            self._numbers = numbers.tolist()[::-1]
+        return self._numbers.pop()
+
+    def return_numbers(self) -> None:
+        """Set the generator back to the first number that was not used."""
+        if self._numbers and self._state is not None:
+            self.generator.set_state(self._state)
+            used = NUMBERS - len(self._numbers)
+            torch.rand(used, generator=self.generator, dtype=torch.float64)
+            self._numbers = []
 
     @property
     def finished(self) -> bool:
@@ -97,6 +160,9 @@ class DecodingEngine:
         share_prompts: True reads a prompt once for all rows that continue it. False lets each row
             read its prompt into its own place of the cache: less work per step for a prompt with
             one row, whose attention then reads one tensor instead of two.
+        reuse_buffers: True takes over the buffers of an earlier engine, if the model is compiled
+            for a GPU: the steps that were captured on them can be replayed. They are larger than
+            this engine's texts need, if the earlier ones were longer.
 
     Attributes:
         rows: rows that are growing, in the order of `row_cache`.
@@ -111,6 +177,7 @@ class DecodingEngine:
         sampler: Sampler = greedy,
         use_cache: bool = True,
         share_prompts: bool = True,
+        reuse_buffers: bool = False,
     ):
         self.model = model
         self.sampler = sampler
@@ -119,13 +186,13 @@ class DecodingEngine:
         self.device = next(model.parameters()).device
         self.rows: list[Row] = []
         self.prompts: list[Prompt] = []
-        self.prompt_cache: KVCache
-        self.row_cache: KVCache
-        if share_prompts:
-            self.prompt_cache = PromptCache()
-            self.row_cache = self.prompt_cache.fork()
-        else:
-            self.row_cache = self.prompt_cache = KVCache()
+        self.steps = model.steps if use_cache and isinstance(model, CompiledModel) else None
+        self.reuse_buffers = reuse_buffers and self.steps is not None
+        self.prompt_cache, self.row_cache = (
+            self.steps.lend(self, share_prompts)
+            if self.steps is not None and reuse_buffers
+            else new_caches(share_prompts)
+        )
 
     @torch.no_grad()
     def add_prompts(self, prompts: Sequence[Sequence[int]]) -> list[Prompt]:
@@ -190,35 +257,29 @@ class DecodingEngine:
         """
         if not self.rows:
             return []
-        # 1. Run the model once for all rows.
-        logits = self._logits()  # (rows, vocab)
-        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        # 2. Draw a token for each row, with a random number from the row's own generator.
-        uniform = torch.cat(
-            [torch.rand(1, generator=row.generator, dtype=torch.float64) for row in self.rows]
-        )
-        if self.device.type == "mps":  # Apple's GPUs have no float64
-            uniform = uniform.float()
-        tokens = self.sampler(wide, uniform.to(self.device))
-        # 3. Find the tokens' log-probabilities under the model.
-        logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
-        if logprobs.isnan().any():
+        # 1. Run the model once for all rows, and draw a token for each.
+        tokens, logprobs = self._draw().tolist()
+        if math.isnan(sum(logprobs)):
             raise FloatingPointError(
                 "the model's logits are NaN: check the weights, or use a wider dtype"
             )
-        # 4. Append them; a row ends with a stop token, or with the last token it may have.
+        # 2. Append them; a row ends with a stop token, or with the last token it may have.
         steps = [
-            Step(*drawn)
-            for drawn in zip(self.rows, tokens.tolist(), logprobs.tolist(), strict=True)
+            Step(row, int(token), logprob)
+            for row, token, logprob in zip(self.rows, tokens, logprobs, strict=True)
         ]
+        ended = []
         for row, token, logprob in steps:
             row.logprobs.append(logprob)
             if token in row.stop_ids:
-                self._finish(row, "stop")
+                ended.append((row, "stop"))
                 continue
             row.tokens.append(token)
             if len(row.tokens) == row.max_new_tokens:
-                self._finish(row, "length")
+                ended.append((row, "length"))
+        # 3. Take out those that ended, the last first, so that none of them is moved before.
+        for row, reason in reversed(ended):
+            self._finish(row, reason)
         return steps
 
     def cancel(self, row: Row) -> None:
@@ -244,6 +305,8 @@ class DecodingEngine:
         place = self.prompts.index(prompt)
         if self.use_cache and self.share_prompts and len(self.prompts) > 1:
             self.prompt_cache.remove_row(place)
+        elif self.use_cache and self.share_prompts and self.reuse_buffers:
+            self.prompt_cache.empty()
         elif self.use_cache and self.share_prompts:
             self.prompt_cache.clear()
         swap_remove(self.prompts, place)
@@ -252,10 +315,36 @@ class DecodingEngine:
     def _finish(self, row: Row, reason: str) -> None:
         """Take a row out of the batch and out of the cache."""
         row.finish_reason = reason
+        row.return_numbers()
         place = self.rows.index(row)
         if self.use_cache:
             self.row_cache.remove_row(place)
         swap_remove(self.rows, place)
+
+    def _draw(self) -> torch.Tensor:
+        """Run the model and draw: each row's next token and its log-probability, `(2, rows)`."""
+        # 1. Take a random number of each row's own generator.
+        uniform = torch.tensor([row.next_number() for row in self.rows], dtype=torch.float64)
+        if self.device.type == "mps":  # Apple's GPUs have no float64
+            uniform = uniform.float()
+        # 2. Run the model, or the static step for these rows, which may draw as well.
+        draw = Draw(self.sampler)
+        shape = None if self.steps is None else self.row_cache.step_shape()
+        if self.steps is None or shape is None:
+            return draw(self._logits(), uniform.to(self.device))
+        within = hasattr(self.sampler, "capturable")
+        last_tokens = [row.last_token for row in self.rows]
+        result = self.steps.run(
+            self.model,
+            self.row_cache,
+            shape,
+            last_tokens,
+            uniform,
+            draw if within else logits_alone,
+        )
+        # 3. Leave the idle places out.
+        rows = len(last_tokens)
+        return result[:, :rows] if within else draw(result[:rows], uniform.to(self.device))
 
     def _logits(self) -> torch.Tensor:
         """Run the model: logits of each row's next token, `(rows, vocab)`."""

@@ -44,7 +44,9 @@ def generate(
             f"input_ids has shape {tuple(input_ids.shape)}: expected (1, seq); "
             "use generate_batch for several"
         )
-    engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache, share_prompts=False)
+    engine = DecodingEngine(
+        model, sampler=sampler, use_cache=use_cache, share_prompts=False, reuse_buffers=True
+    )
     [prompt] = engine.add_prompts([input_ids[0].tolist()])
     if max_new_tokens == 0:
         return iter(())
@@ -89,7 +91,7 @@ def generate_batch(
         generators = [None] * len(prompts)
     if len(generators) != len(prompts):
         raise ValueError(f"{len(prompts)} prompts need as many generators, not {len(generators)}")
-    engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache)
+    engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache, reuse_buffers=True)
     if max_new_tokens == 0:
         for prompt in prompts:
             engine.checked(prompt)
@@ -102,7 +104,7 @@ def generate_batch(
     ]
     # 2. Step until all have ended; the prompt of one that ended is not needed any more.
     while engine.rows:
-        for step in engine.step():
+        for step in reversed(engine.step()):  # as the rows were taken out: prompts stay in line
             if step.row.finished:
                 engine.release(step.row.prompt)
     return [row.tokens for row in rows]

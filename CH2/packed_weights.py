@@ -7,14 +7,19 @@ else as it is:
 - *joined*: matrices that multiply the same vector become one (query, key and value; gate and up)
 - *packed*: 16-bit weights are put in the order of the CPU's vector units once, instead of at every
   product. FBGEMM (Khudia et al., 2021, https://arxiv.org/abs/2101.05615) keeps them as float16,
-  which holds every bfloat16 from 8e-6 to 65,504 exactly
+  which holds every bfloat16 from 8e-6 to 65,504 exactly; oneDNN, Intel's library of kernels, keeps
+  bfloat16. Which is faster depends on the CPU, so both are timed
 - *quantised*: 8 or 4 bits per weight, rounded to nearest, and a scale per row or group (Dettmers et
   al., 2022, https://arxiv.org/abs/2208.07339; Frantar et al., 2022,
   https://arxiv.org/abs/2210.17323, whose baseline this is)
 """
 
 import copy
+import statistics
+import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +33,10 @@ from Appendixes.QWEN3TransformerBlock import TransformerBlock
 from CH2.compilation import CompiledModel
 
 FORMS = ("half", "int8", "int4")
+PRODUCTS = ("fbgemm", "onednn", "plain")  # what may multiply by a matrix of 16 bits
+# the text whose time decides between products, and the part of a matrix that is timed
+PROMPT_TOKENS, NEW_TOKENS = 64, 256
+SAMPLE_WEIGHTS = 1 << 21
 # numbers of 4-bit weights that share a scale; those that PyTorch's kernel knows
 GROUP_SIZES = (32, 64, 128, 256)
 GROUP_SIZE = 64
@@ -102,44 +111,111 @@ def _joined(*layers: nn.Linear) -> nn.Linear:
     return joined
 
 
-def pack_weights(model: Qwen3Model, form: str = "half", group_size: int = GROUP_SIZE) -> Qwen3Model:
+def pack_weights(
+    model: Qwen3Model,
+    form: str = "half",
+    group_size: int = GROUP_SIZE,
+    product: str | None = None,
+) -> Qwen3Model:
     """Replace every linear layer of a model by one that keeps its weights in another form.
 
     Args:
         model: a `Qwen3Model`, joined or not. It stays as it is; its matrices are freed with it.
         form: "half", "int8" or "int4".
-            "half": matrices in bfloat16 or float16 are packed, on a CPU that FBGEMM knows (x86).
-            Float32 matrices stay as they are, since 16 bits would round them; on other devices all
-            do, as a GPU reads plain matrices at full speed.
+            "half": matrices in bfloat16 or float16 are packed, on a CPU that FBGEMM or oneDNN knows
+            (x86). Float32 matrices stay as they are, since 16 bits would round them; on other
+            devices all do, as a GPU reads plain matrices at full speed.
             "int8": 8 bits per weight and a scale per output. FBGEMM also rounds a layer's inputs to
             8 bits, with a scale per token.
             "int4": 4 bits per weight, a scale and an offset per group of inputs. The output layer
             gets 8 bits: no later layer evens out its errors.
         group_size: weights per group, for "int4": 32, 64, 128 or 256. A matrix with a number of
             inputs that it does not divide gets the largest smaller one that does.
+        product: for "half": "fbgemm", "onednn", or "plain", which packs nothing; a matrix that the
+            first two cannot pack stays plain, too. None: the fastest here, by `fastest_product`.
 
     Returns:
         A model that is used in the same way.
 
     Raises:
-        ValueError: the form or the group size is none of these, a matrix has no such groups, or the
-            model is packed or compiled already.
+        ValueError: the form, the group size or the product is none of these, a matrix has no such
+            groups, or the model is packed or compiled already.
     """
-    if form not in FORMS:
-        raise ValueError(f"form is {form!r}: choose one of {', '.join(FORMS)}")
+    for name, given, known in (("form", form, FORMS), ("product", product, (*PRODUCTS, None))):
+        if given not in known:
+            choices = ", ".join(filter(None, known))
+            raise ValueError(f"{name} is {given!r}: choose one of {choices}")
     _refuse_unless_plain(model)
     packed = shallow_copy(model)
     for module in list(packed.modules()):
         for name, layer in list(module.named_children()):
-            if not isinstance(layer, nn.Linear):
-                continue
-            if form == "half" and layer.weight.itemsize == 2 and can_pack(layer.weight):
-                setattr(module, name, HalfLinear(layer.weight))
-            elif form == "int8" or (form == "int4" and layer is packed.lm_head):
-                setattr(module, name, Int8Linear(layer.weight))
-            elif form == "int4":
-                setattr(module, name, Int4Linear(layer.weight, group_size))
+            if isinstance(layer, nn.Linear):
+                bits = "int8" if form == "int4" and layer is packed.lm_head else form
+                setattr(module, name, pack_layer(layer, bits, group_size, product))
     return packed
+
+
+def pack_layer(
+    layer: nn.Linear, form: str, group_size: int = GROUP_SIZE, product: str | None = None
+) -> nn.Module:
+    """Make the layer that replaces a linear layer in `pack_weights`, whose arguments these are."""
+    if form == "int8":
+        return Int8Linear(layer.weight)
+    if form == "int4":
+        return Int4Linear(layer.weight, group_size)
+    kinds = half_kinds(layer.weight)
+    name = fastest_product(layer.weight) if product is None else product
+    return kinds[name](layer.weight) if name in kinds else layer
+
+
+def half_kinds(weight: torch.Tensor) -> "dict[str, type[PackedLinear]]":
+    """List the layers that can pack a matrix of 16 bits where it is, by their products' names."""
+    kinds: dict[str, type[PackedLinear]] = {}
+    if weight.itemsize == 2 and can_pack(weight):
+        kinds["fbgemm"] = HalfLinear
+    if weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and torch_kernels.HAS_ONEDNN:
+        kinds["onednn"] = BFloat16Linear
+    return kinds
+
+
+_fastest: dict[tuple, str] = {}  # by the size, to a power of two, and the dtype of a sample
+
+
+def fastest_product(weight: torch.Tensor) -> str:
+    """Return the product of `PRODUCTS` that is fastest on this machine for a matrix like this one.
+
+    Each is timed on a part of the matrix, in turns, once per process for all matrices of about its
+    size. What counts is the time of a text: a prompt of 64 tokens at once, then 256 tokens one by
+    one. Before each product another tensor is read, so that the matrix comes from memory, as it
+    does in a large model.
+    """
+    kinds = half_kinds(weight)
+    if not kinds:
+        return "plain"
+    # 1. A part of the matrix, in every form that can be had here.
+    sample = weight.detach()[: max(1, SAMPLE_WEIGHTS // weight.shape[1])]
+    key = ((sample.numel() - 1).bit_length(), sample.dtype)
+    if key in _fastest:
+        return _fastest[key]
+    layers = {name: kind(sample) for name, kind in kinds.items()}
+    products: dict[str, Callable] = {**layers, "plain": lambda x: F.linear(x, sample)}
+    # 2. Seconds of the text: medians of rounds in which the products take turns.
+    other = torch.ones(1 << 23)  # 32 MB
+    seconds = dict.fromkeys(products, 0.0)
+    for rows, calls, rounds in ((1, NEW_TOKENS, 9), (PROMPT_TOKENS, 1, 3)):
+        x = torch.ones(rows, sample.shape[1], dtype=sample.dtype)
+        times: dict[str, list[float]] = {name: [] for name in products}
+        for _ in range(rounds):
+            for name, multiply in products.items():
+                other.sum()
+                start = time.perf_counter()
+                multiply(x)
+                times[name].append(time.perf_counter() - start)
+        for name, measured in times.items():
+            seconds[name] += calls * statistics.median(measured)
+    # 3. The fastest, for all matrices of this size.
+    _fastest[key] = min(seconds, key=lambda name: seconds[name])
+    return _fastest[key]
 
 
 def _refuse_unless_plain(model: Qwen3Model) -> None:
@@ -211,11 +287,19 @@ class PackedLinear(nn.Module, ABC):
     """
 
     nbytes: int
+    handle: torch.Tensor
 
     def __init__(self, weight: torch.Tensor):
         super().__init__()
         self.out_features, self.in_features = weight.shape
         self.dtype = weight.dtype
+        self.packed: Any = None
+
+    def _keep(self, packed: torch_kernels.Packed) -> None:
+        """Keep a library's own matrix, and its number for the operators that multiply by it."""
+        self.packed = packed
+        handle = torch_kernels.handle_of(self, packed)
+        self.register_buffer("handle", handle, persistent=False)
 
     @property
     @abstractmethod
@@ -238,14 +322,10 @@ class PackedLinear(nn.Module, ABC):
 class HalfLinear(PackedLinear):
     """A bfloat16 or float16 matrix, packed by FBGEMM, which multiplies and adds in float32."""
 
-    handle: torch.Tensor
-
     def __init__(self, weight: torch.Tensor):
         super().__init__(weight)
-        self.packed = torch_kernels.pack_half(weight)
         self.nbytes = 2 * weight.numel()
-        handle = torch_kernels.handle_of(self, self.packed)
-        self.register_buffer("handle", handle, persistent=False)
+        self._keep(torch_kernels.pack_half(weight))
 
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102 (as in the base class)
@@ -255,16 +335,33 @@ class HalfLinear(PackedLinear):
         return torch_kernels.half_linear(x.float(), self.handle, self.out_features).to(x.dtype)
 
 
+class BFloat16Linear(PackedLinear):
+    """A bfloat16 matrix, packed by oneDNN, which multiplies bfloat16 and adds in float32."""
+
+    def __init__(self, weight: torch.Tensor):
+        super().__init__(weight)
+        self.nbytes = 2 * weight.numel()
+        self._keep(torch_kernels.pack_bfloat16(weight))
+
+    @property
+    def weight(self) -> torch.Tensor:  # noqa: D102
+        return torch_kernels.unpack_bfloat16(self.packed)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        half = x.to(torch.bfloat16)
+        return torch_kernels.bfloat16_linear(half, self.handle, self.out_features).to(x.dtype)
+
+
 class Int8Linear(PackedLinear):
     """A matrix of 8 bits per weight: `weight[o, i] = codes[o, i] * scales[o]`.
 
     The codes are integers from -127 to 127. On a CPU that FBGEMM knows, each token's vector is
     divided by its largest entry and rounded to 8 bits, too, and products of integers are summed
-    (vector-wise quantisation of LLM.int8). Elsewhere the codes become floating-point numbers first,
-    which a compiler fuses with the product.
+    (vector-wise quantisation of LLM.int8). Elsewhere the codes become floating-point numbers first.
+    On a GPU, `compile_model` fuses that with the product of a single row, which then reads the
+    codes alone; with many rows it costs more than it saves.
     """
 
-    handle: torch.Tensor
     codes: torch.Tensor
     scales: torch.Tensor
 
@@ -274,11 +371,8 @@ class Int8Linear(PackedLinear):
         scales = wide.abs().amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny) / 127
         codes = (wide / scales[:, None]).round().to(torch.int8)
         self.nbytes = codes.nbytes + scales.nbytes
-        self.packed = None
         if can_pack(weight):
-            self.packed = torch_kernels.pack_int8(codes, scales)
-            handle = torch_kernels.handle_of(self, self.packed)
-            self.register_buffer("handle", handle, persistent=False)
+            self._keep(torch_kernels.pack_int8(codes, scales))
         else:
             self.register_buffer("codes", codes)
             self.register_buffer("scales", scales)
@@ -302,8 +396,8 @@ class Int4Linear(PackedLinear):
     """A matrix of 4 bits per weight.
 
     `weight[o, i] = (codes[o, i] - 8) * scales[o, g] + offsets[o, g]`, where g is the group of
-    input i. A group's codes 0 to 15 reach from its smallest weight to its largest. On a CPU they
-    are multiplied by PyTorch's kernel.
+    input i. A group's codes 0 to 15 reach from its smallest weight to its largest. They are
+    multiplied by PyTorch's kernel for the device, where there is one.
     """
 
     codes: torch.Tensor
@@ -334,7 +428,7 @@ class Int4Linear(PackedLinear):
         # 3. Both in the order of PyTorch's kernel, or two codes per byte.
         scales_and_offsets = torch.stack((scales, offsets), dim=-1).transpose(0, 1).contiguous()
         self.register_buffer("scales_and_offsets", scales_and_offsets)
-        self.has_kernel = weight.device.type == "cpu" and torch_kernels.HAS_INT4
+        self.has_kernel = torch_kernels.has_int4(weight.device)
         if self.has_kernel:
             self.register_buffer("codes", torch_kernels.pack_int4(codes))
         else:
@@ -344,7 +438,7 @@ class Int4Linear(PackedLinear):
     @property
     def weight(self) -> torch.Tensor:  # noqa: D102
         if self.has_kernel:
-            unit = torch.eye(self.in_features, dtype=torch.bfloat16)
+            unit = torch.eye(self.in_features, dtype=torch.bfloat16, device=self.codes.device)
             return self._multiply(unit).T.to(self.dtype)
         codes = torch.stack((self.codes & 15, self.codes >> 4), dim=-1).flatten(1)
         groups = codes.unflatten(1, (-1, self.group_size)).to(self.dtype)

@@ -6,13 +6,15 @@
   is used
 - rows come and go between steps; those in use always stand first in the buffers, so no work is done
   for empty places
+- buffers and lengths are written in place, so that a step may be kept and run again where they stand
+  (`CH2/captured_steps.py`); steps that were made for a buffer are forgotten when it is replaced
 - `simple_kv_cache.py` is the idea without all this; `prefix_sharing.py` lets many samples read one
   prompt
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -20,6 +22,25 @@ if TYPE_CHECKING:
     from Appendixes.KVcache.prefix_sharing import Sharing
 
 BLOCK = 64  # positions; buffers are made and read in whole blocks
+WINDOWS = 8  # lengths up to which a kept step reads a buffer, at most
+
+
+class StepShape(NamedTuple):
+    """Sizes of a decoding step that is kept, rounded up so that few steps serve many.
+
+    Attributes:
+        rows: places that take part; those behind the rows in use are idle, and hold nothing.
+        window: positions of each that attention reads.
+        parents, parent_window: the same of the prompts that a fork continues.
+        width, in_order: of the groups of rows that share a prompt (see `Sharing`).
+    """
+
+    rows: int
+    window: int
+    parents: int = 0
+    parent_window: int = 0
+    width: int = 0
+    in_order: bool = True
 
 
 class Segment(NamedTuple):
@@ -58,8 +79,8 @@ class KVCache:
 
     Attributes:
         rows: number of rows in use.
-        lengths: `(rows,)` int64, number of tokens that each row holds here.
-        max_length: the largest of them, an int on the host: reading it never waits for a GPU.
+        max_length: the largest of `lengths`, an int on the host: reading it never waits for a GPU.
+        steps: decoding steps that were made for the present buffers, by whoever keeps them.
         holds_whole_rows: False in a cache whose rows continue rows of another one.
 
     Raises:
@@ -74,15 +95,26 @@ class KVCache:
         self.capacity = self.first_capacity = whole_blocks(capacity)
         self.rows = 0
         self.max_length = 0
-        self.lengths = torch.zeros(0, dtype=torch.long)
+        self.lengths_of_places = torch.zeros(0, dtype=torch.long)  # 0 where no row stands
+        self.steps: dict[Any, Any] = {}
         # one buffer per layer: (places, kv_heads, capacity, head_dim)
         self.keys: list[torch.Tensor] = []
         self.values: list[torch.Tensor] = []
 
     @property
+    def lengths(self) -> torch.Tensor:
+        """`(rows,)` int64, number of tokens that each row holds here; a view, changed in place."""
+        return self.lengths_of_places[: self.rows]
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
         return sum(buffer.nbytes for buffer in self.keys + self.values)
+
+    @property
+    def places(self) -> int:
+        """Number of rows that there is room for."""
+        return min(map(len, (self.lengths_of_places, *self.keys[:1])))
 
     def extend(
         self,
@@ -109,12 +141,47 @@ class KVCache:
         self._make_room(rows, seq)
         return Extension(self, seq, padding_mask, causal=self.max_length == 0)
 
+    def advance(self, tokens: int | torch.Tensor) -> None:
+        """Lengthen every row by tokens that were stored: as many for all, or `(rows,)`."""
+        self.lengths.add_(tokens)
+        if isinstance(tokens, int):
+            self.max_length += tokens
+        else:
+            self.max_length = int(self.lengths.max())
+
+    def step_shape(self) -> StepShape | None:
+        """Make room for one more token per row, and return the shape of a step that stores them.
+
+        None: there are no buffers yet, as no token was read.
+        """
+        self._reserve(self.rows, self.max_length + 1)
+        if not self.keys:
+            return None
+        rows = min(bucket(self.rows), self.places)
+        return StepShape(rows, window(self.max_length + 1, self.capacity))
+
+    def extend_places(self, shape: StepShape, sharing: "Sharing | None" = None) -> "Extension":
+        """Extend by one token per place, without a look at any number on the host.
+
+        What the result does depends on the present numbers in the buffers and in
+        `lengths_of_places`, and on nothing else: it may be captured, and replayed until a buffer is
+        replaced. Rows that got a token are lengthened by `advance`.
+
+        Args:
+            shape: from `step_shape`.
+            sharing: for a fork, whose groups of rows it is.
+        """
+        return Extension(self, 1, shape=shape)
+
+    def forget_steps(self) -> None:
+        """Drop the steps that were made for the present buffers, as one of them is replaced."""
+        self.steps.clear()
+
     def add_rows(self, count: int, device: torch.device | str) -> None:
         """Append `count` empty rows."""
+        if not self.rows:
+            self.lengths_of_places = self.lengths_of_places.to(device)
         self._reserve(self.rows + count, self.max_length)
-        self.lengths = torch.cat(
-            (self.lengths.to(device), torch.zeros(count, dtype=torch.long, device=device))
-        )
         self.rows += count
 
     def append_rows_of(self, other: "KVCache", rows: Sequence[int] | None = None) -> None:
@@ -138,7 +205,10 @@ class KVCache:
         longest = other.max_length if rows is None else int(lengths.max())
         # 3. Make room for them behind the rows in use.
         if not self.keys:
+            self.forget_steps()
             self.keys, self.values = [k[:0] for k in other.keys], [v[:0] for v in other.values]
+        if not self.rows:
+            self.lengths_of_places = self.lengths_of_places.to(lengths.device)
         start, end = self.rows, self.rows + len(lengths)
         self._reserve(end, max(self.max_length, longest))
         self.rows, self.max_length = end, max(self.max_length, longest)
@@ -148,7 +218,7 @@ class KVCache:
                 self.used(layer, longest), other.used(layer, longest), strict=True
             ):
                 mine[start:] = theirs[chosen]
-        self.lengths = torch.cat((self.lengths.to(lengths.device), lengths))
+        self.lengths[start:] = lengths
 
     def remove_row(self, row: int) -> None:
         """Remove one row. The last row takes its place, so that rows in use stay together (see
@@ -161,27 +231,41 @@ class KVCache:
                 buffer[row] = buffer[last]
             self.lengths[row] = self.lengths[last]
         # 2. Forget the last place.
-        self.lengths = self.lengths[:last]
+        self.lengths[last] = 0
         self.rows = last
         # 3. The longest row may be gone.
         self.max_length = int(self.lengths.max()) if last else 0
 
     def clear(self) -> None:
         """Remove all rows and give their memory back: the cache is as new."""
+        self.forget_steps()
         self.capacity, self.rows, self.max_length = self.first_capacity, 0, 0
-        self.lengths = self.lengths[:0]
+        self.lengths_of_places = self.lengths_of_places[:0]
         self.keys, self.values = [], []
+
+    def empty(self) -> None:
+        """Remove all rows, but keep the buffers, and the steps that were made for them."""
+        self.rows = self.max_length = 0
+        for buffer in (self.lengths_of_places, *self.keys, *self.values):
+            buffer.zero_()
 
     def add_layer(self, like: torch.Tensor) -> None:
         """Make buffers for one more layer, of the heads, head_dim, dtype and device of keys
         `(rows, kv_heads, seq, head_dim)`.
         """
+        self.forget_steps()
         for buffers in (self.keys, self.values):
             buffers.append(like.new_zeros(self.rows, like.shape[1], self.capacity, like.shape[3]))
 
-    def used(self, layer: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return views of one layer's keys and values: of the rows in use, up to `length`."""
-        rows = self.rows
+    def used(
+        self, layer: int, length: int, rows: int | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return views of one layer's keys and values, up to `length`.
+
+        Args:
+            rows: number of places from the first; None: the rows in use.
+        """
+        rows = self.rows if rows is None else rows
         return self.keys[layer][:rows, :, :length], self.values[layer][:rows, :, :length]
 
     def _make_room(self, rows: int, seq: int) -> None:
@@ -193,6 +277,18 @@ class KVCache:
 
     def _reserve(self, rows: int, length: int) -> None:
         """Let every buffer hold `rows` rows of `length` tokens; one that is too small doubles."""
+        # 1. Mostly there is room. The last buffer grows last, so if it has grown, all have.
+        places = len(self.lengths_of_places)
+        last = self.values[-1].shape if self.values else (0, 0, 0, 0)
+        if min(places, last[0]) >= rows and length <= self.capacity == last[2]:
+            return
+        # 2. The lengths.
+        if places < rows:
+            self.forget_steps()
+            lengths = self.lengths_of_places
+            more = torch.zeros(max(rows - places, places), dtype=torch.long, device=lengths.device)
+            self.lengths_of_places = torch.cat((lengths, more))
+        # 3. Keys and values of each layer.
         _, self.capacity = grown(0, self.capacity, 0, length)
         for buffers in (self.keys, self.values):
             for layer, old in enumerate(buffers):
@@ -200,6 +296,7 @@ class KVCache:
                 places, _ = grown(len(old), capacity, rows, length)
                 if (places, self.capacity) == (len(old), capacity):
                     continue
+                self.forget_steps()
                 # zeros: a masked key has weight 0, but 0 times NaN would be NaN
                 new = old.new_zeros(places, heads, self.capacity, head_dim)
                 used = old[: self.rows, :, : self.max_length]
@@ -216,14 +313,24 @@ class Extension:
         seq: number of new tokens per row.
         padding_mask: as in `KVCache.extend`.
         causal: the new tokens are each row's first, and see nothing but one another.
+        shape: sizes that were fixed before; None: the rows in use, and what they hold.
 
     Attributes:
         positions: `(rows, seq)`, each new token's position in its text, for RoPE.
     """
 
-    def __init__(self, cache: KVCache, seq: int, padding_mask: torch.Tensor | None, causal: bool):
+    def __init__(
+        self,
+        cache: KVCache,
+        seq: int,
+        padding_mask: torch.Tensor | None = None,
+        causal: bool = False,
+        shape: StepShape | None = None,
+    ):
         self.cache, self.seq, self.padding_mask = cache, seq, padding_mask
-        device = cache.lengths.device
+        self.rows = cache.rows if shape is None else shape.rows
+        lengths = cache.lengths_of_places[: self.rows]
+        device = lengths.device
         # 1. Number each row's new tokens 0, 1, 2, ...
         offsets = (
             torch.arange(seq, device=device)
@@ -231,10 +338,12 @@ class Extension:
             else token_offsets(padding_mask)
         )
         # 2. Store them behind the tokens that the row holds: (rows, seq).
-        self.slots = self.positions = cache.lengths[:, None] + offsets
-        self.row_index = torch.arange(cache.rows, device=device)[:, None]
+        self.slots = self.positions = lengths[:, None] + offsets
+        self.row_index = torch.arange(self.rows, device=device)[:, None]
         # 3. Read the buffers up to the longest row, in whole blocks.
         self.length = seq if causal else whole_blocks(cache.max_length + seq)
+        if shape is not None:
+            self.length = shape.window
         # 4. Slot j holds the row's j-th token, so a query sees the slots up to its own.
         self.mask = self.bias = None
         if not causal or padding_mask is not None:
@@ -245,17 +354,14 @@ class Extension:
     def layer(self, index: int) -> "LayerExtension":
         """Return one layer's part, which the model passes to that layer's attention."""
         cache = self.cache
-        buffers = cache.used(index, self.length) if index < len(cache.keys) else None
+        known = index < len(cache.keys)
+        buffers = cache.used(index, self.length, self.rows) if known else None
         return LayerExtension(self, buffers, [])
 
     def commit(self) -> None:
         """Make the new tokens part of the cache; until then it is as before."""
-        if self.padding_mask is None:
-            self.cache.lengths = self.cache.lengths + self.seq
-            self.cache.max_length += self.seq
-        else:
-            self.cache.lengths = self.cache.lengths + self.padding_mask.sum(dim=1)
-            self.cache.max_length = int(self.cache.lengths.max())
+        padding_mask = self.padding_mask
+        self.cache.advance(self.seq if padding_mask is None else padding_mask.sum(dim=1))
 
     def _bias(self, mask: torch.Tensor) -> torch.Tensor | None:
         """The mask as a bias, once for all layers; None before the first keys show their dtype."""
@@ -331,6 +437,28 @@ def grown(places: int, capacity: int, rows: int, length: int) -> tuple[int, int]
     while capacity < length:
         capacity *= 2
     return (max(rows, 2 * places) if places < rows else places), capacity
+
+
+def bucket(rows: int) -> int:
+    """Round a number of rows up to 1, 2, 4, 8, or a multiple of 8.
+
+    Kept steps then serve several numbers of rows. A matrix product for 17 rows takes as long as one
+    for 24.
+
+    >>> [bucket(rows) for rows in (1, 2, 3, 5, 9, 17, 24)]
+    [1, 2, 4, 8, 16, 24, 24]
+    """
+    return 1 << (rows - 1).bit_length() if rows <= 8 else -(-rows // 8) * 8
+
+
+def window(length: int, capacity: int) -> int:
+    """Round a number of positions up, so that a buffer is read up to one of 8 lengths at most.
+
+    >>> window(3, capacity=64), window(130, capacity=256), window(130, capacity=4096)
+    (64, 192, 512)
+    """
+    step = max(BLOCK, capacity // WINDOWS)
+    return min(-(-length // step) * step, capacity)
 
 
 def swap_remove(items: list, place: int) -> None:

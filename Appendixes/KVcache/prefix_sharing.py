@@ -7,7 +7,9 @@
 - when a prompt moves in its buffer, the forks follow
 """
 
+import itertools
 import weakref
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -17,8 +19,11 @@ from Appendixes.KVcache.kv_cache import (
     KVCache,
     LayerExtension,
     Segment,
+    StepShape,
+    bucket,
     swap_remove,
     whole_blocks,
+    window,
 )
 
 
@@ -32,6 +37,12 @@ class PromptCache(KVCache):
     def fork(self) -> "ForkedCache":
         """Return a cache without rows yet, whose rows will continue rows of this one."""
         return ForkedCache(self)
+
+    def forget_steps(self) -> None:
+        """Drop the steps that were made for the present buffers, those of the forks too."""
+        super().forget_steps()
+        for fork in self.forks:
+            fork.forget_steps()
 
     def remove_row(self, row: int) -> None:
         """Remove one row. The last row takes its place, and the forks are told.
@@ -78,7 +89,7 @@ class ForkedCache(KVCache):
         super().__init__()
         self.parent = parent
         self.parent_rows: list[int] = []
-        self._sharing = Sharing([], 0, parent.lengths.device)
+        self._sharing = self._padded = Sharing([], 0, parent.lengths.device)
         parent.forks.add(self)
 
     @property
@@ -111,6 +122,59 @@ class ForkedCache(KVCache):
             self.add_layer(like)
         return ForkedExtension(self, seq, padding_mask)
 
+    def step_shape(self) -> StepShape | None:
+        """As `KVCache.step_shape`; rows and prompts are rounded up each for itself."""
+        for like in self.parent.keys[len(self.keys) :]:
+            self.add_layer(like)
+        shape, parent = super().step_shape(), self.parent
+        if shape is None:
+            return None
+        parents = min(bucket(parent.rows), parent.places)
+        padded = self._padded_sharing(shape.rows, parents)
+        return shape._replace(
+            parents=parents,
+            parent_window=window(parent.max_length, parent.capacity),
+            width=padded.width,
+            in_order=padded.in_order,
+        )
+
+    def step_sharing(self, shape: StepShape, last: "Sharing | None" = None) -> "Sharing":
+        """Return the groups of rows for a step of this shape.
+
+        Args:
+            shape: the latest from `step_shape`.
+            last: what this returned for the same shape before; it is brought up to date in place.
+        """
+        padded = self._padded_sharing(shape.rows, shape.parents)
+        if last is None:
+            return Sharing(padded.parent_rows, padded.parents, self.lengths.device, padded.width)
+        if last.parent_rows != padded.parent_rows:
+            last.copy_(padded)
+        return last
+
+    def extend_places(
+        self, shape: StepShape, sharing: "Sharing | None" = None
+    ) -> "ForkedExtension":
+        """As `KVCache.extend_places`, with `sharing` from `step_sharing`."""
+        return ForkedExtension(self, 1, None, shape, sharing)
+
+    def _padded_sharing(self, rows: int, parents: int) -> "Sharing":
+        """Group the rows in use, and idle ones behind them; made anew when something has changed.
+
+        Groups are rounded up in width, and idle rows stand where a group has room.
+        """
+        last, idle = self._padded, self._padded.parent_rows[self.rows :]
+        if len(last.parent_rows) == rows and last.describes([*self.parent_rows, *idle], parents):
+            return last
+        # 1. Round up the width of the widest group, and leave room for all idle rows.
+        sizes = Counter(self.parent_rows)
+        width = min(max(bucket(max(sizes.values())), -(-rows // parents)), rows)
+        # 2. Let idle rows fill the groups from the first on.
+        free = (parent for parent in range(parents) for _ in range(width - sizes[parent]))
+        padded = [*self.parent_rows, *itertools.islice(free, rows - self.rows)]
+        self._padded = Sharing(padded, parents, self.lengths.device, width)
+        return self._padded
+
     def remove_row(self, row: int) -> None:
         """Remove one row. The last row takes its place."""
         super().remove_row(row)
@@ -121,30 +185,45 @@ class ForkedCache(KVCache):
         super().clear()
         self.parent_rows = []
 
+    def empty(self) -> None:
+        """Remove all rows, but keep the buffers, and the steps that were made for them."""
+        super().empty()
+        self.parent_rows = []
+
 
 class ForkedExtension(Extension):
     """The new tokens of one call of the model, behind the prompts that their rows continue.
 
-    Arguments and attributes as `Extension`'s.
+    Arguments and attributes as `Extension`'s, and `sharing`, for a shape that is given.
     """
 
-    def __init__(self, cache: ForkedCache, seq: int, padding_mask: torch.Tensor | None):
-        super().__init__(cache, seq, padding_mask, causal=False)
-        self.parent, self.sharing = cache.parent, cache.sharing
+    def __init__(
+        self,
+        cache: ForkedCache,
+        seq: int,
+        padding_mask: torch.Tensor | None,
+        shape: StepShape | None = None,
+        sharing: "Sharing | None" = None,
+    ):
+        super().__init__(cache, seq, padding_mask, shape=shape)
+        self.parent, self.sharing = cache.parent, sharing or cache.sharing
+        self.parents = self.parent.rows if shape is None else shape.parents
+        lengths = self.parent.lengths_of_places[: self.parents]
         # 1. A row's own tokens stand behind its prompt.
-        prompt_lengths = self.parent.lengths[self.sharing.parent_of_row]
-        self.positions = self.positions + prompt_lengths[:, None]
+        self.positions = self.positions + lengths[self.sharing.parent_of_row][:, None]
         # 2. Every query sees its whole prompt: (parents, 1, parent_length).
-        self.parent_length = whole_blocks(self.parent.max_length)
-        places = torch.arange(self.parent_length, device=cache.lengths.device)
-        self.parent_mask = (places < self.parent.lengths[:, None])[:, None]
+        self.parent_length = (
+            whole_blocks(self.parent.max_length) if shape is None else shape.parent_window
+        )
+        places = torch.arange(self.parent_length, device=lengths.device)
+        self.parent_mask = (places < lengths[:, None])[:, None]
         self.parent_bias = self._bias(self.parent_mask)
 
     def layer(self, index: int) -> LayerExtension:
         """Return one layer's part, with the prompts in front."""
         layer = super().layer(index)
         if self.parent_length > 0:
-            keys, values = self.parent.used(index, self.parent_length)
+            keys, values = self.parent.used(index, self.parent_length, self.parents)
             layer.in_front.append(
                 Segment(keys, values, self.parent_mask, self.parent_bias, self.sharing)
             )
@@ -163,18 +242,21 @@ class Sharing:
         parent_rows: for each row, the index of its parent.
         parents: number of parents.
         device: where the indices are used.
+        width: rows per group, at least.
 
     Attributes:
         parent_of_row: `(rows,)`, the parent's index as a tensor.
     """
 
-    def __init__(self, parent_rows: Sequence[int], parents: int, device: torch.device):
+    def __init__(
+        self, parent_rows: Sequence[int], parents: int, device: torch.device, width: int = 0
+    ):
         self.parent_rows, self.parents = list(parent_rows), parents
         # 1. Collect the rows of each parent.
         members: list[list[int]] = [[] for _ in range(parents)]
         for row, parent in enumerate(parent_rows):
             members[parent].append(row)
-        self.width = max(map(len, members), default=0)
+        self.width = max([width, *map(len, members)])
         # 2. Put them side by side, all groups equally wide: (parents * width,).
         side_by_side = [row for rows in members for row in rows + [0] * (self.width - len(rows))]
         self.row_of_place = torch.tensor(side_by_side, dtype=torch.long, device=device)
@@ -191,6 +273,16 @@ class Sharing:
     def describes(self, parent_rows: list[int], parents: int) -> bool:
         """Return True if these are the rows and the number of parents it was made of."""
         return self.parent_rows == parent_rows and self.parents == parents
+
+    def copy_(self, other: "Sharing") -> None:
+        """Take over other groups of the same sizes, in place, so that a captured step finds them."""
+        self.parent_rows = other.parent_rows
+        for mine, theirs in (
+            (self.row_of_place, other.row_of_place),
+            (self.place_of_row, other.place_of_row),
+            (self.parent_of_row, other.parent_of_row),
+        ):
+            mine.copy_(theirs)
 
     def gather(self, x: torch.Tensor) -> torch.Tensor:
         """Put rows that share a parent side by side:

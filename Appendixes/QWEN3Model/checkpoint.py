@@ -60,7 +60,9 @@ def load_qwen3(
         name_or_path: `"tiny"` (ships with the repository), a folder, or a name on the Hugging Face
             Hub such as `"Qwen/Qwen3-0.6B-Base"`, which is downloaded once and found on disk from
             then on.
-        device: device of the weights; None means `cuda` if there is one, else `cpu`.
+        device: device of the weights; None means `cuda` if there is one, else `cpu`. On a GPU the
+            model is slow until it is compiled (`CH2.compilation.compile_model`); the shipped one,
+            whose kernels are too short for a GPU, is faster on `"cpu"` until then.
         dtype: type of the weights; None means the type that they have in the checkpoint.
         local_dir: the folder that holds checkpoints as sub-folders; None means the repository's
             `CH2/qwen3`. A checkpoint in another chapter's folder is linked from there instead of

@@ -108,6 +108,10 @@ class Qwen3Model(nn.Module):
             x = layer(x, cos, sin, mask, None if extension is None else extension.layer(index))
         if last_position_only:
             x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
+        return self._head(x)
+
+    def _head(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn the last block's output into logits."""
         return self.lm_head(self.norm(x))
 
 

@@ -14,7 +14,7 @@
 python -m CH2.benchmark                         the 0.6B shape, every rung
 python -m CH2.benchmark --peers --json all.json --plot speed.png
 python -m CH2.benchmark --only growth           contexts up to 8,192 tokens
-python -m CH2.benchmark --device cuda --only decode batch --batch 256 --prompt-tokens 256
+python -m CH2.benchmark --device cuda --peers   every task on a GPU; `make gpu` tests it before
 
 Random checkpoints are kept in build/benchmark: 1.2 GB for the 0.6B shape, 3.5 GB with llama.cpp's
 files.
@@ -33,6 +33,12 @@ from CH2.benchmark.report import PRINTERS, draw_decode, print_machine
 from CH2.benchmark.runners import plain_weight_bytes
 from CH2.benchmark.tasks import AFTER_CONTEXT, Benchmark
 
+# what is measured unless the command line says otherwise; a GPU writes more in a second
+DEFAULTS = {
+    "cpu": {"new_tokens": 48, "batch": [8], "rounds": 3},
+    "cuda": {"new_tokens": 512, "batch": [1, 8, 64, 256], "rounds": 2},
+}
+
 
 def command_line() -> argparse.Namespace:
     """Read and check the command line."""
@@ -45,10 +51,10 @@ def command_line() -> argparse.Namespace:
         nargs="+",
         choices=PRINTERS,
         metavar="TASK",
-        help=f"of {', '.join(PRINTERS)} (default: not growth)",
+        help=f"of {', '.join(PRINTERS)} (default: all, on a CPU not growth)",
     )
     add("--prompt-tokens", type=int, default=32, metavar="N")
-    add("--new-tokens", type=int, default=48, metavar="N")
+    add("--new-tokens", type=int, metavar="N", help="default: 48, on a GPU 512")
     add(
         "--context",
         type=int,
@@ -56,8 +62,19 @@ def command_line() -> argparse.Namespace:
         metavar="N",
         help="tokens of the long prompt (default: 2048)",
     )
-    add("--batch", type=int, default=8, metavar="N", help="samples of one prompt (default: 8)")
-    add("--rounds", type=int, default=3, metavar="N", help="values for each median (default: 3)")
+    add(
+        "--batch",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="numbers of samples of one prompt (default: 8, on a GPU 1 8 64 256)",
+    )
+    add(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help="values for each median (default: 3, on a GPU 2)",
+    )
     add(
         "--threads",
         type=int,
@@ -69,6 +86,9 @@ def command_line() -> argparse.Namespace:
     add("--dtype", choices=("bfloat16", "float16", "float32"), default="bfloat16")
     add("--json", type=output_file(), metavar="FILE", help="write every measured value to FILE")
     arguments = parser.parse_args()
+    for name, value in DEFAULTS["cuda" if arguments.device.startswith("cuda") else "cpu"].items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
     check(arguments)
     return arguments
 
@@ -76,9 +96,10 @@ def command_line() -> argparse.Namespace:
 def check(arguments: argparse.Namespace) -> None:
     """Refuse arguments that cannot be measured; shorten a context that is too long."""
     # 1. Numbers that are too small.
-    at_least_two = ("prompt_tokens", "new_tokens", "context", "batch")
-    for name in (*at_least_two, "rounds", "threads"):
+    at_least_two = ("prompt_tokens", "new_tokens", "context")
+    for name in (*at_least_two, "batch", "rounds", "threads"):
         value, least = getattr(arguments, name), 2 if name in at_least_two else 1
+        value = min(value) if name == "batch" else value
         if value < least:
             refuse(f"--{name.replace('_', '-')} {value}: it must be at least {least}")
     # 2. Devices that are not here.
@@ -103,12 +124,14 @@ def main() -> None:
     # 1. Prepare.
     arguments = command_line()
     setting = Setting(arguments.shape, arguments.dtype, arguments.device, arguments.threads)
-    others = installed_peers() if arguments.peers else []
+    others = installed_peers(arguments.device) if arguments.peers else []
     with Workers(setting, memory_needed=3 * plain_weight_bytes(setting)) as workers:
         benchmark = Benchmark(workers, arguments, others)
         print_machine(benchmark.results)
         # 2. Measure one task after another.
-        tasks = arguments.only or [task for task in PRINTERS if task != "growth"]
+        tasks = arguments.only or [
+            task for task in PRINTERS if task != "growth" or benchmark.on_gpu
+        ]
         for task in PRINTERS:
             if task in tasks:
                 benchmark.run(task)

@@ -100,17 +100,19 @@ class Book:
 
     Args:
         cached: True for the generator with a key-value cache.
+        compiled: True compiles the model as the book's second chapter does.
         setting: the shape, dtype and device are used.
     """
 
-    def __init__(self, cached: bool, setting: Setting):
+    def __init__(self, cached: bool, compiled: bool, setting: Setting):
         from reasoning_from_scratch import ch02
 
-        self.device, self.config, self.model = (
-            setting.device,
-            shape_config(setting.shape),
-            book_model(setting),
-        )
+        self.device, self.config = setting.device, shape_config(setting.shape)
+        self.model: Callable = book_model(setting)
+        if compiled:
+            # the book's own setting: its model counts positions in an attribute
+            torch._dynamo.config.allow_unspec_int_on_nn_module = True
+            self.model = torch.compile(self.model)
         self.stream = (
             ch02.generate_text_basic_stream_cache if cached else ch02.generate_text_basic_stream
         )
@@ -127,11 +129,13 @@ class Book:
 
 
 TRANSFORMERS, BOOK, BOOK_UNCACHED = "transformers", "book", "book, no cache"
+BOOK_COMPILED = "book, compiled"  # on a GPU: on a CPU it takes minutes to compile
 LLAMA_CPP = {"plain": "llama.cpp BF16", "int8": "llama.cpp Q8_0", "int4": "llama.cpp Q4_0"}
 PEERS = (
     Peer(TRANSFORMERS, "transformers", Transformers),
-    Peer(BOOK_UNCACHED, "book", Book, (False,), new_tokens_at_most=UNCACHED_TOKENS),
-    Peer(BOOK, "book", Book, (True,)),
+    Peer(BOOK_UNCACHED, "book", Book, (False, False), new_tokens_at_most=UNCACHED_TOKENS),
+    Peer(BOOK, "book", Book, (True, False)),
+    Peer(BOOK_COMPILED, "book", Book, (True, True), new_tokens_at_most=96, compiles=True),
     *(
         Peer(name, "llama.cpp", LlamaCpp, (name.split()[-1],), weights)
         for weights, name in LLAMA_CPP.items()
@@ -150,8 +154,12 @@ def missing_modules(package: str) -> list[str]:
     return [module for module in PACKAGES[package][0] if not importlib.util.find_spec(module)]
 
 
-def installed_peers() -> list[Peer]:
-    """List the peers whose packages are installed; for the others, print how to install them."""
+def installed_peers(device: str) -> list[Peer]:
+    """List the peers whose packages are installed; for the others, print how to install them.
+
+    Args:
+        device: "cpu" or "cuda".
+    """
     for package in PACKAGES:
         if missing := missing_modules(package):
             print(
@@ -159,4 +167,7 @@ def installed_peers() -> list[Peer]:
                 f"to compare with it: {PACKAGES[package][1]}",
                 file=sys.stderr,
             )
-    return [peer for peer in PEERS if not missing_modules(peer.package)]
+    left_out = set() if device.startswith("cuda") else {BOOK_COMPILED}
+    return [
+        peer for peer in PEERS if peer.name not in left_out and not missing_modules(peer.package)
+    ]

@@ -174,32 +174,38 @@ def print_prefill(results: dict) -> None:
     print_filled(titles, rows)
 
 
+def sized(name: str, rows: int) -> str:
+    """Name a measurement of a peer with this number of rows.
+
+    >>> sized("book", 1), sized("book", 8)
+    ('book, 1 row', 'book, 8 rows')
+    """
+    return f"{name}, {rows} row{'' if rows == 1 else 's'}"
+
+
 def print_batch(results: dict) -> None:
     """Print the speed of several samples of one prompt."""
     settings = results["settings"]
-    print(
-        f"\n{settings['batch']} samples of one prompt of {settings['prompt_tokens']} tokens, "
-        "all samples together"
-    )
+    print(f"\nSamples of one prompt of {settings['prompt_tokens']} tokens, together")
     medians = {name: median(speeds(runs)) for name, runs in results["batch"].items()}
     alone = next(
         (medians[name] for name, runs in results["batch"].items() if runs[0]["rows"] == 1), None
     )
     rows = []
     for name, runs in results["batch"].items():
-        turns = settings["batch"] / runs[0]["rows"]  # runs that all samples take
+        batch = runs[0]["rows"]
         rows.append(
             (
                 name,
                 spread(speeds(runs)),
-                spread([turns * (run["first_token"] + run["decode"]) for run in runs]),
+                spread([run["first_token"] + run["decode"] for run in runs]),
                 ratio(medians[name], alone),
-                ratio(medians[name], medians.get(LINEARS)),
-                ratio(medians[name], medians.get(TRANSFORMERS)),
+                ratio(medians[name], medians.get(sized(LINEARS, batch))),
+                ratio(medians[name], medians.get(sized(TRANSFORMERS, batch))),
             )
         )
     print_filled(
-        ("", "tokens/s", "s with the prompt", "x one by one", "x bare linears", "x transformers"),
+        ("", "tokens/s", "s with the prompt", "x one row", "x bare linears", "x transformers"),
         rows,
     )
 

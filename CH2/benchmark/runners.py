@@ -22,6 +22,7 @@ from CH2.benchmark.processes import Setting
 from CH2.benchmark.random_models import random_model
 from CH2.cache_budget import cache_bytes_per_token
 from CH2.decoding import DecodingEngine, Prompt
+from CH2.generation import generate_batch
 from CH2.packed_weights import weight_bytes
 from CH2.speed_ladder import find_rung
 
@@ -96,6 +97,21 @@ def measure_lengths(runner: Runner, short: int, long: int, new_tokens: int) -> d
     }
 
 
+def measure_prompts(runner: "LadderRunner", prompt_tokens: int, new_tokens: int, rows: int) -> dict:
+    """Time `generate_batch` for different prompts, from the first call to the last token.
+
+    Returns:
+        As `measure_run`; all is counted as decoding.
+    """
+    prompts = [random_prompt(runner.config.vocab_size, prompt_tokens, seed) for seed in range(rows)]
+    synchronise(runner.device)
+    start = time.perf_counter()
+    texts = generate_batch(runner.model, prompts, new_tokens)
+    seconds = time.perf_counter() - start
+    assert {len(text) for text in texts} == {new_tokens}
+    return {"first_token": 0.0, "decode": seconds, "steps": new_tokens, "rows": rows}
+
+
 def bytes_of(runner: Runner) -> dict:
     """Return what one step reads: `weight_bytes`, and `cache_bytes` per token of context."""
     return {"weight_bytes": runner.weight_bytes, "cache_bytes": runner.cache_bytes}
@@ -107,9 +123,9 @@ def synchronise(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
-def random_prompt(vocab_size: int, length: int) -> list[int]:
+def random_prompt(vocab_size: int, length: int, seed: int = 0) -> list[int]:
     """Draw token ids, the same ones at each call."""
-    return random.Random(0).choices(range(vocab_size), k=length)
+    return random.Random(seed).choices(range(vocab_size), k=length)
 
 
 def plain_weight_bytes(setting: Setting) -> int:
@@ -144,7 +160,7 @@ class LadderRunner:
 
     def run(self, prompt: list[int], new_tokens: int, rows: int, tick: Callable[[], None]) -> None:
         """Do a run as `Runner.run`; the rows share one reading of the prompt."""
-        engine = self.rung.start(self.model, share_prompts=rows > 1)
+        engine = self.rung.start(self.model, share_prompts=rows > 1, reuse_buffers=True)
         tick()
         [read] = engine.add_prompts([prompt])
         for _ in range(rows):

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from CH2.benchmark.peers import TRANSFORMERS
 from CH2.benchmark.processes import Peer, PeerError, Workers
 from CH2.benchmark.random_models import random_checkpoint, shape_config
-from CH2.benchmark.report import LINEARS, PRINTERS
+from CH2.benchmark.report import LINEARS, PRINTERS, sized
 from CH2.benchmark.runners import (
     UNCACHED_TOKENS,
     BareLinears,
@@ -29,6 +29,7 @@ from CH2.benchmark.runners import (
     measure_bandwidth,
     measure_growth,
     measure_lengths,
+    measure_prompts,
     measure_run,
 )
 from CH2.speed_ladder import RUNGS
@@ -39,6 +40,8 @@ BARE_LINEARS = Peer(LINEARS, "ours", BareLinears)
 WARM_UP = (8, 3)  # tokens read and written before the first round
 AFTER_CONTEXT = 17  # tokens written after a long prompt
 LENGTHS = (128, 512, 1024, 2048, 4096, 8192)  # tokens of a growing text
+# new tokens, at most, of what a GPU runs no faster than Python starts it
+GPU_TOKENS = 96
 LONG_PROMPT_RUNGS = ("fused attention", "packed weights", "int8", "int4")
 LOADED_RUNG = "packed weights"
 PACKAGES = ("torch", "transformers", "reasoning-from-scratch", "llama-cpp-python")
@@ -98,6 +101,7 @@ class Benchmark:
 
     def __init__(self, workers: Workers, arguments: argparse.Namespace, others: list[Peer]):
         self.workers, self.arguments, self.others = workers, arguments, others
+        self.on_gpu = arguments.device.startswith("cuda")
         self.rungs = ladder()
         self.best = [rung for rung in self.rungs if rung.weights == "plain"][-1]
         settings = ("shape", "dtype", "prompt_tokens", "new_tokens", "context", "batch", "rounds")
@@ -132,15 +136,23 @@ class Benchmark:
         """Measure one text at a time; and the memory again, for a limit of the same minutes."""
         jobs: Jobs = {MEMORY.name: lambda warming: self.workers.call(MEMORY, measure_bandwidth)}
         for peer in (BARE_LINEARS, *self.rungs, *self.others):
-            asked = self.arguments.new_tokens
-            length = self.arguments.prompt_tokens, min(asked, peer.new_tokens_at_most or asked)
-            jobs[peer.name] = self.job(peer, measure_run, length, WARM_UP)
+            jobs[peer.name] = self.job(peer, measure_run, self.length(peer), WARM_UP)
         return jobs
+
+    def length(self, peer: Peer) -> tuple[int, int]:
+        """Return the numbers of tokens that a peer reads and writes."""
+        limits = [self.arguments.new_tokens]
+        if peer.new_tokens_at_most is not None:
+            limits.append(peer.new_tokens_at_most)
+        if self.on_gpu and not peer.compiles:
+            limits.append(GPU_TOKENS)
+        return self.arguments.prompt_tokens, min(limits)
 
     def prefill(self) -> Jobs:
         """Measure a long prompt, and decoding after it."""
         lengths = (self.arguments.prompt_tokens, self.arguments.context, AFTER_CONTEXT)
         rungs = [rung for rung in self.rungs if rung.name in LONG_PROMPT_RUNGS]
+        rungs += [self.best] if self.on_gpu else []
         others = [peer for peer in self.others if peer.new_tokens_at_most is None]
         read, written = WARM_UP
         return {
@@ -149,17 +161,25 @@ class Benchmark:
         }
 
     def batch(self) -> Jobs:
-        """Measure samples of one prompt, together and one after another."""
-        rows = self.arguments.batch
-        length = self.arguments.prompt_tokens, self.arguments.new_tokens
+        """Measure samples of one prompt, together and one after another; and different prompts."""
+        # 1. Samples of one prompt, in batches of each size, and a single text.
         together = [BARE_LINEARS, self.best, *(rung for rung in self.rungs if rung.name == "int8")]
         together += [peer for peer in self.others if peer.name == TRANSFORMERS]
         jobs = {
-            peer.name: self.job(peer, measure_run, (*length, rows), (*WARM_UP, rows))
+            sized(peer.name, rows): self.job(
+                peer, measure_run, (*self.length(peer), rows), (*WARM_UP, rows)
+            )
+            for rows in self.arguments.batch
             for peer in together
         }
-        alone = self.job(self.best, measure_run, length, WARM_UP)
-        return jobs | {f"{self.best.name}, one by one": alone}
+        alone = sized(self.best.name, 1)
+        jobs[alone] = self.job(self.best, measure_run, self.length(self.best), WARM_UP)
+        # 2. As many different prompts as the largest batch has rows.
+        most = max(self.arguments.batch)
+        jobs[f"{self.best.name}, {most} prompts, in all"] = self.job(
+            self.best, measure_prompts, (*self.length(self.best), most), (*WARM_UP, most)
+        )
+        return jobs
 
     def growth(self) -> Jobs:
         """Measure a text that becomes long, with the best rung that keeps the model's weights."""
@@ -173,8 +193,8 @@ class Benchmark:
 
         The first round fills the page cache.
         """
-        rung = ["--rung", LOADED_RUNG]
-        ways = {"load_qwen3": ["ours"], f"load_qwen3, {LOADED_RUNG}": ["ours", *rung]}
+        loaded = self.best.name if self.on_gpu else LOADED_RUNG
+        ways = {"load_qwen3": ["ours"], f"load_qwen3, {loaded}": ["ours", "--rung", loaded]}
         if any(peer.name == TRANSFORMERS for peer in self.others):
             ways[TRANSFORMERS] = ["transformers"]
         return {name: partial(self.load_once, way) for name, way in ways.items()}

@@ -45,6 +45,7 @@ def test_attention_without_the_kernel_gives_the_same(dtype, tolerance, monkeypat
 def test_the_kernels_are_used_on_this_machine():
     """A probe that fails for a reason of its own would cost speed, and nobody would notice."""
     assert torch_kernels.HAS_FBGEMM and torch_kernels.HAS_INT4
+    assert torch_kernels.HAS_ONEDNN or not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -52,7 +53,7 @@ def test_packed_models_without_any_kernel_write_nearly_what_they_write_with_them
     model = load_qwen3("tiny", device="cpu", dtype=torch.bfloat16)[0]
     ids = torch.randint(640, (4, 32), generator=torch.Generator().manual_seed(0))
     expected = pack_weights(model, form)(ids).float()
-    for name in ("HAS_FLASH_ATTENTION", "HAS_FBGEMM", "HAS_INT4"):
+    for name in ("HAS_FLASH_ATTENTION", "HAS_FBGEMM", "HAS_ONEDNN", "HAS_INT4"):
         monkeypatch.setattr(torch_kernels, name, False)
     plain = pack_weights(model, form)
     if form == "half":
@@ -111,3 +112,22 @@ def test_a_higher_limit_of_recompilations_stays():
         assert config.recompile_limit == 100
         torch_kernels.allow_recompilations(128)
         assert config.recompile_limit == 128
+
+
+def test_4_bit_products_have_a_kernel_on_cuda_that_agrees_with_plain_ones():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    assert torch_kernels.has_int4(torch.device("cuda"))
+
+
+def test_4_bit_codes_for_a_gpu_stand_two_in_a_byte_in_as_many_tiles_as_fit(monkeypatch):
+    packed = []
+
+    def convert(pairs, tiles):
+        packed.append((pairs, tiles))
+
+    monkeypatch.setattr(torch.ops.aten, "_convert_weight_to_int4pack", convert)
+    for inputs in (32, 64, 96, 128, 1024):
+        torch_kernels.pack_int4(torch.ones(16, inputs, dtype=torch.int32, device="meta"))
+    assert [tiles for _, tiles in packed] == [2, 4, 2, 8, 8]
+    assert {(pairs.dtype, *pairs.shape) for pairs, _ in packed[:1]} == {(torch.uint8, 16, 16)}

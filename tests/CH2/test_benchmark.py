@@ -277,7 +277,7 @@ def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_t
 ):
     there = ("transformers", "llama_cpp")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in there else None)
-    assert [peer.name for peer in peers.installed_peers()] == ["transformers"]
+    assert [peer.name for peer in peers.installed_peers("cpu")] == ["transformers"]
     told = capsys.readouterr().err
     assert "gguf not installed, llama.cpp is left out" in told
     assert "pip install llama-cpp-python gguf" in told
@@ -365,7 +365,7 @@ def test_loading_gives_the_first_token_of_the_checkpoint(checkpoint, monkeypatch
 
 OPTIONS = {
     **{"shape": "tiny", "dtype": "float32", "device": "cpu", "threads": 1, "json": None},
-    **{"prompt_tokens": 32, "new_tokens": 48, "context": 64, "batch": 8, "rounds": 3},
+    **{"prompt_tokens": 32, "new_tokens": 48, "context": 64, "batch": [8], "rounds": 3},
 }
 
 
@@ -390,6 +390,7 @@ def short_ladder(monkeypatch, checkpoint):
             "20",
             "--batch",
             "3",
+            "2",
             "--rounds",
             "2",
         )
@@ -414,7 +415,15 @@ def test_the_command_measures_every_rung_prints_tables_and_writes_what_it_measur
     assert results["decode"]["no cache"][0]["steps"] == 2  # fewer, and the table says so
     assert "no cache (3 written)" in printed
     assert list(results["prefill"]) == [name for name in EAGER if name in tasks.LONG_PROMPT_RUNGS]
-    assert [runs[0]["rows"] for runs in results["batch"].values()] == [3, 3, 1]
+    best = EAGER[-1]
+    assert {name: runs[0]["rows"] for name, runs in results["batch"].items()} == {
+        "bare linears, 3 rows": 3,
+        f"{best}, 3 rows": 3,
+        "bare linears, 2 rows": 2,
+        f"{best}, 2 rows": 2,
+        f"{best}, 1 row": 1,
+        f"{best}, 3 prompts, in all": 3,
+    }
     # the tiny shape has no room for more
     assert list(results["growth"][EAGER[-1]][0]) == ["16", "128"]
     for task, print_task in report.PRINTERS.items():  # the file says all that was printed
@@ -528,6 +537,7 @@ def test_ratios_are_between_peers_with_as_many_bits_per_weight(capsys):
     ("changed", "reason"),
     [
         ({"rounds": 0}, "--rounds 0: it must be at least 1"),
+        ({"batch": [8, 0]}, "--batch 0: it must be at least 1"),
         ({"new_tokens": 1}, "--new-tokens 1: it must be at least 2"),
         ({"device": "abacus"}, "--device abacus: Expected one of cpu, cuda"),
         ({"device": "cpu:x"}, "--device cpu:x: Invalid device string"),

@@ -4,19 +4,23 @@ import gc
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from Appendixes import torch_kernels
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, load_qwen3
+from CH2 import packed_weights
 from CH2.compilation import compile_model
 from CH2.generation import generate, generate_batch
 from CH2.packed_weights import (
     FORMS,
     GROUP_SIZES,
+    BFloat16Linear,
     HalfLinear,
     Int4Linear,
     Int8Linear,
     PackedLinear,
     can_pack,
+    fastest_product,
     join_projections,
     pack_weights,
     shallow_copy,
@@ -26,6 +30,16 @@ from CH2.packed_weights import (
 
 fbgemm = pytest.mark.skipif(
     not can_pack(torch.zeros(1)), reason="FBGEMM runs on x86 processors only"
+)
+onednn = pytest.mark.skipif(
+    not torch_kernels.HAS_ONEDNN, reason="oneDNN has no products of bfloat16 on this processor"
+)
+half_products = pytest.mark.parametrize(
+    ("product", "kind"),
+    [
+        pytest.param("fbgemm", HalfLinear, marks=fbgemm),
+        pytest.param("onednn", BFloat16Linear, marks=onednn),
+    ],
 )
 PROMPTS = [[5, 9, 3], [7] * 40, [1, 2, 3, 4, 5, 6, 7]]
 
@@ -47,7 +61,7 @@ def packed_in_float32(model16, form):
     bfloat16 rounds.
     """
     if form == "half":
-        return pack_weights(model16, form).float()
+        return pack_weights(model16, form, product="fbgemm").float()
     return pack_weights(model16.float(), form)
 
 
@@ -83,7 +97,7 @@ def test_packed_half_precision_holds_bfloat16_weights_exactly():
 @fbgemm
 def test_packed_half_precision_writes_the_same_tokens_as_the_same_weights_in_float32():
     model = tiny16()
-    packed = pack_weights(join_projections(model), "half")
+    packed = pack_weights(join_projections(model), "half", product="fbgemm")
     assert weight_error(join_projections(model), packed) < 1e-6
     assert weight_bytes(packed) == weight_bytes(model)
     packed.float(), model.float()  # what lies between the matrices
@@ -100,12 +114,91 @@ def test_half_leaves_wider_weights_as_they_are(dtype):
     )
 
 
-@fbgemm
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_packs_every_matrix_of_sixteen_bits(dtype):
-    packed = pack_weights(small_model().to(dtype), "half")
-    assert isinstance(packed.lm_head, HalfLinear)
+@half_products
+def test_half_packs_every_matrix_of_sixteen_bits(product, kind):
+    model = small_model().bfloat16()
+    packed = pack_weights(model, "half", product=product)
+    assert isinstance(packed.lm_head, kind)
     assert not any(isinstance(module, torch.nn.Linear) for module in packed.modules())
+    assert weight_bytes(packed) == weight_bytes(model)
+    assert weight_error(model, packed) < 1e-6
+
+
+@fbgemm
+def test_half_packs_float16_by_fbgemm_alone():
+    model = small_model().half()
+    assert isinstance(pack_weights(model, "half", product="fbgemm").lm_head, HalfLinear)
+    assert isinstance(pack_weights(model, "half", product="onednn").lm_head, torch.nn.Linear)
+
+
+@half_products
+@pytest.mark.parametrize("rows", [(1, 1), (3, 1), (2, 5), (64,)])
+def test_packed_products_of_sixteen_bits_are_those_of_linear(product, kind, rows):
+    weight = random_weight().bfloat16()
+    x = torch.randn(*rows, 96, generator=torch.Generator().manual_seed(1)).bfloat16()
+    expected = F.linear(x.double(), weight.double())
+    for inputs in (x, x.float()):
+        out = kind(weight)(inputs)
+        assert (out.shape, out.dtype) == (expected.shape, inputs.dtype)
+        assert relative(out - expected, expected) < 2**-8  # half a step of bfloat16
+
+
+@half_products
+def test_packed_products_of_sixteen_bits_compile(product, kind):
+    packed = pack_weights(small_model().bfloat16(), "half", product=product)
+    compiled = compile_model(packed, backend="aot_eager")
+    assert generate_batch(compiled, PROMPTS, 10) == generate_batch(packed, PROMPTS, 10)
+
+
+@pytest.mark.parametrize(
+    ("one_row", "prompt", "fastest"),
+    [
+        (
+            {"fbgemm": 2, "onednn": 3, "plain": 4},
+            {"fbgemm": 20, "onednn": 10, "plain": 10},
+            "fbgemm",
+        ),
+        # a text has one prompt and 256 tokens
+        (
+            {"fbgemm": 2, "onednn": 3, "plain": 4},
+            {"fbgemm": 300, "onednn": 10, "plain": 10},
+            "onednn",
+        ),
+        (
+            {"fbgemm": 2, "onednn": 3, "plain": 1},
+            {"fbgemm": 10, "onednn": 10, "plain": 20},
+            "plain",
+        ),
+    ],
+)
+def test_the_product_that_writes_a_text_in_the_least_time_is_chosen_once_per_size(
+    one_row, prompt, fastest, monkeypatch
+):
+    clock, calls = [0.0], []
+
+    def taking(name):
+        def multiply(x, weight=None):
+            calls.append(name)
+            clock[0] += (one_row if len(x) == 1 else prompt)[name]
+
+        return multiply
+
+    kinds = {name: lambda weight, name=name: taking(name) for name in ("fbgemm", "onednn")}
+    monkeypatch.setattr(packed_weights, "half_kinds", lambda weight: kinds)
+    monkeypatch.setattr(packed_weights, "_fastest", {})
+    monkeypatch.setattr(packed_weights.F, "linear", taking("plain"))
+    monkeypatch.setattr(packed_weights.time, "perf_counter", lambda: clock[0])
+    assert fastest_product(random_weight().bfloat16()) == fastest
+    timed = len(calls)
+    assert fastest_product(random_weight(40, 104).bfloat16()) == fastest
+    assert len(calls) == timed > 0
+    fastest_product(random_weight(16, 96).bfloat16())
+    assert len(calls) == 2 * timed
+
+
+def test_the_fastest_product_of_matrices_that_cannot_be_packed_is_the_plain_one():
+    assert fastest_product(random_weight()) == "plain"
+    assert fastest_product(torch.empty(4, 4, dtype=torch.bfloat16, device="meta")) == "plain"
 
 
 @pytest.mark.parametrize("shape", [(48, 96), (16, 256)])
@@ -183,10 +276,11 @@ def test_packed_models_compile_and_give_the_same_logits(form):
 
 
 @fbgemm
-def test_packed_matrices_are_freed_with_their_model(tiny):
+@pytest.mark.parametrize(("form", "product"), [("int8", None), ("half", "fbgemm")])
+def test_packed_matrices_are_freed_with_their_model(form, product):
     gc.collect()
     before = len(torch_kernels._packed)
-    packed = pack_weights(tiny, "int8")
+    packed = pack_weights(small_model().bfloat16(), form, product=product)
     assert len(torch_kernels._packed) > before
     del packed
     gc.collect()
@@ -194,12 +288,15 @@ def test_packed_matrices_are_freed_with_their_model(tiny):
 
 
 @fbgemm
-@pytest.mark.parametrize("form", ["half", "int8"])
+@pytest.mark.parametrize(
+    ("form", "product"),
+    [("half", "fbgemm"), pytest.param("half", "onednn", marks=onednn), ("int8", None)],
+)
 @pytest.mark.parametrize(
     "make", [shallow_copy, lambda model: compile_model(model, backend="eager")]
 )
-def test_a_copy_of_a_packed_model_outlives_it(make, form):
-    packed = pack_weights(small_model().bfloat16(), form)
+def test_a_copy_of_a_packed_model_outlives_it(make, form, product):
+    packed = pack_weights(small_model().bfloat16(), form, product=product)
     expected, copy = generate_batch(packed, PROMPTS, 10), make(packed)
     del packed
     gc.collect()
@@ -210,7 +307,7 @@ def test_a_copy_of_a_packed_model_outlives_it(make, form):
 def test_the_numbers_of_packed_matrices_are_not_saved():
     """They are this process's: read by another, they would name other matrices."""
     assert not any(
-        "handle" in name for name in pack_weights(small_model().bfloat16(), "half").state_dict()
+        "handle" in name for name in pack_weights(small_model().bfloat16(), "int8").state_dict()
     )
 
 
@@ -245,6 +342,8 @@ def test_projections_are_joined_once(model64):
 def test_bad_input_is_refused(tiny):
     with pytest.raises(ValueError, match="choose one of half, int8, int4"):
         pack_weights(tiny, "int2")
+    with pytest.raises(ValueError, match="product is 'blas': choose one of fbgemm, onednn, plain"):
+        pack_weights(tiny, "half", product="blas")
     with pytest.raises(ValueError, match="group_size is 48"):
         pack_weights(tiny, "int4", group_size=48)
     with pytest.raises(ValueError, match="use int8"):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from Appendixes.QWEN3Model import load_qwen3
+from CH2 import packed_weights
 from CH2.decoding import DecodingEngine, pad_right
 from CH2.packed_weights import HalfLinear, can_pack
 from CH2.prompts import CHAIN_OF_THOUGHT, render
@@ -56,6 +57,12 @@ def traced_only(monkeypatch):
     monkeypatch.setattr(
         torch, "compile", lambda function, **options: compile_(function, backend="aot_eager")
     )
+
+
+@pytest.fixture(autouse=True)
+def packed_by_fbgemm(monkeypatch):
+    """It multiplies in float32, as the tests do; what is fastest differs between machines."""
+    monkeypatch.setattr(packed_weights, "fastest_product", lambda weight: "fbgemm")
 
 
 @pytest.mark.parametrize("rung", [rung for rung in RUNGS if rung.exact], ids=lambda rung: rung.name)

@@ -1,0 +1,180 @@
+"""Decoding steps that are captured once as CUDA graphs, and replayed: why a GPU need not wait for
+Python.
+
+A step of a small model is hundreds of short kernels, which a GPU runs faster than Python starts
+them. A CUDA graph is the record of all that a piece of code starts; one call replays it. The idea
+is gpt-fast's (PyTorch, 2023, https://github.com/meta-pytorch/gpt-fast):
+
+- a replay runs the same kernels on the same memory. So token ids, random numbers and lengths stand
+  in tensors that are written in place, and the keys and values in buffers that stay
+- a captured step belongs to the buffers that it was captured on: the cache keeps it
+  (`KVCache.steps`), and forgets it when one of them is replaced
+- sizes are rounded up, so that few steps serve many (`KVCache.step_shape`): rows that end leave
+  idle places behind the others, and a growing text moves to the next window
+- the token is drawn within the step, if the sampler asks for no number on the host (`capturable`)
+- what is captured is an ordinary function, `StaticStep.compute`. Without a GPU it is called again
+  instead, and gives the same tokens: only the capture itself needs a GPU to be tested
+"""
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from Appendixes.KVcache import ForkedCache, KVCache, PromptCache, StepShape
+from Appendixes.QWEN3Model import Qwen3Model
+
+KEPT_STEPS = 64  # per cache; the one that was not used for longest is dropped first
+
+# (logits (rows, vocab), uniform (rows,)) -> what a step gives, one column per row
+Draw = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Caches = tuple[KVCache, KVCache]  # of the prompts and of the rows; the same one, if not shared
+
+
+class StaticStep:
+    """A decoding step for one shape, whose inputs and results stay where they are.
+
+    Args:
+        shape: from `KVCache.step_shape`.
+        draw: takes the step's logits and random numbers; hashable, and the same at each step.
+        device: of the model.
+
+    Attributes:
+        ids: `(rows, 1)`, the rows' newest tokens.
+        uniform: `(rows,)`, their random numbers.
+        sharing: groups of rows, for a fork.
+        captured: True from its second run on.
+        graph: the captured step; None before that, and without a GPU.
+        result: what `draw` returned.
+    """
+
+    def __init__(self, shape: StepShape, draw: Draw, device: torch.device):
+        self.shape, self.draw = shape, draw
+        self.ids = torch.zeros(shape.rows, 1, dtype=torch.long, device=device)
+        self.uniform = torch.zeros(shape.rows, dtype=torch.float64, device=device)
+        self.sharing: Any = None
+        self.captured = False
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.result: torch.Tensor
+
+    def compute(self, model: Qwen3Model, cache: KVCache) -> torch.Tensor:
+        """Run the model on the static inputs, and draw. Never waits for the device."""
+        extension = cache.extend_places(self.shape, self.sharing)
+        logits = model.run_layers(self.ids, extension.positions, None, extension)
+        return self.draw(logits[:, -1], self.uniform)
+
+
+class CapturedSteps:
+    """The static steps of one model, and buffers that its next texts can use again.
+
+    Args:
+        capture: True replays steps as CUDA graphs; False calls them again, for tests on a CPU.
+        idle_bytes: limit for buffers that no text uses.
+
+    Attributes:
+        captures: number of steps that were captured so far, or would have been.
+    """
+
+    def __init__(self, capture: bool, idle_bytes: int):
+        self.capture, self.idle_bytes = capture, idle_bytes
+        self.captures = 0
+        # one pool for the memory of all graphs, which never run at the same time
+        self._pool = torch.cuda.graph_pool_handle() if capture else None
+        self._idle: list[Caches] = []
+
+    def run(
+        self,
+        model: Qwen3Model,
+        cache: KVCache,
+        shape: StepShape,
+        ids: Sequence[int],
+        uniform: torch.Tensor,
+        draw: Draw,
+    ) -> torch.Tensor:
+        """Let each row of a cache read one token, and draw the next.
+
+        Args:
+            model: always the same one.
+            cache: it has room, and `shape` is its latest `step_shape`.
+            ids: each row's newest token.
+            uniform: `(rows,)` on the CPU, each row's random number.
+            draw: see `StaticStep`.
+
+        Returns:
+            What `draw` returned, idle places included; it is overwritten by the next step.
+        """
+        # 1. Take the step for this shape, which becomes the latest used, or make it.
+        key = shape, draw
+        step = cache.steps.pop(key, None)
+        first_run = step is None
+        if step is None:
+            step = StaticStep(shape, draw, cache.lengths.device)
+        cache.steps[key] = step
+        if len(cache.steps) > KEPT_STEPS:
+            del cache.steps[next(iter(cache.steps))]
+        # 2. Write its inputs to where it finds them.
+        step.ids[: len(ids), 0].copy_(torch.tensor(ids))
+        step.uniform[: len(ids)].copy_(uniform)
+        if isinstance(cache, ForkedCache):
+            step.sharing = cache.step_sharing(shape, step.sharing)
+        # 3. The first time it runs as it is, and what must be compiled is; then it is captured.
+        if not first_run and not step.captured:
+            self._capture(step, model, cache)
+        if step.graph is not None:
+            step.graph.replay()
+        else:
+            step.result = step.compute(model, cache)
+        # 4. The rows in use have got longer, the idle places have not.
+        cache.advance(1)
+        return step.result
+
+    def _capture(self, step: StaticStep, model: Qwen3Model, cache: KVCache) -> None:
+        """Record what the step starts; nothing is computed by it."""
+        step.captured = True
+        self.captures += 1
+        if self.capture:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool):
+                step.result = step.compute(model, cache)
+            step.graph = graph
+
+    def lend(self, owner: object, share_prompts: bool) -> Caches:
+        """Return empty caches, if possible with the buffers and steps of an owner that is gone.
+
+        Args:
+            owner: the caches come back at its end.
+            share_prompts: True for a cache of prompts and a fork of it, False for one plain cache.
+        """
+        caches = next((idle for idle in self._idle if _shared(idle) == share_prompts), None)
+        if caches is None:
+            caches = new_caches(share_prompts)
+        else:
+            self._idle.remove(caches)
+            for cache in reversed(caches):
+                cache.empty()
+        weakref.finalize(owner, self._take_back, caches).atexit = False
+        return caches
+
+    def _take_back(self, caches: Caches) -> None:
+        """Keep buffers for the next owner, the latest first, as far as the limit allows."""
+        self._idle.insert(0, caches)
+        while sum(map(_nbytes, self._idle)) > self.idle_bytes:
+            self._idle.pop()
+
+
+def new_caches(share_prompts: bool) -> Caches:
+    """Make a cache of prompts and a fork of it, or one plain cache that is both."""
+    if share_prompts:
+        prompts = PromptCache()
+        return prompts, prompts.fork()
+    plain = KVCache()
+    return plain, plain
+
+
+def _shared(caches: Caches) -> bool:
+    return caches[0] is not caches[1]
+
+
+def _nbytes(caches: Caches) -> int:
+    return sum(cache.nbytes for cache in set(caches))

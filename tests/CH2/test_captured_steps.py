@@ -1,0 +1,404 @@
+"""Static steps give the tokens of plain ones, whatever happens between them, and are few.
+
+On a CPU they are called again instead of being captured; with a GPU the same tests capture them.
+"""
+
+import copy
+import gc
+import random
+
+import pytest
+import torch
+from property_testing import given, settings, st
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from Appendixes.KVcache import KVCache, PromptCache
+from Appendixes.KVcache.kv_cache import bucket
+from Appendixes.QWEN3Model import load_qwen3
+from CH2 import captured_steps
+from CH2.compilation import compile_model
+from CH2.decoding import DecodingEngine, Draw, capturable, greedy
+from CH2.generation import generate, generate_batch
+from CH2.packed_weights import join_projections, pack_weights
+
+STOPS = (3, 17, 29)
+
+
+@capturable
+def softmax_sampler(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """Draw by the cumulative distribution, within the step."""
+    ends = logits.double().softmax(dim=-1).cumsum(dim=-1)
+    return (ends <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
+
+
+def outside_sampler(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """Draw the same tokens, but look at a value, which no captured step can."""
+    assert bool(logits.isfinite().all())
+    return softmax_sampler(logits, uniform)
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """`torch.compile` gives functions back as they are: these tests ask about the steps around."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+
+
+@pytest.fixture
+def models(model64, device, uncompiled):
+    """A model, and the same with static steps: in float64, where only real differences show."""
+    plain = copy.deepcopy(model64).to(device)
+    return plain, compile_model(plain, static_steps=True)
+
+
+def random_prompt(rng: random.Random, length: int) -> list[int]:
+    return [rng.randrange(50) for _ in range(length)]
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def play(model, *, sampler, share_prompts, seed, rows=16):
+    """Write texts whose rows and prompts come, go and are cancelled as a seed says."""
+    rng = random.Random(seed)
+    prompts = [random_prompt(rng, length) for length in (1, 2, 30, 65, 150)]
+    engine = DecodingEngine(model, sampler=sampler, share_prompts=share_prompts)
+    read, started = {}, []
+    while len(started) < rows or engine.rows:
+        for _ in range(rng.choice((0, 0, 1, 6))):
+            if len(started) < rows:
+                which = rng.randrange(len(prompts))
+                if which not in read or read[which].released:
+                    [read[which]] = engine.add_prompts([prompts[which]])
+                length = rng.randrange(1, 80)
+                generator = seeded(len(started))
+                started.append(
+                    engine.admit(read[which], length, stop_ids=STOPS, generator=generator)
+                )
+        engine.step()
+        if engine.rows and rng.random() < 0.05:
+            engine.cancel(rng.choice(engine.rows))
+        for prompt in read.values():
+            busy = share_prompts and any(row.prompt is prompt for row in engine.rows)
+            if rng.random() < 0.1 and not busy:
+                engine.release(prompt)
+    return [(row.tokens, row.finish_reason) for row in started], [row.logprobs for row in started]
+
+
+@pytest.mark.parametrize("sampler", [greedy, softmax_sampler, outside_sampler])
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_rows_that_come_and_go_and_are_cancelled_get_the_plain_engines_tokens(
+    models, sampler, share_prompts
+):
+    plain, static = models
+    options = {"sampler": sampler, "share_prompts": share_prompts, "seed": 0}
+    expected, expected_logprobs = play(plain, **options)
+    told, logprobs = play(static, **options)
+    assert told == expected
+    assert {reason for _, reason in told} == {"stop", "length", "cancelled"}
+    for mine, theirs in zip(logprobs, expected_logprobs, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-9)
+    assert static.steps.captures > 3
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_long_text_passes_few_windows_with_the_plain_models_tokens(models, length):
+    plain, static = models
+    prompt = torch.tensor([random_prompt(random.Random(length), length)])
+    expected, captures = list(generate(plain, prompt, 300)), [0]
+    for _ in range(3):  # the second text finds the buffers of the first, as long as they became
+        assert list(generate(static, prompt, 300)) == expected
+        captures.append(static.steps.captures)
+    # up to 64, 128, 192, 256, 320; then the first four again, on buffers of 512; then none
+    assert captures == [0, 5, 9, 9]
+
+
+def test_rows_that_end_one_by_one_cost_a_capture_for_each_bucket_only(models):
+    plain, static = models
+    rng = random.Random(7)
+    prompts = [random_prompt(rng, 5) for _ in range(17)]
+
+    def told(model):
+        engine = DecodingEngine(model)
+        rows = [
+            engine.admit(prompt, 6 + 4 * n, stop_ids=())
+            for n, prompt in enumerate(engine.add_prompts(prompts))
+        ]
+        while engine.rows:
+            for step in reversed(engine.step()):
+                if step.row.finished:
+                    engine.release(step.row.prompt)
+        return [row.tokens for row in rows]
+
+    assert told(static) == told(plain)
+    buckets = {min(bucket(rows), 17) for rows in range(1, 18)}
+    assert buckets == {1, 2, 4, 8, 16, 17}
+    # two windows of the rows, 64 and 128, and the buckets that were left when it changed
+    assert static.steps.captures <= len(buckets) + 2
+
+
+def test_samples_of_one_prompt_and_rows_of_many_stay_in_line(models):
+    """Else each step would have to put the rows of a prompt side by side."""
+    _, static = models
+    for prompts, samples in ((1, 12), (12, 1)):
+        engine = DecodingEngine(static)
+        read = engine.add_prompts([[1, 2, prompt] for prompt in range(prompts)])
+        for prompt in read:
+            for n in range(samples):
+                engine.admit(prompt, 3 + n + prompt.ids[-1])
+        while engine.rows:
+            for step in reversed(engine.step()):
+                if step.row.finished and samples == 1:
+                    engine.release(step.row.prompt)
+            assert all(step.shape.in_order for step in engine.row_cache.steps.values())
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_two_engines_in_turn_on_one_model_do_not_disturb_each_other(models, share_prompts):
+    plain, static = models
+    rng = random.Random(3)
+    prompts = [random_prompt(rng, length) for length in (40, 7)]
+    engines, rows = [], []
+    for prompt in prompts:
+        engines.append(DecodingEngine(static, share_prompts=share_prompts))
+        rows.append(engines[-1].admit(*engines[-1].add_prompts([prompt]), 100))
+    while any(engine.rows for engine in engines):
+        for engine in engines:
+            engine.step()
+    for prompt, row in zip(prompts, rows, strict=True):
+        assert row.tokens == list(generate(plain, torch.tensor([prompt]), 100))
+
+
+def test_a_batch_written_again_reuses_buffers_and_steps(models):
+    plain, static = models
+    rng = random.Random(5)
+    for prompts in ([random_prompt(rng, 9) for _ in range(6)] for _ in range(3)):
+        expected = generate_batch(plain, prompts, 40, stop_ids=STOPS)
+        assert generate_batch(static, prompts, 40, stop_ids=STOPS) == expected
+    before = static.steps.captures
+    assert generate_batch(static, prompts, 40, stop_ids=STOPS) == expected
+    assert static.steps.captures == before
+    assert len(static.steps._idle) == 1  # they took turns with one pair of caches
+
+
+def test_idle_buffers_are_kept_up_to_their_limit_only(models):
+    _, static = models
+    list(generate(static, torch.tensor([[1, 2, 3]]), 100))
+    gc.collect()
+    [caches] = static.steps._idle
+    kept = caches[0].nbytes
+    static.steps.idle_bytes = 2 * kept
+    engines = [DecodingEngine(static, share_prompts=False, reuse_buffers=True) for _ in range(4)]
+    for engine in engines:
+        engine.admit(*engine.add_prompts([[1, 2, 3]]), 100)
+        while engine.rows:
+            engine.step()
+    del engine, engines
+    gc.collect()
+    assert len(static.steps._idle) == 2
+    # a new engine does not see what was there
+    row = (engine := DecodingEngine(static, share_prompts=False, reuse_buffers=True)).admit(
+        *engine.add_prompts([[4]]), 1
+    )
+    assert engine.row_cache.rows == 1 and engine.row_cache.max_length == 0
+    engine.step()
+    assert row.finished
+
+
+def test_numbers_that_are_not_numbers_do_not_reach_the_next_text(models):
+    plain, static = models
+    [broken] = list(generate(static, torch.tensor([[5, 6]]), 1))
+    saved = static.norm.weight.clone()
+    static.layers[0].input_layernorm.weight.data.mul_(float("nan"))
+    with pytest.raises(FloatingPointError, match="NaN"):
+        list(generate(static, torch.tensor([[1, 2, 3]]), 5))
+    static.layers[0].input_layernorm.weight.data.copy_(torch.full_like(saved, 1.5))
+    prompt = torch.tensor([[5, 6, 7]])
+    assert list(generate(static, prompt, 5)) == list(generate(plain, prompt, 5))
+    assert 0 <= broken < 50
+
+
+def test_static_steps_are_compiled_a_few_times_however_many_are_captured(model64):
+    """Traced by the compiler but run eagerly; on a GPU each compilation takes seconds."""
+    counter = CompileCounterWithBackend("eager")
+    static = compile_model(model64, backend=counter, static_steps=True)
+    rng = random.Random(6)
+    prompts = [random_prompt(rng, rng.randrange(2, 90)) for _ in range(12)]
+    told = generate_batch(static, prompts, 80, stop_ids=range(5))
+    assert told == generate_batch(model64, prompts, 80, stop_ids=range(5))
+    list(generate(static, torch.tensor([prompts[0]]), 200))
+    # a block and a head; of each, for one size, for any, and for a single row
+    assert counter.frame_count < 12 and static.steps.captures >= 10
+
+
+@pytest.mark.parametrize("form", ["int8", "int4"])
+def test_quantised_models_have_static_steps(device, form):
+    """Compiled where there is a GPU, whose kernels round otherwise than plain operations."""
+    tiny = load_qwen3("tiny", device=device, dtype=torch.bfloat16)[0]
+    packed = pack_weights(join_projections(tiny), form)
+    backend = {} if device.type == "cuda" else {"backend": "eager"}
+    static = compile_model(packed, static_steps=True, **backend)
+    prompts = [[5, 9, 3], [7] * 40, [1, 2, 3, 4]]
+    expected, told = (generate_batch(model, prompts, 30) for model in (packed, static))
+    same = [mine[:8] == theirs[:8] for mine, theirs in zip(told, expected, strict=True)]
+    assert all(same) if device.type == "cpu" else any(same)
+
+
+# --- a step dies with the buffers that it was made for ---
+
+ACTIONS = st.lists(
+    st.sampled_from(["step", "step", "prompt", "admit", "remove", "release", "clear", "long"]),
+    min_size=4,
+    max_size=14,
+)
+
+
+def buffers(cache: KVCache) -> list[torch.Tensor]:
+    return [cache.lengths_of_places, *cache.keys, *cache.values]
+
+
+@given(actions=ACTIONS, seed=st.integers(0, 1000))
+@settings(max_examples=20)
+def test_steps_are_forgotten_whenever_a_buffer_is_replaced(model64, actions, seed):
+    rng = random.Random(seed)
+    parent = PromptCache()
+    fork = parent.fork()
+
+    def add_prompt(length):
+        read = KVCache()
+        model64(torch.tensor([random_prompt(rng, length)]), cache=read)
+        parent.append_rows_of(read)
+
+    add_prompt(3)
+    for action in actions:
+        held = buffers(parent), buffers(fork)
+        parent.steps["mine"] = fork.steps["mine"] = "a step"
+        if action == "prompt":
+            add_prompt(1 + rng.randrange(20))
+        elif action == "long":
+            add_prompt(100)
+        elif action == "admit" and parent.rows:
+            fork.continue_rows([rng.randrange(parent.rows)])
+        elif action == "step" and fork.rows:
+            model64(torch.zeros(fork.rows, 1, dtype=torch.long), cache=fork)
+        elif action == "remove" and fork.rows:
+            fork.remove_row(rng.randrange(fork.rows))
+        elif action == "release" and set(range(parent.rows)) - set(fork.parent_rows):
+            parent.remove_row(min(set(range(parent.rows)) - set(fork.parent_rows)))
+        elif action == "clear":
+            rng.choice((fork.clear, fork.empty))()
+        of_parent, of_fork = (
+            len(before) == len(now) and all(map(torch.Tensor.is_set_to, before, now))
+            for before, now in zip(held, (buffers(parent), buffers(fork)), strict=True)
+        )
+        assert of_parent or not parent.steps
+        assert (of_parent and of_fork) or not fork.steps
+
+
+def test_a_step_is_not_run_again_on_buffers_that_were_freed_and_made_anew(models):
+    plain, static = models
+    engine = DecodingEngine(static)
+    for ids in ([1, 2, 3], [4, 5], [6, 7, 8, 9]):
+        [prompt] = engine.add_prompts([ids])
+        row = engine.admit(prompt, 12)
+        while engine.rows:
+            engine.step()
+        assert engine.row_cache.steps
+        engine.release(prompt)  # the last one: the prompts' buffers are given back
+        assert not engine.prompt_cache.keys and not engine.row_cache.steps
+        assert row.tokens == list(generate(plain, torch.tensor([ids]), 12))
+
+
+def test_steps_of_one_cache_are_at_most_as_many_as_are_kept(models, monkeypatch):
+    plain, static = models
+    monkeypatch.setattr(captured_steps, "KEPT_STEPS", 2)
+    prompt = torch.tensor([[1, 2, 3]])
+    expected = list(generate(plain, prompt, 150))
+    for _ in range(2):  # the second time in buffers of 256, which have windows of 64, 128 and 192
+        assert list(generate(static, prompt, 150)) == expected
+    [caches] = static.steps._idle
+    assert len(caches[0].steps) == 2
+
+
+# --- what is captured never asks for a number on the host ---
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_a_static_step_runs_on_tensors_without_values(model64, uncompiled, share_prompts):
+    """So nothing in it waits for a device or copies to it, and no shape depends on a number.
+
+    Attention to tensors that are not on a CPU is a GPU's.
+    """
+    static = compile_model(copy.deepcopy(model64), static_steps=True)
+    engine = DecodingEngine(static, share_prompts=share_prompts)
+    for prompt in engine.add_prompts([[1, 2, 3], [4, 5], [6]]):
+        engine.admit(prompt, 9)
+        engine.admit(prompt, 9)
+    for _ in range(2):
+        engine.step()
+    [step] = engine.row_cache.steps.values()
+    assert step.compute(static, engine.row_cache).shape == (2, len(step.ids))
+    # 1. Everything that the step finds, without its values.
+    static.to("meta")
+    for cache in {engine.prompt_cache, engine.row_cache}:
+        cache.lengths_of_places = cache.lengths_of_places.to("meta")
+        cache.keys = [buffer.to("meta") for buffer in cache.keys]
+        cache.values = [buffer.to("meta") for buffer in cache.values]
+    for owner in (step, step.sharing) if share_prompts else (step,):
+        for name, value in list(vars(owner).items()):
+            if isinstance(value, torch.Tensor):
+                setattr(owner, name, value.to("meta"))
+    # 2. It can be computed, unless something looks at a value, or comes from the host.
+    result = step.compute(static, engine.row_cache)
+    assert result.device.type == "meta" and result.shape == (2, len(step.ids))
+    for sampler in (outside_sampler, lambda logits, uniform: greedy(logits + torch.ones(50), 0)):
+        step.draw = Draw(sampler)
+        with pytest.raises(RuntimeError, match=r"meta"):
+            step.compute(static, engine.row_cache)
+
+
+# --- random numbers ---
+
+
+@pytest.mark.parametrize("length", [1, 64, 100])
+def test_random_numbers_taken_many_at_a_time_are_those_of_one_at_a_time(model64, length):
+    drawn = []
+
+    def sampler(logits, uniform):
+        drawn.append(uniform.item())
+        return greedy(logits, uniform)
+
+    generator, again = seeded(11), seeded(11)
+    list(generate(model64, torch.tensor([[1, 2]]), length, sampler=sampler, generator=generator))
+    assert drawn == [
+        torch.rand(1, generator=again, dtype=torch.float64).item() for _ in range(length)
+    ]
+    # and the generator stands where it would stand then
+    assert torch.equal(generator.get_state(), again.get_state())
+
+
+# --- on a GPU, compiled ---
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_and_captured_steps_give_the_models_tokens_on_cuda(
+    small_config, make_model, dtype
+):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    model = make_model(small_config, dtype=dtype).to("cuda")
+    static = compile_model(model)
+    rng = random.Random(2)
+    prompts = [random_prompt(rng, rng.randrange(1, 90)) for _ in range(10)]
+    expected = generate_batch(model, prompts, 100, stop_ids=STOPS)
+    for _ in range(2):
+        told = generate_batch(static, prompts, 100, stop_ids=STOPS)
+        if dtype == torch.float32:
+            assert told == expected
+        else:  # rounding may change a token, and with it all that follow
+            same = [mine[:8] == theirs[:8] for mine, theirs in zip(told, expected, strict=True)]
+            assert sum(same) >= len(same) / 2
+    prompt = torch.tensor([prompts[0]])
+    if dtype == torch.float32:
+        assert list(generate(static, prompt, 400)) == list(generate(model, prompt, 400))
+    assert static.steps.captures > 3
