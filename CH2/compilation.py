@@ -13,8 +13,8 @@ from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3TransformerBlock import TransformerBlock
 from CH2.captured_steps import CapturedSteps
 
-# Inductor tries variants of each kernel and takes the fastest; only then does it fuse the product of
-# a single row with what makes the matrix
+# Inductor tries variants of each kernel and takes the fastest; only then does it fuse the product
+# of a single row with what makes the matrix
 GPU_OPTIONS = {"coordinate_descent_tuning": True}
 RECOMPILE_LIMIT = 64  # versions of a step that are compiled before it runs uncompiled
 

@@ -6,8 +6,8 @@
   is used
 - rows come and go between steps; those in use always stand first in the buffers, so no work is done
   for empty places
-- buffers and lengths are written in place, so that a step may be kept and run again where they stand
-  (`CH2/captured_steps.py`); steps that were made for a buffer are forgotten when it is replaced
+- buffers and lengths are written in place, so that a step may be kept and run again where they
+  stand (`CH2/captured_steps.py`); steps made for a buffer are forgotten when it is replaced
 - `simple_kv_cache.py` is the idea without all this; `prefix_sharing.py` lets many samples read one
   prompt
 """

@@ -275,7 +275,7 @@ class Sharing:
         return self.parent_rows == parent_rows and self.parents == parents
 
     def copy_(self, other: "Sharing") -> None:
-        """Take over other groups of the same sizes, in place, so that a captured step finds them."""
+        """Take over other groups of the same sizes, in place: a captured step finds them."""
         self.parent_rows = other.parent_rows
         for mine, theirs in (
             (self.row_of_place, other.row_of_place),
