@@ -8,4 +8,5 @@ Begin with the notebook, `2_math_verifier.ipynb`. Its sections lead to these mod
 - `evaluation/` (sections 9 to 11): asks a model or a server all problems and reports the accuracy
 - `arithmetic500_test.json` (section 1): 500 problems that the shipped model was not trained on
 - `graded_pairs.json` (section 8): 702 pairs of answers, graded by hand
+- `hard_answers.json` (section 8): hard pairs and texts by kind, after public bug reports
 """
