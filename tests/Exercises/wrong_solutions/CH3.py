@@ -218,6 +218,10 @@ def calculate__minus_takes_all_that_follows(text):
     return _calculator(text, minus=1)
 
 
+def calculate__minus_takes_the_product_that_follows(text):
+    return _calculator(text, minus=2)
+
+
 def calculate__reads_the_beginning(text):
     return _calculator(text, left_over=True)
 
