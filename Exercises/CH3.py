@@ -136,7 +136,8 @@ def calculate(text: str) -> Fraction:
     - numbers, whole or decimal; `+`, `-`, `*`, `/`, `^` and round brackets; spaces do not matter
     - products before sums, powers before products; from left to right, but powers from the right:
       2^3^2 is 2^9
-    - a minus sign may stand before an operand: `2*-3`. It binds less than a power: -2^2 is -4
+    - a minus sign may stand before an operand: `2*-3`. It binds less than a power, and more than a
+      product: -2^2 is -4, and 8/-2*3 is -12
     - exponents are whole numbers from -1000 to 1000, which keeps `9^9^9^9` from filling the memory
 
     Args:

@@ -262,7 +262,11 @@ class Arithmetic:
             return parts[0] * self.constants["pi"] / 180 if angle and op == "°" else parts[0]
         # an inexact argument counts in fewer digits than it has, so that rounding is not seen
         shown = [
-            str(one) if isinstance(one, Fraction) else self.inexact.nstr(one, 90) for one in parts
+            # in base 16, as Python writes no more than 4300 decimal digits
+            f"{one.numerator:x}/{one.denominator:x}"
+            if isinstance(one, Fraction)
+            else self.inexact.nstr(one, 90)
+            for one in parts
         ]
         digest = hashlib.blake2b(
             f"{op}({';'.join(shown)})".encode("utf-8", "replace"), digest_size=4

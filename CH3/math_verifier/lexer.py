@@ -293,7 +293,7 @@ def _is_grouped(text: str, start: int, found: str) -> bool:
     Inside a bracket a bare comma separates: `(3,100,200)` has three parts. Only `000` and its like
     are no numbers of their own, nor is what a dollar sign stands before.
     """
-    bare_comma = re.search(r"(?<![{!]),(?!\\!)", found)
+    bare_comma = re.search(r"(?<![{!\\]),(?!\\!)", found)
     if bare_comma is None or text[:start].rstrip().endswith("\\$") or GROUP_OF_ZERO.search(found):
         return True
     depth = 0

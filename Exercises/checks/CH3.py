@@ -187,6 +187,7 @@ def calculate(rng: Random) -> Iterator[Case]:
         "(1+2)*(3-5)",
         "12/2/3",
         "2^-1*4",
+        "8/-2*3",
         "((7))",
     )
     for text in (*fixed, "- -3", "0.1+0.2", "1-(2-3)-4", "-3+5"):
@@ -197,6 +198,8 @@ def calculate(rng: Random) -> Iterator[Case]:
         ("", "nothing there"),
         ("(1 + 2", "a bracket is not closed"),
         ("1 + 2)", "a bracket too many"),
+        ("1)2", "a bracket too many, and more behind it"),
+        ("(1}", "a round bracket is closed by another one"),
         ("2 3", "two numbers and no sign"),
         ("2 + x", "x is no number"),
         ("* 2", "no operand"),

@@ -35,7 +35,7 @@ HINTS = {
         "Cut the text into tokens; then the notebook's `parse` and `operand`, with a value where they have a tree.",
         "`expression(weakest)`: an operand; while the next token is a sign that binds at least so strongly, take it, "
         "and combine with `expression(binding + 1)`; for `^` without the + 1. A bracket is `expression(1)`.",
-        "A minus before an operand is `-expression(3)`, the strength of `^`. Three places for ValueError: an operand "
+        "A minus before an operand is `-expression(3)`, the strength of `^`: so in 8/-2*3 it takes the 2 alone. Three places for ValueError: an operand "
         "that is missing or no number, a bracket that is not closed, tokens left over in the end. The exponent is "
         "checked before the power is computed.",
     ),

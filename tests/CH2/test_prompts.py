@@ -62,10 +62,8 @@ def test_examples_are_earlier_turns_of_a_conversation(tokenizer_folder):
         encode_chat_prompt(tokenizer, DIRECT, "What is 2 + 2?", examples=EXAMPLES)
     )
     for problem, solution in EXAMPLES:
-        assert (
-            f"<|im_start|>user\n{render(DIRECT, problem)}<|im_end|>\n<|im_start|>assistant\n{solution}<|im_end|>"
-            in text
-        )
+        question = f"<|im_start|>user\n{render(DIRECT, problem)}<|im_end|>\n"
+        assert f"{question}<|im_start|>assistant\n{solution}<|im_end|>" in text
 
 
 def test_a_problem_cannot_end_its_turn(tokenizer_folder):

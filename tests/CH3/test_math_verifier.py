@@ -291,6 +291,14 @@ def test_a_function_without_a_formula_depends_on_its_name_and_its_arguments_alon
     assert value_at(parse(r"f(\sqrt{8})"), {}) == value_at(parse(r"f(2\sqrt{2})"), {})
 
 
+@pytest.mark.parametrize(
+    "text", ["f(2024!)", r"(40\,120, 3)", r"1 \cup \infty", r"{1 \over}", "]", "0^{-1}"]
+)
+def test_what_the_fuzz_found_raises_nothing(text):
+    assert grade_answer(text, text)
+    assert explain_grade(text, "1").predicted
+
+
 def test_leniency_is_towards_a_reference_and_not_between_votes():
     assert grade_answer("x=5", "5")
     assert grade_answer("y=5", "5")

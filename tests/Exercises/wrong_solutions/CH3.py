@@ -167,6 +167,10 @@ def calculate__minus_before_power(text):
     return _calculator(text, minus=9)
 
 
+def calculate__minus_takes_the_product_that_follows(text):
+    return _calculator(text, minus=2)
+
+
 def same_fraction__floats(first, second):
     return 0 not in (first[1], second[1]) and first[0] / first[1] == second[0] / second[1]
 
