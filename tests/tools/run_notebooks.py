@@ -1,5 +1,4 @@
-"""Execute the chapters' notebooks from fresh kernels: `make run`, or
-`python tests/tools/run_notebooks.py`.
+"""Execute the chapters' notebooks from fresh kernels; `make run` calls this.
 
 Executed copies and HTML pages are written to build/. The notebooks themselves are left unchanged,
 unless --in-place asks for the new outputs in them. The environment variable QWEN3 names the model,
