@@ -1,7 +1,8 @@
-"""Train the tiny checkpoint on a CPU or a GPU; the same command goes on after an interruption.
+"""Train a tiny checkpoint on a CPU or a GPU; the same command goes on after an interruption.
 
-    python -m Appendixes.TinyQwen3.train                     as the shipped weights were made
+    python -m Appendixes.TinyQwen3.train                     as the weights of tiny were made
     python -m Appendixes.TinyQwen3.train --steps 300         a quick look
+    python -m Appendixes.TinyQwen3.train --world countdown   as those of tiny-thinking were made
     python -m CH3.evaluation --model build/tiny              how often the result is right
 
 - the loss is on solutions only, never on questions
@@ -51,8 +52,6 @@ SHAPE = Qwen3Config(
     max_position_embeddings=1024,
     rope_theta=10_000.0,
 )
-
-
 SHAPES = {"arithmetic": SHAPE, "countdown": replace(SHAPE, max_position_embeddings=1152)}
 
 
@@ -124,7 +123,12 @@ class Trainer:
     ):
         self.recipe, self.folder, self.device = recipe, folder, device
         if not (folder / "tokenizer.json").is_file():
-            save_tokenizer(_tokenizer(recipe.start), folder)
+            save_tokenizer(
+                _tokenizer(recipe.start),
+                folder,
+                context=shape.max_position_embeddings,
+                chat=recipe.world == "countdown",
+            )
         self.tokenizer = Qwen3Tokenizer.from_file(folder)
         torch.manual_seed(recipe.seed)
         self.model = Qwen3Model(shape)
