@@ -9,14 +9,13 @@ r"""Countdown: make a number from given ones, each used once; the world of the t
   and 3, that their sum is 21 and their product 54, and that 54 fits. Up to the target, numbers are
   added and multiplied; above it, subtracted and divided. With four numbers, a line without a colon
   opens the tries with the three numbers that are left; when all have failed, an empty line turns
-  back to the four
+  back to the four. The pairs are tried in random order, each with +, -, * and / in this order
 - no number on the way is above 99, negative, zero or a fraction
 """
 
 import argparse
-from collections.abc import Iterator
 from functools import cache
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -60,20 +59,33 @@ class Puzzle(NamedTuple):
 
 def results(x: int, y: int) -> list[tuple[str, int]]:
     """List the operations that x >= y allow, each with its result."""
-    pairs = [("+", x + y), ("*", x * y), ("-", x - y), ("/", x // y if x % y == 0 and y > 1 else 0)]
-    return [(operation, value) for operation, value in pairs if 0 < value <= LIMIT]
+    quotient = x // y if x % y == 0 and y > 1 else 0
+    made = [("+", x + y), ("-", x - y), ("*", x * y), ("/", quotient)]
+    return [(operation, value) for operation, value in made if 0 < value <= LIMIT]
 
 
-def moves(values: Values) -> Iterator[tuple[int, str, int, int, Values]]:
-    """Yield each first step once: x, operation, y, result, and the numbers that stay."""
-    seen = set()
+class Move(NamedTuple):
+    """A step: two of the numbers that are left become one, the others stay."""
+
+    x: int
+    operation: str
+    y: int
+    value: int
+    others: Values
+
+    def left(self) -> Values:
+        """Return the numbers that are left after the step."""
+        return ordered((self.value, *self.others))
+
+
+def moves(values: Values) -> list[Move]:
+    """List each possible first step once."""
+    found: dict[Move, None] = {}  # a set that keeps its order
     for i, j in combinations(range(len(values)), 2):
-        stay = tuple(v for k, v in enumerate(values) if k not in (i, j))
+        others = tuple(v for k, v in enumerate(values) if k not in (i, j))
         for operation, value in results(values[i], values[j]):
-            move = (values[i], operation, values[j], value, stay)
-            if move not in seen:
-                seen.add(move)
-                yield move
+            found[Move(values[i], operation, values[j], value, others)] = None
+    return list(found)
 
 
 @cache
@@ -81,8 +93,8 @@ def chances(values: Values, target: int) -> float:
     """Compute the probability that steps drawn at random make the target."""
     if len(values) == 1:
         return float(values[0] == target)
-    after = [ordered((value, *stay)) for *_, value, stay in moves(values)]
-    return sum(chances(one, target) for one in after) / len(after) if after else 0.0
+    after = [chances(move.left(), target) for move in moves(values)]
+    return sum(after) / len(after) if after else 0.0
 
 
 @cache
@@ -100,50 +112,52 @@ def ordered(values: Values) -> Values:
 
 
 def sample_puzzle(rng: Random, split: str, count: int) -> Puzzle:
-    """Draw a puzzle of `count` numbers that needs a product or a quotient."""
+    """Draw a puzzle of `count` numbers; signs alone never solve one of three, as they are guessed."""
     while True:
         numbers = tuple(rng.randint(2, LARGEST[count]) for _ in range(count))
         left = given = ordered(numbers)
         while len(left) > 1:
-            steps = list(moves(left))
-            *_, value, stay = steps[int(rng.random() * len(steps))]
-            left = ordered((value, *stay))
+            steps = moves(left)
+            left = steps[int(rng.random() * len(steps))].left()
         target = left[0]
-        if target < 10 or target in given or target in sums(given):
-            continue
-        if split_of(f"countdown:{given}={target}") == split:
+        easy = target < 10 or target in given or (count == 3 and target in sums(given))
+        if not easy and split_of(f"countdown:{given}={target}") == split:
             return Puzzle(numbers, target)
 
 
 def search(
     rng: Random, terms: list[Term], target: int, foresight: float, lines: list[str]
 ) -> str | None:
-    """Try the steps in random order, and write each try, until one makes the target.
+    """Try the pairs in random order, each with all its operations, until one makes the target.
 
     Args:
         rng: decides the order.
         terms: the numbers that are left.
         target: the number to make.
-        foresight: 0: each order is as likely; 1: steps that lead to the target come first.
+        foresight: 0: each order is as likely; 1: pairs that lead to the target come first.
         lines: the thought so far, which is extended.
 
     Returns:
         The expression that makes the target; None if there is none.
     """
     terms = sorted(terms, key=lambda term: term.value, reverse=True)
-    # 1. Draw the order of the first steps.
-    drawn = []
+    # 1. Draw the order of the pairs.
+    pairs: dict[Values, list[Move]] = {}
     for move in moves(tuple(term.value for term in terms)):
-        *_, value, stay = move
-        fits = chances(ordered((value, *stay)), target) > 0
-        drawn.append((rng.random() - foresight * fits, move))
-    for _, (x, operation, y, value, stay) in sorted(drawn):
+        pairs.setdefault((move.x, move.y), []).append(move)
+
+    def place(one: list[Move]) -> float:
+        fits = any(chances(move.left(), target) > 0 for move in one)
+        return rng.random() - foresight * fits
+
+    for move in chain.from_iterable(sorted(pairs.values(), key=place)):
         # 2. Take the step: its two terms become one.
         left = list(terms)
-        a = left.pop(next(i for i, term in enumerate(left) if term.value == x))
-        b = left.pop(next(i for i, term in enumerate(left) if term.value == y))
-        left.append(Term(value, f"({a.text} {operation} {b.text})"))
-        line = f"{x} {operation} {y} = {value}, {', '.join(map(str, stay))}"
+        a = left.pop(next(i for i, term in enumerate(left) if term.value == move.x))
+        b = left.pop(next(i for i, term in enumerate(left) if term.value == move.y))
+        left.append(Term(move.value, f"({a.text} {move.operation} {b.text})"))
+        after = ", ".join(map(str, (move.value, *move.others)))
+        line = f"{move.x} {move.operation} {move.y} = {after}"
         # 3. With three left, search on; with two, write what they make.
         if len(left) > 2:
             lines.append(f"\n{line}" if lines else line)

@@ -86,9 +86,9 @@ def training_batch(
 
     Args:
         seed, number: the same two numbers give the same batch.
-        rows, length: size of the batch, in rows and in tokens per row. A document that fits into no
-            row any more ends the batch. Branches that make a document longer than a row are left
-            out, and so is one whose only branch does.
+        rows, length: size of the batch, in rows and in tokens per row. Branches for which no row
+            has room are left out. A document of which none is left ends the batch, unless it is
+            longer than a row.
         tokenizer: the tokenizer of the documents.
         direct_share: share of problems that are shown with their answer alone, without steps.
         draw: the world, which draws a document.
@@ -97,18 +97,18 @@ def training_batch(
     rng = Random(f"{seed}/{number}")
     packed: list[list[Document]] = [[] for _ in range(rows)]
     used = [0] * rows
-    while True:
+    full = False
+    while not full:
         drawn = draw(rng, tokenizer, direct_share)
-        while drawn.branches and drawn.size() > length:
+        while drawn.branches and not full:
+            size = drawn.size()
+            room = next((row for row in range(rows) if used[row] + size <= length), None)
+            if room is not None:
+                packed[room].append(drawn)
+                used[room] += size
+                break
+            full = len(drawn.branches) == 1 and size <= length
             drawn.branches.pop()
-        if not drawn.branches:  # a few in a thousand, at the length of the recipe
-            continue
-        size = drawn.size()
-        room = next((row for row in range(rows) if used[row] + size <= length), None)
-        if room is None:
-            break
-        packed[room].append(drawn)
-        used[room] += size
     # 2. Turn the rows into tensors.
     lists = [_row(row, length, tokenizer.pad_id or 0) for row in packed]
     return Batch(*(torch.tensor(part) for part in zip(*lists, strict=True)))

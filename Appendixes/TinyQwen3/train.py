@@ -70,7 +70,9 @@ class Recipe:
     decay_share: float = 0.6  # share of the steps, at the end, in which it falls to zero
     world: str = "arithmetic"  # what documents are drawn from: `WORLDS`
     start: str = ""  # checkpoint whose weights it starts from; none: random weights
-    long_share: float = 0.0  # share of the steps, at the end, with a third of the rows, thrice as long
+    long_share: float = (
+        0.0  # share of the steps, at the end, with a third of the rows, thrice as long
+    )
 
     def rate(self, step: int) -> float:
         """Compute the learning rate of a step, as a share of its peak."""
@@ -89,12 +91,13 @@ RECIPES = {
     "countdown": Recipe(
         world="countdown",
         start="tiny",
-        steps=2400,
-        rows=12,
+        steps=1700,
+        rows=9,
         length=384,
         direct_share=0.15,
+        warm_up=50,
         decay_share=0.4,
-        long_share=0.2,
+        long_share=0.15,
     ),
 }
 
