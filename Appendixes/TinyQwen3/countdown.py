@@ -14,6 +14,7 @@ r"""Countdown: make a number from given ones, each used once; the world of the t
 """
 
 import argparse
+from collections.abc import Iterable
 from functools import cache
 from itertools import chain, combinations
 from pathlib import Path
@@ -146,7 +147,7 @@ def search(
     for move in moves(tuple(term.value for term in terms)):
         pairs.setdefault((move.x, move.y), []).append(move)
 
-    def place(one: list[Move]) -> float:
+    def place(one: Iterable[Move]) -> float:
         fits = any(chances(move.left(), target) > 0 for move in one)
         return rng.random() - foresight * fits
 

@@ -91,13 +91,12 @@ RECIPES = {
     "countdown": Recipe(
         world="countdown",
         start="tiny",
-        steps=1700,
+        steps=1500,
         rows=9,
         length=384,
         direct_share=0.15,
         warm_up=50,
-        decay_share=0.4,
-        long_share=0.15,
+        long_share=0.1,
     ),
 }
 

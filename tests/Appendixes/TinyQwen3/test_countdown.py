@@ -14,7 +14,7 @@ from random import Random
 import pytest
 import torch
 
-from Appendixes.QWEN3Model import load_qwen3
+from Appendixes.QWEN3Model import find_checkpoint, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.countdown import (
     LIMIT,
@@ -29,6 +29,7 @@ from Appendixes.TinyQwen3.countdown import (
 )
 from Appendixes.TinyQwen3.data import IGNORED, training_batch
 from Appendixes.TinyQwen3.problems import split_of
+from CH2.generation import generate_batch
 
 ROOT = Path(__file__).resolve().parents[3]
 LINE = re.compile(r"(\d+) ([-+*/]) (\d+) = (\d+), ([\d, ]+)(:?)((?: [-+*/] \d+)*)( yes)?")
@@ -256,3 +257,49 @@ def test_labels_of_a_branch_are_its_own_next_tokens(tokenizer):
     learnt = [index for index, label in enumerate(labels) if label != IGNORED]
     assert all(ids[index + 1] == labels[index] for index in learnt)
     assert len(learnt) > 0.4 * len(ids)
+
+
+# --- the shipped checkpoint ---
+
+
+def answered(text, row):
+    """Return True if the last box of a text makes the row's target with its numbers."""
+    boxes = re.findall(r"\\boxed\{([0-9+\-*/() ]+)\}", text)
+    try:
+        value, numbers = value_and_numbers(boxes[-1])
+    except (IndexError, SyntaxError, AttributeError, KeyError, ZeroDivisionError):
+        return False
+    return value == row["target"] and sorted(numbers) == sorted(row["numbers"])
+
+
+def stated_shares(folder):
+    """Read the card's table of results: (subject, thinking) → (share, low, high)."""
+    row = r"^\| (three|four) numbers \| (none|to its end) \| ([\d.]+) % \| ([\d.]+) to ([\d.]+) \|"
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    return {
+        (f"{subject} numbers", thought != "none"): tuple(float(number) / 100 for number in numbers)
+        for subject, thought, *numbers in re.findall(row, card, re.MULTILINE)
+    }
+
+
+def test_the_shipped_model_is_right_as_often_as_its_card_says():
+    folder = find_checkpoint("tiny-thinking")
+    model, tokenizer = load_qwen3(folder, device="cpu")
+    stated = stated_shares(folder)
+    assert stated.keys() == set(product(SUBJECTS.values(), (True, False)))
+    rows = json.loads((ROOT / "CH3" / "countdown500_test.json").read_text(encoding="utf-8"))
+    for (subject, thinking), (share, low, high) in stated.items():
+        some = [row for row in rows if row["subject"] == subject][::5]
+        prompts = [
+            tokenizer.encode_chat(
+                [{"role": "user", "content": row["problem"]}], enable_thinking=thinking
+            )
+            for row in some
+        ]
+        ids = generate_batch(model, prompts, 1000, stop_ids=tokenizer.stop_ids)
+        right = sum(
+            answered(tokenizer.decode(one), row) for one, row in zip(ids, some, strict=True)
+        )
+        assert low < share < high
+        margin = (high - low) / 2 * 5**0.5  # of a smaller sample
+        assert abs(right / len(some) - share) < margin, (subject, thinking, right)
