@@ -68,6 +68,8 @@ class Recipe:
     other_rate: float = 0.003  # AdamW's peak learning rate
     warm_up: int = 100  # steps in which the learning rate rises to its peak
     decay_share: float = 0.6  # share of the steps, at the end, in which it falls to zero
+    pause_at: int = 0  # the step at which its course is stopped
+    pause: int = 0  # steps for which it stays where it is, beside the others
     world: str = "arithmetic"  # what documents are drawn from: `WORLDS`
     start: str = ""  # checkpoint whose weights it starts from; none: random weights
     long_share: float = (
@@ -76,8 +78,9 @@ class Recipe:
 
     def rate(self, step: int) -> float:
         """Compute the learning rate of a step, as a share of its peak."""
-        decay_steps = self.decay_share * self.steps
-        return min(1.0, (step + 1) / self.warm_up, (self.steps - step) / decay_steps)
+        steps = self.steps - self.pause
+        moment = step - min(max(0, step - self.pause_at), self.pause)
+        return min(1.0, (moment + 1) / self.warm_up, (steps - moment) / (self.decay_share * steps))
 
     def size(self, step: int) -> tuple[int, int]:
         """Return rows and tokens per row of a step's batch."""
@@ -91,12 +94,14 @@ RECIPES = {
     "countdown": Recipe(
         world="countdown",
         start="tiny",
-        steps=1500,
+        steps=2380,
         rows=9,
         length=384,
         direct_share=0.15,
         warm_up=50,
-        long_share=0.1,
+        pause_at=1221,
+        pause=880,
+        long_share=0.199,
     ),
 }
 
