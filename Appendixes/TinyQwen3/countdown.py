@@ -113,7 +113,7 @@ def ordered(values: Values) -> Values:
 
 
 def sample_puzzle(rng: Random, split: str, count: int) -> Puzzle:
-    """Draw a puzzle of `count` numbers; signs alone never solve one of three, as they are guessed."""
+    """Draw a puzzle of `count` numbers; + and - alone never solve one of three numbers."""
     while True:
         numbers = tuple(rng.randint(2, LARGEST[count]) for _ in range(count))
         left = given = ordered(numbers)

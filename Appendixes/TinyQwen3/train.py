@@ -68,8 +68,8 @@ class Recipe:
     other_rate: float = 0.003  # AdamW's peak learning rate
     warm_up: int = 100  # steps in which the learning rate rises to its peak
     decay_share: float = 0.6  # share of the steps, at the end, in which it falls to zero
-    pause_at: int = 0  # the step at which its course is stopped
-    pause: int = 0  # steps for which it stays where it is, beside the others
+    pause_at: int = 0  # the step from which the learning rate stays where it is
+    pause: int = 0  # number of steps for which it stays there; then its course goes on
     world: str = "arithmetic"  # what documents are drawn from: `WORLDS`
     start: str = ""  # checkpoint whose weights it starts from; none: random weights
     long_share: float = (
