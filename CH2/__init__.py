@@ -14,6 +14,6 @@ Begin with the notebook, `1_load_LLM&speedup_inference.ipynb`. Its sections lead
 - `speed_ladder.py` (section 11): all these changes one on the other, slowest to fastest
 - `benchmark/` (section 11): times the ladder beside other packages; `python -m CH2.benchmark`
 - `seeds.py` (chapter 4, section 5): gives each sample a random generator of its own
-- `qwen3/` (section 1): checkpoints; `tiny` ships with the repository
+- `qwen3/` (section 1): checkpoints; `tiny` and `tiny-thinking` ship with the repository
 - `results/` (section 11): the benchmark's numbers on one machine
 """

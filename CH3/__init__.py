@@ -6,7 +6,8 @@ Begin with the notebook, `2_math_verifier.ipynb`. Its sections lead to these mod
 - `math_verifier/` (sections 2 to 7): extracts an answer, parses it, and compares it by meaning
 - `benchmark_verifier/` (sections 7 and 8): measures how right, fast and safe verifiers are
 - `evaluation/` (sections 9 to 11): asks a model or a server all problems and reports the accuracy
-- `arithmetic500_test.json` (section 1): 500 problems that the shipped model was not trained on
+- `arithmetic500_test.json` (section 1): 500 problems that `tiny` was not trained on
+- `countdown500_test.json`: 500 puzzles that `tiny-thinking` was not trained on
 - `graded_pairs.json` (section 8): 702 pairs of answers, graded by hand
 - `hard_answers.json` (section 8): hard pairs and texts by kind, after public bug reports
 """

@@ -28,6 +28,7 @@ from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTER_FOLDERS = [REPOSITORY / chapter / "qwen3" for chapter in ("CH2", "CH3", "CH4")]
+SHIPPED = ("tiny", "tiny-thinking")  # come with the repository, in the first chapter's folder
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 FILES_NEEDED = [
     "config.json",
@@ -42,7 +43,7 @@ SOURCE_NOTE = ".hub_name"  # file in a downloaded folder that holds its name on 
 PREFIX = "model."  # begins the name of each tensor in a checkpoint, but for the output layer's
 NAME = re.compile(r"[^/]+|[^./~][^/]*/[^/]+")  # a plain name, or one on the Hub
 NAMES_EXPECTED = (
-    "give 'tiny', a folder with config.json and model.safetensors, "
+    "give 'tiny', 'tiny-thinking', a folder with config.json and model.safetensors, "
     "or a Hub name such as 'Qwen/Qwen3-0.6B-Base'"
 )
 
@@ -57,12 +58,12 @@ def load_qwen3(
     """Load a dense Qwen3 checkpoint with its tokenizer, ready for inference.
 
     Args:
-        name_or_path: `"tiny"` (ships with the repository), a folder, or a name on the Hugging Face
-            Hub such as `"Qwen/Qwen3-0.6B-Base"`, which is downloaded once and found on disk from
-            then on.
+        name_or_path: `"tiny"` or `"tiny-thinking"` (ship with the repository), a folder, or a name
+            on the Hugging Face Hub such as `"Qwen/Qwen3-0.6B-Base"`, which is downloaded once and
+            found on disk from then on.
         device: device of the weights; None means `cuda` if there is one, else `cpu`. On a GPU the
-            model is slow until it is compiled (`CH2.compilation.compile_model`); the shipped one,
-            whose kernels are too short for a GPU, is faster on `"cpu"` until then.
+            model is slow until it is compiled (`CH2.compilation.compile_model`); the shipped ones,
+            whose kernels are too short for a GPU, are faster on `"cpu"` until then.
         dtype: type of the weights; None means the type that they have in the checkpoint.
         local_dir: the folder that holds checkpoints as sub-folders; None means the repository's
             `CH2/qwen3`. A checkpoint in another chapter's folder is linked from there instead of
@@ -200,9 +201,9 @@ def _find_in_chapters(name: str, own: Path) -> Path | None:
     """
     others = [chapter / own.name for chapter in CHAPTER_FOLDERS]
     others = [other for other in others if other.resolve() != own.resolve()]
-    shipped = CHAPTER_FOLDERS[0] / "tiny"
-    # The shipped checkpoint is linked anew each time: a new version may bring new weights.
-    places = [shipped] if name == "tiny" and shipped in others else []
+    shipped = CHAPTER_FOLDERS[0] / own.name
+    # A shipped checkpoint is linked anew each time: a new version may bring new weights.
+    places = [shipped] if name in SHIPPED and shipped in others else []
     for place in (*places, own, *others):
         if missing_files(place):
             continue

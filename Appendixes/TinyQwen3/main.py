@@ -1,4 +1,4 @@
-"""The workshop at work: problems that the shipped checkpoint was trained on, and its test set.
+"""The workshop at work: problems that the shipped checkpoints were trained on, and a test set.
 
 python Appendixes/TinyQwen3/main.py
 python Appendixes/TinyQwen3/main.py --plot lengths.png    lengths of solutions at each level
@@ -12,6 +12,7 @@ from textwrap import indent
 from Appendixes.command_line import argument_parser
 from Appendixes.demonstration import save_figure
 from Appendixes.figure_style import BLUE, new_picture
+from Appendixes.TinyQwen3.countdown import Puzzle, think
 from Appendixes.TinyQwen3.families import FAMILIES
 from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, test_set
 
@@ -27,6 +28,10 @@ def main() -> None:
     print("The test set, none of whose problems is ever trained on, in any wording:")
     for subject, count in sorted(subjects.items()):
         print(f"    {subject:28s} {count:3d}")
+    print("\nThe other world, Countdown, with a thought that searches:\n")
+    puzzle = Puzzle((3, 25, 7, 4), 58)
+    thought, expression = think(Random(3), puzzle, foresight=0.3)
+    print(f"{puzzle.question()}\n{indent(thought, '    ')}\n    \\boxed{{{expression}}}")
     if arguments.plot:
         plot_lengths(arguments.plot)
 

@@ -53,6 +53,16 @@ TAG_TOKENS += ["<tool_response>", "</tool_response>", "<think>", "</think>"]
 # A word with the space before it; one digit; signs with the spaces around them (" + "); other white
 # space.
 PIECES = Regex(r" ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+ ?|\s+")
+# Qwen3's chat template for plain messages: no tools, no thoughts in earlier turns.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
+    "{% if enable_thinking is defined and enable_thinking is false %}"
+    "{{ '<think>\n\n</think>\n\n' }}"
+    "{% endif %}{% endif %}"
+)
 
 
 def train_tokenizer(samples: int = 20_000, seed: int = 0) -> Tokenizer:
@@ -92,17 +102,28 @@ def _texts(rng: Random) -> Iterator[str]:
         yield render(template, problem.problem) + problem.solution
 
 
-def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Write a tokenizer as Hugging Face files: its tokens, and the settings that name the ends."""
+def save_tokenizer(
+    tokenizer: Tokenizer, folder: Path, context: int = 1024, chat: bool = False
+) -> None:
+    """Write a tokenizer as Hugging Face files: its tokens, and the settings that name the ends.
+
+    Args:
+        tokenizer: the tokenizer.
+        folder: the folder, which is made if missing.
+        context: the longest text that the model was trained on, in tokens.
+        chat: add the template that turns a conversation into text, for `transformers` and servers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": END_OF_TEXT,
         "pad_token": END_OF_TEXT,
-        "model_max_length": 1024,
+        "model_max_length": context,
         "clean_up_tokenization_spaces": False,
     }
+    if chat:
+        settings |= {"eos_token": TURN_END, "chat_template": CHAT_TEMPLATE}
     stop_ids = [tokenizer.token_to_id(END_OF_TEXT), tokenizer.token_to_id(TURN_END)]
     generation = {"eos_token_id": stop_ids, "pad_token_id": stop_ids[0], "do_sample": False}
     for name, content in (

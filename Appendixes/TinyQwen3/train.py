@@ -1,7 +1,8 @@
-"""Train the tiny checkpoint on a CPU or a GPU; the same command goes on after an interruption.
+"""Train a tiny checkpoint on a CPU or a GPU; the same command goes on after an interruption.
 
-    python -m Appendixes.TinyQwen3.train                     as the shipped weights were made
+    python -m Appendixes.TinyQwen3.train                     as the weights of tiny were made
     python -m Appendixes.TinyQwen3.train --steps 300         a quick look
+    python -m Appendixes.TinyQwen3.train --world countdown   as those of tiny-thinking were made
     python -m CH3.evaluation --model build/tiny              how often the result is right
 
 - the loss is on solutions only, never on questions
@@ -16,19 +17,28 @@
 import argparse
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from Appendixes.command_line import BUILD, write_json, write_whole
 from Appendixes.demonstration import save_figure
 from Appendixes.figure_style import BLUE, RED, new_picture
-from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, save_qwen3
+from Appendixes.QWEN3Model import (
+    Qwen3Config,
+    Qwen3Model,
+    find_checkpoint,
+    load_qwen3,
+    save_qwen3,
+)
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from Appendixes.TinyQwen3.data import IGNORED, training_batch
+from Appendixes.TinyQwen3.countdown import countdown_document
+from Appendixes.TinyQwen3.data import IGNORED, arithmetic_document, training_batch
 from Appendixes.TinyQwen3.tokenizer import VOCAB_SIZE, save_tokenizer, train_tokenizer
 
 SHAPE = Qwen3Config(
@@ -42,6 +52,7 @@ SHAPE = Qwen3Config(
     max_position_embeddings=1024,
     rope_theta=10_000.0,
 )
+SHAPES = {"arithmetic": SHAPE, "countdown": replace(SHAPE, max_position_embeddings=1152)}
 
 
 @dataclass(frozen=True)
@@ -57,11 +68,42 @@ class Recipe:
     other_rate: float = 0.003  # AdamW's peak learning rate
     warm_up: int = 100  # steps in which the learning rate rises to its peak
     decay_share: float = 0.6  # share of the steps, at the end, in which it falls to zero
+    pause_at: int = 0  # the step from which the learning rate stays where it is
+    pause: int = 0  # number of steps for which it stays there; then its course goes on
+    world: str = "arithmetic"  # what documents are drawn from: `WORLDS`
+    start: str = ""  # checkpoint whose weights it starts from; none: random weights
+    long_share: float = (
+        0.0  # share of the steps, at the end, with a third of the rows, thrice as long
+    )
 
     def rate(self, step: int) -> float:
         """Compute the learning rate of a step, as a share of its peak."""
-        decay_steps = self.decay_share * self.steps
-        return min(1.0, (step + 1) / self.warm_up, (self.steps - step) / decay_steps)
+        steps = self.steps - self.pause
+        moment = step - min(max(0, step - self.pause_at), self.pause)
+        return min(1.0, (moment + 1) / self.warm_up, (steps - moment) / (self.decay_share * steps))
+
+    def size(self, step: int) -> tuple[int, int]:
+        """Return rows and tokens per row of a step's batch."""
+        stretch = 3 if step >= (1 - self.long_share) * self.steps else 1
+        return self.rows // stretch, self.length * stretch
+
+
+WORLDS = {"arithmetic": arithmetic_document, "countdown": countdown_document}
+RECIPES = {
+    "arithmetic": Recipe(),
+    "countdown": Recipe(
+        world="countdown",
+        start="tiny",
+        steps=2380,
+        rows=9,
+        length=384,
+        direct_share=0.15,
+        warm_up=50,
+        pause_at=1221,
+        pause=880,
+        long_share=0.199,
+    ),
+}
 
 
 class Trainer:
@@ -88,10 +130,18 @@ class Trainer:
     ):
         self.recipe, self.folder, self.device = recipe, folder, device
         if not (folder / "tokenizer.json").is_file():
-            save_tokenizer(train_tokenizer(), folder)
+            save_tokenizer(
+                _tokenizer(recipe.start),
+                folder,
+                context=shape.max_position_embeddings,
+                chat=recipe.world == "countdown",
+            )
         self.tokenizer = Qwen3Tokenizer.from_file(folder)
         torch.manual_seed(recipe.seed)
-        self.model = Qwen3Model(shape).to(device)
+        self.model = Qwen3Model(shape)
+        if recipe.start:
+            self.model.load_state_dict(load_qwen3(recipe.start, device="cpu")[0].state_dict())
+        self.model.to(device)
         matrices = [p for p in self.model.layers.parameters() if p.dim() == 2]
         others = [p for p in self.model.parameters() if not any(p is matrix for matrix in matrices)]
         self.optimisers = [
@@ -120,10 +170,10 @@ class Trainer:
         batch = training_batch(
             recipe.seed,
             number,
-            recipe.rows,
-            recipe.length,
+            *recipe.size(number),
             self.tokenizer,
             direct_share=recipe.direct_share,
+            draw=WORLDS[recipe.world],
         )
         # 2. Compute the gradients, with their norm at most one.
         tensors = (batch.input_ids, batch.labels, batch.positions, batch.mask())
@@ -196,7 +246,7 @@ class Trainer:
             **asdict(self.recipe),
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "steps_done": len(self.history),
-            "tokens": len(self.history) * self.recipe.rows * self.recipe.length,
+            "tokens": sum(prod(self.recipe.size(step)) for step in range(len(self.history))),
             "minutes": round(sum(entry["seconds"] for entry in self.history) / 60, 1),
             "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
             if self.device == "cpu"
@@ -208,6 +258,13 @@ class Trainer:
             },
         }
         write_json(self.folder / "training.json", record)
+
+
+def _tokenizer(start: str) -> Tokenizer:
+    """Load the tokenizer of the checkpoint that a training starts from, or train one."""
+    if not start:
+        return train_tokenizer()
+    return Tokenizer.from_file(str(find_checkpoint(start) / "tokenizer.json"))
 
 
 def plot_history(history: list[dict], path: Path) -> None:
@@ -232,11 +289,9 @@ def main() -> None:
     """Train as the command line says, or go on with a training that was interrupted."""
     # 1. Read the command line; each setting of the recipe is an option.
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--world", choices=RECIPES, default="arithmetic")
     parser.add_argument(
-        "--out",
-        type=Path,
-        default=BUILD / "tiny",
-        help="folder of the state and the checkpoint",
+        "--out", type=Path, help="folder of the state and the checkpoint; default: build/tiny"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--no-compile", action="store_true", help="do without torch.compile")
@@ -246,14 +301,20 @@ def main() -> None:
         default=float("inf"),
         help="stop after this long; run again to go on",
     )
-    for name, default in asdict(Recipe()).items():
-        option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=type(default), default=default, help=f"default {default}")
+    settings = {name: value for name, value in asdict(Recipe()).items() if name != "world"}
+    for name, value in settings.items():
+        parser.add_argument("--" + name.replace("_", "-"), type=type(value))
     arguments = parser.parse_args()
-    recipe = Recipe(**{name: getattr(arguments, name) for name in asdict(Recipe())})
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    given = {name: getattr(arguments, name) for name in settings}
+    recipe = replace(
+        RECIPES[arguments.world], **{name: v for name, v in given.items() if v is not None}
+    )
+    out = (
+        arguments.out or BUILD / {"arithmetic": "tiny", "countdown": "tiny-thinking"}[recipe.world]
+    )
+    out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
-        recipe, arguments.out, device=arguments.device, compiled=not arguments.no_compile
+        recipe, out, SHAPES[recipe.world], arguments.device, compiled=not arguments.no_compile
     )
     # 2. Train, and save every two minutes.
     deadline = time.monotonic() + 60 * arguments.minutes
@@ -273,7 +334,7 @@ def main() -> None:
     # 3. Save, and draw the history.
     trainer.save_state()
     trainer.save_checkpoint()
-    plot_history(trainer.history, arguments.out / "training.png")
+    plot_history(trainer.history, out / "training.png")
 
 
 if __name__ == "__main__":

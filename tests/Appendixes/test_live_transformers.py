@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 
-from Appendixes.QWEN3Model import Qwen3Config, load_qwen3, save_qwen3
+from Appendixes.QWEN3Model import Qwen3Config, find_checkpoint, load_qwen3, save_qwen3
+from Appendixes.QWEN3Model.checkpoint import SHIPPED
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 
 transformers = pytest.importorskip("transformers")
@@ -160,19 +161,20 @@ def test_config_silent_about_a_setting_means_what_transformers_takes_it_for(sile
     assert getattr(Qwen3Config.from_json(tmp_path), silent_about) == assumed
 
 
-def test_shipped_checkpoint_opens_in_transformers_with_the_same_logits(tiny_folder):
-    model, _ = load_qwen3("tiny", device="cpu", dtype=torch.float32)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_checkpoint_opens_in_transformers_with_the_same_logits(name):
+    model, _ = load_qwen3(name, device="cpu", dtype=torch.float32)
     opened = transformers.AutoModelForCausalLM.from_pretrained(
-        tiny_folder, dtype=torch.float32
+        find_checkpoint(name), dtype=torch.float32
     ).eval()
     assert relative_difference(model, opened) < 1e-4
 
 
-def test_shipped_tokenizer_gives_the_same_ids_in_transformers(tiny_folder):
-    ours, theirs = (
-        Qwen3Tokenizer.from_file(tiny_folder),
-        transformers.AutoTokenizer.from_pretrained(tiny_folder),
-    )
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_tokenizer_gives_the_same_ids_in_transformers(name):
+    folder = find_checkpoint(name)
+    ours = Qwen3Tokenizer.from_file(folder)
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
     for text in TEXTS:
         assert ours.encode(text, allow_special=True) == theirs.encode(
             text, add_special_tokens=False
@@ -181,3 +183,17 @@ def test_shipped_tokenizer_gives_the_same_ids_in_transformers(tiny_folder):
             text, add_special_tokens=False, split_special_tokens=True
         )
     assert theirs.eos_token_id in ours.stop_ids and theirs.pad_token_id == ours.pad_id
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+def test_the_thinking_checkpoint_is_asked_with_the_same_ids_in_transformers(thinking):
+    folder = find_checkpoint("tiny-thinking")
+    messages = [{"role": "user", "content": "Write 54 with 3, 25 and 7."}]
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    text = theirs.apply_chat_template(
+        messages, add_generation_prompt=True, enable_thinking=thinking, tokenize=False
+    )
+    ours = Qwen3Tokenizer.from_file(folder)
+    assert text == ours.apply_chat_template(messages, enable_thinking=thinking)
+    ids = theirs.encode(text, add_special_tokens=False)
+    assert ids == ours.encode_chat(messages, enable_thinking=thinking)

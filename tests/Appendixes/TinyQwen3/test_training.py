@@ -72,6 +72,19 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, tokenizer_
     ]
 
 
+def test_a_pause_holds_the_learning_rate_and_then_its_course_goes_on():
+    plain = Recipe(steps=100, warm_up=10)
+    paused = replace(plain, steps=130, pause_at=60, pause=30)
+    rates = [plain.rate(step) for step in range(100)]
+    held = [rates[60]] * 30
+    assert [paused.rate(step) for step in range(130)] == rates[:60] + held + rates[60:]
+
+
+def test_long_rows_come_last_and_hold_as_many_tokens():
+    recipe = Recipe(steps=10, rows=9, length=384, long_share=0.2)
+    assert [recipe.size(step) for step in range(10)] == [(9, 384)] * 8 + [(3, 1152)] * 2
+
+
 def test_a_state_of_another_recipe_is_refused(tmp_path, tokenizer_files):
     trainer(tmp_path, tokenizer_files).save_state()
     with pytest.raises(ValueError, match="another recipe"):
