@@ -3,6 +3,7 @@ r"""Words after numbers and instead of numbers: units, what was counted, dates, 
 The parser's half that reads words. `Reader` is its cursor: tokens, of which one comes next.
 """
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, number_value
@@ -94,32 +95,32 @@ class Reader:
             raise UnreadableError(f"more than {MAX_OPERATORS} operators")
 
 
-class WordReader(Reader):
+class WordReader(Reader, ABC):
     """Reads words; what stands between them is read by the methods that `Parser` adds."""
 
+    @abstractmethod
     def expression(self, weakest: int = 0) -> Tree:
         """Read operands and operators; see `Parser`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def list_of_items(self) -> Tree:
         """Read things between separators as one tree; see `Parser`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def items(self) -> tuple[list[Tree], set[str]]:
         """Read things between separators; see `Parser`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def operand(self) -> Tree:
         """Read one operand; see `Parser`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def argument(self) -> Tree:
         """Read what a command applies to; see `Parser`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bracket(self, opening: str) -> Tree:
         """Read something in brackets; see `Parser`."""
-        raise NotImplementedError
 
     # --- what ends an answer ---
 
