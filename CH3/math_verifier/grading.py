@@ -18,7 +18,7 @@ r"""Grade an answer by meaning: is it the same as the reference? No text is ever
 Where a careful human might decide otherwise, this is what was decided:
 
 - units of measure and currencies are dropped: `5 hours` is 5, and also `5 minutes`; other words and
-  conditions behind an answer may be left out, but not replaced: `7 up` is 7 and not `7 down`
+  conditions behind an answer may be left out, but not replaced: `10 east` is 10, not `10 west`
 - `50\%` is a half and fifty, so `0.36\%` is also 0.36; but angles keep their unit: `45^\circ` is 45
   and not `\frac{\pi}{4}`
 - bare commas group digits (`5,100` is a number) but never inside brackets (`(5,100)` is a pair);

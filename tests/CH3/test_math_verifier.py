@@ -335,3 +335,27 @@ def test_a_tree_holds_numbers_symbols_and_nodes_alone():
             check(parse(text))
         except UnreadableError:
             assert text == "__import__"
+
+
+@pytest.mark.parametrize(
+    ("predicted", "reference", "same"),
+    [
+        ("5 hours", "5", True),
+        ("10 east", "10", True),
+        ("10 east", "10 west", False),
+        (r"50\%", r"\frac12", True),
+        ("50%", "50", True),
+        (r"45^\circ", "45", True),
+        (r"45^\circ", r"\frac{\pi}{4}", False),
+        ("5,100", "5100", True),
+        ("(5,100)", "5100", False),
+        ("f(x) = 3x", "3x", True),
+        ("f(x) = 3x", "g(x) = 3x", False),
+        (r"\sqrt{7} \approx 2.646", r"\sqrt{7}", True),
+        (r"\sqrt{7}", "2.646", False),
+        ("xy = 6", r"y = \frac{6}{x}", False),
+        ("no solution", r"\emptyset", True),
+    ],
+)
+def test_what_the_notebook_says_was_decided_is_what_is_graded(predicted, reference, same):
+    assert grade_answer(predicted, reference) is same
