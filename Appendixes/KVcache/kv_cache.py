@@ -108,7 +108,7 @@ class KVCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffers."""
+        """Number of bytes that the buffers of keys and values take."""
         return sum(buffer.nbytes for buffer in self.keys + self.values)
 
     @property

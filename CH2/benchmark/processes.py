@@ -120,7 +120,7 @@ class Workers:
         return worker is not None and peer in worker.opened
 
     def close(self) -> None:
-        """End all processes."""
+        """End the worker processes of all packages."""
         while self._workers:
             self._workers.popitem()[1].close()
 

@@ -144,7 +144,7 @@ def print_details(results: dict) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all graders that are installed, and print their table."""
     parser = argparse.ArgumentParser(
         description="Measure how right, how fast and how safe the verifier is, beside others where "
         "they are installed.",

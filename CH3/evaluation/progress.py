@@ -45,7 +45,7 @@ class Progress:
         self._show_if_due()
 
     def answered(self, result: Result) -> None:
-        """Count a result."""
+        """Count one more result, and show the new accuracy and speed."""
         self._finished += 1
         self._right += result["correct"]
         self._tokens += result["tokens"]

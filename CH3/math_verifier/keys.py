@@ -230,7 +230,7 @@ class Counted(Key):
 
 @dataclass(frozen=True)
 class Based(Key):
-    """Digits in a base."""
+    """Key of a number that was written by its digits in a base."""
 
     digits: str
     base: Fraction
@@ -254,7 +254,7 @@ class Ratio(Key):
 
 @dataclass(frozen=True)
 class Infinity(Key):
-    """Plus or minus infinity."""
+    """Key of plus or minus infinity."""
 
     positive: bool
     kind = "infinity"

@@ -114,7 +114,7 @@ def _intercept_lines(point: tuple[int, int], slope: int) -> list[str]:
 
 
 def _meeting_lines(rng: Random, a: int, b: int, c: int, d: int, x: int) -> list[str]:
-    """Where y = ax + b meets y = cx + d."""
+    """Make a problem: find the point in which y = ax + b meets y = cx + d."""
     lines = [f"{polynomial([a, b])} = {polynomial([c, d])}"]
     lines.append(f"{_minus(a, c)}, {_minus(d, b)}")
     lines.append(f"x = {d - b} / {bracket(a - c)} = {x}")

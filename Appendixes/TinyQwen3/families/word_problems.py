@@ -115,7 +115,7 @@ def _unknown_price(
 
 @family("Word Problems")
 def travel(rng: Random, level: int) -> Draft:
-    """Distance, speed and time."""
+    """Make a word problem about distance, speed and time."""
     who = rng.choice(("A car", "A bus", "A train", "A truck", "A van"))
     if level == 1:
         speed, hours = rng.randint(21, 95), rng.randint(2, 9)
