@@ -124,5 +124,5 @@ def _packing_seconds(model: Qwen3Model, form: str) -> float:
 
 
 def _tell(text: str) -> None:
-    """Print one line at once, before the work that it announces."""
+    """Print one line that says it comes from `fast`."""
     print(f"fast: {text}.")
