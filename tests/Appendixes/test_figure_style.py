@@ -21,7 +21,7 @@ def test_colours_are_of_a_palette_made_for_colour_blind_readers():
         pytest.skip("needs matplotlib 3.11, which knows the palette")
     published = {matplotlib.colors.to_hex(colour).upper() for colour in palette}
     used = {value for value in vars(figure_style).values() if str(value).startswith("#")}
-    assert len(used) == 6 and used - published == {figure_style.PALE}
+    assert len(used) == 7 and used - published == {figure_style.PALE}
 
 
 def test_all_pictures_are_drawn_in_the_one_style():
@@ -79,6 +79,6 @@ def test_words_reach_the_output_as_alternative_text(monkeypatch):
     for ((output,), options), text in zip(
         shown, ("A line from 1 to 2.", "A line from 2 to 3."), strict=True
     ):
-        assert options == {"metadata": {"image/png": {"alt": text}}, "raw": True}
+        assert options == {"metadata": {"image/png": {"alt": text, "width": 700}}, "raw": True}
         assert output["text/plain"] == text
         assert output["image/png"].startswith(b"\x89PNG")

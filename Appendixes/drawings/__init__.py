@@ -1,0 +1,7 @@
+"""The pictures of the chapters: charts, and drawings of ideas, each in one call that describes it.
+
+- `charts.py`: bars and lines, described by their own numbers
+- `canvas.py`: boxes, arrows, squares, token strips and trees, to draw ideas with
+- `texts.py`: a text whose tokens are shaded by a number each
+- `overview.py`: the way from a prompt to a graded answer, with a mark for the present chapter
+"""

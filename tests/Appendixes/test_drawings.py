@@ -1,0 +1,130 @@
+"""Tests of the charts and drawings: they describe themselves, and nothing runs out of its place."""
+
+import re
+
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+
+from Appendixes import figure_style
+from Appendixes.drawings.canvas import Canvas, Node, ink_on, leaves, visible
+from Appendixes.drawings.charts import show_bars, show_line_panels, show_lines
+from Appendixes.drawings.overview import STATIONS, show_map
+from Appendixes.drawings.texts import show_shaded_text
+from Appendixes.figure_style import BLUE, PALE, RED
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list:
+    """Pictures that were shown: figures, whose descriptions are their labels."""
+    figures: list = []
+
+    def keep(figure, text=""):
+        figures.append(figure_style.describe(figure, text))
+
+    for module in ("canvas", "charts"):
+        monkeypatch.setattr(f"Appendixes.drawings.{module}.show", keep)
+    return figures
+
+
+def beyond_the_edge(figure) -> float:
+    """Return how far anything in a picture stands beyond its edge, in inches."""
+    figure.draw_without_rendering()
+    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    return max(-drawn.x0, -drawn.y0, drawn.x1 - width, drawn.y1 - height)
+
+
+def draw_all() -> None:
+    show_bars(
+        "Packing helps", {"plain": 12, "packed": 40}, "tokens per second",
+        intervals={"plain": (10, 14)}, limits={"packed": 80}, strong=["packed"],
+    )  # fmt: skip
+    show_lines("It grows", range(3), {"a": [1, 2, 4], "b": [3, 3]}, "n", "ms", levels={"top": 9})
+    show_line_panels("Two views", [1, 2, 4], {"ms": [1, 1, 2], "per second": [1, 2, 2]}, "rows")
+    for chapter in (2, 3, 4):
+        show_map(chapter)
+    show_shaded_text("One digit is unsure", ["4", "7", " = ", "8\n", "9"], [1, 0.25, 1, 0.5, 0.75])
+
+
+def test_nothing_is_cut_off(shown):
+    draw_all()
+    assert len(shown) == 7
+    assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
+
+
+def test_pictures_are_as_wide_as_a_column(shown):
+    draw_all()
+    assert {float(figure.bbox.width) for figure in shown} == {figure_style.WIDTH}
+
+
+def test_charts_say_all_their_numbers(shown):
+    draw_all()
+    bars, lines, panels, *_, text = (figure.get_label() for figure in shown)
+    assert "plain 12 (10 to 14); packed 40 (limit 80)" in bars
+    assert "a from 1.0 at 0 to 4.0 at 2; b from 3.0 at 0 to 3.0 at 1; top, a level line at 9.0" in (
+        lines
+    )
+    assert "ms: 1.0 at 1, 1.0 at 2, 2.0 at 4. per second: 1.0 at 1" in panels
+    assert "'7' 0.25" in text and "mean: 0.70" in text
+
+
+def test_the_map_marks_the_stations_that_a_chapter_builds(shown):
+    for chapter in (2, 3, 4):
+        show_map(chapter)
+        words = [text.get_text() for text in shown[-1].findobj(Text)]
+        assert words.count("you are here") == sum(built == chapter for _, _, built in STATIONS) == 2
+        assert all(name in shown[-1].get_label() for name, _, _ in STATIONS)
+    with pytest.raises(ValueError, match="expected 2, 3 or 4"):
+        show_map(1)
+
+
+@pytest.mark.parametrize("text", ["7", "a long line of text", "two\nlines that are long", "W" * 40])
+def test_a_text_fits_into_its_box(shown, text):
+    canvas = Canvas(10, 3)
+    canvas.box(1, 1, 2, 1, text, BLUE)
+    canvas.figure.draw_without_rendering()
+    [box] = canvas.axes.patches
+    [label] = canvas.axes.texts
+    assert label.get_window_extent().width <= box.get_window_extent().width
+
+
+def test_tokens_stand_side_by_side_and_show_their_spaces():
+    canvas = Canvas(20, 2)
+    end = canvas.tokens(1, 0, ["a", " is", "\n"], [BLUE, RED, PALE])
+    extents = [patch.get_extents() for patch in canvas.axes.patches]
+    assert all(left.x1 <= right.x0 for left, right in zip(extents, extents[1:], strict=False))
+    assert [text.get_text() for text in canvas.axes.texts] == ["a", "\u00b7is", "\u21b5"]
+    assert 1 < end < 20
+    assert visible("a b\n") == "a\u00b7b\u21b5"
+
+
+def test_a_tree_stays_within_its_width_and_its_boxes_apart():
+    root = Node("*", [Node("2"), Node("^", [Node("+", [Node("x"), Node("1")]), Node("2")])])
+    assert leaves(root) == 4
+    canvas = Canvas(10, 8)
+    canvas.tree(1, 0, 8, root)
+    extents = [patch.get_extents() for patch in canvas.axes.patches]
+    assert len(extents) == 7
+    left, right = canvas.axes.transData.transform([(1, 0), (9, 0)])[:, 0]
+    assert all(left <= box.x0 and box.x1 <= right for box in extents)
+    apart = [
+        one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
+        for place, one in enumerate(extents)
+        for other in extents[place + 1 :]
+    ]
+    assert all(apart)
+
+
+def test_text_on_a_colour_has_contrast():
+    def luminance(colour: str) -> float:
+        parts = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+            for part in to_rgb(colour)
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    colours = [value for value in vars(figure_style).values() if re.match("#", str(value))]
+    assert len(colours) == 7
+    for colour in colours:
+        light, dark = sorted((luminance(colour), luminance(ink_on(colour))), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, colour
