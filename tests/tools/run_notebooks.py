@@ -27,8 +27,8 @@ from tqdm import tqdm
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path for path in REPOSITORY.glob("CH[0-9]/*.ipynb"))
 CELL_TIMEOUT = 900  # seconds per cell
-# nbconvert's template `lab` leaves out the alternative texts of output pictures, shows cells that are
-# tagged `hide-input`, and loads scripts from a network.
+# The template `lab` of nbconvert leaves out alternative texts, shows cells that are tagged
+# `hide-input`, and loads scripts from a network.
 PAGE_TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js_requirejs -%}{%- endblock -%}
