@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     LocalEntryNotFoundError,
@@ -39,15 +39,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTER_FOLDERS = [REPOSITORY / chapter / "qwen3" for chapter in ("CH2", "CH3", "CH4")]
 SHIPPED = ("tiny", "tiny-thinking")  # come with the repository, in the first chapter's folder
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
-FILES_NEEDED = [  # and the shards that the index names
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-    SINGLE_FILE,
-    INDEX_FILE,
-]
+SMALL_FILES = ["generation_config.json", "tokenizer_config.json", "chat_template.jinja"]
 # A file that is missing, files that are there instead, what they are, and what to do.
 OTHER_KINDS = (
     (
@@ -356,16 +348,12 @@ def _download(name: str, target: Path) -> Path:
 
     A connection that breaks is resumed; files that arrived whole are kept for the next call.
     """
-    # 1. Ask the Hub: first for the files with known names, then for the shards of an index.
+    # 1. Ask the Hub.
     try:
-        snapshot_download(name, allow_patterns=FILES_NEEDED, local_dir=target)
-        if missing := missing_files(target):
-            snapshot_download(name, allow_patterns=missing, local_dir=target)
-        if missing := missing_files(target):
-            files = [file for file in HfApi().list_repo_files(name) if "/" not in file]
-            failure: OSError = FileNotFoundError(
-                f"{name} on the Hub is not a checkpoint for this code: {_describe(missing, files)}"
-            )
+        lacks = _fetch(name, target)
+        failure: OSError = FileNotFoundError(
+            f"{name} on the Hub is not a checkpoint for this code: {lacks}"
+        )
     # the library lets through what its HTTP client raises, which differs by version
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
@@ -380,10 +368,33 @@ def _download(name: str, target: Path) -> Path:
         return target
     # 2. Look in the cache that all Hugging Face libraries share.
     with suppress(LocalEntryNotFoundError, ValueError):
-        shared = snapshot_download(name, allow_patterns=FILES_NEEDED, local_files_only=True)
+        shared = snapshot_download(name, local_files_only=True)
         if not missing_files(Path(shared)):
             return Path(shared)
     raise failure
+
+
+def _fetch(name: str, target: Path) -> str:
+    """Fetch a checkpoint's files, if the repository has all; say what it lacks.
+
+    One file after the other: the library's threads would finish theirs before they let Ctrl-C end
+    the program, which may take hours.
+    """
+    # 1. Look at the list of files before the first is fetched.
+    info = HfApi().model_info(name, revision="main")
+    present = {entry.rfilename for entry in info.siblings or [] if "/" not in entry.rfilename}
+    sharded = INDEX_FILE in present and SINGLE_FILE not in present
+    needed = ["config.json", "tokenizer.json", INDEX_FILE if sharded else SINGLE_FILE]
+    if missing := [file for file in needed if file not in present]:
+        return _describe(missing, present)
+    # 2. Fetch the small ones, the weights, and the shards that an index names.
+    fetch = partial(hf_hub_download, name, revision=info.sha, local_dir=target)
+    for file in [*(file for file in SMALL_FILES if file in present), *needed]:
+        fetch(file)
+    for file in missing_files(target):
+        if file in present:
+            fetch(file)
+    return _describe(missing_files(target), present)
 
 
 def _weight_files(folder: Path) -> list[str]:

@@ -9,9 +9,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -55,9 +57,9 @@ time.sleep = lambda seconds: sleep(min(seconds, 0.05))  # it waits a second betw
 for line in sys.stdin:
     request = json.loads(line)
     checkpoint.CHAPTER_FOLDERS = [Path(request["folder"])]
-    checkpoint.snapshot_download = huggingface_hub.snapshot_download
+    checkpoint.hf_hub_download = huggingface_hub.hf_hub_download
     if request["task"] == "load on a full disk":
-        checkpoint.snapshot_download = full_disk
+        checkpoint.hf_hub_download = full_disk
     try:
         if request["task"] == "fill the shared cache":
             huggingface_hub.snapshot_download(request["name"])
@@ -82,6 +84,7 @@ class StandIn:
         self.requests: list[tuple[str, str, str | None]] = []  # method, file, Range
         self.breaks = 0  # this many downloads of the weights break off half-way
         self.weights_status = 200
+        self.held: threading.Event | None = None  # ends a wait in the middle of the weights
         self.refusal: tuple[int, str] | None = None  # status and code for all files
         stand_in = self
 
@@ -145,6 +148,11 @@ class StandIn:
             start = int(re.fullmatch(r"bytes=(\d+)-\d*", wanted)[1])
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
             content, status = content[start:], 206
+        if self.held is not None and name == WEIGHTS and method == "GET":
+            self.send(handler, status, content[:5000], {**headers, "Content-Length": "9999"})
+            if not self.held.wait(30):
+                self.held.set()  # whoever waits for the end of the file has waited too long
+            return
         broken = name == WEIGHTS and method == "GET" and self.breaks > 0
         if broken:
             self.breaks -= 1
@@ -214,10 +222,16 @@ class Loader:
         )
 
     def __call__(self, folder, task="load", name=REPO):
+        self.ask(folder, task, name)
+        return self.answer()
+
+    def ask(self, folder, task="load", name=REPO):
         self.process.stdin.write(
             json.dumps({"task": task, "folder": str(folder), "name": name}) + "\n"
         )
         self.process.stdin.flush()
+
+    def answer(self):
         return json.loads(self.process.stdout.readline())
 
     def close(self):
@@ -250,6 +264,7 @@ def offline(checkpoint_files, home):
 def healthy(hub, home):
     """Every test starts with a server that works and an empty shared cache."""
     hub.requests, hub.breaks, hub.weights_status, hub.refusal = [], 0, 200, None
+    hub.held = None
     for entry in home.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
@@ -292,6 +307,24 @@ def test_failed_download_keeps_what_arrived_and_the_next_try_fetches_the_rest(
     hub.weights_status, hub.requests = 200, []
     assert online(tmp_path) == loaded
     assert hub.downloaded() == [WEIGHTS]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to the whole console")
+def test_an_interrupt_ends_a_download_at_once(hub, home, tmp_path, loaded):
+    hub.held = threading.Event()
+    with closing(Loader(hub.url, home)) as loader:
+        loader.ask(tmp_path)
+        for _ in range(3000):  # a minute
+            if ("GET", WEIGHTS, None) in hub.requests:
+                break
+            time.sleep(0.02)
+        loader.process.send_signal(signal.SIGINT)
+        answer = loader.answer()
+        waiting = not hub.held.is_set()
+        hub.held.set()
+        assert answer["error"] == "KeyboardInterrupt" and waiting
+        hub.held = None
+        assert loader(tmp_path) == loaded
 
 
 def test_connection_that_keeps_breaking_is_a_connection_error(hub, online, tmp_path):

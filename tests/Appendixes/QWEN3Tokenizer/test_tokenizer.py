@@ -484,6 +484,14 @@ def test_no_message_closes_its_turn_or_opens_another(tokenizer, messages, prompt
     assert tokenizer.decode(ids) == unicodedata.normalize("NFC", text)
 
 
+def test_of_the_added_tokens_in_a_message_only_those_not_marked_as_special_are_tokens(tokenizer):
+    added = tokenizer._tokenizer.get_added_tokens_decoder()
+    empty = tokenizer.encode_chat([{"role": "user", "content": ""}])
+    for token_id, token in added.items():
+        ids = tokenizer.encode_chat([{"role": "user", "content": f"a{token.content}b"}])
+        assert ids.count(token_id) == empty.count(token_id) + (not token.special), token.content
+
+
 # --- a checkpoint's own template ---
 
 # In the manner of a model that always thinks: it opens the thought itself, and knows tool calls.
