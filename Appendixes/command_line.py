@@ -155,7 +155,8 @@ def parse_json(text: str | bytes, place: str) -> Any:
         ValueError: the text is not UTF-8 or not JSON, or is nested too deeply.
     """
     try:
-        return json.loads(text if isinstance(text, str) else text.decode("utf-8"))
+        # "-sig": Windows' editors begin a file with a byte order mark
+        return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{place} is not text in UTF-8 ({error})") from None
     except (ValueError, RecursionError) as error:

@@ -69,6 +69,24 @@ def test_a_list_and_lines_are_read_alike(tmp_path):
     assert "extra" not in problems[0]
 
 
+@pytest.mark.parametrize("name", ["mine.json", "mine.JSON", "mine.jsonl", "mine.JSONL"])
+def test_a_byte_order_mark_and_capital_letters_change_nothing(name, tmp_path):
+    rows = [problem(0), problem(1)]
+    lines = name.lower().endswith(".jsonl")
+    text = "\r\n".join(map(json.dumps, rows)) if lines else json.dumps(rows)
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert load_problems(tmp_path / name) == rows
+
+
+@pytest.mark.parametrize(("name", "place"), [("a.jsonl", "line 3"), ("a.json", "problem 2")])
+def test_half_a_surrogate_pair_is_refused_with_its_place(name, place, tmp_path):
+    rows = [problem(0), problem(1, problem="half \ud83d")]
+    text = json.dumps(rows[0]) + "\n\n" + json.dumps(rows[1])
+    (tmp_path / name).write_text(text if name == "a.jsonl" else json.dumps(rows))
+    with pytest.raises(ValueError, match=f"{name}, {place}: problem is not valid Unicode"):
+        load_problems(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
@@ -213,7 +231,7 @@ def test_math500_is_downloaded_once(hub, first_use):
 
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [([problem(0)], "has 1 problems, MATH-500 has 500"), (["no problem"], "problem 1 is a str")],
+    [([problem(0)], "has 1 problems, MATH-500 has 500"), (["no problem"], "line 1 is a str")],
 )
 def test_a_wrong_download_is_refused_and_not_kept(hub, first_use, rows, words):
     hub.content = "".join(json.dumps(row) + "\n" for row in rows).encode()
