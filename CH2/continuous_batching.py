@@ -28,7 +28,7 @@ from CH2.decoding import (
     checked_generator,
     greedy,
     integer,
-    stop_set,
+    integers,
 )
 
 
@@ -125,7 +125,7 @@ class ContinuousBatching:
         self.engine = DecodingEngine(model, sampler=sampler)
         self.budget = CacheBudget(model, max_cache_bytes)
         self.max_concurrent = max_concurrent
-        self.stop_ids = stop_set(stop_ids)
+        self.stop_ids = frozenset(integers(stop_ids, "stop_ids"))
         self.on_step = on_step
         self.tokens = self.rows_busy = 0
         self.waiting: deque[Task] = deque()
@@ -156,6 +156,7 @@ class ContinuousBatching:
             CacheLimitError: (a ValueError) `max_cache_bytes` is too little for this text alone.
         """
         # 1. Refuse what could not be written.
+        max_new_tokens = integer(max_new_tokens, "max_new_tokens")
         ids = self.engine.checked(prompt, max_new_tokens)
         self.budget.check_alone(len(ids), max_new_tokens)
         if generator is not None:

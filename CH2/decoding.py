@@ -280,7 +280,8 @@ class DecodingEngine:
         # 1. Refuse what could not be finished.
         max_new_tokens = self._check_room(prompt.ids, max_new_tokens)
         generator = torch.Generator().manual_seed(0) if generator is None else generator
-        row = Row(prompt, max_new_tokens, stop_set(stop_ids), checked_generator(generator))
+        stops = frozenset(integers(stop_ids, "stop_ids"))
+        row = Row(prompt, max_new_tokens, stops, checked_generator(generator))
         if not self._holds(prompt):
             raise ValueError("this prompt was released, or belongs to another engine; add it again")
         with self._whole():
@@ -515,7 +516,7 @@ class DecodingEngine:
             ValueError: as `add_prompts` and `admit` do.
         """
         # 1. There are ids, and all are in the vocabulary.
-        ids = token_ids(ids)
+        ids = integers(ids, "the prompt")
         config = self.model.config
         vocab_size, context = config.vocab_size, config.max_position_embeddings
         if not ids:
@@ -570,31 +571,22 @@ def integer(value: object, name: str) -> int:
         raise ValueError(f"{name} is {value!r}: expected an integer") from None
 
 
-def token_ids(ids: Iterable[int]) -> list[int]:
+def integers(values: Iterable[int], name: str) -> list[int]:
     """Return token ids as a list of ints.
 
-    Raises:
-        ValueError: they are a text, one number, or hold anything but integers.
-    """
-    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
-        raise ValueError(
-            f"the token ids are {ids!r}: expected a list of integers, as `tokenizer.encode` gives"
-        )
-    ids = ids.tolist() if isinstance(ids, torch.Tensor) else ids
-    return [integer(token, "a token id") for token in ids]
-
-
-def stop_set(stop_ids: Iterable[int]) -> frozenset[int]:
-    """Return the ids that end a text as a set.
+    Args:
+        values: a list, a set, a tensor or the like.
+        name: what they are, for the message.
 
     Raises:
-        ValueError: they are one number, None or a text, or hold anything but integers.
+        ValueError: they are a text, one number or None, or hold anything but integers.
     """
-    if isinstance(stop_ids, str | bytes) or not isinstance(stop_ids, Iterable):
+    listed = values.tolist() if isinstance(values, torch.Tensor) else values
+    if isinstance(listed, str | bytes) or not isinstance(listed, Iterable):
         raise ValueError(
-            f"stop_ids is {stop_ids!r}: expected token ids, such as `tokenizer.stop_ids` or [7]"
+            f"{name} is {values!r}: expected a list of integers, as a tokenizer gives them"
         )
-    return frozenset(integer(stop, "a stop id") for stop in stop_ids)
+    return [integer(value, f"an id of {name}") for value in listed]
 
 
 def checked_generator(generator: torch.Generator) -> torch.Generator:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 
 from Appendixes.QWEN3Model import Qwen3Model
-from CH2.decoding import DecodingEngine, Row, Sampler, greedy, integer, stop_set
+from CH2.decoding import DecodingEngine, Row, Sampler, greedy, integer, integers
 
 
 def generate(
@@ -98,7 +98,10 @@ def generate_batch(
         raise ValueError(f"{len(prompts)} prompts need as many generators, not {len(generators)}")
     engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache, reuse_buffers=True)
     # 1. Check all before anything is read.
-    max_new_tokens, stop_ids = integer(max_new_tokens, "max_new_tokens"), stop_set(stop_ids)
+    max_new_tokens, stop_ids = (
+        integer(max_new_tokens, "max_new_tokens"),
+        integers(stop_ids, "stop_ids"),
+    )
     for prompt in prompts:
         engine.checked(prompt, max_new_tokens or None)
     if max_new_tokens == 0:

@@ -292,7 +292,7 @@ class KVCache:
             rows: number of places from the first; None: the rows in use.
         """
         rows = self.rows if rows is None else rows
-        return self.keys[layer][:rows, :, :length], self.values[layer][:rows, :, :length]
+        return narrowed((self.keys[layer], self.values[layer]), rows, length)
 
     def _make_room(self, rows: int, seq: int) -> None:
         if rows != self.rows:
@@ -381,8 +381,11 @@ class Extension:
         """Return one layer's part, which the model passes to that layer's attention."""
         cache = self.cache
         known = index < len(cache.keys)
-        buffers = cache.used(index, self.length, self.rows) if known else None
-        return LayerExtension(self, buffers, [])
+        return LayerExtension(self, (cache.keys[index], cache.values[index]) if known else None)
+
+    def in_front(self, buffers: tuple[torch.Tensor, torch.Tensor] | None) -> list[Segment]:
+        """Return what stands before the rows' own tokens, given the buffers that hold it."""
+        return []
 
     def commit(self) -> None:
         """Make the new tokens part of the cache; until then it is as before."""
@@ -398,16 +401,19 @@ class Extension:
 class LayerExtension:
     """One layer's part of an extension.
 
+    Buffers are whole, and read up to the extension's sizes in `append`, so that a compiled step
+    meets tensors of one layout.
+
     Attributes:
         extension: the whole.
         buffers: this layer's keys and values, with room for the new ones; None before the first
             are stored.
-        in_front: what stands before the row's own tokens: nothing, or its prompt in another cache.
+        prompt_buffers: those of the prompts that the rows continue, if they stand elsewhere.
     """
 
     extension: Extension
     buffers: tuple[torch.Tensor, torch.Tensor] | None
-    in_front: list[Segment]
+    prompt_buffers: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def append(self, keys: torch.Tensor, values: torch.Tensor) -> list[Segment]:
         """Store new keys and values, `(rows, kv_heads, seq, head_dim)`; return all there is to
@@ -416,7 +422,7 @@ class LayerExtension:
         extension = self.extension
         if self.buffers is None:
             extension.cache.add_layer(keys)
-            self.buffers = extension.cache.used(-1, extension.length)
+            self.buffers = extension.cache.keys[-1], extension.cache.values[-1]
         if self.buffers[0].shape[1::2] != keys.shape[1::2]:
             raise ValueError(
                 f"the cache holds {_heads(self.buffers[0])}, the model gives {_heads(keys)}: "
@@ -425,7 +431,17 @@ class LayerExtension:
         for buffer, new in zip(self.buffers, (keys, values), strict=True):
             # under autocast, values may have another dtype than keys
             buffer[extension.row_index, :, extension.slots] = new.transpose(1, 2).to(buffer.dtype)
-        return [*self.in_front, Segment(*self.buffers, extension.mask, extension.bias)]
+        own = narrowed(self.buffers, extension.rows, extension.length)
+        in_front = extension.in_front(self.prompt_buffers)
+        return [*in_front, Segment(*own, extension.mask, extension.bias)]
+
+
+def narrowed(
+    buffers: tuple[torch.Tensor, torch.Tensor], rows: int, length: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return views of keys and values: the first rows, up to a length."""
+    keys, values = buffers
+    return keys[:rows, :, :length], values[:rows, :, :length]
 
 
 def _heads(keys: torch.Tensor) -> str:

@@ -21,6 +21,7 @@ from Appendixes.KVcache.kv_cache import (
     Segment,
     StepShape,
     bucket,
+    narrowed,
     places_without,
     whole_blocks,
     window,
@@ -227,11 +228,15 @@ class ForkedExtension(Extension):
         """Return one layer's part, with the prompts in front."""
         layer = super().layer(index)
         if self.parent_length > 0:
-            keys, values = self.parent.used(index, self.parent_length, self.parents)
-            layer.in_front.append(
-                Segment(keys, values, self.parent_mask, self.parent_bias, self.sharing)
-            )
+            layer.prompt_buffers = self.parent.keys[index], self.parent.values[index]
         return layer
+
+    def in_front(self, buffers: tuple[torch.Tensor, torch.Tensor] | None) -> list[Segment]:
+        """Return the prompts, as one segment that several rows may share."""
+        if buffers is None:  # all prompts are of one token, which each row reads itself
+            return []
+        keys, values = narrowed(buffers, self.parents, self.parent_length)
+        return [Segment(keys, values, self.parent_mask, self.parent_bias, self.sharing)]
 
 
 class Sharing:
