@@ -23,6 +23,7 @@ class Sample:
         tokens: number of tokens drawn, stop token included.
         text: the solution without its prompt.
         right: True if the answer was graded as right, False if as wrong; None before grading.
+        finish_reason: how the text ended; see `CH3.evaluation.writers.Text`.
 
     Raises:
         ValueError: `logprob` is above 0 or NaN.
@@ -33,6 +34,7 @@ class Sample:
     tokens: int
     text: str = ""
     right: bool | None = None
+    finish_reason: str | None = None
 
     def __post_init__(self) -> None:
         if not self.logprob <= 0:

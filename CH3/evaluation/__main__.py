@@ -74,7 +74,8 @@ def main() -> None:
         results = _results(run, settings, out, arguments.batch)
         # 3. Report; one of several processes says which command does.
         if run.shard.count == 1:
-            write_report(Report.of(results), settings, arguments.json, arguments.plot)
+            report = Report.of(results, arguments.max_new_tokens)
+            write_report(report, settings, arguments.json, arguments.plot)
             print(f"\nThe answers are in {out}.")
         else:
             print(f"Shard {run.shard}: {len(results)} problems answered, in {run.shard.file(out)}.")
@@ -97,7 +98,8 @@ def _results(run: Run, settings: Settings, out: Path, batch: int) -> list[Result
         )
     except UnansweredError as error:
         if error.results:
-            print(f"{Report.of(error.results)}\n\nThat is of those that were answered.")
+            report = Report.of(error.results, run.limits["max_new_tokens"])
+            print(f"{report}\n\nThat is of those that were answered.")
         raise
 
 

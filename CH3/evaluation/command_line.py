@@ -5,10 +5,9 @@ import os
 import platform
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from CH3.evaluation.writers import (
     ModelWriter,
     Writer,
     model_settings,
-    prompt_ids,
 )
 from CH3.problems import Problem, load_problems
 
@@ -71,10 +69,6 @@ class Run(ABC):
                 `on_step`, as in `ContinuousBatching`, which servers do not call.
         """
 
-    @abstractmethod
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Raise ValueError if a prompt, in one of the templates, leaves no room in the context."""
-
 
 @dataclass(frozen=True)
 class LocalRun(Run):
@@ -96,17 +90,6 @@ class LocalRun(Run):
             **_given(options, "sampler", "seed", "on_step"),
         )
 
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Raise ValueError if a prompt leaves no room; see `Run.check_room`."""
-        context, thinking = self.model.config.max_position_embeddings, self.limits["thinking"]
-        for template, problem in product(templates, self.problems):
-            length = len(prompt_ids(self.tokenizer, template, problem["problem"], thinking))
-            if length >= context:
-                raise ValueError(
-                    f"problem {problem['unique_id']}: a prompt of {length} tokens leaves no room "
-                    f"in the model's context of {context}"
-                )
-
 
 @dataclass(frozen=True)
 class ServedRun(Run):
@@ -120,9 +103,6 @@ class ServedRun(Run):
 
         own = _given(options, "temperature", "top_p", "seed") | self.limits | self.server
         return ServedWriter(template=template, max_concurrent=max_concurrent, **own)
-
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Do nothing: only the server knows its context, and refuses what does not fit."""
 
 
 def _given(options: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -14,10 +14,16 @@ from tempfile import TemporaryDirectory
 
 from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from CH3.evaluation import evaluate
-from CH3.evaluation.answers import Answer, AnswerFunction, say_unanswered
+from CH3.evaluation import evaluate, graded_again
+from CH3.evaluation.answers import (
+    Answer,
+    AnswerFunction,
+    answer_in,
+    say_refused,
+    say_unanswered,
+)
 from CH3.evaluation.results import Result, SampleRecord
-from CH3.evaluation.writers import ModelWriter, Writer
+from CH3.evaluation.writers import REFUSED, ModelWriter, Writer
 from CH3.math_verifier import answer_key, grade_answer
 from CH3.problems import Problem
 from CH4 import sampling
@@ -26,6 +32,8 @@ from CH4.inference_scaling import Ballot, votes
 from CH4.voting import Sample, majority_vote
 
 Draws = list[list[Sample]]  # graded samples: one list per problem, in the order of the problems
+# takes the place of the samples of a problem that was refused
+REFUSED_SAMPLE = Sample(None, 0.0, 0, finish_reason=REFUSED)
 
 
 def voted_answers(
@@ -38,7 +46,8 @@ def voted_answers(
 
     An answer's text is the first sample that has the winning answer, or empty if no sample has an
     answer; its tokens are those of all samples; its samples are those that were counted. A problem
-    of which a sample failed is left out, and the reason printed.
+    of which a sample failed is left out, and the reason printed. One that was refused counts as if
+    all of its samples had no answer.
 
     Args:
         writer: draws the samples.
@@ -50,29 +59,66 @@ def voted_answers(
         for ballot in votes(writer, asked, num_samples, rule, wave):
             if ballot.failure is not None and ballot.failure.error is not None:
                 say_unanswered(ballot.problem, ballot.failure.error)
-            else:
-                yield _answer(ballot)
+                continue
+            if ballot.failure is not None:
+                say_refused(ballot.problem, ballot.failure)
+                ballot.samples = [REFUSED_SAMPLE] * num_samples
+            yield _answer(ballot)
 
     return answer_fn
 
 
 def _answer(ballot: Ballot[Problem]) -> Answer:
     """Make the answer that a vote gives."""
-    groups = majority_vote(ballot.samples).groups
-    winner = groups[0].samples[0] if groups else Sample(None, 0.0, 0)
+    winner = _winner(ballot.samples)
     text = replace(
-        ballot.drawn[0],
+        ballot.failure or ballot.drawn[0],
         text=winner.text,
         tokens=ballot.tokens,
         logprob=winner.logprob,
-        finish_reason=None if ballot.failure is None else ballot.failure.finish_reason,
+        finish_reason=winner.finish_reason,
+        answered_by=next(filter(None, (text.answered_by for text in ballot.drawn)), None),
     )
-    samples: list[SampleRecord] = [
-        {"answer": one.answer, "logprob": one.logprob, "tokens": one.tokens, "text": one.text}
-        for one in ballot.samples
-    ]
     seconds = time.perf_counter() - ballot.started
+    samples = list(map(_record, ballot.samples))
     return Answer(ballot.problem, text, seconds, winner.answer, samples)
+
+
+def _winner(samples: Sequence[Sample]) -> Sample:
+    """Return the first sample that has the winning answer; an empty one if none has an answer."""
+    groups = majority_vote(samples).groups
+    if groups:
+        return groups[0].samples[0]
+    return REFUSED_SAMPLE if REFUSED_SAMPLE in samples else Sample(None, 0.0, 0)
+
+
+def _record(sample: Sample) -> SampleRecord:
+    return {
+        "answer": sample.answer,
+        "logprob": sample.logprob,
+        "tokens": sample.tokens,
+        "text": sample.text,
+        "finish_reason": sample.finish_reason,
+    }
+
+
+def voted_again(result: Result) -> Result:
+    """Find the answer in a result anew, by a vote if it has samples, and grade it."""
+    if "samples" not in result:
+        return graded_again(result)
+    samples = [
+        replace(sample, answer=answer_in(sample.text, sample.finish_reason))
+        for sample in (Sample(**record) for record in result["samples"])
+    ]
+    winner = _winner(samples)
+    return {
+        **result,
+        "text": winner.text,
+        "finish_reason": winner.finish_reason,
+        "extracted": winner.answer,
+        "correct": grade_answer(winner.answer, result["reference"]),
+        "samples": list(map(_record, samples)),
+    }
 
 
 def draw(

@@ -16,10 +16,10 @@ from CH2.generation import generate
 from CH2.packed_weights import Int8Linear
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3.evaluation import ModelWriter, __main__, evaluate, graded
-from CH3.evaluation.answers import Answer, answers
+from CH3.evaluation.answers import Answer, answer_in, answers
 from CH3.evaluation.command_line import load
 from CH3.evaluation.results import FIELDS, ResultsFile, ResultsFileError
-from CH3.evaluation.writers import NO_ROOM, Text, model_settings
+from CH3.evaluation.writers import REFUSED, Text, model_settings
 from CH3.math_verifier import extract_answer
 from CH3.problems import Problem, load_problems
 
@@ -36,9 +36,9 @@ def tiny(tiny_folder):
     return load_qwen3(tiny_folder, device="cpu", dtype=torch.float64)
 
 
-def answer(problem: Problem, text: str = "", tokens: int = 3) -> Answer:
+def answer(problem: Problem, text: str = "", tokens: int = 3, ended: str = "stop") -> Answer:
     text = text or f"so \\boxed{{{problem['answer']}}}"
-    return Answer(problem, Text("?", text, tokens, -0.5, "stop"), 0.5, extract_answer(text))
+    return Answer(problem, Text("?", text, tokens, -0.5, ended), 0.5, answer_in(text, ended))
 
 
 def backwards(problems):
@@ -93,6 +93,25 @@ def test_a_result_says_what_was_asked_answered_and_found(problems):
     assert graded(answer(problem, "\\boxed{0.25}"))["correct"] is False
     nothing = graded(answer(problem, "I do not know"))
     assert (nothing["extracted"], nothing["correct"]) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer_of_whole", "answer_of_cut"),
+    [
+        ("57 * 25 = 1451\n57 * 20 = ", "20", None),
+        ("The answer is 7. To check, we", "7", None),
+        ("<think>It may be \\boxed{3}, but", "3", "3"),
+        ("so \\boxed{5}. To check, 5 + 2 =", "5", "5"),
+        ("so \\boxed{5", "5", None),
+        ("<think>It is \\boxed{3}.</think>We get 4", "4", None),
+        # what counts was whole before the model asked itself something else
+        ("The answer is 7.\n\nQuestion: What is 2 + 2", "7", "7"),
+    ],
+)
+def test_a_text_that_was_cut_off_has_no_answer_but_in_a_box(text, answer_of_whole, answer_of_cut):
+    assert answer_in(text, "stop") == answer_in(text, None) == answer_of_whole
+    for reason in ("length", "context", "filter", "cancelled", REFUSED):
+        assert answer_in(text, reason) == answer_of_cut
 
 
 def test_an_interrupted_evaluation_goes_on_and_asks_nothing_twice(problems, tmp_path):
@@ -183,7 +202,7 @@ def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
         assert text.text == tokenizer.decode(alone)
         assert text.tokens == min(len(alone) + 1, 20)
         assert text.finish_reason == ("stop" if len(alone) < 20 else "length")
-        assert one.extracted == extract_answer(text.text)
+        assert one.extracted == extract_answer(text.text, text.finish_reason == "stop")
         assert one.seconds > 0
 
 
@@ -247,7 +266,7 @@ def test_chat_models_are_asked_in_their_own_format(thinking, tiny, problems):
     assert one.text.text == tokenizer.decode(alone)
 
 
-def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, problems):
+def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, problems, capsys):
     model, tokenizer = tiny
     context = model.config.max_position_embeddings
     empty = len(tokenizer.encode(render(DIRECT, "")))
@@ -256,11 +275,16 @@ def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, pr
     )
     writer = ModelWriter(model, tokenizer, DIRECT, max_new_tokens=9)
     found = {len(one.problem["problem"]): one for one in answers(writer, [long, longer])}
-    assert found[context].text.finish_reason == NO_ROOM
+    refusal = f"a prompt of {context + empty:,} tokens leaves no room in the model's context of"
+    assert found[context].text.finish_reason == REFUSED
+    assert found[context].text.refusal == f"{refusal} {context:,}"
     assert (found[context].text.text, found[context].text.tokens) == ("", 0)
     assert found[context - empty - 4].text.tokens == 4
-    assert found[context - empty - 4].text.finish_reason == "length"
+    assert found[context - empty - 4].text.finish_reason == "context"
     assert graded(found[context])["correct"] is False
+    assert graded(found[context])["refusal"] == found[context].text.refusal
+    said = capsys.readouterr().err
+    assert f"problem {problems[0]['unique_id']} counts as wrong, as it was refused: a prompt" in said
 
 
 def test_the_settings_tell_models_apart(small_config, make_model, tiny):
