@@ -7,6 +7,11 @@
 - `command_line.py` and `__main__.py`: `python -m CH3.evaluation`
 """
 
+# ruff: noqa: E402  # Ctrl-C is caught before the imports that take seconds
+from Appendixes.command_line import stop_in_words
+
+stop_in_words()
+
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

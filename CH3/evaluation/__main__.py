@@ -86,7 +86,8 @@ def _results(run: Run, settings: Settings, out: Path, batch: int) -> list[Result
     """Evaluate greedy answers; where some are missing, report the others before it is raised."""
     progress = Progress(shown=run.shown)
     max_concurrent = max(1, min(batch, len(run.shard.of(run.problems))))
-    writer = run.writer(settings["prompt"], max_concurrent, on_step=progress.step)
+    watched = {"on_step": progress.step, "on_wait": progress.waiting}
+    writer = run.writer(settings["prompt"], max_concurrent, **watched)
     try:
         return evaluate(
             partial(answers, writer),

@@ -81,6 +81,7 @@ OF_FIELD: dict[str, Callable[[Any], bool]] = {
     "finish_reason": lambda value: value is None or isinstance(value, str),
     "extracted": lambda value: value is None or isinstance(value, str),
     "answer": lambda value: value is None or isinstance(value, str),
+    "reference": lambda value: isinstance(value, (str, dict)),
     "correct": lambda value: isinstance(value, bool),
     "tokens": lambda value: type(value) is int and value >= 0,
     "seconds": lambda value: type(value) in (int, float) and 0 <= value < math.inf,

@@ -43,7 +43,7 @@ from pathlib import Path
 
 import torch
 
-from Appendixes.command_line import write_json, write_whole
+from Appendixes.command_line import write_any_character, write_json, write_whole
 from CH2.decoding import Sampler
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT
 from CH3.evaluation import VERIFIER, evaluate, say_graded_again
@@ -167,7 +167,8 @@ class Experiments:
     def greedy(self, prompt: str) -> list[Result]:
         """Return the results of greedy answers."""
         template, progress = PROMPTS[prompt], Progress(self.run.shown)
-        writer = self.run.writer(template, self.max_concurrent, on_step=progress.step)
+        watched = {"on_step": progress.step, "on_wait": progress.waiting}
+        writer = self.run.writer(template, self.max_concurrent, **watched)
         settings = {"prompt": template, "sampling": "greedy"}
         return self._evaluated(f"{prompt}, greedy", partial(answers, writer), settings, progress)
 
@@ -179,6 +180,7 @@ class Experiments:
             self.max_concurrent,
             sampler=_sampler(self.sampling),
             on_step=progress.step,
+            on_wait=progress.waiting,
             **self.sampling,
         )
         settings = {"prompt": template, "samples": size, "early_stopping": rule, **self.sampling}
@@ -271,6 +273,7 @@ def _write(
 
 
 def _parser() -> argparse.ArgumentParser:
+    write_any_character()
     parser = argparse.ArgumentParser(
         prog="python -m CH4.experiments",
         description=__doc__,

@@ -29,7 +29,8 @@ NOTES = """\
 In brackets: 95 % intervals. Right: share of the problems. One sample: mean over all samples drawn
 (pass@1). Pass@n: at least one of n samples is right, which a perfect chooser would reach; estimated
 from all samples drawn. Samples, tokens: mean numbers drawn per problem; its prompt, which is read
-once, is not counted. Saved: share of the full vote. Gain: difference in the share of problems that
+once, is not counted. Saved: share of the full vote (normal interval of a ratio, after adding one
+problem that saved all and one that saved nothing). Gain: difference in the share of problems that
 are right, paired by problem (normal interval, after adding one problem won and one lost; so it has
 a width even where no problem differs, as with the rule "decided", which never changes a winner).
 """

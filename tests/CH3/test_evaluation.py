@@ -284,7 +284,9 @@ def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, pr
     assert graded(found[context])["correct"] is False
     assert graded(found[context])["refusal"] == found[context].text.refusal
     said = capsys.readouterr().err
-    assert f"problem {problems[0]['unique_id']} counts as wrong, as it was refused: a prompt" in said
+    assert (
+        f"problem {problems[0]['unique_id']} counts as wrong, as it was refused: a prompt" in said
+    )
 
 
 def test_the_settings_tell_models_apart(small_config, make_model, tiny):

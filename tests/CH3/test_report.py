@@ -146,9 +146,12 @@ def test_answers_of_another_model_and_tokens_that_were_not_counted_are_said(resu
 def test_a_report_is_written_before_a_terminal_that_cannot_show_it_is_tried(results, tmp_path):
     results[0]["subject"] = "Géométrie 几何"
     file = tmp_path / "numbers.json"
-    with (tmp_path / "terminal").open("w", encoding="ascii") as terminal:
-        with redirect_stdout(terminal), pytest.raises(UnicodeEncodeError):
-            write_report(Report.of(results), {}, file, None)
+    with (
+        (tmp_path / "terminal").open("w", encoding="ascii") as terminal,
+        redirect_stdout(terminal),
+        pytest.raises(UnicodeEncodeError),
+    ):
+        write_report(Report.of(results), {}, file, None)
     assert json.loads(file.read_text(encoding="utf-8"))["by_subject"]["Géométrie 几何"]
 
 

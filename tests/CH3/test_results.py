@@ -190,7 +190,7 @@ def test_a_file_without_results_has_the_verifier_of_those_that_come(path):
 def test_a_full_disk_is_named_with_the_file(path, monkeypatch):
     with ResultsFile(path, SETTINGS, IDS) as file:
         file._file.close()
-        file._file = open("/dev/full", "wb")  # noqa: SIM115
+        file._file = Path("/dev/full").open("wb")  # noqa: SIM115
         with pytest.raises(OSError, match="No space left on device") as error:
             file.append(result("a"))
         assert error.value.filename == str(path)
