@@ -120,7 +120,8 @@ def notes_on_texts(
         others = Counter(one["answered_by"] for one in some if "answered_by" in one)
         for name, count in others.items():
             notes.append(
-                f"warning: {label}: the server says that another model answered {count} problems: "
+                f"warning: {label}: the server says that another model answered {count} of "
+                f"{len(some)} problems: "
                 f"{name}"
             )
         # 3. Samples that are none, or whose probability is not known.
