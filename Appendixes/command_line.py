@@ -104,7 +104,7 @@ def stop_in_words() -> None:
     ) -> None:
         if not issubclass(kind, KeyboardInterrupt):
             return sys.__excepthook__(kind, error, traceback)
-        print("stopped before the work began; give the command again", file=sys.stderr, flush=True)
+        print("stopped", file=sys.stderr, flush=True)
         os._exit(130)  # Python itself would end by the signal
 
     sys.excepthook = hook

@@ -49,10 +49,11 @@ from CH3.evaluation.command_line import (
     ending_in_words,
     load,
     report_command,
+    started_by_torchrun,
 )
 from CH3.evaluation.progress import Progress
 from CH3.evaluation.report import Report, write_report
-from CH3.evaluation.results import Result, Settings, digest
+from CH3.evaluation.results import Result, Settings, digest, shards_at_work
 
 FOLDER = BUILD / "evaluation"  # of the results files that have no other name
 
@@ -79,6 +80,10 @@ def main() -> None:
             print(f"\nThe answers are in {out}.")
         else:
             print(f"Shard {run.shard}: {len(results)} problems answered, in {run.shard.file(out)}.")
+            if started_by_torchrun() and (
+                others := shards_at_work(out, run.shard, len(run.problems))
+            ):
+                print(f"torchrun waits for those that are not done: {', '.join(others)}.")
             print(f"When all are: {report_command(out, run.shard)}")
 
 

@@ -15,6 +15,7 @@ import hashlib
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -334,6 +335,29 @@ def read_shards(paths: Sequence[str | Path], verifier: str, regrade: Regrade) ->
         if there < wanted:
             missing.append(f"shard {shard} ({there} of {wanted} problems answered)")
     return Gathered(together, results, missing, graded_again)
+
+
+def shards_at_work(path: Path, own: Shard, num_problems: int) -> list[str]:
+    """Say which other shards are not done yet, and for how long nothing came from each.
+
+    >>> shards_at_work(Path("nowhere.jsonl"), Shard(1, 2), 150)
+    ['shard 2/2 (nothing here yet)']
+    """
+    said = []
+    for number in range(1, own.count + 1):
+        shard = Shard(number, own.count)
+        file, total = shard.file(path), len(shard.of(range(num_problems)))
+        if number == own.number:
+            continue
+        if not file.is_file():
+            said.append(f"shard {shard} (nothing here yet)")
+        elif (answered := file.read_bytes().count(b"\n") - 1) < total:
+            silent = time.time() - file.stat().st_mtime
+            said.append(
+                f"shard {shard} ({max(answered, 0)} of {total} problems answered, nothing for "
+                f"{silent:.0f} s)"
+            )
+    return said
 
 
 def changed_verdicts(before: dict[str, Result], after: dict[str, Result]) -> int:

@@ -1,8 +1,12 @@
 """Evaluation: answers in any order, interrupted in any way, end in the same results, each once."""
 
+import errno
 import json
+import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +28,7 @@ from CH3.math_verifier import extract_answer
 from CH3.problems import Problem, load_problems
 
 SETTINGS = {"model": "a table"}
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -407,6 +412,10 @@ def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
         (("--shard", "1/2", "--json", "numbers.json"), "--json and --plot: one of several"),
         (("--plot", "accuracy.docx"), "the name must end in one of"),
         (("--json", "nowhere/numbers.json"), "there is no folder nowhere"),
+        (("--json", "."), ". is a folder; give the name of a file"),
+        (("--extra-body", "{}", "--extra-body", "{"), "is not valid JSON"),
+        (("--extra-body", "[1]"), "'[1]' is not an object such as"),
+        (("--extra-body", '{"top_k": 1}'), "--extra-body: is for a server; give --endpoint, too"),
         (("--out", "."), "Is a directory"),
         (("--temperature", 1), "unrecognized arguments: --temperature"),
     ],
@@ -453,6 +462,63 @@ def test_ctrl_c_says_how_to_go_on(command, tmp_path, monkeypatch, tiny_folder):
     assert "the same command goes on from there" in error.splitlines()[-1]
     assert command(*arguments)[0] == 0
     assert len(appended) == 4
+
+
+def test_ctrl_c_while_the_model_is_loaded_is_one_sentence(command, monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("CH3.evaluation.command_line.load_qwen3", interrupted)
+    code, shown, said = command(*QUICK, "--out", tmp_path / "out.jsonl")
+    assert (code, shown, len(said.splitlines())) == (130, "", 1)
+    assert said.startswith("stopped")
+
+
+@pytest.mark.parametrize("module", ["CH3.evaluation", "CH3.evaluation.report", "CH4.experiments",
+                                    "CH2.benchmark", "CH3.benchmark_verifier"])  # fmt: skip
+def test_ctrl_c_while_packages_are_imported_is_one_sentence(module, tmp_path):
+    for name in ("torch", "sympy", "matplotlib", "pebble"):  # whichever comes first
+        (tmp_path / f"{name}.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    command = [sys.executable, "-m", module]
+    run = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, cwd=ROOT
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "stopped\n")
+
+
+def test_a_disk_that_is_full_is_no_wrong_command(command, tmp_path, monkeypatch, tiny_folder):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "out.jsonl")
+
+    monkeypatch.setattr(ResultsFile, "append", full)
+    code, _, _ = command(*QUICK, "--out", tmp_path / "out.jsonl")
+    assert "No space left on device: 'out.jsonl'; the answers so far are in" in code
+
+
+def test_verdicts_of_another_verifier_are_given_again_and_that_is_said(
+    problems, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "out.jsonl"
+    evaluate(backwards, problems, out, settings=SETTINGS, progress=False)
+    monkeypatch.setattr("CH3.evaluation.VERIFIER", "another")
+    monkeypatch.setattr("CH3.evaluation.grade_answer", lambda *_: False)
+    capsys.readouterr()
+    results = evaluate(breaking_after(0, []), problems, out, settings=SETTINGS, progress=False)
+    assert not any(result["correct"] for result in results)
+    said = capsys.readouterr().err
+    assert f"{out}: another version of the verifier had graded these answers" in said
+    assert "12 of the verdicts changed" in said
+    evaluate(breaking_after(0, []), problems, out, settings=SETTINGS, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_report_counts_what_was_cut_off(command, tmp_path, tiny_folder):
+    arguments = ("--limit", 4, "--device", "cpu", "--max-new-tokens", 3)
+    code, shown, _ = command(*arguments, "--out", tmp_path / "out.jsonl")
+    assert code == 0
+    assert "of 4 texts, 4 were cut off at 3 tokens" in shown
+    assert "0 of 4" in [cell.strip() for cell in shown.splitlines()[3].split("|")]
 
 
 def test_help_explains_and_gives_examples(command):

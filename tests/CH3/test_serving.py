@@ -481,6 +481,11 @@ def test_the_command_asks_an_endpoint(impatient, problems, tmp_path, monkeypatch
         for other in ("other", "another/Qwen3-0.6B"):  # of one last part, and another model
             code, _, said = command("--endpoint", server.url, "--model", other)
             assert (code, "was made with other settings" in said) == (2, True)
+        extra = ("--extra-body", '{"top_k": 7}', "--out", tmp_path / "extra.jsonl")
+        assert command(*asking, *extra)[0] == 0
+        assert server.bodies[-1]["top_k"] == 7
+        header = json.loads((tmp_path / "extra.jsonl").read_text().splitlines()[0])
+        assert header["settings"]["extra_body"] == {"top_k": 7}
     assert command("--endpoint", "nowhere")[0] == 2
     for option, value in {"device": "cpu", "dtype": "float32", "rung": "int8"}.items():
         code, _, said = command("--endpoint", "http://127.0.0.1:9", f"--{option}", value)

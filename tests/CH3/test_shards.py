@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from CH3.evaluation import VERIFIER, evaluate, graded_again
 from CH3.evaluation.answers import Answer
 from CH3.evaluation.command_line import device_of_this_process, shard_of_torchrun
 from CH3.evaluation.report import main as report
-from CH3.evaluation.results import WHOLE, Gathered, ResultsFileError, Shard
+from CH3.evaluation.results import WHOLE, Gathered, ResultsFileError, Shard, shards_at_work
 from CH3.evaluation.results import read_shards as read_shards_by
 from CH3.evaluation.writers import Text
 from CH3.problems import Problem, load_problems
@@ -112,6 +113,17 @@ def test_the_report_adds_files_up_and_names_what_is_missing(files, monkeypatch, 
     files[1].rename(files[0].with_name("b.jsonl"))
     code, shown = reported(files[0].parent / "?.jsonl")
     assert ("shard 3/3 (0 of 4" in code, "6 of 6" in shown) == (True, True)
+
+
+def test_a_shard_that_is_not_done_is_named_with_its_silence(files):
+    out = files[0].with_name("[out].jsonl")
+    assert shards_at_work(out, Shard(2, 3), 12) == []
+    before = time.time() - 125
+    os.utime(files[1], (before, before))
+    [said] = shards_at_work(out, Shard(1, 3), 12)
+    assert re.fullmatch(r"shard 2/3 \(2 of 4 problems answered, nothing for 12\d s\)", said)
+    files[2].unlink()
+    assert shards_at_work(out, Shard(1, 3), 12)[1:] == ["shard 3/3 (nothing here yet)"]
 
 
 def test_shards_of_two_verifiers_are_graded_by_one(files):
