@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import cast
 
 from CH3.math_verifier import answer_key
-from CH3.math_verifier.grading import Interpretation
+from CH3.math_verifier.grading import MEASURED, Interpretation
 from CH3.math_verifier.keys import Counted, Solutions
 
 # readings of an answer (`CH3.math_verifier.readings`) that leave out a name, or a unit
@@ -27,7 +27,11 @@ WITHOUT_NAME = (
     "a point without its name",
     "the values of one name",
 )
-WITHOUT_UNIT = ("a number of hundredths", "a number without the words behind it")
+WITHOUT_UNIT = (
+    "a number of hundredths",
+    "a number without the words behind it",
+    "a number of units",
+)
 NUMBER = re.compile(r"\s*-?\d[\d.,/]*\s*")  # has neither
 
 
@@ -87,7 +91,9 @@ class Sample:
             if isinstance(read.key, Solutions):
                 return (kind, read.key.names), bare
             if kind == "unit":
-                return (kind, read.key.words if isinstance(read.key, Counted) else "%"), bare
+                written = MEASURED.search(self.answer.strip(" $"))
+                unit = "".join(written.group().split()) if written else "%"
+                return (kind, read.key.words if isinstance(read.key, Counted) else unit), bare
             name = re.split(r"[=(]", self.answer.strip(" $"), maxsplit=1)[0]
             return (kind, "".join(name.split())), bare
         return None, self.key

@@ -340,6 +340,19 @@ def test_thoughts_that_a_server_takes_out_are_kept(message, text, answer):
     assert (found.text, answer_in(found.text, found.finish_reason)) == (text, answer)
 
 
+def test_the_shipped_folders_let_a_server_sample(tiny_folder):
+    """`transformers serve` samples only if a folder says so, then as it is asked to; vLLM takes
+    what is not sent from the folder.
+    """
+    files = list(tiny_folder.parent.glob("*/generation_config.json"))
+    assert tiny_folder / "generation_config.json" in files
+    for file in files:
+        content = json.loads(file.read_text())
+        assert content["do_sample"] is True
+        neutral = {name: content[name] for name in ("temperature", "top_k", "top_p")}
+        assert neutral == {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+
+
 @pytest.mark.parametrize("name", ["model", "prompt", "messages", "stream", "n", "max_tokens"])
 def test_fields_that_requests_set_themselves_are_refused(name):
     with pytest.raises(ValueError, match=f"the extra body holds {name}: requests set that"):
