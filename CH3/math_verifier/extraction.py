@@ -131,7 +131,7 @@ POINT = re.compile(r"(?<!\w)[(\[]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+
 PIECE = re.compile(r"[\\{}^_]")
 
 
-def extract_answer(text: str) -> str | None:
+def extract_answer(text: str, finished: bool = True) -> str | None:
     r"""Return the answer in a model's text, or None if there is none.
 
     The last complete `\boxed{...}` or `\fbox{...}` (also `\boxed 5`), or the last few, if only
@@ -139,13 +139,21 @@ def extract_answer(text: str) -> str | None:
     what follows the last "the answer is" or "####", to the end of its clause; without these, the
     last formula or number. A text that goes on with a question of its own counts up to there.
 
+    Args:
+        text: what the model wrote.
+        finished: False for a text that was cut off. Its last number is that of unfinished work, so
+            nothing but a complete box counts, unless the text had come to a question of its own.
+
     >>> extract_answer(r"First \boxed{1}, then \boxed{\frac{1}{2}}.")
     '\\frac{1}{2}'
     >>> extract_answer("<think>Is it 7?</think> The answer is 8, because 3 + 5 = 8.")
     '8'
+    >>> extract_answer("57 * 25 = 57 * 20 + 57 * 5, and 57 * 20 = ", finished=False)
     """
-    answer = _first_question(_after_thinking(text))
-    for find in (_boxes, _tagged, _announced, _last_formula_or_number):
+    written = _after_thinking(text)
+    answer = _first_question(written)
+    boxed_only = not finished and answer == written
+    for find in (_boxes,) if boxed_only else (_boxes, _tagged, _announced, _last_formula_or_number):
         found = find(answer)
         if found is not None:
             return found or None

@@ -5,3 +5,7 @@
 - `report.py`: the table as Markdown and as pictures
 - `__main__.py`: `python -m CH4.experiments`
 """
+
+from Appendixes.command_line import stop_in_words
+
+stop_in_words()  # before the imports that take seconds

@@ -35,7 +35,7 @@ import argparse
 import platform
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from glob import escape
@@ -43,10 +43,10 @@ from pathlib import Path
 
 import torch
 
-from Appendixes.command_line import write_json, write_whole
+from Appendixes.command_line import write_any_character, write_json, write_whole
 from CH2.decoding import Sampler
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT
-from CH3.evaluation import evaluate
+from CH3.evaluation import VERIFIER, evaluate, say_graded_again
 from CH3.evaluation.answers import AnswerFunction, answers
 from CH3.evaluation.command_line import (
     BUILD,
@@ -60,10 +60,11 @@ from CH3.evaluation.progress import Progress
 from CH3.evaluation.results import Result, ResultsFileError, Settings, digest, read_shards
 from CH4.early_stopping import RULES
 from CH4.experiments.comparison import TableRow, compare, replayed, vote_sizes
-from CH4.experiments.draws import Draws, draws_of, voted_answers
+from CH4.experiments.draws import Draws, draws_of, voted_again, voted_answers
 from CH4.experiments.report import (
     NOTES,
     markdown_table,
+    notes_on_texts,
     plot_by_samples,
     plot_by_tokens,
     plot_savings,
@@ -109,6 +110,7 @@ class Experiments:
         max_concurrent: number of texts that grow at the same time in this process.
         sampling: `temperature`, `top_p` and `seed` of the samples.
         folder: folder of the results files.
+        results: all results so far, by what they are called.
     """
 
     run: Run
@@ -116,21 +118,21 @@ class Experiments:
     max_concurrent: int
     sampling: Settings
     folder: Path
+    results: dict[str, list[Result]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Experiments":
         """Set up what the command line asks for.
 
         Raises:
-            ValueError, OSError: an option is not valid, the model or the problems cannot be read,
-                or a prompt leaves no room in the model's context.
+            ValueError, OSError: an option is not valid, or the model or the problems cannot be
+                read.
         """
         if arguments.samples < 2:
             raise ValueError(f"--samples {arguments.samples}: a vote needs at least 2")
         sampling = {name: getattr(arguments, name) for name in ("temperature", "top_p", "seed")}
         _sampler(sampling)
         run = load(arguments)
-        run.check_room(PROMPTS.values())
         folder = arguments.out / "answers"
         return cls(run, arguments.samples, arguments.batch, sampling, folder)
 
@@ -165,7 +167,8 @@ class Experiments:
     def greedy(self, prompt: str) -> list[Result]:
         """Return the results of greedy answers."""
         template, progress = PROMPTS[prompt], Progress(self.run.shown)
-        writer = self.run.writer(template, self.max_concurrent, on_step=progress.step)
+        watched = {"on_step": progress.step, "on_wait": progress.waiting}
+        writer = self.run.writer(template, self.max_concurrent, **watched)
         settings = {"prompt": template, "sampling": "greedy"}
         return self._evaluated(f"{prompt}, greedy", partial(answers, writer), settings, progress)
 
@@ -177,9 +180,12 @@ class Experiments:
             self.max_concurrent,
             sampler=_sampler(self.sampling),
             on_step=progress.step,
+            on_wait=progress.waiting,
             **self.sampling,
         )
         settings = {"prompt": template, "samples": size, "early_stopping": rule, **self.sampling}
+        if rule:  # where it stops depends on which answers are the same
+            settings["verifier"] = VERIFIER
         label = f"{prompt}, {size} samples" + (f", {rule}" if rule else "")
         answer_fn = voted_answers(writer, size, rule)
         return draws_of(self._evaluated(label, answer_fn, settings, progress))
@@ -187,28 +193,34 @@ class Experiments:
     def _evaluated(
         self, label: str, answer_fn: AnswerFunction, settings: Settings, progress: Progress
     ) -> list[Result]:
-        """Return results from their file, which each set of settings has of its own."""
+        """Keep and return results from their file, which each set of settings has of its own."""
         settings, problems = {**self.run.settings, **settings}, self.run.problems
         parts = [settings["model"], settings["data"], label.replace(", ", "-").replace(" ", "-")]
         name = f"{'-'.join(parts)}-{digest([settings, problems])[:8]}"
         print(label, file=sys.stderr)
         shards = sorted(self.folder.glob(f"{escape(name)}.shard-*.jsonl"))
         if shards and self.run.shard.count == 1:
-            gathered = read_shards(shards)
+            gathered = read_shards(shards, VERIFIER, voted_again)
+            for path, changed in gathered.graded_again.items():
+                say_graded_again(path, changed)
             if gathered.missing:
                 raise ResultsFileError(
                     f"{label}: not all shards in {self.folder} are done, {gathered.missing[0]}; "
                     "give their commands again"
                 )
-            return [gathered.results[problem["unique_id"]] for problem in problems]
-        return evaluate(
-            answer_fn,
-            problems,
-            self.folder / f"{name}.jsonl",
-            settings=settings,
-            progress=progress,
-            shard=self.run.shard,
-        )
+            results = [gathered.results[problem["unique_id"]] for problem in problems]
+        else:
+            results = evaluate(
+                answer_fn,
+                problems,
+                self.folder / f"{name}.jsonl",
+                settings=settings,
+                progress=progress,
+                shard=self.run.shard,
+                regrade=voted_again,
+            )
+        self.results[label] = results
+        return results
 
 
 def _sampler(sampling: Settings) -> Sampler:
@@ -237,6 +249,9 @@ def _write(
     }
     # 2. The table as text, and its numbers.
     table = markdown_table(rows)
+    limit, temperature = settings["max_new_tokens"], settings["temperature"]
+    texts = notes_on_texts(experiments.results, limit, temperature)
+    notes = "\n".join([votes, NOTES, *(f"- {note}" for note in texts)])
     count = len(experiments.run.problems)
     title = (
         f"# Inference-time scaling: {settings['model']} on {count} problems of {settings['data']}"
@@ -244,21 +259,21 @@ def _write(
     listed = [
         f"- {name}: {value}" for name, value in {**settings, **run}.items() if value is not None
     ]
-    text = "\n\n".join([title, "\n".join(listed), table, f"{votes}\n{NOTES}"])
+    text = "\n\n".join([title, "\n".join(listed), table, notes])
     write_whole(out / "results.md", lambda part: part.write_text(text, encoding="utf-8"))
     numbers = [row.numbers() for row in rows]
-    write_json(
-        out / "results.json", {"settings": settings, "run": run, "votes": votes, "rows": numbers}
-    )
+    content = {"settings": settings, "run": run, "votes": votes, "texts": texts, "rows": numbers}
+    write_json(out / "results.json", content)
     # 3. The pictures; where a server did not count tokens, those about tokens are left out.
     plots = PLOTS if all(row.mean_tokens for row in rows) else {BY_SAMPLES: plot_by_samples}
     for name, plot in plots.items():
         plot(rows).savefig(out / name)
     files = ", ".join(["results.md", "results.json", *plots])
-    print(f"{table}\n\n{votes}\n{NOTES}\n{minutes:.1f} minutes in this run. In {out}: {files}.")
+    print(f"{table}\n\n{notes}\n\n{minutes:.1f} minutes in this run. In {out}: {files}.")
 
 
 def _parser() -> argparse.ArgumentParser:
+    write_any_character()
     parser = argparse.ArgumentParser(
         prog="python -m CH4.experiments",
         description=__doc__,

@@ -169,7 +169,9 @@ def saved(used: Sequence[float], full: Sequence[float]) -> Estimate:
         used, full: samples or tokens per problem, of the votes that stopped and of the full votes.
 
     Returns:
-        The share, with the normal 95 % interval of a ratio (Cochran, 1977, section 6.4).
+        The share, with the normal 95 % interval of a ratio (Cochran, 1977, section 6.4), after
+        adding one problem that saved all of its full vote and one that saved nothing: few problems
+        that save alike would have an interval of width 0 otherwise.
 
     Raises:
         ValueError: the full votes used nothing.
@@ -178,10 +180,13 @@ def saved(used: Sequence[float], full: Sequence[float]) -> Estimate:
         raise ValueError(
             f"the full votes used {sum(full)} in total, expected more than 0: no share can be saved"
         )
-    ratio = 1 - sum(used) / sum(full)
-    residuals = [whole * (1 - ratio) - part for part, whole in zip(used, full, strict=True)]
-    spread = 1.96 * pstdev(residuals) / len(full) ** 0.5 / fmean(full)
-    return Estimate(ratio, max(ratio - spread, 0.0), min(ratio + spread, 1.0))
+    ratio, mean = 1 - sum(used) / sum(full), fmean(full)
+    used, full = [*used, 0, mean], [*full, mean, mean]
+    padded = 1 - sum(used) / sum(full)
+    residuals = [whole * (1 - padded) - part for part, whole in zip(used, full, strict=True)]
+    spread = 1.96 * pstdev(residuals) / len(full) ** 0.5 / mean
+    low, high = max(padded - spread, 0.0), min(padded + spread, 1.0)
+    return Estimate(ratio, min(low, ratio), max(high, ratio))
 
 
 def replayed(draws: dict[str, Draws]) -> Votes:
