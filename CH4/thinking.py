@@ -175,12 +175,12 @@ class ThinkingWriter(ModelWriter):
 
     def _watch(self, draft: Draft) -> None:
         """See if a thought ends with its newest token; make it end, or go on, if that is due."""
-        tokens = draft.task.tokens
-        if not tokens:  # it waits for a row
+        if not draft.task.logprobs:  # it waits for a row
             return
+        tokens = draft.task.tokens
         draft.thinking_tokens = len(draft.drawn)
         spent = draft.thinking_tokens == self.budget
-        if tokens[-1] == self.end_of_thought:
+        if tokens[-1:] == [self.end_of_thought]:
             may_wait = draft.waits < self.waits and not spent
             if may_wait and self._goes_on(draft, tokens[:-1] + self.wait):
                 draft.waits += 1
