@@ -200,8 +200,8 @@ def plot_thinking(rows: dict[str, list[TableRow]]) -> Figure:
     words = []
     for subject, colour in zip(rows, (ORANGE, BLUE), strict=False):
         longer, often = _curves(rows[subject])
-        _draw(axes, longer, f"{subject}, longer: a thought and one answer", colour, "o-")
-        _draw(axes, often, f"{subject}, more often: best of n without a thought", colour, "s--")
+        _draw(axes, longer, f"{subject}, longer: one thought", colour, "o-")
+        _draw(axes, often, f"{subject}, more often: best of n, no thought", colour, "s--")
         for name, curve in (("longer", longer), ("more often", often)):
             points = (f"{100 * row.accuracy.value:.1f} for {row.mean_tokens:,.0f}" for row in curve)
             words.append(f"{subject.capitalize()}, {name}: {', '.join(points)}.")
