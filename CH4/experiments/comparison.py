@@ -238,17 +238,17 @@ def _rows_of_prompt(
     tokens = tuple(result["tokens"] for result in results)
     greedy = TableRow(prompt, GREEDY, 1, right, (1,) * len(results), tokens, *first[:1])
     drawn = {size: votes(size, None) for size in vote_sizes(num_samples)}
-    one_sample = _any_row(prompt, ONE_SAMPLE, 1, drawn[num_samples], *first[1:2])
+    one_sample = any_row(prompt, ONE_SAMPLE, 1, drawn[num_samples], *first[1:2])
     rows = [greedy, one_sample]
     # 2. Votes of each size, and what a perfect chooser of the same size would reach.
     for size, draws in drawn.items():
-        majority = _vote_row(prompt, MAJORITY, size, draws, majority_vote, one_sample)
-        weighted = _vote_row(prompt, CONFIDENCE, size, draws, confidence_vote, majority)
-        rows += [majority, weighted, _any_row(prompt, ANY, size, drawn[num_samples], majority)]
+        majority = vote_row(prompt, MAJORITY, size, draws, majority_vote, one_sample)
+        weighted = vote_row(prompt, CONFIDENCE, size, draws, confidence_vote, majority)
+        rows += [majority, weighted, any_row(prompt, ANY, size, drawn[num_samples], majority)]
     # 3. The largest vote, stopped by each rule.
     for rule in RULES:
         rows.append(
-            _vote_row(prompt, rule, num_samples, votes(num_samples, rule), majority_vote, majority)
+            vote_row(prompt, rule, num_samples, votes(num_samples, rule), majority_vote, majority)
         )
     return rows
 
@@ -258,7 +258,7 @@ def vote_sizes(num_samples: int) -> list[int]:
     return [size for size in SIZES if size < num_samples] + [num_samples]
 
 
-def _vote_row(
+def vote_row(
     prompt: str,
     method: str,
     size: int,
@@ -275,7 +275,7 @@ def _vote_row(
     )
 
 
-def _any_row(
+def any_row(
     prompt: str, method: str, size: int, draws: Draws, baseline: TableRow | None = None
 ) -> TableRow:
     """Make the row of a perfect chooser: a problem is right if any of `size` samples is.

@@ -204,7 +204,7 @@ def test_solutions_that_vote_together_are_graded_once(monkeypatch):
         graded.append(answer)
         return answer == "1/2"
 
-    monkeypatch.setattr(draws_module, "grade_answer", grade)
+    monkeypatch.setattr(draws_module, "is_right", grade)
     answers = ("1/2", "3", None, "0.5", "\\frac{1}{2}", "3", None)
     records = [{"answer": one, "logprob": -0.5, "tokens": 3, "text": "t"} for one in answers]
     result = {"samples": records, "reference": "0.50", "extracted": None, "correct": False}

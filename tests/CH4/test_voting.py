@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from CH4.voting import Sample, confidence_vote, majority_vote, pass_at_n
+from CH4.voting import Sample, best_of_n, confidence_vote, majority_vote, pass_at_n
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -149,3 +149,14 @@ def test_a_majority_is_right_as_often_as_the_binomial_distribution_says(p, n):
     deviation = math.sqrt(predicted * (1 - predicted) / votes)
     assert abs(hits / votes - predicted) < 3 * deviation
     assert n == 1 or abs(hits / votes - p) > 5 * deviation
+
+
+def test_the_best_of_n_is_the_first_that_passes_and_is_right_as_often_as_one_of_n():
+    drawn = samples("4", None, "9", "12")
+    assert best_of_n(drawn, lambda answer: int(answer) > 5) is drawn[2]
+    assert best_of_n(drawn, lambda answer: False) is None
+    assert best_of_n([], lambda answer: True) is None
+    # over all ways to choose three of the four, two of which are right
+    chosen = list(combinations(drawn, 3))
+    found = [best_of_n(some, lambda answer: int(answer) > 5) is not None for some in chosen]
+    assert sum(found) / len(found) == pass_at_n(drawn=4, correct=2, n=3)
