@@ -75,6 +75,10 @@ class Arithmetic:
             "%": lambda a: a / 100,
             "[]": lambda a: a,  # [x+1](x-1)
             "abs": abs,
+            "conj": lambda a: inexact.conj(self.widened(a)),
+            "Re": lambda a: inexact.re(self.widened(a)),
+            "Im": lambda a: inexact.im(self.widened(a)),
+            "arg": lambda a: inexact.arg(self.widened(a)),
             "^": self.power,
             "root": self.root,
             "!": self.of_whole(self.factorial),

@@ -25,6 +25,7 @@ from CH3.math_verifier.keys import (
     Equation,
     Family,
     Infinity,
+    Integers,
     Key,
     Matrix,
     Ordered,
@@ -44,7 +45,18 @@ from CH3.math_verifier.keys import (
 from CH3.math_verifier.lexer import UnreadableError
 from CH3.math_verifier.matrices import as_columns, cells_of
 from CH3.math_verifier.modular import residues
-from CH3.math_verifier.real_sets import INFINITE, MINUS_INFINITE, RealSet, is_set, reals
+from CH3.math_verifier.real_sets import (
+    INFINITE,
+    MINUS_INFINITE,
+    Interval,
+    RealSet,
+    combined,
+    integers_among,
+    intersection,
+    is_set,
+    line_of,
+    reals,
+)
 from CH3.math_verifier.tree import (
     NUMBER_SETS,
     Node,
@@ -61,6 +73,7 @@ from CH3.math_verifier.values import (
     constant,
     fingerprint,
     needs_whole,
+    recognised,
     symbols,
     values_at_places,
 )
@@ -71,6 +84,13 @@ UNIT_VECTORS = ("vec i", "vec j", "vec k")
 PLUS_MINUS = frozenset("±∓")
 SET_OPERATIONS = frozenset(["∪", "∩", "∖", "-", "ℝ", "set"])
 SIDES = frozenset(["=", "<", "<=", ">", ">="])
+# The least element of sets of integers.
+LEAST = {"ℤ": -math.inf, "ℕ": Fraction(1), "ℤ+": Fraction(1), "ℤ>=0": Fraction(0)}
+MAX_INTEGERS = 1000  # of a set that is compared element by element
+# What `|z| = 5` gives the length of; but `|x| = 5` is an equation.
+LENGTHS = frozenset("zwuv")
+# Functions whose value, of something that has letters, is a quantity's name.
+NAMING = frozenset(["gcd", "lcm", "det", "min", "max", "Re", "Im", "arg"])
 
 
 def key_of(tree: Tree, salt: str = "") -> Key:
@@ -135,7 +155,7 @@ def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in LISTS:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))
-        found = _family(tree, salt) or _solutions(tree, salt)
+        found = _integers(tree) or _family(tree, salt) or _solutions(tree, salt)
         if found is not None:
             return found
     keys = [
@@ -171,6 +191,34 @@ def key_of_reals(intervals: RealSet) -> Key:
         points = (interval.low for interval in intervals)
         return Unordered(frozenset(Values((Fraction(point),)) for point in points))
     return Reals(tuple(intervals))
+
+
+def _integers(tree: Node) -> Key | None:
+    r"""Return the integers that inequalities leave, or None: `|x| \le 1, x \in \mathbb{Z}`."""
+    domains = [part for part in tree.parts if _least_integer(part) is not None]
+    conditions = tuple(part for part in tree.parts if part not in domains)
+    if tree.op == "or" or len(domains) != 1 or not conditions:
+        return None
+    try:
+        found = combined("and", conditions)
+    except UnreadableError:
+        return None
+    least = Interval(_least_integer(domains[0]), True, math.inf, False)  # type: ignore[arg-type]
+    intervals = integers_among(intersection(found, [least]))
+    count = sum(interval.high - interval.low + 1 for interval in intervals)
+    if count > MAX_INTEGERS:
+        return Integers(tuple(intervals))
+    points = [Interval(Fraction(low + step), True, Fraction(low + step), True)
+              for low, _, high, _ in intervals for step in range(int(high - low) + 1)]
+    return key_of_reals(points)
+
+
+def _least_integer(tree: Tree) -> Fraction | float | None:
+    r"""Return the least integer that `n \in \mathbb{Z}` allows; None if it says no such thing."""
+    if not is_op(tree, "relation") or tree.parts[1::2] != ("in",):
+        return None
+    domain = tree.parts[2]
+    return LEAST.get(domain.parts[0] if is_op(domain, "word") else getattr(domain, "op", ""))
 
 
 def _ratio(tree: Node, salt: str) -> Key:
@@ -281,6 +329,8 @@ def _definition(left: Tree, right: Tree, salt: str) -> Key | None:
         return None
     if len(set(names)) < len(names) or not all(name in symbols(right) for name in names):
         return None
+    if left.op in ingredients(right):  # f(x) = f(-x)
+        return None
     return Definition(left.op.removeprefix("call "), key_of(_renamed(right, names), salt))
 
 
@@ -348,17 +398,51 @@ def _point(values: dict[str, Tree], salt: str) -> Key | None:
     return Solutions(names, Ordered(tuple(key_of(values[name], salt) for name in names)))
 
 
-def _family(tree: Node, salt: str) -> Key | None:
+def _family(tree: Node, salt: str) -> Family | None:
     r"""Return `2k + 1, k \in \mathbb{Z}` with the name of its parameter taken out, or None."""
     *members, domain = tree.parts
-    if tree.op == "or" or not is_op(domain, "relation") or domain.parts[1::2] != ("in",):
+    if not is_op(domain, "relation") or domain.parts[1::2] != ("in",):
         return None
     name, values = domain.parts[0], domain.parts[2]
     of_numbers = isinstance(values, Node) and (values.op in NUMBER_SETS or values.op == "word")
     if not isinstance(name, str) or not of_numbers or name not in symbols(tuple(members)):
         return None
+    named = {part.parts[0] for part in members if _is_equation(part) and part.parts[0] != name}
+    if len(named) == 1:  # x = k pi
+        members = [part.parts[2] if _is_equation(part) else part for part in members]
+        [only] = named
+        found = _family(Node(tree.op, (*members, domain)), salt)
+        return Family(found.member, found.parameters, written(only)) if found else None
+    if values.op == "ℤ" and (found := _progressions(members, name)) is not None:
+        return found
     member = members[0] if len(members) == 1 else Node(tree.op, tuple(members))
     return Family(key_of(_renamed(member, (name,)), salt), key_of(values, salt))
+
+
+def _progressions(members: list[Tree], name: str) -> Family | None:
+    r"""Return `a + kb` for all integers k: the step b, and a as a share of it; None if it is none.
+
+    So `\frac{\pi}{3} + 2k\pi` is `\frac{7\pi}{3} - 2n\pi`.
+    """
+    found = set()
+    for member in [choice for member in members for choice in _choices(member)]:
+        if symbols(member) != {name}:
+            return None
+        try:
+            start, step = line_of(member, name)
+        except UnreadableError:
+            return None
+        share = recognised(start / abs(step) % 1)
+        found.add(Ordered((Values((share % 1,)), Values((recognised(abs(step)),)))))
+    return Family(Unordered(frozenset(found)), Word("ℤ"))
+
+
+def family_of_integers(tree: Tree) -> Family | None:
+    r"""Return `k\pi + 1` as what it is if k runs through the integers; None if it is no family."""
+    letters = symbols(tree)
+    if len(letters) != 1 or letters.isdisjoint("knm") or not holds(tree, "+", "-", "±", "∓"):
+        return None
+    return _progressions([tree], *letters) if ingredients(tree) & {"pi", "°"} else None
 
 
 def _parametric(tree: Node, salt: str) -> Key:
@@ -391,7 +475,7 @@ def is_name(tree: Tree) -> bool:
     `\sin A`; not `x + y` or `x^2`, of which an equation says something else.
     """
     if not isinstance(tree, Node):
-        return isinstance(tree, str)
+        return isinstance(tree, str) and tree != "pi"
     op, parts = tree.op, tree.parts
     if op == "word" or op.startswith("call "):
         return True
@@ -404,6 +488,8 @@ def is_name(tree: Tree) -> bool:
         return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * ", "((d / "))
     if op == "norm":
         return isinstance(parts[0], str)
+    if op == "abs" and parts[0] in LENGTHS:
+        return True
     if op in ("abs", "[]", "transpose"):
         return all((isinstance(part, str) and len(part) > 1) or _is_upper(part) for part in parts)
     if op == "/":
@@ -412,7 +498,7 @@ def is_name(tree: Tree) -> bool:
         return _is_upper(parts[0]) and parts[1] in (Node("neg", (Fraction(1),)), Fraction(-1))
     if op in ("sin", "cos", "tan", "cot", "sec", "csc"):
         return all(isinstance(part, str) and part not in "xyzt" for part in parts)
-    return op in ("gcd", "lcm", "det", "min", "max") and bool(symbols(tree))
+    return op in NAMING and bool(symbols(tree))
 
 
 def _is_upper(tree: Tree) -> bool:

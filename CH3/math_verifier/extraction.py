@@ -26,7 +26,7 @@ def _either(words: str) -> str:
 
 
 BOX = re.compile(
-    r"""(?: \\f?boxed | \\fbox | \\framebox | \x08oxed | (?<![\\a-zA-Z])boxed(?=\{) | \\box(?=\{) )
+    r"""(?: \\f?boxed | \\fbox | \\framebox | \x08oxed | (?<![\\a-zA-Z])b?oxed(?=\{) | \\box(?=\{) )
         (?![a-zA-Z])\s*""",
     re.VERBOSE,
 )
@@ -45,6 +45,7 @@ PLACEHOLDER = re.compile(
 BETWEEN_BOXES = re.compile(
     r"[\s$]*(?:,|;|\\text\s*\{)?[\s$]*(?:,|and|or)?\s*\}?[\s$]*(?:\w\s*=\s*)?"
 )
+CHOSEN = re.compile(r"\(?[A-J]\)?\.?")
 JOINT = re.compile(r"[,;]|and|or")
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?=</?answer>|\Z)", re.DOTALL)
 NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,9}(?:Question|Problem|Q) ?\d{0,3} ?:")
@@ -52,7 +53,8 @@ NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,9}(?:Question|Problem|Q) ?\d{0,3} ?:")
 _WORD = r"[\w'’$\\{}^-]{1,30}"
 # What a phrase that announces an answer begins with: they are looked for first, and quickly.
 KEYWORD = re.compile(
-    "####|[Aa]nswer|ANSWER|[Rr]esult|RESULT|[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution|答案|结果|答え|答|"
+    "####|[Aa]nswer|ANSWER|[Rr]esult|RESULT|[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution|choose|select|pick|"
+    "答案|结果|答え|答|选|"
     "[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Rr]ésultat|[Ee]rgebnis|[Оо]твет"
 )
 MAX_KEYWORDS = 500  # that are tried, from the last one
@@ -62,13 +64,16 @@ PHRASE = re.compile(
     \#\#\#\#(?=[ \t*]{{0,9}}(?:[-+−$€£\\(\[{{.]?[\d\\(]|[-+−]?\$|[A-J][ \t*]{{0,9}}(?:\n|\Z)))
   | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)[*_]{{0,3}}
         (?: \s{{1,3}} (?:to|for|of|in) (?:\s{{1,3}}{_WORD}){{1,8}}? )?
-        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | \s{{1,3}}(?=\([A-J]\))
+        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | [*_]{{0,3}}\s{{1,3}}[-–—]\s | \s{{1,3}}(?=\([A-J]\))
           | \s{{1,3}}(?:is|are|was|equals|becomes|IS|(?:should|must|would|will)\s{{1,3}}be)\b )
   | (?: \A | (?<=\n) | (?<=[\#*_]) | (?<=[\#*_][ ]) | (?<=inal[ ]) )
         (?:[Aa]nswer|ANSWER) [ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
   | (?:[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution)\s{{1,3}}is\s{{0,3}}:
   | (?: (?<=orrect[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
         (?:option|choice|value|number|solution)\s{{1,3}}is\b
+  | (?:[Oo]ption|[Cc]hoice)\s{{1,3}}(?=\(?[A-J]\)?\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer))
+  | (?:choose|select|pick)\s{{1,3}}(?:(?:option|choice|answer)\s{{1,3}})?(?=\(?[A-J]\)?\s*(?:[.,:;]|\Z))
+  | 选(?:择|項|项)?\s{{0,3}}[:：]?(?=\s{{0,3}}[(（]?[A-J])
   | (?:答案|结果|答え)[*\s]{{0,3}}(?:是|为|為|は|[:：]) | 答[:：]
   | (?:[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Оо]твет|[Rr]ésultat|[Ee]rgebnis)
         (?:\s{{1,3}}(?:finale?|correcta|correcte))?\s{{0,3}}
@@ -107,8 +112,9 @@ CLAUSE_WORDS = """
     and~the and~this and~that and~it and~not
 """
 CLAUSE_END = re.compile(
-    rf"""; | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=])
-      | \s[-–—]\s+(?=[a-zA-Z]{{2}}) | — | ,?\s+(?:{_either(CLAUSE_WORDS)})\b | \s(?:✓|✔|✅)""",
+    rf"""; | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=]|[^()]{{1,99}}=)
+      | \s[-–—]\s+(?=[a-zA-Z]{{2}}) | — | ,?\s+(?:{_either(CLAUSE_WORDS)})\b
+      | \s+is\s+(?:the\s+)?(?:right|correct|answer)\b | \s(?:✓|✔|✅)""",
     re.VERBOSE | re.IGNORECASE,
 )
 MAX_BETWEEN_BOXES = 40  # characters between boxes of one answer
@@ -168,6 +174,8 @@ def _boxes(text: str) -> str | None:
     found: list[str] = []
     begin, joint = -1, ", "
     for content, start, end in _boxes_from_the_end(text):
+        if not found and CHOSEN.fullmatch(chosen := _announced(text[end:]) or ""):
+            return chosen  # \boxed{12} ... Answer: D
         if found:
             between = text[end:begin] if 0 <= begin - end <= MAX_BETWEEN_BOXES else "no"
             if not BETWEEN_BOXES.fullmatch(between) or not JOINT.search(between):
@@ -241,6 +249,8 @@ def _announced(text: str) -> str | None:
     if phrase is None:
         return None
     rest = text[phrase.end() : phrase.end() + MAX_PHRASE]
+    if not rest.strip(" \n*_$:"):
+        return ""
     if (box := BOX.search(rest)) and not SENTENCE_END.search(rest[: box.start()].strip() + " x"):
         unfinished = rest[box.end() :].lstrip("{ ")
         return unfinished.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", unfinished) else ""

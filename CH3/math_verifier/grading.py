@@ -61,20 +61,23 @@ __all__ = [
 
 LETTERS = re.compile(r"[A-Za-z]{2,}(?:[ -][A-Za-z]+)*|[A-Za-z](?:[ -][A-Za-z]+)+")
 # What may be a unit, as models write it without a command: `5 m/s^2`; but `5m` is a product.
-UNIT = r"(?:[msgLlhNJWV]|k?m|c?m|mm|k?g|mi|ft|min|hr?|k?W|Hz|mol|K)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
+UNIT = (
+    r"(?:(?:[kcdmMGnµμ]|\\mu\s*)(?:[mgsLlNJWVA]|Pa|Hz|eV|cal|mol|Ω|\\Omega)|[msgLlhNJWVK]|mi|ft|min|hr?|Hz|Pa"
+    r"|mol|Ω|\\Omega)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
+)
 BETWEEN_UNITS = r"(?:\s*[/*·]\s*|\\cdot\s*|\s+)"
 MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:{BETWEEN_UNITS}{UNIT})*\s*\Z")
 # A choice with its text: `(E) 12`, `E: 12`, `Option E`, `\textbf{(E)}\ 12`
 CHOICE = re.compile(
     r"""
     (?:\\text(?:bf|rm|it)?\s*\{\s*)? (?:[Oo]ption|[Cc]hoice|[Aa]nswer)? \s*
-    (?:\(\s*([A-Ja-j])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\Z)
+    (?:\(\s*([A-Ja-j])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\}?\s*\Z)
     (?!\s*(?:and|or)\b | \s*[,;&]) (?:\s*\})? \s* (.*)
     """,
     re.VERBOSE | re.DOTALL,
 )
 # Readings in which both sides may be taken: none of them equates different values.
-MUTUAL = ("a choice", "a word")
+MUTUAL = ("a choice", "a word", "a family of integers")
 GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
 
 

@@ -122,7 +122,7 @@ PERIOD = re.compile(r"(?P<one>(\d)\2{2,}|(\d{2,6})\3+)$")
 ORDINAL = {"1": "st", "2": "nd", "3": "rd"}
 RELATION_SIGNS = frozenset(["=", "<", ">", "<=", ">=", "!=", "≈", "≡", "∉"])
 # around a whole answer: Markdown's marks, quotes, tags, and slips at either end
-AROUND = re.compile(r"(\*{1,3}|_{1,2}|`{1,3}|\")(.+)\1", re.DOTALL)
+AROUND = re.compile(r"(\*{1,3}|_{1,2}|`{1,3}|\"|')(.+)\1", re.DOTALL)
 BEFORE = re.compile(
     r"(?:\s|=(?!=)|:|(?:\\approx|\\(?:Right|Longright)arrow|\\implies)(?![a-zA-Z]))+"
 )
@@ -165,7 +165,7 @@ def bare(text: str) -> str:
     text = ANGLES.sub(r"\\langle \1\\rangle", text.strip()) if text[:1] == "<" else text.strip()
     while text:
         before = text
-        if text[0] in '*_`"' and (around := AROUND.fullmatch(text)) and around[1] not in around[2]:
+        if text[0] in "*_`\"'" and (around := AROUND.fullmatch(text)) and around[1] not in around[2]:
             text = around[2]
         if text[:1] in "=:\\" and (start := BEFORE.match(text)):
             text = text[start.end() :]
@@ -408,6 +408,8 @@ def _named(name: str, space: bool) -> Token:
         return Token("sign", SIGNS[name], space)
     if name in GREEK:
         return Token("symbol", name.removeprefix("var"), space)
+    if name in ("overline", "bar"):  # of more than a name
+        return Token("function", "conj", space, from_latex=True)
     if name in FUNCTIONS or name in WORDS:
         return Token("function", WORDS.get(name, name), space, from_latex=True)
     fraction = name.lstrip("cdts") if name != "nicefrac" else "frac"

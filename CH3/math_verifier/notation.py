@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
 FUNCTIONS = _words("""
     sin cos tan cot sec csc cis arcsin arccos arctan arccot arcsec arccsc
     sinh cosh tanh coth sech csch arcsinh arccosh arctanh
-    ln log lg exp sqrt cbrt fourthroot abs floor ceil gcd lcm min max det
+    ln log lg exp sqrt cbrt fourthroot abs floor ceil gcd lcm min max det conj Re Im arg
 """)
 GREEK = _words(r"""
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho varrho sigma
@@ -40,7 +40,8 @@ DRESSING = _words("""
     limits nolimits hfill hfil boldsymbol bm bold bf rm it sf tt cal mathcal mathscr mathfrak pmb
     tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge
     boxed fbox underline uline mathstrut strut smash ensuremath therefore because nonumber notag noindent allowbreak
-    newline par relax mathop mathbin mathrel mathord mathopen mathclose ce square blacksquare qed
+    newline par relax mathop mathbin mathrel mathord mathopen mathclose mathinner mathpunct ce square blacksquare qed
+    mathclap mathllap mathrlap clap llap rlap underbrace overbrace negmedspace negthickspace mathbb Bbb mathds
 """)
 DROPPED_WITH_ARGUMENT = _words("""
     hspace vspace hskip phantom hphantom vphantom tag label color textcolor colorbox mspace
@@ -105,8 +106,7 @@ UNITS = _words("""
     rupee rupees yen yuan buck bucks
     radian radians rad rads celsius fahrenheit kelvin joule joules newton newtons watt watts volt volts ampere amperes
     ohm ohms pascal pascals mole moles hertz knot knots
-    unit units square cubic sq cu per each
-    people person students ways times points pieces items numbers integers solutions oclock
+    unit units square cubic sq cu per each oclock
 """)
 # Of the short ones, those that are no likely product of letters.
 PLAIN_UNITS = _words("mm cm km kg mg ml ft lb lbs oz hr hrs") | {
@@ -198,12 +198,13 @@ SHORT_NAMES = {name[:3]: name for name in (*MONTHS, *WEEKDAYS)}
 SHORT_NAMES |= {"sept": "september", "tues": "tuesday", "thur": "thursday", "thurs": "thursday"}
 # Short words that no product of letters is meant by; outside \text they would be one.
 SHORT_WORDS = (
-    frozenset(["odd", "yes", "Yes", "No", "The", "the", "not", "for", "out", "AM", "PM", "BC", "AD", "CE", "BCE"])
+    frozenset(["odd", "yes", "Yes", "No", "So", "The", "the", "not", "for", "out", "AM", "PM", "BC", "AD", "CE", "BCE"])
     | frozenset(word for word in SMALL_NUMBERS if len(word) < 4)
     | frozenset(name[:3].title() for name in (*MONTHS, *WEEKDAYS))
     | frozenset(["ago", "all", "any", "of", "is", "are", "if"])
 )  # fmt: skip
 ARTICLES = _words("the a an on at")
+OPENERS = _words("so thus hence therefore then finally")  # of a sentence, before its mathematics
 ADVERBS = _words("about around approximately roughly exactly only just simply nearly almost")
 # The same said in other words; a name that stands for a set is its sign.
 PHRASES = {

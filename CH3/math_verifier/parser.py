@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, number_value, tokenize
 from CH3.math_verifier.notation import (
+    ADVERBS,
     FUNCTION_LETTERS,
     MAYBE_FUNCTION_LETTERS,
     QUALIFIERS,
@@ -44,6 +45,7 @@ INVERSE = {
     name: f"arc{name}"
     for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"]
 }
+NAMES = frozenset(["min", "max", "gcd", "lcm", "det"])  # also of a quantity: max = 8
 MINUS_ONE = (Node("neg", (Fraction(1),)), Fraction(-1))
 
 
@@ -121,13 +123,22 @@ class Parser(WordReader):
                 parts[-1:] = [f"letter {parts[-1]}" if parts[-1] in ("e", "i") else parts[-1]]
             parts += [self.take().text, self.expression()]
             self.count_operator(RELATION_PRICE)
-        if self.sees("(") and self.after(1).text == "≈":  # 12 pi (≈ 37.7)
+        if self._restates():  # 12 pi (≈ 37.7), 7/4 (or 1.75)
             self.take()
-            parts += [self.take().text, self.expression()]
+            sign, again = self.take().text, self.expression()
+            if sign == "or":
+                parts[-1] = Node("or", (parts[-1], again))
+            else:
+                parts += [sign if sign == "=" else "≈", again]
             self.expect(")")
         # 3. what it all is modulo
-        tree = parts[0] if len(parts) == 1 else Node("relation", tuple(parts))
+        tree = parts[0] if len(parts) == 1 else _split_at_unions(tuple(parts))
         return self.modulo(tree)
+
+    def _restates(self) -> bool:
+        """Return True if a bracket comes next that says the same in other words: `(about 37.7)`."""
+        token = self.after(1)
+        return self.sees("(") and (token.text in ("≈", "=", "or") or token.text in ADVERBS)
 
     def modulo(self, tree: Tree) -> Tree:
         r"""Read the `(mod 7)` behind a residue or a congruence, if it stands there."""
@@ -198,7 +209,8 @@ class Parser(WordReader):
             return Node("counted th", (base,))
         exponent = self.exponent()
         if exponent in ("T", "top") and (_is_of_cells(base) or _is_upper(base)):
-            return Node("transpose", (base,))
+            is_row = isinstance(base, Node) and base.op == "[]" and len(base.parts) > 1
+            return Node("transpose", (Node("()", base.parts) if is_row else base,))  # type: ignore[union-attr]
         return Node("^", (base, exponent))
 
     def exponent(self) -> Tree:
@@ -237,7 +249,7 @@ class Parser(WordReader):
         if self.next.kind in ("symbol", "function"):
             return True
         if self.sees("("):
-            return self.after(1).text not in ("mod", "≈") and not self._explains()
+            return self.after(1).text != "mod" and not self._restates() and not self._explains()
         return self.sees("{", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
 
     # --- operands ---
@@ -304,6 +316,9 @@ class Parser(WordReader):
             return Node("()", (Node("neg", (Node("∞", ()),)), Fraction(0)))
         if name == "ℝ" and above in (">=0", "0+", "+0"):
             return Node("[)", (Fraction(0), Node("∞", ())))
+        if name in "ℤℕ":
+            above = {">0": "+", "*": "+", ">=1": "+", "0+": ">=0", "0": ">=0"}.get(above, above)
+            return Node("word", ("ℤ" + above,))
         return Node("word", (name + above,))
 
     def number(self, token: Token) -> Tree:
@@ -392,6 +407,8 @@ class Parser(WordReader):
             arguments = self.bracket(self.take().text)
             is_list = isinstance(arguments, Node) and arguments.op == "()"
             return Node(f"call {name}", arguments.parts if is_list else (arguments,))  # type: ignore[union-attr]
+        if self.sees("[") and name in ("E", "P") and not self.next.after_space:  # E[X]
+            return Node(f"call {name}", (self.bracket(self.take().text),))
         return name
 
     def primes(self) -> str:
@@ -453,6 +470,8 @@ class Parser(WordReader):
         if name in ROOTS:
             index = self.index() if self.sees("[") else Fraction(ROOTS[name])
             return Node("root", (self.argument() if token.from_latex else self.operand(), index))
+        if name in NAMES and self.sees("=", ":"):  # the maximum
+            return Node("word", (name,))
         base = (self.log_base(token),) if name == "log" and self._has_base(token) else ()
         power = self.argument() if self.skip("^") else None
         if power in MINUS_ONE and name in INVERSE:
@@ -593,6 +612,18 @@ class Parser(WordReader):
         if self.sees_word("if", "for", "when"):
             self.take()
         return self.list_of_items()
+
+
+def _split_at_unions(parts: tuple) -> Node:
+    """Return a chain of relations, or several between which a union stands: `x < 1 ∪ x > 2`."""
+    for place in range(2, len(parts) - 1, 2):
+        operand = parts[place]
+        if isinstance(operand, Node) and operand.op in ("∪", "∩"):
+            before, after = operand.parts
+            first = Node("relation", (*parts[:place], before))
+            rest = _split_at_unions((after, *parts[place + 1 :]))
+            return Node("or" if operand.op == "∪" else "and", (first, rest))
+    return Node("relation", parts)
 
 
 def _is_of_cells(tree: Tree) -> bool:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from CH3.math_verifier.arithmetic import UndefinedError
 from CH3.math_verifier.canonical import (
     LISTS,
+    family_of_integers,
     in_lowest_terms,
     is_name,
     key_of,
@@ -56,8 +57,13 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         yield "a point" if is_point else "the value of what it names", key.values
     if isinstance(key, Family):
         yield "without what its parameter is", key_of(_first(tree), salt)
+        if key.name:
+            yield "the values of what it names", Family(key.member, key.parameters)
     if isinstance(key, Congruence):
         yield "its residue", Values((key.residue,))
+    if key == Word("ℕ"):
+        yield "integers from 1", Word("ℤ+")
+        yield "integers from 0", Word("ℤ>=0")
     if key == Word("no real solution"):
         yield "no solution", key_of(Node("set", ()), salt)
     if not isinstance(tree, Node):
@@ -71,12 +77,18 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         last = tree.parts[-1]
         yield "what follows at last", key_of(last, salt)
         yield from readings_of(last, key_of(last, salt), salt)
+    if (family := family_of_integers(tree)) is not None:
+        yield "a family of integers", family
+    if (number := _selections(tree)) is not None:
+        yield "a number of selections", key_of(number, salt)
     if (point := _named_point(tree)) is not None:
         yield "a point without its name", key_of(point, salt)
     if tree.op == "relation":
         yield from _of_relation(tree, key, salt)
     if tree.op in LISTS and (values := _indexed(tree)) is not None:
         yield "the solutions alone", key_of(values, salt)
+        name = _name(tree.parts[0]) or ""
+        yield "the solutions of one name", Solutions((name,), key_of(values, salt))
     if tree.op in LISTS and any(is_op(part, "relation") for part in tree.parts):
         parts = tuple(_value(part) for part in tree.parts)
         if None not in parts and len({_name(part) for part in tree.parts} - {None}) == 1:
@@ -91,7 +103,7 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         yield "a binomial coefficient", key_of(Node("binom", tree.parts[1].parts), salt)
     if tree.op == "()" and len(tree.parts) == 2:
         yield from _if_readable("an interval", tree)
-    if tree.op in ("set", "list") and len(tree.parts) == 1:
+    if tree.op in ("set", "list") and len(tree.parts) == 1 and not is_op(tree.parts[0], "set"):
         yield "its only element", key_of(tree.parts[0], salt)
     if tree.op == ":" and not is_op(tree.parts[0], "word"):
         parts = ratio_parts(tree)
@@ -123,6 +135,9 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
         for reading, other in readings_of(solution, key_of(solution, salt), salt):
             if reading != "an interval" or not isinstance(tree.parts[0], str):  # x = (1, 2)
                 yield reading, other
+    if tree.parts[1::2] == ("in",) and is_op(tree.parts[2], "set") and len(tree.parts[2].parts) == 1:
+        solved = Node("relation", (tree.parts[0], "=", tree.parts[2].parts[0]))
+        yield "an equation", key_of(solved, salt)
     if tree.parts[1::2] == ("in",) and None not in map(_number, tree.parts[::2]):
         yield "a chance", key_of(Node("/", tree.parts[::2]), salt)
     if "≈" in tree.parts[1::2] and (rounded := _rounded(tree)) is not None:
@@ -142,6 +157,26 @@ def _named_point(tree: Node) -> Tree | None:
         return Node("()", tree.parts)
     named = tree.op == "*" and isinstance(tree.parts[0], str) and tree.parts[0].isupper()
     return tree.parts[1] if named and is_op(tree.parts[1], "()") else None
+
+
+def _selections(tree: Node) -> Tree | None:
+    """Return the number that `C_5^2` or `P(5, 2)` stands for, or None.
+
+    The larger of the two numbers may stand below or above.
+    """
+    if tree.op == "^" and isinstance(tree.parts[0], str):
+        letter, _, below = tree.parts[0].partition("_")
+        numbers = (Fraction(int(below)) if below.isdecimal() else None, _number(tree.parts[1]))
+    elif tree.op in ("call P", "call C") and len(tree.parts) == 2:
+        letter, numbers = tree.op[-1], tuple(map(_number, tree.parts))
+    else:
+        return None
+    if letter not in ("C", "P", "A") or None in numbers:
+        return None
+    few, many = sorted(numbers)
+    if letter == "C":
+        return Node("binom", (many, few))
+    return Node("/", (Node("!", (many,)), Node("!", (many - few,))))
 
 
 def _first(tree: Tree) -> Tree:

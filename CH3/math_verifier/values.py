@@ -127,6 +127,11 @@ def unrounded_at(tree: Tree, variables: dict[str, Fraction]) -> Fraction:
     return _exactly(value.real)
 
 
+def root_of(square: Fraction) -> Fraction:
+    """Return the root of a positive number, with the digits that values are computed in."""
+    return _exactly(ROUGH.inexact.sqrt(ROUGH.widened(square)))
+
+
 def constant(tree: Tree) -> Fraction:
     """Return the value of an expression without variables.
 

@@ -15,6 +15,7 @@ from CH3.math_verifier.notation import (
     MAGNITUDES,
     MONTHS,
     NOT_UNITS,
+    OPENERS,
     ORDINAL_WORDS,
     PARTS_OF_UNITS,
     PHRASES,
@@ -337,6 +338,9 @@ class WordReader(Reader, ABC):
             self.skip(".")
             return self.expression(PRODUCT)
         if first.text.lower() in ADVERBS and self.next.kind == "number":
+            return self.expression()
+        if first.text.lower() in OPENERS and self.next is not END:
+            self.skip(",")
             return self.expression()
         if first.text.lower() == "negative":
             return Node("neg", (self.operand(),))

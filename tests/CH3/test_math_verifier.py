@@ -176,8 +176,22 @@ def test_sets_of_real_numbers_are_joined_and_cut_exactly():
     ]
 
 
+def test_squares_products_and_quotients_are_solved_between_their_roots():
+    infinity = float("inf")
+    assert reals(parse("x^2 - 5x + 6 < 0")) == [Interval(2, False, 3, False)]
+    assert reals(parse(r"(x-1)(x-2)(x-3) \ge 0")) == reals(parse(r"[1,2] \cup [3,\infty)"))
+    assert reals(parse(r"\frac{x-1}{x+2} \le 0")) == [Interval(-2, False, 1, True)]
+    assert reals(parse("x^2 < 7")) == reals(parse(r"(-\sqrt{7}, \sqrt{7})"))
+    assert reals(parse("(x-1)^2 > 0")) == reals(parse(r"x \ne 1"))
+    assert reals(parse(r"(x-1)^2 \le 0")) == [Interval(1, True, 1, True)]
+    assert reals(parse("x^2 + 1 > 0")) == [Interval(-infinity, False, infinity, False)]
+    assert reals(parse("x^2 + 1 < 0")) == []
+    assert reals(parse("|x| < x^2")) == reals(parse(r"|x| > 1"))
+    assert reals(parse(r"\frac{1}{x} > 0")) == [Interval(0, False, infinity, False)]
+
+
 @pytest.mark.parametrize(
-    "text", ["x > 1, y < 3", "x > 1, 2", "|x| = 3", r"|x| \ne 3", "|x|+|x-1| < 3", "|x| < x^2"]
+    "text", ["x > 1, y < 3", "x > 1, 2", "|x| = 3", r"|x| \ne 3", "|x|+|x-1| < 3", "|x| < x^3"]
 )
 def test_what_is_no_set_of_real_numbers_is_none(text):
     with pytest.raises(UnreadableError):
