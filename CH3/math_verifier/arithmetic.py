@@ -118,7 +118,7 @@ class Arithmetic:
             return self.constants[tree] if tree in CONSTANTS else variables[tree]
         if tree.op == "det":
             return self.determinant(tree, variables, budget)
-        worded = tree.op == "°" or tree.op.startswith(("counted ", "call "))
+        worded = tree.op == "°" or tree.op.startswith("call ")
         if tree.op not in self.operations and not worded:
             raise UnreadableError(f"{tree.op} is no operation on numbers")
         angle = angle or tree.op in ANGLES
@@ -257,7 +257,7 @@ class Arithmetic:
         return self._checked(_determinant(rows), budget)
 
     def _of_words(self, op: str, parts: list[Number], angle: bool) -> Number:
-        """Return the value of degrees, of what was counted, or of a function with only a name.
+        """Return the value of degrees, or of a function with only a name.
 
         Such a function has a value that depends on its name and its arguments, and on nothing
         else: f(1+x) is f(x+1), and f(2x) is not 2f(x).

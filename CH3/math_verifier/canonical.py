@@ -106,12 +106,15 @@ def key_of(tree: Tree, salt: str = "") -> Key:
     if op in LISTS or op == "set":
         return _unordered(tree, salt)
     if op.startswith("counted "):
-        return Counted(key_of(tree.parts[0], salt), op.removeprefix("counted "))
+        words, [number] = op.removeprefix("counted "), tree.parts
+        if words.split()[0] in ("am", "pm") and isinstance(number, Fraction):  # 6 pm is 6:00 pm
+            number = Node(":", (number, Fraction(0)))
+        return Counted(key_of(number, salt), words)
     if op == "implies":
         return Relation(("⇒",), tuple(key_of(part, salt) for part in tree.parts))
     if op == "relation":
         return _relation(tree, salt)
-    if op == "mod":
+    if op == "mod" and not holds(tree, *PLUS_MINUS):
         return _congruence(tree)
     if op in ("case", "family"):
         return _parametric(tree, salt)
@@ -155,7 +158,7 @@ def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in LISTS:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))
-        found = _integers(tree) or _family(tree, salt) or _solutions(tree, salt)
+        found = _residue_classes(tree) or _integers(tree) or _family(tree, salt) or _solutions(tree, salt)
         if found is not None:
             return found
     keys = [
@@ -363,12 +366,15 @@ def _solutions(tree: Node, salt: str) -> Key | None:
         (part.parts[0], part.parts[2]) if _is_equation(part) else (None, part)
         for part in tree.parts
     ]
-    # 2. one equation of two points
+    # 2. points: (x, y) = (2, 9) or (3, 4)
     name, value = pairs[0]
-    if is_op(name, "()") and all(isinstance(one, str) for one in name.parts) and len(pairs) == 1:
-        if not is_op(value, "()") or len(value.parts) != len(name.parts):
-            return None
-        return _point(dict(zip(name.parts, value.parts, strict=True)), salt)
+    if is_op(name, "()") and all(one in (name, None) for one, _ in pairs):
+        return _points(name.parts, [part for _, part in pairs], salt)
+    if (width := _names_in_turn(pairs)) > 1:  # x = 2, y = 9 or x = 3, y = 4
+        values = [part for _, part in pairs]
+        turns = [values[at : at + width] for at in range(0, len(values), width)]
+        names = tuple(one for one, _ in pairs[:width])
+        return _points(names, [Node("()", tuple(turn)) for turn in turns], salt)
     if not isinstance(name, str) or any(is_op(part, "relation") for _, part in pairs):
         return None
     # 3. several values of one name
@@ -386,11 +392,31 @@ def _solutions(tree: Node, salt: str) -> Key | None:
     return _point(named, salt)
 
 
+def _names_in_turn(pairs: list[tuple[Tree | None, Tree]]) -> int:
+    """Return after how many equations the same names come again; 0 if they do not."""
+    names = [one for one, _ in pairs]
+    width = names.index(names[0], 1) if names[0] in names[1:] else 0
+    return width if width and names == names[:width] * (len(names) // width) else 0
+
+
+def _points(names: tuple, points: list[Tree], salt: str) -> Key | None:
+    """Return several names with the points that they are equal to, or None if these do not fit."""
+    if not all(isinstance(name, str) for name in names):
+        return None
+    if not all(is_op(point, "()") and len(point.parts) == len(names) for point in points):
+        return None
+    found = [_point(dict(zip(names, point.parts, strict=True)), salt) for point in points]  # type: ignore[union-attr]
+    if len(found) == 1:
+        return found[0]
+    values = frozenset(one.values for one in found if one is not None)
+    return None if None in found else Solutions(tuple(sorted(names)), Unordered(values))
+
+
 def _is_equation(tree: Tree) -> TypeGuard[Node]:
     return is_op(tree, "relation") and tree.parts[1::2] == ("=",)
 
 
-def _point(values: dict[str, Tree], salt: str) -> Key | None:
+def _point(values: dict[str, Tree], salt: str) -> Solutions | None:
     """Return names with their values, in the order of the alphabet."""
     if not symbols(tuple(values.values())).isdisjoint(values):
         return None
@@ -437,12 +463,15 @@ def _progressions(members: list[Tree], name: str) -> Family | None:
     return Family(Unordered(frozenset(found)), Word("ℤ"))
 
 
-def family_of_integers(tree: Tree) -> Family | None:
+def family_of_integers(tree: Tree, salt: str) -> Family | None:
     r"""Return `k\pi + 1` as what it is if k runs through the integers; None if it is no family."""
     letters = symbols(tree)
     if len(letters) != 1 or letters.isdisjoint("knm") or not holds(tree, "+", "-", "±", "∓"):
         return None
-    return _progressions([tree], *letters) if ingredients(tree) & {"pi", "°"} else None
+    if ingredients(tree).isdisjoint({"pi", "°"}):
+        return None
+    found = _progressions([tree], *letters)
+    return found or Family(key_of(_renamed(tree, tuple(letters)), salt), Word("ℤ"))
 
 
 def _parametric(tree: Node, salt: str) -> Key:
@@ -468,6 +497,20 @@ def _congruence(tree: Node) -> Key:
     return Congruence(name, residue % modulus, modulus)
 
 
+def _residue_classes(tree: Node) -> Key | None:
+    r"""Return the classes of `n \equiv 0, 1 \pmod 4`, or None."""
+    first, *others = tree.parts
+    if not others or not is_op(others[-1], "mod") or not is_op(first, "relation"):
+        return None
+    name, modulus = first.parts[0], others[-1].parts[1]
+    residues = [first.parts[-1], *others[:-1], others[-1].parts[0]]
+    if first.parts[1::2] != ("≡",) or any(is_op(one, "relation") for one in residues):
+        return None
+    sides = [Node("relation", (name, "≡", one)) for one in residues]
+    classes = {_congruence(Node("mod", (side, modulus))) for side in sides}
+    return Unordered(frozenset(classes)) if len(classes) > 1 else classes.pop()
+
+
 def is_name(tree: Tree) -> bool:
     r"""Return True if an equation may give this a value: it names a quantity, and computes none.
 
@@ -485,7 +528,7 @@ def is_name(tree: Tree) -> bool:
     if op == "*" and all(isinstance(part, str) and part.startswith("vec ") for part in parts):
         return True
     if op == "*":
-        return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * ", "((d / "))
+        return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * ", "((d / ", "(((d * "))
     if op == "norm":
         return isinstance(parts[0], str)
     if op == "abs" and parts[0] in LENGTHS:

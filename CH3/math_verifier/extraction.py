@@ -45,6 +45,9 @@ PLACEHOLDER = re.compile(
 BETWEEN_BOXES = re.compile(
     r"[\s$]*(?:,|;|\\text\s*\{)?[\s$]*(?:,|and|or)?\s*\}?[\s$]*(?:\w\s*=\s*)?"
 )
+NAMED_CHOICE = re.compile(
+    r"(?<!\w)\(?([A-J])\)? is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice))?(?!\w)"
+)
 CHOSEN = re.compile(r"\(?[A-J]\)?\.?")
 JOINT = re.compile(r"[,;]|and|or")
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?=</?answer>|\Z)", re.DOTALL)
@@ -130,7 +133,7 @@ NUMBER = re.compile(
     rf"""(?<![\w.^_])
     [-+−]?\s?(?:\\?\$)?
     (?: (?:{WHOLE})\ \d+/\d+ | (?:{WHOLE})?\s?[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]
-      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)? (?::\d\d)? %? )""",
+      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)? (?::\d\d)? (?:%|√\d+|π)? )""",
     re.VERBOSE,
 )
 POINT = re.compile(r"(?<!\w)[(\[]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+\s*[)\]]")
@@ -151,7 +154,7 @@ def extract_answer(text: str) -> str | None:
     '8'
     """
     answer = _first_question(_after_thinking(text))
-    for find in (_boxes, _tagged, _announced, _last_formula_or_number):
+    for find in (_boxes, _tagged, _announced, _named_choice, _last_formula_or_number):
         found = find(answer)
         if found is not None:
             return found or None
@@ -257,6 +260,12 @@ def _announced(text: str) -> str | None:
     clause = _clause(rest)
     is_prose = clause is not None and len(clause.split()) > MAX_WORDS and not PLAIN.search(clause)
     return None if is_prose else clause
+
+
+def _named_choice(text: str) -> str | None:
+    """Return the letter of "(C) is the correct answer"."""
+    named = _last(NAMED_CHOICE, text)
+    return None if named is None else named[1]
 
 
 def _last_phrase(text: str) -> re.Match | None:

@@ -76,6 +76,7 @@ CHOICE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+ANOTHER_CHOICE = re.compile(r"(?<![A-Za-z])[A-J]\)?\s*[:=]|\([A-J]\)")
 # Readings in which both sides may be taken: none of them equates different values.
 MUTUAL = ("a choice", "a word", "a family of integers")
 GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
@@ -249,7 +250,7 @@ class Interpretation:
                 yield "a number of units", number.key
         if GROUPED.fullmatch(text):
             yield "a list", Interpretation(text.replace(",", ", "), self.salt).key
-        if choice := CHOICE.fullmatch(text):
+        if (choice := CHOICE.fullmatch(text)) and not ANOTHER_CHOICE.search(choice[4]):
             letter = choice[1] or choice[2] or choice[3]
             yield "a choice", Interpretation(letter.upper(), self.salt).key
             if content := choice[4].strip().strip("})"):

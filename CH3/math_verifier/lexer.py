@@ -9,12 +9,14 @@ it was spelled.
   texts that cannot be read are still compared by their tokens
 """
 
+import html
 import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
 from CH3.math_verifier.notation import (
+    BEFORE_WORDS,
     CURRENCIES,
     DRESSING,
     DROPPED_WITH_ARGUMENT,
@@ -85,7 +87,7 @@ TOKEN = re.compile(
   | (?P<null>      \\(?:left|right)\s*\. | \\left\s*\\\{\s*(?=\\begin) )
   | (?P<begin>     \\begin\s*\{[a-zA-Z]+\*?\}(?:\s*\{[clr|\s\d@]*\})? )
   | (?P<finish>    \\end\s*\{[a-zA-Z]+\*?\} )
-  | (?P<numbers>   \\mathbb\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC]) | \\mathbf\s*\{[RZNQC]\} )
+  | (?P<numbers>   \\(?:mathbb|Bbb|mathds)\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC]) | \\mathbf\s*\{[RZNQC]\} )
   | (?P<command>   \\[a-zA-Z]+ )
   | (?P<either>    \+/- | (?: \A | (?<=[=(,{]) | (?<=[=(,{]\ ) )\+- )
   | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|]
@@ -99,7 +101,7 @@ BASED = re.compile(  # digits in a base of more than ten, whose letters would be
         \s* (?=_\s*\{?\s*(?:1[1-6]|\\text))""",
     re.VERBOSE,
 )
-SLANTED = frozenset(["mathbf", "textbf", "mathit", "textit", "mathnormal"])  # never units
+SLANTED = frozenset(["mathbb", "Bbb", "mathds", "mathbf", "textbf", "mathit", "textit", "mathnormal"])  # never units
 CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
 CHOOSE = re.compile(r"(?:\{\}\s*)?[\^_]\s*\{?([\dn]+)\}?\s*C\s*_\s*\{?([\dkr]+)\}?")  # {}_5C_2
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
@@ -129,6 +131,7 @@ BEFORE = re.compile(
 BEHIND = re.compile(r"(?:(?<!\.)\.|\\\\|\\n|\s)+\Z")
 ANGLES = re.compile(r"<([^<>=]*,[^<>=]*)>\Z")  # <2, 9>
 TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|div|code|answer)>|<br\s*/?>|<\|[a-z_]+\|>")
+ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+);")
 HEIGHT = re.compile(r"<(su[bp])>([^<]*)</\1>")
 
 
@@ -159,6 +162,8 @@ def bare(text: str) -> str:
     ('12 cm', 'x = 12', '7', '7...', '7')
     """
     # 1. tags
+    if "&" in text and ";" in text:
+        text = ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if "<" in text and ("</" in text or "<br" in text or "<|" in text):
         text = TAG.sub(" ", HEIGHT.sub(lambda tag: f"{'^_'[tag[1] == 'sub']}{{{tag[2]}}}", text))
     # 2. marks at both ends, layer by layer
@@ -408,6 +413,8 @@ def _named(name: str, space: bool) -> Token:
         return Token("sign", SIGNS[name], space)
     if name in GREEK:
         return Token("symbol", name.removeprefix("var"), space)
+    if name == "forall":
+        return Token("word", "for", space)
     if name in ("overline", "bar"):  # of more than a name
         return Token("function", "conj", space, from_latex=True)
     if name in FUNCTIONS or name in WORDS:
@@ -475,6 +482,8 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
     if len(run) > 1 and lower in UNITS:
         return in_words or lower in PLAIN_UNITS or re.search(r"\d\s+$|/$", text[:start]) is not None
     if run in SHORT_WORDS and not attached:
+        return True
+    if run in BEFORE_WORDS and re.match(r"\s+[a-z]{3}", text[start + len(run) :]):  # at least
         return True
     if in_words and not (len(run) == 2 and run.isupper()):
         return len(run) > 1 or run.islower()

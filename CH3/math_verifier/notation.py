@@ -31,7 +31,7 @@ MAYBE_FUNCTION_LETTERS = frozenset(["h", "H", "P", "Q", "T", "phi", "psi", "Phi"
 # --- commands ---
 TEXT_COMMANDS = _words("""
     text mbox hbox mathrm textbf textit textrm textnormal mathbf mathit mathsf operatorname emph texttt textsf textsc
-    textup mathtt mathnormal
+    textup mathtt mathnormal mathbb Bbb mathds
 """)
 # Commands that change how something looks: what stands in their braces stays.
 DRESSING = _words("""
@@ -41,7 +41,7 @@ DRESSING = _words("""
     tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge
     boxed fbox underline uline mathstrut strut smash ensuremath therefore because nonumber notag noindent allowbreak
     newline par relax mathop mathbin mathrel mathord mathopen mathclose mathinner mathpunct ce square blacksquare qed
-    mathclap mathllap mathrlap clap llap rlap underbrace overbrace negmedspace negthickspace mathbb Bbb mathds
+    mathclap mathllap mathrlap clap llap rlap underbrace overbrace negmedspace negthickspace checkmark
 """)
 DROPPED_WITH_ARGUMENT = _words("""
     hspace vspace hskip phantom hphantom vphantom tag label color textcolor colorbox mspace
@@ -131,7 +131,7 @@ NOT_UNITS = _words("""
 """)
 # What they begin limits an answer, or only gives the reason for it, to its end.
 REASONS = _words("since because as")
-QUALIFIERS = REASONS | _words("for where with when whenever provided assuming given if")
+QUALIFIERS = REASONS | _words("for where with when whenever provided assuming given if such")
 MAGNITUDES = {
     "pair": 2, "dozen": 12, "score": 20, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9,
     "trillion": 10**12, "tens": 10, "hundreds": 100, "thousands": 10**3, "millions": 10**6, "billions": 10**9,
@@ -203,8 +203,20 @@ SHORT_WORDS = (
     | frozenset(name[:3].title() for name in (*MONTHS, *WEEKDAYS))
     | frozenset(["ago", "all", "any", "of", "is", "are", "if"])
 )  # fmt: skip
+BEFORE_WORDS = _words("at an by on no be it as my we he")  # words if another word follows them
 ARTICLES = _words("the a an on at")
 OPENERS = _words("so thus hence therefore then finally")  # of a sentence, before its mathematics
+# What limits the number behind it.
+BOUNDS = {
+    "at least": ">=", "no less than": ">=", "not less than": ">=", "at most": "<=", "no more than": "<=",
+    "not more than": "<=", "up to": "<=", "more than": ">", "greater than": ">", "larger than": ">",
+    "less than": "<", "fewer than": "<", "smaller than": "<",
+}  # fmt: skip
+# ... or, with "or" between them, the number before it.
+OR_BOUNDS = {
+    "more": ">=", "greater": ">=", "above": ">=", "higher": ">=", "less": "<=", "fewer": "<=", "below": "<=",
+    "lower": "<=",
+}  # fmt: skip
 ADVERBS = _words("about around approximately roughly exactly only just simply nearly almost")
 # The same said in other words; a name that stands for a set is its sign.
 PHRASES = {
@@ -232,7 +244,7 @@ LATEX_OF_UNICODE = {
     "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∣": "|", "‖": r"\|", "∥": r"\|", "∠": r"\angle ",
     "△": r"\triangle ", "∆": r"\triangle ", "⇒": r"\Rightarrow ", "⟹": r"\Rightarrow ", "→": r"\to ",
     "↦": r"\mapsto ", "⇔": r"\iff ", "∴": " ", "…": r"\ldots ", "⋯": r"\ldots ", "∧": r"\land ", "∨": r"\lor ",
-    "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "∂": r"\partial ", "∶": ":", "‰": r"\times 10^{-3}",
+    "∀": r"\forall ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "∂": r"\partial ", "∶": ":", "‰": r"\times 10^{-3}",
     "’": "'", "‘": "'", "′": "'", "″": "''", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "。": ".", "、": ",",
     "；": ";", "「": '"', "」": '"', "【": "[", "】": "]",
     "\u00a0": " ", "\u2009": r"\,", "\u202f": r"\,", "\u3000": " ", "✓": " ", "✔": " ", "✅": " ",

@@ -18,11 +18,12 @@ from CH3.math_verifier.notation import (
     ADVERBS,
     FUNCTION_LETTERS,
     MAYBE_FUNCTION_LETTERS,
+    OR_BOUNDS,
     QUALIFIERS,
     number_in_words,
 )
 from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree
-from CH3.math_verifier.words import END, ORDINALS, PRODUCT, SEPARATORS, WordReader
+from CH3.math_verifier.words import ANY_NUMBER, END, ORDINALS, PRODUCT, SEPARATORS, WordReader
 
 MAX_DEPTH = 40  # of brackets
 RELATION_PRICE = 4  # operators: an inequality is solved at a dozen places
@@ -102,6 +103,10 @@ class Parser(WordReader):
             items.append(self.relation())
             if self._explains():
                 self.skip_bracket()
+            if self._is_condition():  # k pi (k in Z)
+                self.take()
+                items.append(self.relation())
+                separators.add(self.expect(")"))
             if not self.sees(*SEPARATORS):
                 break
             while self.sees(*SEPARATORS):  # ", and" is one
@@ -117,6 +122,9 @@ class Parser(WordReader):
             return parts[0]
         if self.sees("=") and (call := self._call_between(start)):
             parts = [call]  # whatever the letter: a(t) = ...
+        if self.sees("or") and (sign := OR_BOUNDS.get(self.after(1).text)):  # 5 or more
+            self.place += 2
+            return Node("relation", (ANY_NUMBER, sign, parts[0]))
         # 2. signs and further sides
         while self.sees(*RELATIONS):
             if self.sees("="):
@@ -134,6 +142,11 @@ class Parser(WordReader):
         # 3. what it all is modulo
         tree = parts[0] if len(parts) == 1 else _split_at_unions(tuple(parts))
         return self.modulo(tree)
+
+    def _is_condition(self) -> bool:
+        r"""Return True if a bracket comes next with what is said of a letter: `(k \in \mathbb{Z})`."""
+        is_relation = self.after(2).text in RELATIONS and self.after(2).kind == "sign"
+        return self.sees("(") and self.after(1).kind == "symbol" and is_relation
 
     def _restates(self) -> bool:
         """Return True if a bracket comes next that says the same in other words: `(about 37.7)`."""
@@ -249,7 +262,8 @@ class Parser(WordReader):
         if self.next.kind in ("symbol", "function"):
             return True
         if self.sees("("):
-            return self.after(1).text != "mod" and not self._restates() and not self._explains()
+            ends = self._restates() or self._explains() or self._is_condition()
+            return self.after(1).text != "mod" and not ends
         return self.sees("{", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
 
     # --- operands ---
@@ -420,6 +434,9 @@ class Parser(WordReader):
             elif self.sees("^") and self.after(1).text == "'":
                 self.place += 2
                 found += "'"
+            elif self.sees("^") and self.after(1).text == "*":
+                self.place += 2
+                found += "*"
             elif self.sees("^") and self.after(1).text == "{" and self.after(2).text == "'":
                 self.place += 2
                 while self.skip("'"):

@@ -20,6 +20,7 @@ from CH3.math_verifier.canonical import (
 )
 from CH3.math_verifier.keys import (
     Congruence,
+    Counted,
     Definition,
     Family,
     Key,
@@ -56,7 +57,9 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         is_point = isinstance(key.values, Ordered)
         yield "a point" if is_point else "the value of what it names", key.values
     if isinstance(key, Family):
-        yield "without what its parameter is", key_of(_first(tree), salt)
+        first = _first(tree)
+        yield "without what its parameter is", key_of(first, salt)
+        yield from readings_of(first, key_of(first, salt), salt)
         if key.name:
             yield "the values of what it names", Family(key.member, key.parameters)
     if isinstance(key, Congruence):
@@ -72,12 +75,14 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
     if any(name.startswith("counted ") for name in found):
         bare = without_words(tree)
         yield "a number without the words behind it", key_of(bare, salt)
+        if isinstance(key, Counted) and " " in key.words:  # 10 blue marbles
+            yield "without some of the words behind it", Counted(key.number, key.words.split()[-1])
         yield from readings_of(bare, key_of(bare, salt), salt)
     if tree.op == "implies":
         last = tree.parts[-1]
         yield "what follows at last", key_of(last, salt)
         yield from readings_of(last, key_of(last, salt), salt)
-    if (family := family_of_integers(tree)) is not None:
+    if (family := family_of_integers(tree, salt)) is not None:
         yield "a family of integers", family
     if (number := _selections(tree)) is not None:
         yield "a number of selections", key_of(number, salt)
@@ -95,6 +100,7 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
             yield "the values of one name", key_of(Node("list", parts), salt)
     if tree.op in ("list", "and") and (restricted := _restricted(tree)) is not None:
         yield "without its restriction", key_of(restricted, salt)
+        yield from readings_of(restricted, key_of(restricted, salt), salt)
     if tree.op == "and" and _is_mixed(tree.parts):
         yield "a mixed number", key_of(Node("+", tree.parts), salt)
     if tree.op == "*" and _is_said_twice(tree.parts):

@@ -68,7 +68,8 @@ def reals(tree: Tree) -> RealSet:
         low, high = map(endpoint, tree.parts)
         if low > high or (low == high and tree.op != "[]"):
             raise UnreadableError("not an interval: its ends are not in order")
-        return normalised([Interval(low, tree.op[0] == "[", high, tree.op[1] == "]")])
+        ends = tree.op[0] == "[" and low != -INFINITY, tree.op[1] == "]" and high != INFINITY
+        return normalised([Interval(low, ends[0], high, ends[1])])
     if tree.op == "set":
         return normalised(list(map(_point, tree.parts)))
     if tree.op in ("∪", "∩", "∖", "-"):

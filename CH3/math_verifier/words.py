@@ -10,6 +10,7 @@ from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, numb
 from CH3.math_verifier.notation import (
     ADVERBS,
     ARTICLES,
+    BOUNDS,
     CURRENCIES,
     DENOMINATORS,
     MAGNITUDES,
@@ -34,8 +35,10 @@ MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
 SEPARATORS = frozenset([",", ";", "or", "and"])
 CLOSERS = frozenset([*")]}⟩⌋⌉", r"\}", "finish", r"\\", "&", "⇒"])  # what ends a list
 ORDINALS = frozenset(["st", "nd", "rd", "th"])
+CLOCK = frozenset(["am", "pm"])
 IS = frozenset(["is", "are", "equals", "equal"])
 PRODUCT = BINDING["*"]
+ANY_NUMBER = "any number"  # the variable of "at least 5"
 END = Token("end", "end")
 MONTH_NAMES = {name: name for name in MONTHS} | {
     short: name for short, name in SHORT_NAMES.items() if name in MONTHS
@@ -174,6 +177,8 @@ class WordReader(Reader, ABC):
             return minutes_or_seconds or self._is_fraction_of_units()
         if self.sees("in"):
             return self._ends_at(1)
+        if self.sees("/"):  # 5/hour
+            return self.after(1).kind == "word" and self.after(1).text.lower() in UNITS
         if self.sees("(", "["):  # 48 (cm), 15 (fifteen)
             return self._bracketed_unit() or bool(self._bracketed_words())
         return False
@@ -249,6 +254,7 @@ class WordReader(Reader, ABC):
                 return Node("word", (f"{MONTH_NAMES[word]} {tree}",))
             elif (
                 self.is_unit(token)
+                or (self.skip("/") and self.is_unit(self.next))
                 or (self.sees("in") and self._ends_at(1))
                 or self._bracketed_unit()
                 or self._is_fraction_of_units()
@@ -342,6 +348,8 @@ class WordReader(Reader, ABC):
         if first.text.lower() in OPENERS and self.next is not END:
             self.skip(",")
             return self.expression()
+        if (sign := self._bound(first)) is not None:
+            return Node("relation", (ANY_NUMBER, sign, self.expression()))
         if first.text.lower() == "negative":
             return Node("neg", (self.operand(),))
         if self.sees("(") and not self.next.after_space and first.text.isalpha():  # Var(X)
@@ -369,6 +377,16 @@ class WordReader(Reader, ABC):
         if words[-1].lower() in IS and self.next is not END:
             return self._labelled(words)
         return self.said(words)
+
+    def _bound(self, first: Token) -> str | None:
+        """Read the words before a number that it bounds; return the sign for them, or None."""
+        words = [first.text.lower()]
+        for ahead in range(3):
+            if (sign := BOUNDS.get(" ".join(words))) is not None:
+                self.place += ahead
+                return sign
+            words.append(self.after(ahead).text.lower())
+        return None
 
     def _labelled(self, words: list[str]) -> Tree:
         """Read the value behind a label: "The answer is 7"."""
@@ -402,13 +420,21 @@ class WordReader(Reader, ABC):
             return tree
         if meaning == "∅":
             return Node("set", ())
-        parts = text.replace("-", " ").split()
+        parts = meaning.replace("-", " ").split()
         if len(parts) == 1 and parts[0] in ORDINAL_WORDS:
             return Node("counted th", (Fraction(ORDINAL_WORDS[parts[0]]),))
         while len(parts) > 1 and parts[-1] in UNITS:  # five dollars
             parts = parts[:-1]
         number = number_in_words(parts)
-        return Node("word", (meaning,)) if number is None else number
+        if number is not None:
+            return number
+        if parts[-1] in CLOCK and parts[0].isdecimal():  # noon
+            return Node(f"counted {parts[-1]}", (Fraction(parts[0]),))
+        for length in range(len(parts) - 1, 0, -1):  # five apples
+            number = number_in_words(parts[:length])
+            if number is not None and parts[0] != "a":
+                return Node(f"counted {_singular(parts[length:])}", (number,))
+        return Node("word", (meaning,))
 
 
 def _said(words: list[str]) -> str:
