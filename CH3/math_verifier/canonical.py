@@ -227,8 +227,6 @@ def _least_integer(tree: Tree) -> Fraction | float | None:
 def _ratio(tree: Node, salt: str) -> Key:
     """Return a ratio in lowest terms; `3:45`, which may be a time, as it stands."""
     *labels, last = ratio_parts(tree)
-    if any(is_op(label, "word") for label in labels):  # "Answer: 5"
-        return key_of(last, salt)
     if isinstance(last, Node) and last.op.startswith("counted "):
         ratio = Node(":", (*labels, last.parts[0]))
         return Counted(_ratio(ratio, salt), last.op.removeprefix("counted "))
@@ -298,6 +296,8 @@ def _relation(tree: Node, salt: str) -> Key:
     if len(operands) == 2 and signs[0] in SIDES:
         with suppress(UnreadableError):
             return _equation(operands, signs[0], salt)
+    if set(signs) <= {">", ">="}:  # A > B > C is C < B < A
+        operands, signs = operands[::-1], tuple(sign.replace(">", "<") for sign in signs[::-1])
     return Relation(signs, tuple(key_of(part, salt) for part in operands))
 
 
@@ -363,9 +363,10 @@ def _solutions(tree: Node, salt: str) -> Key | None:
     if not (is_op(first, "relation") and first.parts[1::2] == ("=",)):
         return None
     pairs = [
-        (part.parts[0], part.parts[2]) if _is_equation(part) else (None, part)
+        (_named(part.parts[0]), part.parts[2]) if _is_equation(part) else (None, part)
         for part in tree.parts
     ]
+    pairs = [(_in_a_row(one), _in_a_row(part)) for one, part in pairs]
     # 2. points: (x, y) = (2, 9) or (3, 4)
     name, value = pairs[0]
     if is_op(name, "()") and all(one in (name, None) for one, _ in pairs):
@@ -390,6 +391,18 @@ def _solutions(tree: Node, salt: str) -> Key | None:
     if len(named) < len(pairs) or tree.op == "or":
         return None
     return _point(named, salt)
+
+
+def _in_a_row(tree: Tree) -> Tree:
+    """Return the only column of a matrix as a point."""
+    if is_op(tree, "matrix") and all(len(row) == 1 for row in tree.parts):
+        return Node("()", tuple(row[0] for row in tree.parts))
+    return tree
+
+
+def _named(left: Tree) -> Tree:
+    """Return the words of a label as a name, anything else as it is."""
+    return left.parts[0] if is_op(left, "word") else left
 
 
 def _names_in_turn(pairs: list[tuple[Tree | None, Tree]]) -> int:
@@ -522,6 +535,8 @@ def is_name(tree: Tree) -> bool:
     op, parts = tree.op, tree.parts
     if op == "word" or op.startswith("call "):
         return True
+    if op == ":":
+        return all(isinstance(part, str) or _is_upper(part) for part in ratio_parts(tree))
     if op in ("()", "matrix"):
         cells = [cell for row in parts for cell in row] if op == "matrix" else parts
         return all(isinstance(cell, str) for cell in cells)

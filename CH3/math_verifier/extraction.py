@@ -65,7 +65,7 @@ PHRASE = re.compile(
     rf"""
     # stops at the next mark: a text full of them is read once, not a hundred times
     \#\#\#\#(?=[ \t*]{{0,9}}(?:[-+−$€£\\(\[{{.]?[\d\\(]|[-+−]?\$|[A-J][ \t*]{{0,9}}(?:\n|\Z)))
-  | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)[*_]{{0,3}}
+  | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)(?:[ ](?:choice|option))?[*_]{{0,3}}
         (?: \s{{1,3}} (?:to|for|of|in) (?:\s{{1,3}}{_WORD}){{1,8}}? )?
         (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | [*_]{{0,3}}\s{{1,3}}[-–—]\s | \s{{1,3}}(?=\([A-J]\))
           | \s{{1,3}}(?:is|are|was|equals|becomes|IS|(?:should|must|would|will)\s{{1,3}}be)\b )
@@ -96,8 +96,8 @@ THINGS = """
     statement
 """
 FILLERS = re.compile(
-    rf"""(?: [\s:*_|"“]+ | \\\\
-      | (?: {_either(FILLER_WORDS)} | the\ (?:{_either(THINGS)})(?=\s*[\d\\$(\[{{-]) )\b ,? )+""",
+    rf"""(?: \s*\n\s*[-•]\s+ | ={{3,}} | -{{3,}} | [\s:*_|"“,]+ | \\\\
+      | (?: {_either(FILLER_WORDS)} | the\ (?:{_either(THINGS)})(?=,?\s*[\d\\$(\[{{-]) )\b ,? )+""",
     re.IGNORECASE | re.VERBOSE,
 )
 # a formula between its delimiters
@@ -115,7 +115,7 @@ CLAUSE_WORDS = """
     and~the and~this and~that and~it and~not
 """
 CLAUSE_END = re.compile(
-    rf"""; | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=]|[^()]{{1,99}}=)
+    rf"""; | :\s+(?=[a-z]{{2}}) | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=]|[^()]{{1,99}}=)
       | \s[-–—]\s+(?=[a-zA-Z]{{2}}) | — | ,?\s+(?:{_either(CLAUSE_WORDS)})\b
       | \s+is\s+(?:the\s+)?(?:right|correct|answer)\b | \s(?:✓|✔|✅)""",
     re.VERBOSE | re.IGNORECASE,
@@ -133,7 +133,7 @@ NUMBER = re.compile(
     rf"""(?<![\w.^_])
     [-+−]?\s?(?:\\?\$)?
     (?: (?:{WHOLE})\ \d+/\d+ | (?:{WHOLE})?\s?[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]
-      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)? (?::\d\d)? (?:%|√\d+|π)? )""",
+      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)? (?::\d+)* (?:%|√\d+|π)? )""",
     re.VERBOSE,
 )
 POINT = re.compile(r"(?<!\w)[(\[]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+\s*[)\]]")
@@ -256,8 +256,10 @@ def _announced(text: str) -> str | None:
         return ""
     if (box := BOX.search(rest)) and not SENTENCE_END.search(rest[: box.start()].strip() + " x"):
         unfinished = rest[box.end() :].lstrip("{ ")
-        return unfinished.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", unfinished) else ""
+        return unfinished.strip() if _is_whole(unfinished) else ""
     clause = _clause(rest)
+    if clause is not None and clause.count("{") > clause.count("}"):  # cut off
+        return ""
     is_prose = clause is not None and len(clause.split()) > MAX_WORDS and not PLAIN.search(clause)
     return None if is_prose else clause
 
@@ -344,6 +346,13 @@ def _is_prose(tree: Tree) -> bool:
     return isinstance(tree, Node) and (tree.op == "word" or any(map(_is_prose, tree.parts)))
 
 
+def _is_whole(text: str) -> bool:
+    """Return True if a text in a box that was not closed misses nothing else."""
+    if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", text):
+        return True
+    return text.rstrip().endswith("}") and text.count("{") == text.count("}") and _tree(text) is not None
+
+
 def _last_formula_or_number(text: str) -> str | None:
     """Return the last formula, or the last number outside of one."""
     last_digit = max(*(text.rfind(digit) for digit in "0123456789"), *map(text.rfind, "½⅓⅔¼¾"))
@@ -362,7 +371,7 @@ def _last_formula_or_number(text: str) -> str | None:
     box = _last(BOX, tail)
     if box and at >= box.end() and tail.count("{", box.end()) > tail.count("}", box.end()):
         inside = tail[box.end() :].lstrip("{ ")
-        return inside.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", inside) else None
+        return inside.strip() if _is_whole(inside) else None
     # 2. a number that is no piece of anything; else a formula without dollar signs
     number = next((one for one in NUMBER.finditer(tail) if one.start() <= at < one.end()), None)
     if number is not None and not PIECE.search(tail[max(0, number.start() - 1) : number.start()]):

@@ -78,8 +78,8 @@ CHOICE = re.compile(
 )
 ANOTHER_CHOICE = re.compile(r"(?<![A-Za-z])[A-J]\)?\s*[:=]|\([A-J]\)")
 # Readings in which both sides may be taken: none of them equates different values.
-MUTUAL = ("a choice", "a word", "a family of integers")
-GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+MUTUAL = ("a choice", "a word", "a vector", "a family of integers", "an interval with letters")
+GROUPED = re.compile(r"(?:[a-zA-Z]\s*=\s*)?[1-9]\d{0,2}(?:,\d{3})+")
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ TOKEN = re.compile(
   | (?P<grouped>   (?<!\d,)[1-9]\d{0,2}
                    (?: (?:\\!)?,\\!\s*\d{3} | (?:\{,\}|,|\\,|\\\ |~|')\d{3} )+ (?!\d|,\d) (?:\.\d+)?
                  | [1-9]\d?(?:,\d\d)*,0\d(?:,\d\d)*,\d{3}(?!\d|,\d)
+                 | [1-9]\d?(?:,\d\d)+,0\d\d(?!\d|,\d)
                  | [1-9]\d{0,2}(?:_\d{3})+(?!\d)
                  | [1-9]\d{0,2}(?:\ \d{3})+(?!\ ?[\d/]) )
   | (?P<date>      \d{4}-\d\d-\d\d(?!\d) | \d{1,2}/\d{1,2}/\d{4}(?!\d) )
@@ -84,6 +85,7 @@ TOKEN = re.compile(
   | (?P<number>    (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+(?!\w))? )
   | (?P<degree>    \^\s*(?: \\circ(?![a-zA-Z]) | \\(?:text|mathrm)\s*\{o\}
                           | \{\s*(?:\\circ|\\degree|o|\\(?:text|mathrm)\s*\{o\})\s*\} ) )
+  | (?P<angle>     \\left\s*< | \\right\s*> )
   | (?P<null>      \\(?:left|right)\s*\. | \\left\s*\\\{\s*(?=\\begin) )
   | (?P<begin>     \\begin\s*\{[a-zA-Z]+\*?\}(?:\s*\{[clr|\s\d@]*\})? )
   | (?P<finish>    \\end\s*\{[a-zA-Z]+\*?\} )
@@ -131,6 +133,7 @@ BEFORE = re.compile(
 BEHIND = re.compile(r"(?:(?<!\.)\.|\\\\|\\n|\s)+\Z")
 ANGLES = re.compile(r"<([^<>=]*,[^<>=]*)>\Z")  # <2, 9>
 TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|div|code|answer)>|<br\s*/?>|<\|[a-z_]+\|>")
+OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf|tt)\s*(?![a-z])([^{}]*)\}|\\(?:rm|sf|tt)\s*\{([^{}]*)\}")
 ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+);")
 HEIGHT = re.compile(r"<(su[bp])>([^<]*)</\1>")
 
@@ -151,7 +154,11 @@ def tokenize(text: str) -> list[Token]:
         text = CHOOSE.sub(r"\\binom{\1}{\2}", text.replace("o'clock", "oclock"))
     if not text.isascii():
         text = bare(_ascii(text))
+    if OLD_FONT.search(text):
+        text = OLD_FONT.sub(r"\\mathrm{\1\2}", text)
     tokens = list(_tokens(text, in_words=False))
+    if r"\equiv" in text and not any(token.text == "mod" for token in tokens):  # identically equal
+        tokens = [token._replace(text="=") if token.text == "≡" else token for token in tokens]
     return _aligned(tokens) if "&" in text else tokens
 
 
@@ -287,7 +294,8 @@ def _based(text: str, place: int) -> tuple[str, int] | None:
     if match is None or (place and text[place - 1].isalnum()):
         return None
     digits = str(match[match.lastindex or 0])
-    if digits.isdigit() or not any(map(str.isdigit, digits)):
+    is_hexadecimal = len(digits) > 1 and re.match(r"\s*_\s*\{?\s*16", text[match.end() :])
+    if digits.isdigit() or not (is_hexadecimal or any(map(str.isdigit, digits))):
         return None
     return digits.upper(), match.end()
 
@@ -322,7 +330,9 @@ def _braced(text: str, place: int) -> tuple[str, int]:
 
 def _token(kind: str, found: str, space: bool) -> Iterator[Token]:
     """Yield the tokens of a number, an environment, or a sign."""
-    if kind == "date":
+    if kind == "angle":
+        yield Token("sign", "⟨" if found.endswith("<") else "⟩", space)
+    elif kind == "date":
         yield Token("word", found, space)
     elif kind in ("number", "grouped", "repeating", "dotted", "comma", "cyclic"):
         yield from _number(kind, found, space)

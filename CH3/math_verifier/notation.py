@@ -64,7 +64,7 @@ SIGNS = {
     "smallsetminus": "∖", "infty": "∞", "emptyset": "∅", "varnothing": "∅", "lvert": "|", "rvert": "|", "vert": "|",
     "mid": "|", "lVert": "‖", "rVert": "‖", "Vert": "‖", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉",
     "langle": "⟨", "rangle": "⟩", "lbrace": r"\{", "rbrace": r"\}", "lbrack": "[", "rbrack": "]", "lparen": "(",
-    "rparen": ")", "degree": "°", "textdegree": "°", "lor": "or", "land": "and", "vee": "or", "wedge": "and",
+    "rparen": ")", "degree": "°", "textdegree": "°", "lor": "∨", "land": "∧", "vee": "∨", "wedge": "∧",
     "colon": ":", "to": "→", "rightarrow": "→", "Rightarrow": "⇒", "implies": "⇒", "Longrightarrow": "⇒",
     "iff": "⇒", "Leftrightarrow": "⇒", "mapsto": "↦", "longmapsto": "↦", "prime": "'",
     "ldots": "…", "dots": "…", "cdots": "…", "dotsc": "…", "dotsb": "…", "reals": "ℝ", "R": "ℝ", "N": "ℕ", "Z": "ℤ",
@@ -203,9 +203,11 @@ SHORT_WORDS = (
     | frozenset(name[:3].title() for name in (*MONTHS, *WEEKDAYS))
     | frozenset(["ago", "all", "any", "of", "is", "are", "if"])
 )  # fmt: skip
+# What stands before a colon and says nothing of what is behind it.
+NO_LABELS = frozenset(["answer", "final answer", "ans", "solution", "result", "答案", "解", "答", "最终答案"])
 BEFORE_WORDS = _words("at an by on no be it as my we he")  # words if another word follows them
 ARTICLES = _words("the a an on at")
-OPENERS = _words("so thus hence therefore then finally")  # of a sentence, before its mathematics
+OPENERS = _words("so thus hence therefore then finally 共 共有 约 即 故 所以 因此 则 得")  # of a sentence, before its mathematics
 # What limits the number behind it.
 BOUNDS = {
     "at least": ">=", "no less than": ">=", "not less than": ">=", "at most": "<=", "no more than": "<=",

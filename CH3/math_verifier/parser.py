@@ -87,7 +87,10 @@ class Parser(WordReader):
             raise UnreadableError(f"{self.next.text!r} is out of place")
         if len(items) == 1:
             return items[0]
-        operation = next((word for word in ("or", "and") if word in separators), "list")
+        if separators <= set("∧∨") and not any(isinstance(item, Node) for item in items):
+            return Node(f"call {''.join(sorted(separators))}", tuple(sorted(items, key=str)))
+        words = (("∨", "or"), ("or", "or"), ("∧", "and"), ("and", "and"))
+        operation = next((word for sign, word in words if sign in separators), "list")
         return Node(operation, tuple(items))
 
     def items(self) -> tuple[list[Tree], set[str]]:
@@ -264,7 +267,7 @@ class Parser(WordReader):
         if self.sees("("):
             ends = self._restates() or self._explains() or self._is_condition()
             return self.after(1).text != "mod" and not ends
-        return self.sees("{", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
+        return self.sees("{", "⟨", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
 
     # --- operands ---
 

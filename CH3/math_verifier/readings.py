@@ -23,10 +23,12 @@ from CH3.math_verifier.keys import (
     Counted,
     Definition,
     Family,
+    Integers,
     Key,
     Ordered,
     Ratio,
     Solutions,
+    SymbolicInterval,
     Values,
     Word,
 )
@@ -35,6 +37,7 @@ from CH3.math_verifier.real_sets import reals
 from CH3.math_verifier.tree import (
     Node,
     Tree,
+    holds,
     ingredients,
     is_op,
     replaced,
@@ -62,6 +65,9 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         yield from readings_of(first, key_of(first, salt), salt)
         if key.name:
             yield "the values of what it names", Family(key.member, key.parameters)
+    if isinstance(key, Integers):
+        conditions = [part for part in tree.parts if "in" not in part.parts[1::2]]
+        yield "without its domain", key_of(Node("and", tuple(conditions)), salt)
     if isinstance(key, Congruence):
         yield "its residue", Values((key.residue,))
     if key == Word("ℕ"):
@@ -108,7 +114,7 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
     if tree.op == "*" and tree.parts[0] == "C" and is_op(tree.parts[1], "()"):
         yield "a binomial coefficient", key_of(Node("binom", tree.parts[1].parts), salt)
     if tree.op == "()" and len(tree.parts) == 2:
-        yield from _if_readable("an interval", tree)
+        yield from _interval(tree, salt)
     if tree.op in ("set", "list") and len(tree.parts) == 1 and not is_op(tree.parts[0], "set"):
         yield "its only element", key_of(tree.parts[0], salt)
     if tree.op == ":" and not is_op(tree.parts[0], "word"):
@@ -122,7 +128,7 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         yield "its digits", key_of(tree.parts[0], salt)
     if tree.op == "matrix" and (len(tree.parts) == 1 or all(len(row) == 1 for row in tree.parts)):
         yield (
-            "a vector",
+            "a row" if len(tree.parts) == 1 < len(tree.parts[0]) else "a vector",
             Ordered(tuple(key_of(cell, salt) for row in tree.parts for cell in row)),
         )
     if "j" in found and (vector := vector_of_letters(tree, salt)) is not None:
@@ -146,8 +152,13 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
         yield "an equation", key_of(solved, salt)
     if tree.parts[1::2] == ("in",) and None not in map(_number, tree.parts[::2]):
         yield "a chance", key_of(Node("/", tree.parts[::2]), salt)
+    if len(tree.parts) > 3 and is_name(tree.parts[0]) and solution is not None:  # x = 1/3 ≈ 0.33
+        equation = Node("relation", (tree.parts[0], "=", solution))
+        yield "an equation without its decimal", key_of(equation, salt)
     if "≈" in tree.parts[1::2] and (rounded := _rounded(tree)) is not None:
         yield "a rounded value", key_of(rounded, salt)
+    if (ends := _between(tree)) is not None and symbols(ends[1:]):
+        yield "an interval with letters", _symbolic(*ends, salt=salt)
     if isinstance(key, Definition):
         left, right = tree.parts[0], tree.parts[2]
         if key.name:
@@ -228,7 +239,7 @@ def _as_products(tree: Tree) -> Tree:
     if not isinstance(tree, Node) or tree.op in ("word", "matrix"):
         return tree
     parts = tuple(map(_as_products, tree.parts))
-    if tree.op.startswith("call ") and len(parts) == 1:
+    if tree.op.startswith("call ") and len(parts) == 1 and isinstance(parts[0], Node):
         return Node("*", (tree.op.removeprefix("call "), *parts))
     return Node(tree.op, parts)
 
@@ -244,11 +255,19 @@ def _solution(tree: Node) -> Tree | None:
         numbers = [_number(value) for value in values]
         if None in numbers:
             return values[-1]
+        if holds(values[0], "°") != holds(values[-1], "°"):  # 120° = 2 pi / 3
+            numbers = [_number(_in_radians(value)) for value in values]
+            return values[0] if len(set(numbers)) == 1 else None
         agree = all(_roughly_equal(numbers[0], one) for one in numbers[1:])
         return values[0] if agree else None
     if named:
         return operands[-1]
     return operands[0] if is_name(operands[-1]) and len(operands) == 2 else None
+
+
+def _in_radians(tree: Tree) -> Tree:
+    turned = Node("*", (tree, Node("/", ("pi", Fraction(180)))))
+    return turned if holds(tree, "°") else tree
 
 
 def _number(tree: Tree) -> Fraction | None:
@@ -294,6 +313,24 @@ def _indexed(tree: Node) -> Tree | None:
     return None if None in values else Node("list", values)
 
 
-def _if_readable(name: str, tree: Node) -> Iterator[tuple[str, Key]]:
-    with suppress(UnreadableError):
-        yield name, key_of_reals(reals(tree))
+def _interval(tree: Node, salt: str) -> Iterator[tuple[str, Key]]:
+    """Yield the interval that a pair in brackets may be."""
+    try:
+        yield "an interval", key_of_reals(reals(tree))
+    except UnreadableError:
+        if symbols(tree):
+            yield "an interval", _symbolic(tree.op, *tree.parts, salt=salt)
+
+
+def _between(tree: Node) -> tuple[str, Tree, Tree] | None:
+    r"""Return the brackets and ends of the interval that `a < x \le b` or `x \in (a, b)` says."""
+    operands, signs = tree.parts[::2], tree.parts[1::2]
+    if signs == ("in",) and is_op(operands[1], "()") and len(operands[1].parts) == 2:
+        return ("()", *operands[1].parts)
+    if len(signs) != 2 or not set(signs) <= {"<", "<="} or not isinstance(operands[1], str):
+        return None
+    return "([" [signs[0] == "<="] + ")]" [signs[1] == "<="], operands[0], operands[2]
+
+
+def _symbolic(brackets: str, low: Tree, high: Tree, salt: str) -> Key:
+    return SymbolicInterval(brackets, (key_of(low, salt), key_of(high, salt)))

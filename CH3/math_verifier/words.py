@@ -15,6 +15,7 @@ from CH3.math_verifier.notation import (
     DENOMINATORS,
     MAGNITUDES,
     MONTHS,
+    NO_LABELS,
     NOT_UNITS,
     OPENERS,
     ORDINAL_WORDS,
@@ -32,7 +33,7 @@ from CH3.math_verifier.notation import (
 from CH3.math_verifier.tree import BINDING, Node, Tree, has_letters
 
 MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
-SEPARATORS = frozenset([",", ";", "or", "and"])
+SEPARATORS = frozenset([",", ";", "or", "and", "∧", "∨"])
 CLOSERS = frozenset([*")]}⟩⌋⌉", r"\}", "finish", r"\\", "&", "⇒"])  # what ends a list
 ORDINALS = frozenset(["st", "nd", "rd", "th"])
 CLOCK = frozenset(["am", "pm"])
@@ -113,6 +114,10 @@ class WordReader(Reader, ABC):
     @abstractmethod
     def items(self) -> tuple[list[Tree], set[str]]:
         """Read things between separators; see `Parser`."""
+
+    @abstractmethod
+    def relation(self) -> Tree:
+        """Read an expression, or several with relations between them; see `Parser`."""
 
     @abstractmethod
     def operand(self) -> Tree:
@@ -376,6 +381,8 @@ class WordReader(Reader, ABC):
                 break
         if words[-1].lower() in IS and self.next is not END:
             return self._labelled(words)
+        if self.sees(":"):
+            return self._behind_label(words)
         return self.said(words)
 
     def _bound(self, first: Token) -> str | None:
@@ -392,6 +399,17 @@ class WordReader(Reader, ABC):
         """Read the value behind a label: "The answer is 7"."""
         self.skip(":", "=")
         return Node("relation", (Node("word", (_said(words[:-1]),)), "=", self.list_of_items()))
+
+    def _behind_label(self, words: list[str]) -> Tree:
+        """Read what follows a label and a colon: "Domain: x > 0", "ratio 3:4", "Answer: 5"."""
+        if words[-1].isdecimal():
+            words.pop()
+            self.place -= 1
+        else:
+            self.take()
+        value = self.relation()
+        label = _said(words)
+        return value if label in NO_LABELS else Node("relation", (Node("word", (label,)), "=", value))
 
     def _goes_on(self, words: list[str]) -> bool:
         """Return True if "and" goes on with a number in words: two hundred and five."""
