@@ -161,8 +161,9 @@ def _unordered(tree: Node, salt: str) -> Key:
         found = _residue_classes(tree) or _integers(tree) or _family(tree, salt) or _solutions(tree, salt)
         if found is not None:
             return found
+    bounded = _bounded_names(tree)
     keys = [
-        key
+        key if part not in bounded else Solutions(bounded[part], key)
         for part in tree.parts
         for key in dict.fromkeys(key_of(choice, salt) for choice in _choices(part))
     ]
@@ -172,6 +173,17 @@ def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in ("set", "or") or len(counts) == len(keys):
         return Unordered(frozenset(counts))
     return Repeated(frozenset(counts.items()))
+
+
+def _bounded_names(tree: Node) -> dict[Tree, tuple[str, ...]]:
+    """Return what each of several inequalities is about, if they are about different variables."""
+    relations = [part for part in tree.parts if is_op(part, "relation")]
+    found = {
+        part: tuple(sorted(symbols(part.parts[::2])))
+        for part in relations
+        if "=" not in part.parts[1::2]
+    }
+    return found if len(set(found.values())) > 1 else {}
 
 
 def _bracketed(tree: Node, salt: str) -> Key:
@@ -287,6 +299,11 @@ def _relation(tree: Node, salt: str) -> Key:
             return key_of_reals(reals(tree))
     if signs == ("in",) and isinstance(operands[0], str) and isinstance(operands[1], Node):
         return key_of(operands[1], salt)
+    *names, value = operands
+    if set(signs) == {"="} and len(set(names)) > 1 and all(isinstance(one, str) for one in names):
+        found = None if symbols(value) else _point(dict.fromkeys(names, value), salt)
+        if found is not None:  # a = b = 3
+            return found
     if signs in (("=",), ("↦",)):
         left, right = operands
         defined = _definition(left, right, salt) if signs == ("=",) else _mapping(left, right, salt)

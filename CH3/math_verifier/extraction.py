@@ -56,7 +56,7 @@ NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,9}(?:Question|Problem|Q) ?\d{0,3} ?:")
 _WORD = r"[\w'’$\\{}^-]{1,30}"
 # What a phrase that announces an answer begins with: they are looked for first, and quickly.
 KEYWORD = re.compile(
-    "####|[Aa]nswer|ANSWER|[Rr]esult|RESULT|[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution|choose|select|pick|"
+    "####|[Aa]nswer|ANSWER|[Rr]esult|RESULT|[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution|[Rr]oots|choose|select|pick|"
     "答案|结果|答え|答|选|"
     "[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Rr]ésultat|[Ee]rgebnis|[Оо]твет"
 )
@@ -72,7 +72,9 @@ PHRASE = re.compile(
   | (?: \A | (?<=\n) | (?<=[\#*_]) | (?<=[\#*_][ ]) | (?<=inal[ ]) )
         (?:[Aa]nswer|ANSWER) [ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
   | (?:[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution)\s{{1,3}}is\s{{0,3}}:
-  | (?: (?<=orrect[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
+  | (?:[Ss]olutions|[Rr]oots|[Aa]nswers)\s{{1,3}}are\s{{0,3}}:?(?=\s{{0,3}}[$\\\d({{−-])
+  | (?<=orrect[ ])(?:option|choice)\s{{0,3}}[*_]{{0,3}}:
+  | (?: (?<=orrect[ ]) | (?<=[Mm]y[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
         (?:option|choice|value|number|solution)\s{{1,3}}is\b
   | (?:[Oo]ption|[Cc]hoice)\s{{1,3}}(?=\(?[A-J]\)?\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer))
   | (?:choose|select|pick)\s{{1,3}}(?:(?:option|choice|answer)\s{{1,3}})?(?=\(?[A-J]\)?\s*(?:[.,:;]|\Z))
@@ -136,7 +138,7 @@ NUMBER = re.compile(
       | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)? (?::\d+)* (?:%|√\d+|π)? )""",
     re.VERBOSE,
 )
-POINT = re.compile(r"(?<!\w)[(\[]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+\s*[)\]]")
+POINT = re.compile(r"(?<![\w^}\\])[(\[{]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+\s*[)\]}]")
 PIECE = re.compile(r"[\\{}^_]")
 
 

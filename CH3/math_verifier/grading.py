@@ -76,7 +76,7 @@ CHOICE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-ANOTHER_CHOICE = re.compile(r"(?<![A-Za-z])[A-J]\)?\s*[:=]|\([A-J]\)")
+ANOTHER_CHOICE = re.compile(r"(?<![A-Za-z])[A-J]\)?\s*[:=]|\((?:[A-Ja-j]|[ivx]+)\)")
 # Readings in which both sides may be taken: none of them equates different values.
 MUTUAL = ("a choice", "a word", "a vector", "a family of integers", "an interval with letters")
 GROUPED = re.compile(r"(?:[a-zA-Z]\s*=\s*)?[1-9]\d{0,2}(?:,\d{3})+")

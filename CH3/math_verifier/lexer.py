@@ -134,6 +134,8 @@ BEHIND = re.compile(r"(?:(?<!\.)\.|\\\\|\\n|\s)+\Z")
 ANGLES = re.compile(r"<([^<>=]*,[^<>=]*)>\Z")  # <2, 9>
 TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|div|code|answer)>|<br\s*/?>|<\|[a-z_]+\|>")
 OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf|tt)\s*(?![a-z])([^{}]*)\}|\\(?:rm|sf|tt)\s*\{([^{}]*)\}")
+# (a) of several parts, with what stands between it and the part before
+PART = re.compile(r"[,;]?\s*(?:\\text(?:bf|rm)?\s*\{\s*)?\(([a-e]|i{1,3}|iv)\)(?=\s)\s*\}?")
 ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+);")
 HEIGHT = re.compile(r"<(su[bp])>([^<]*)</\1>")
 
@@ -154,6 +156,8 @@ def tokenize(text: str) -> list[Token]:
         text = CHOOSE.sub(r"\\binom{\1}{\2}", text.replace("o'clock", "oclock"))
     if not text.isascii():
         text = bare(_ascii(text))
+    if "(b)" in text or "(ii)" in text:
+        text = PART.sub(r"; \\text{part \1}: ", text).lstrip("; ")
     if OLD_FONT.search(text):
         text = OLD_FONT.sub(r"\\mathrm{\1\2}", text)
     tokens = list(_tokens(text, in_words=False))

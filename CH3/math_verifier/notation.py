@@ -227,6 +227,8 @@ PHRASES = {
     "所有实数": "ℝ", "全体实数": "ℝ", "empty set": "∅", "no solution": "∅", "no solutions": "∅", "none": "∅",
     "there is no solution": "∅", "there are no solutions": "∅", "无解": "∅", "no real solution": "no real solution",
     "no real solutions": "no real solution", "there are no real solutions": "no real solution",
+    "no real root": "no real solution", "no real roots": "no real solution", "no roots": "∅",
+    "there are no real roots": "no real solution", "no solution exists": "∅", "no solutions exist": "∅",
     "does not exist": "undefined", "dne": "undefined", "doesn't exist": "undefined", "不存在": "undefined",
     "infinitely many solutions": "infinitely many", "infinite solutions": "infinitely many",
     "infinite": "infinitely many", "there are infinitely many solutions": "infinitely many",

@@ -22,7 +22,7 @@ from CH3.math_verifier.notation import (
     QUALIFIERS,
     number_in_words,
 )
-from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree
+from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree, is_call
 from CH3.math_verifier.words import ANY_NUMBER, END, ORDINALS, PRODUCT, SEPARATORS, WordReader
 
 MAX_DEPTH = 40  # of brackets
@@ -123,7 +123,7 @@ class Parser(WordReader):
         parts = [self.expression()]
         if self.next is END:
             return parts[0]
-        if self.sees("=") and (call := self._call_between(start)):
+        if self.sees("=") and not is_call(parts[0]) and (call := self._call_between(start)):
             parts = [call]  # whatever the letter: a(t) = ...
         if self.sees("or") and (sign := OR_BOUNDS.get(self.after(1).text)):  # 5 or more
             self.place += 2
@@ -421,12 +421,23 @@ class Parser(WordReader):
         if self._is_inverse(token.text):
             name += "⁻¹"
         if self.sees("(") and self._is_function(token.text, name):
-            arguments = self.bracket(self.take().text)
-            is_list = isinstance(arguments, Node) and arguments.op == "()"
+            arguments = self._given() or self.bracket(self.take().text)
+            is_list = isinstance(arguments, Node) and arguments.op in ("()", "given")
             return Node(f"call {name}", arguments.parts if is_list else (arguments,))  # type: ignore[union-attr]
         if self.sees("[") and name in ("E", "P") and not self.next.after_space:  # E[X]
             return Node(f"call {name}", (self.bracket(self.take().text),))
         return name
+
+    def _given(self) -> Tree | None:
+        """Read the bracket of `P(A|B)`, if such comes next."""
+        if self.after(2).text != "|" or self.after(4).text != ")":
+            return None
+        self.take()
+        first = self.operand()
+        self.take()
+        arguments = Node("given", (first, "|", self.operand()))
+        self.expect(")")
+        return arguments
 
     def primes(self) -> str:
         r"""Read primes: `'`, or `^{\prime}`."""
@@ -467,7 +478,7 @@ class Parser(WordReader):
         while inside[-1] is not END and inside[-1].text != ")" and len(inside) < 12:
             inside.append(self.after(len(inside) + 1))
         single = inside[1].text == ")" and inside[0].kind in ("symbol", "number")
-        several = {"∩", "∪", ",", "|", "=", "to"} & {token.text for token in inside}
+        several = {"∩", "∪", ",", "|", "to", *RELATIONS} & {token.text for token in inside}
         return single or bool(several)
 
     def subscript(self) -> str:
@@ -490,8 +501,12 @@ class Parser(WordReader):
         if name in ROOTS:
             index = self.index() if self.sees("[") else Fraction(ROOTS[name])
             return Node("root", (self.argument() if token.from_latex else self.operand(), index))
-        if name in NAMES and self.sees("=", ":"):  # the maximum
+        if name in NAMES and self.sees("="):  # the maximum
             return Node("word", (name,))
+        if name in NAMES and self.sees(":"):
+            return self._behind_label([name])
+        if name in NAMES and self.next.kind == "number":
+            return Node("relation", (Node("word", (name,)), "=", self.expression(PRODUCT)))
         base = (self.log_base(token),) if name == "log" and self._has_base(token) else ()
         power = self.argument() if self.skip("^") else None
         if power in MINUS_ONE and name in INVERSE:

@@ -422,7 +422,7 @@ class WordReader(Reader, ABC):
     def said(self, words: list[str]) -> Tree:
         """Return what words mean: a number, a set, or themselves."""
         text = _said(words)
-        meaning = PHRASES.get(text, text)
+        meaning = PHRASES.get(text) or text.removeprefix("all ")
         if meaning == "ℝ":
             tree: Tree = Node("ℝ", ())
             if self.sees_word("except", "but"):
