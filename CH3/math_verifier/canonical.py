@@ -9,6 +9,7 @@ r"""From a tree to its key.
   are one; one that gives names their values becomes the names and the values
 """
 
+import itertools
 import math
 from collections import Counter
 from contextlib import suppress
@@ -85,7 +86,12 @@ PLUS_MINUS = frozenset("±∓")
 SET_OPERATIONS = frozenset(["∪", "∩", "∖", "-", "ℝ", "set"])
 SIDES = frozenset(["=", "<", "<=", ">", ">="])
 # The least element of sets of integers.
-LEAST = {"ℤ": -math.inf, "ℕ": Fraction(1), "ℤ+": Fraction(1), "ℤ>=0": Fraction(0)}
+LEAST: dict[str, Fraction | float] = {
+    "ℤ": -math.inf,
+    "ℕ": Fraction(1),
+    "ℤ+": Fraction(1),
+    "ℤ>=0": Fraction(0),
+}
 MAX_INTEGERS = 1000  # of a set that is compared element by element
 # What `|z| = 5` gives the length of; but `|x| = 5` is an equation.
 LENGTHS = frozenset("zwuv")
@@ -158,7 +164,12 @@ def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in LISTS:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))
-        found = _residue_classes(tree) or _integers(tree) or _family(tree, salt) or _solutions(tree, salt)
+        found = (
+            _residue_classes(tree)
+            or _integers(tree)
+            or _family(tree, salt)
+            or _solutions(tree, salt)
+        )
         if found is not None:
             return found
     bounded = _bounded_names(tree)
@@ -178,7 +189,7 @@ def _unordered(tree: Node, salt: str) -> Key:
 def _bounded_names(tree: Node) -> dict[Tree, tuple[str, ...]]:
     """Return what each of several inequalities is about, if they are about different variables."""
     relations = [part for part in tree.parts if is_op(part, "relation")]
-    found = {
+    found: dict[Tree, tuple[str, ...]] = {
         part: tuple(sorted(symbols(part.parts[::2])))
         for part in relations
         if "=" not in part.parts[1::2]
@@ -223,8 +234,11 @@ def _integers(tree: Node) -> Key | None:
     count = sum(interval.high - interval.low + 1 for interval in intervals)
     if count > MAX_INTEGERS:
         return Integers(tuple(intervals))
-    points = [Interval(Fraction(low + step), True, Fraction(low + step), True)
-              for low, _, high, _ in intervals for step in range(int(high - low) + 1)]
+    points = [
+        Interval(Fraction(low + step), True, Fraction(low + step), True)
+        for low, _, high, _ in intervals
+        for step in range(int(high - low) + 1)
+    ]
     return key_of_reals(points)
 
 
@@ -301,9 +315,9 @@ def _relation(tree: Node, salt: str) -> Key:
         return key_of(operands[1], salt)
     *names, value = operands
     if set(signs) == {"="} and len(set(names)) > 1 and all(isinstance(one, str) for one in names):
-        found = None if symbols(value) else _point(dict.fromkeys(names, value), salt)
-        if found is not None:  # a = b = 3
-            return found
+        point = None if symbols(value) else _point(dict.fromkeys(names, value), salt)
+        if point is not None:  # a = b = 3
+            return point
     if signs in (("=",), ("↦",)):
         left, right = operands
         defined = _definition(left, right, salt) if signs == ("=",) else _mapping(left, right, salt)
@@ -379,20 +393,20 @@ def _solutions(tree: Node, salt: str) -> Key | None:
     first = tree.parts[0]
     if not (is_op(first, "relation") and first.parts[1::2] == ("=",)):
         return None
-    pairs = [
-        (_named(part.parts[0]), part.parts[2]) if _is_equation(part) else (None, part)
+    pairs: list[tuple[Tree | None, Tree]] = [
+        (_named(part.parts[0]), _in_a_row(part.parts[2]))
+        if _is_equation(part)
+        else (None, _in_a_row(part))
         for part in tree.parts
     ]
-    pairs = [(_in_a_row(one), _in_a_row(part)) for one, part in pairs]
     # 2. points: (x, y) = (2, 9) or (3, 4)
     name, value = pairs[0]
     if is_op(name, "()") and all(one in (name, None) for one, _ in pairs):
         return _points(name.parts, [part for _, part in pairs], salt)
     if (width := _names_in_turn(pairs)) > 1:  # x = 2, y = 9 or x = 3, y = 4
-        values = [part for _, part in pairs]
+        names, values = zip(*pairs, strict=True)
         turns = [values[at : at + width] for at in range(0, len(values), width)]
-        names = tuple(one for one, _ in pairs[:width])
-        return _points(names, [Node("()", tuple(turn)) for turn in turns], salt)
+        return _points(names[:width], [Node("()", turn) for turn in turns], salt)
     if not isinstance(name, str) or any(is_op(part, "relation") for _, part in pairs):
         return None
     # 3. several values of one name
@@ -418,8 +432,8 @@ def _in_a_row(tree: Tree) -> Tree:
 
 
 def _named(left: Tree) -> Tree:
-    """Return the words of a label as a name, anything else as it is."""
-    return left.parts[0] if is_op(left, "word") else left
+    """Return the words of a label as a name, and a column of names as a point."""
+    return left.parts[0] if is_op(left, "word") else _in_a_row(left)
 
 
 def _names_in_turn(pairs: list[tuple[Tree | None, Tree]]) -> int:
@@ -481,7 +495,7 @@ def _progressions(members: list[Tree], name: str) -> Family | None:
     So `\frac{\pi}{3} + 2k\pi` is `\frac{7\pi}{3} - 2n\pi`.
     """
     found = set()
-    for member in [choice for member in members for choice in _choices(member)]:
+    for member in itertools.chain.from_iterable(map(_choices, members)):
         if symbols(member) != {name}:
             return None
         try:
@@ -560,7 +574,9 @@ def is_name(tree: Tree) -> bool:
     if op == "*" and all(isinstance(part, str) and part.startswith("vec ") for part in parts):
         return True
     if op == "*":
-        return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * ", "((d / ", "(((d * "))
+        return _is_upper(tree) or written(tree).startswith(
+            ("(m * angle", "(d * ", "((d / ", "(((d * ")
+        )
     if op == "norm":
         return isinstance(parts[0], str)
     if op == "abs" and parts[0] in LENGTHS:

@@ -67,7 +67,8 @@ PHRASE = re.compile(
     \#\#\#\#(?=[ \t*]{{0,9}}(?:[-+−$€£\\(\[{{.]?[\d\\(]|[-+−]?\$|[A-J][ \t*]{{0,9}}(?:\n|\Z)))
   | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)(?:[ ](?:choice|option))?[*_]{{0,3}}
         (?: \s{{1,3}} (?:to|for|of|in) (?:\s{{1,3}}{_WORD}){{1,8}}? )?
-        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | [*_]{{0,3}}\s{{1,3}}[-–—]\s | \s{{1,3}}(?=\([A-J]\))
+        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | [*_]{{0,3}}\s{{1,3}}[-–—]\s
+          | \s{{1,3}}(?=\([A-J]\))
           | \s{{1,3}}(?:is|are|was|equals|becomes|IS|(?:should|must|would|will)\s{{1,3}}be)\b )
   | (?: \A | (?<=\n) | (?<=[\#*_]) | (?<=[\#*_][ ]) | (?<=inal[ ]) )
         (?:[Aa]nswer|ANSWER) [ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
@@ -76,8 +77,10 @@ PHRASE = re.compile(
   | (?<=orrect[ ])(?:option|choice)\s{{0,3}}[*_]{{0,3}}:
   | (?: (?<=orrect[ ]) | (?<=[Mm]y[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
         (?:option|choice|value|number|solution)\s{{1,3}}is\b
-  | (?:[Oo]ption|[Cc]hoice)\s{{1,3}}(?=\(?[A-J]\)?\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer))
-  | (?:choose|select|pick)\s{{1,3}}(?:(?:option|choice|answer)\s{{1,3}})?(?=\(?[A-J]\)?\s*(?:[.,:;]|\Z))
+  | (?:[Oo]ption|[Cc]hoice)\s{{1,3}}
+        (?=\(?[A-J]\)?\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer))
+  | (?:choose|select|pick)\s{{1,3}}(?:(?:option|choice|answer)\s{{1,3}})?
+        (?=\(?[A-J]\)?\s*(?:[.,:;]|\Z))
   | 选(?:择|項|项)?\s{{0,3}}[:：]?(?=\s{{0,3}}[(（]?[A-J])
   | (?:答案|结果|答え)[*\s]{{0,3}}(?:是|为|為|は|[:：]) | 答[:：]
   | (?:[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Оо]твет|[Rr]ésultat|[Ee]rgebnis)
@@ -117,7 +120,8 @@ CLAUSE_WORDS = """
     and~the and~this and~that and~it and~not
 """
 CLAUSE_END = re.compile(
-    rf"""; | :\s+(?=[a-z]{{2}}) | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=]|[^()]{{1,99}}=)
+    rf"""; | :\s+(?=[a-z]{{2}}) | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(])
+      | \s\(?\((?=[a-zA-Z=]|[^()]{{1,99}}=)
       | \s[-–—]\s+(?=[a-zA-Z]{{2}}) | — | ,?\s+(?:{_either(CLAUSE_WORDS)})\b
       | \s+is\s+(?:the\s+)?(?:right|correct|answer)\b | \s(?:✓|✔|✅)""",
     re.VERBOSE | re.IGNORECASE,
@@ -135,7 +139,8 @@ NUMBER = re.compile(
     rf"""(?<![\w.^_])
     [-+−]?\s?(?:\\?\$)?
     (?: (?:{WHOLE})\ \d+/\d+ | (?:{WHOLE})?\s?[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]
-      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)? (?::\d+)* (?:%|√\d+|π)? )""",
+      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)?
+        (?::\d+)* (?:%|√\d+|π)? )""",
     re.VERBOSE,
 )
 POINT = re.compile(r"(?<![\w^}\\])[(\[{]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+\s*[)\]}]")
@@ -352,7 +357,11 @@ def _is_whole(text: str) -> bool:
     """Return True if a text in a box that was not closed misses nothing else."""
     if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", text):
         return True
-    return text.rstrip().endswith("}") and text.count("{") == text.count("}") and _tree(text) is not None
+    return (
+        text.rstrip().endswith("}")
+        and text.count("{") == text.count("}")
+        and _tree(text) is not None
+    )
 
 
 def _last_formula_or_number(text: str) -> str | None:

@@ -207,8 +207,9 @@ class Congruence(Key):
 
 @dataclass(frozen=True)
 class Family(Key):
-    """An expression with a parameter, whatever that is called, the set that it runs through, and the
-    name of what is in it.
+    """An expression with a parameter, and the set that this runs through; what it is the value of.
+
+    What the parameter is called does not count.
     """
 
     member: Key

@@ -89,7 +89,8 @@ TOKEN = re.compile(
   | (?P<null>      \\(?:left|right)\s*\. | \\left\s*\\\{\s*(?=\\begin) )
   | (?P<begin>     \\begin\s*\{[a-zA-Z]+\*?\}(?:\s*\{[clr|\s\d@]*\})? )
   | (?P<finish>    \\end\s*\{[a-zA-Z]+\*?\} )
-  | (?P<numbers>   \\(?:mathbb|Bbb|mathds)\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC]) | \\mathbf\s*\{[RZNQC]\} )
+  | (?P<numbers>   \\(?:mathbb|Bbb|mathds)\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC])
+                 | \\mathbf\s*\{[RZNQC]\} )
   | (?P<command>   \\[a-zA-Z]+ )
   | (?P<either>    \+/- | (?: \A | (?<=[=(,{]) | (?<=[=(,{]\ ) )\+- )
   | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|]
@@ -103,7 +104,9 @@ BASED = re.compile(  # digits in a base of more than ten, whose letters would be
         \s* (?=_\s*\{?\s*(?:1[1-6]|\\text))""",
     re.VERBOSE,
 )
-SLANTED = frozenset(["mathbb", "Bbb", "mathds", "mathbf", "textbf", "mathit", "textit", "mathnormal"])  # never units
+SLANTED = frozenset(
+    ["mathbb", "Bbb", "mathds", "mathbf", "textbf", "mathit", "textit", "mathnormal"]
+)  # never units
 CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
 CHOOSE = re.compile(r"(?:\{\}\s*)?[\^_]\s*\{?([\dn]+)\}?\s*C\s*_\s*\{?([\dkr]+)\}?")  # {}_5C_2
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
@@ -181,7 +184,11 @@ def bare(text: str) -> str:
     text = ANGLES.sub(r"\\langle \1\\rangle", text.strip()) if text[:1] == "<" else text.strip()
     while text:
         before = text
-        if text[0] in "*_`\"'" and (around := AROUND.fullmatch(text)) and around[1] not in around[2]:
+        if (
+            text[0] in "*_`\"'"
+            and (around := AROUND.fullmatch(text))
+            and around[1] not in around[2]
+        ):
             text = around[2]
         if text[:1] in "=:\\" and (start := BEFORE.match(text)):
             text = text[start.end() :]
@@ -496,6 +503,8 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
     if len(run) > 1 and lower in UNITS:
         return in_words or lower in PLAIN_UNITS or re.search(r"\d\s+$|/$", text[:start]) is not None
     if run in SHORT_WORDS and not attached:
+        return True
+    if (run == text or in_words) and len(run) > 1 and not run.strip("IVX"):  # a Roman number
         return True
     if run in BEFORE_WORDS and re.match(r"\s+[a-z]{3}", text[start + len(run) :]):  # at least
         return True

@@ -204,10 +204,14 @@ SHORT_WORDS = (
     | frozenset(["ago", "all", "any", "of", "is", "are", "if"])
 )  # fmt: skip
 # What stands before a colon and says nothing of what is behind it.
-NO_LABELS = frozenset(["answer", "final answer", "ans", "solution", "result", "答案", "解", "答", "最终答案"])
+NO_LABELS = frozenset(
+    ["answer", "final answer", "ans", "solution", "result", "答案", "解", "答", "最终答案"]
+)
 BEFORE_WORDS = _words("at an by on no be it as my we he")  # words if another word follows them
 ARTICLES = _words("the a an on at")
-OPENERS = _words("so thus hence therefore then finally 共 共有 约 即 故 所以 因此 则 得")  # of a sentence, before its mathematics
+OPENERS = _words(
+    "so thus hence therefore then finally 共 共有 约 即 故 所以 因此 则 得"
+)  # of a sentence, before its mathematics
 # What limits the number behind it.
 BOUNDS = {
     "at least": ">=", "no less than": ">=", "not less than": ">=", "at most": "<=", "no more than": "<=",

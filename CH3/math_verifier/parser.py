@@ -147,7 +147,7 @@ class Parser(WordReader):
         return self.modulo(tree)
 
     def _is_condition(self) -> bool:
-        r"""Return True if a bracket comes next with what is said of a letter: `(k \in \mathbb{Z})`."""
+        """Return True if a bracket comes next that says something of a letter: `(x > 0)`."""
         is_relation = self.after(2).text in RELATIONS and self.after(2).kind == "sign"
         return self.sees("(") and self.after(1).kind == "symbol" and is_relation
 
@@ -267,7 +267,9 @@ class Parser(WordReader):
         if self.sees("("):
             ends = self._restates() or self._explains() or self._is_condition()
             return self.after(1).text != "mod" and not ends
-        return self.sees("{", "⟨", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
+        return self.sees("{", "⟨", "⌊", "⌈", "∞", "begin") or (
+            self.sees("|", "‖") and not self.bars
+        )
 
     # --- operands ---
 

@@ -65,7 +65,7 @@ def readings_of(tree: Tree, key: Key, salt: str = "") -> Iterator[tuple[str, Key
         yield from readings_of(first, key_of(first, salt), salt)
         if key.name:
             yield "the values of what it names", Family(key.member, key.parameters)
-    if isinstance(key, Integers):
+    if isinstance(key, Integers) and isinstance(tree, Node):
         conditions = [part for part in tree.parts if "in" not in part.parts[1::2]]
         yield "without its domain", key_of(Node("and", tuple(conditions)), salt)
     if isinstance(key, Congruence):
@@ -147,7 +147,11 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
         for reading, other in readings_of(solution, key_of(solution, salt), salt):
             if reading != "an interval" or not isinstance(tree.parts[0], str):  # x = (1, 2)
                 yield reading, other
-    if tree.parts[1::2] == ("in",) and is_op(tree.parts[2], "set") and len(tree.parts[2].parts) == 1:
+    if (
+        tree.parts[1::2] == ("in",)
+        and is_op(tree.parts[2], "set")
+        and len(tree.parts[2].parts) == 1
+    ):
         solved = Node("relation", (tree.parts[0], "=", tree.parts[2].parts[0]))
         yield "an equation", key_of(solved, salt)
     if tree.parts[1::2] == ("in",) and None not in map(_number, tree.parts[::2]):
@@ -157,8 +161,8 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
         yield "an equation without its decimal", key_of(equation, salt)
     if "≈" in tree.parts[1::2] and (rounded := _rounded(tree)) is not None:
         yield "a rounded value", key_of(rounded, salt)
-    if (ends := _between(tree)) is not None and symbols(ends[1:]):
-        yield "an interval with letters", _symbolic(*ends, salt=salt)
+    if (ends := _between(tree)) is not None and symbols(ends[1]):
+        yield "an interval with letters", _symbolic(*ends, salt)
     if isinstance(key, Definition):
         left, right = tree.parts[0], tree.parts[2]
         if key.name:
@@ -183,12 +187,13 @@ def _selections(tree: Node) -> Tree | None:
     """
     if tree.op == "^" and isinstance(tree.parts[0], str):
         letter, _, below = tree.parts[0].partition("_")
-        numbers = (Fraction(int(below)) if below.isdecimal() else None, _number(tree.parts[1]))
-    elif tree.op in ("call P", "call C") and len(tree.parts) == 2:
-        letter, numbers = tree.op[-1], tuple(map(_number, tree.parts))
+        parts: tuple[Tree, ...] = (Fraction(below) if below.isdecimal() else "", tree.parts[1])
     else:
+        letter, parts = tree.op.removeprefix("call "), tree.parts
+    if letter not in ("C", "P", "A") or len(parts) != 2:
         return None
-    if letter not in ("C", "P", "A") or None in numbers:
+    numbers = [number for number in map(_number, parts) if number is not None]
+    if len(numbers) < 2:
         return None
     few, many = sorted(numbers)
     if letter == "C":
@@ -319,18 +324,19 @@ def _interval(tree: Node, salt: str) -> Iterator[tuple[str, Key]]:
         yield "an interval", key_of_reals(reals(tree))
     except UnreadableError:
         if symbols(tree):
-            yield "an interval", _symbolic(tree.op, *tree.parts, salt=salt)
+            yield "an interval", _symbolic(tree.op, tree.parts, salt)
 
 
-def _between(tree: Node) -> tuple[str, Tree, Tree] | None:
+def _between(tree: Node) -> tuple[str, tuple[Tree, ...]] | None:
     r"""Return the brackets and ends of the interval that `a < x \le b` or `x \in (a, b)` says."""
     operands, signs = tree.parts[::2], tree.parts[1::2]
     if signs == ("in",) and is_op(operands[1], "()") and len(operands[1].parts) == 2:
-        return ("()", *operands[1].parts)
+        return "()", operands[1].parts
     if len(signs) != 2 or not set(signs) <= {"<", "<="} or not isinstance(operands[1], str):
         return None
-    return "([" [signs[0] == "<="] + ")]" [signs[1] == "<="], operands[0], operands[2]
+    brackets = "(["[signs[0] == "<="] + ")]"[signs[1] == "<="]
+    return brackets, (operands[0], operands[2])
 
 
-def _symbolic(brackets: str, low: Tree, high: Tree, salt: str) -> Key:
-    return SymbolicInterval(brackets, (key_of(low, salt), key_of(high, salt)))
+def _symbolic(brackets: str, ends: tuple[Tree, ...], salt: str) -> Key:
+    return SymbolicInterval(brackets, tuple(key_of(end, salt) for end in ends))

@@ -300,7 +300,7 @@ def _where(difference: Node, sign: str, name: str) -> RealSet:
     if sign == "!=":
         return complement(zeros)
     # 3. the intervals between them
-    ends = [-INFINITY, *roots, INFINITY]
+    ends: list[Fraction | float] = [-INFINITY, *roots, INFINITY]
     solved = zeros if sign.endswith("=") else []
     for low, high in zip(ends, ends[1:], strict=False):
         place = _between(low, high)
@@ -318,7 +318,7 @@ def _factors(tree: Tree) -> tuple[list[Tree], list[Tree]]:
             more, others = others, more
         return tops + more, bottoms + others
     if isinstance(tree, Node) and tree.op == "^" and tree.parts[1] in (3, 4, 5, 6):
-        return [tree.parts[0]] * int(tree.parts[1]), []  # type: ignore[arg-type]
+        return [tree.parts[0]] * int(tree.parts[1]), []
     return [tree], []
 
 

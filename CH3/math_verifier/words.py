@@ -172,7 +172,8 @@ class WordReader(Reader, ABC):
         if token.kind == "word":
             if token.text == "of":  # a third of the pizza, but 50% of 80
                 return self.after(1).kind == "word"
-            return token.text.lower() not in NOT_UNITS or self._says_it_is_the_answer()
+            is_more = token.text in ("more", "less") and self.after(1).text != "than"
+            return is_more or token.text.lower() not in NOT_UNITS or self._says_it_is_the_answer()
         if token.kind == "symbol":
             if token.text == "mu" and self.is_unit(self.after(1)):  # micrometres
                 self.take()
@@ -409,7 +410,9 @@ class WordReader(Reader, ABC):
             self.take()
         value = self.relation()
         label = _said(words)
-        return value if label in NO_LABELS else Node("relation", (Node("word", (label,)), "=", value))
+        return (
+            value if label in NO_LABELS else Node("relation", (Node("word", (label,)), "=", value))
+        )
 
     def _goes_on(self, words: list[str]) -> bool:
         """Return True if "and" goes on with a number in words: two hundred and five."""
@@ -462,6 +465,8 @@ def _said(words: list[str]) -> str:
     parts = [SHORT_NAMES.get(word, word) for word in parts if word not in (*ORDINALS, "")]
     while len(parts) > 1 and parts[0] in ARTICLES:
         parts = parts[1:]
+    if len(parts) > 1 and parts[-1] == "only":
+        parts = parts[:-1]
     if len(parts) == 3 and parts[1] == "of" and parts[2] in MONTHS:  # 7th of May
         parts = [parts[2], parts[0]]
     return " ".join(parts)
