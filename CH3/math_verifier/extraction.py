@@ -48,6 +48,7 @@ BETWEEN_BOXES = re.compile(
 NAMED_CHOICE = re.compile(
     r"(?<!\w)\(?([A-J])\)? is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice))?(?!\w)"
 )
+LONE_CHOICE = re.compile(r"[*_$ ]{0,6}\(?([A-J])\)?[.*_$ ]{0,6}")
 CHOSEN = re.compile(r"\(?[A-J]\)?\.?")
 JOINT = re.compile(r"[,;]|and|or")
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?=</?answer>|\Z)", re.DOTALL)
@@ -68,7 +69,7 @@ PHRASE = re.compile(
   | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)(?:[ ](?:choice|option))?[*_]{{0,3}}
         (?: \s{{1,3}} (?:to|for|of|in) (?:\s{{1,3}}{_WORD}){{1,8}}? )?
         (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | [*_]{{0,3}}\s{{1,3}}[-–—]\s
-          | \s{{1,3}}(?=\([A-J]\))
+          | \s{{1,3}}(?=\([A-J]\) | \(?[A-J]\)?[ \t.*]{{0,5}}(?:\n|\Z))
           | \s{{1,3}}(?:is|are|was|equals|becomes|IS|(?:should|must|would|will)\s{{1,3}}be)\b )
   | (?: \A | (?<=\n) | (?<=[\#*_]) | (?<=[\#*_][ ]) | (?<=inal[ ]) )
         (?:[Aa]nswer|ANSWER) [ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
@@ -78,7 +79,7 @@ PHRASE = re.compile(
   | (?: (?<=orrect[ ]) | (?<=[Mm]y[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
         (?:option|choice|value|number|solution)\s{{1,3}}is\b
   | (?:[Oo]ption|[Cc]hoice)\s{{1,3}}
-        (?=\(?[A-J]\)?\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer))
+        (?=\(?[A-J]\)?(?:\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer)|\.?\Z))
   | (?:choose|select|pick)\s{{1,3}}(?:(?:option|choice|answer)\s{{1,3}})?
         (?=\(?[A-J]\)?\s*(?:[.,:;]|\Z))
   | 选(?:择|項|项)?\s{{0,3}}[:：]?(?=\s{{0,3}}[(（]?[A-J])
@@ -93,7 +94,7 @@ PHRASE = re.compile(
 FILLER_WORDS = """
     therefore thus then simply just exactly precisely approximately about around roughly indeed
     actually clearly obviously definitely now hence still only also again that option choice
-    equal~to given~by found~to~be going~to~be as~follows
+    equal~to given~by given~as found~to~be going~to~be as~follows
 """
 THINGS = """
     fraction number value point set interval expression function equation matrix vector list choice
@@ -137,7 +138,7 @@ TAIL = 1200  # characters that are looked at around the last number
 WHOLE = r"\d{1,3}(?:(?:,|\{,\}|(?:\\!)?,\\!\s?|\\,)\d{3})+(?!\d)|\d+"
 NUMBER = re.compile(
     rf"""(?<![\w.^_])
-    [-+−]?\s?(?:\\?\$)?
+    [-+−]?\s?(?:\\?\$)?√?
     (?: (?:{WHOLE})\ \d+/\d+ | (?:{WHOLE})?\s?[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]
       | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)?
         (?::\d+)* (?:%|√\d+|π)? )""",
@@ -272,8 +273,8 @@ def _announced(text: str) -> str | None:
 
 
 def _named_choice(text: str) -> str | None:
-    """Return the letter of "(C) is the correct answer"."""
-    named = _last(NAMED_CHOICE, text)
+    """Return the letter of "(C) is the correct answer", or of a last line that is nothing else."""
+    named = _last(NAMED_CHOICE, text) or LONE_CHOICE.fullmatch(text.rstrip().rpartition("\n")[2])
     return None if named is None else named[1]
 
 

@@ -18,18 +18,25 @@ r"""Grade an answer by meaning: is it the same as the reference? No text is ever
 Where a careful human might decide otherwise, this is what was decided:
 
 - units of measure and currencies are dropped: `5 hours` is 5, and also `5 minutes`; other words and
-  conditions behind an answer may be left out, but not replaced: `10 east` is 10, not `10 west`
+  conditions behind an answer may be left out, but not replaced: `10 east` is 10, not `10 west`;
+  `12 students` is 12, not `12 teachers`; `10 blue marbles` are `10 marbles`
 - `50\%` is a half and fifty, so `0.36\%` is also 0.36; but angles keep their unit: `45^\circ` is 45
   and not `\frac{\pi}{4}`
 - bare commas group digits (`5,100` is a number) but never inside brackets (`(5,100)` is a pair);
   against a list, `5,100` may be one
 - a name before a value may be left out, another name may not be put in its place: `f(x) = 3x` is
-  `3x`, `y = 3x` and `f(t) = 3t`, but not `g(x) = 3x`; `x + y = 12` names nothing, so it is not 12
+  `3x`, `y = 3x` and `f(t) = 3t`, but not `g(x) = 3x`; `x + y = 12` names nothing, so it is not 12,
+  nor is `|x| = 12`, but `|z| = 12` is; `a: 5, b: 7` is not `a: 7, b: 5`
 - of `a ≈ b` both may be meant, if b rounds a; `\sqrt{7}` is never 2.646. A false equation such as
   `4 = 5` is neither 4 nor 5
 - equations are one if they differ by a number as a factor, not by a letter: `xy = 6` is not
-  `y = \frac{6}{x}`; inequalities are solved if they are linear
+  `y = \frac{6}{x}`; inequalities are solved if their sides differ by a line or a parabola, or by
+  products and quotients of such: `x^2 < 9` is `(-3, 3)`
+- a family of numbers is a set: `\frac{\pi}{2} + k\pi, k \in \mathbb{Z}` is
+  `\frac{5\pi}{2} - n\pi, n \in \mathbb{Z}`; k, m and n beside pi run through the integers, if
+  nothing else is said; that n is an integer may be left out: `n > 5, n \in \mathbb{Z}` is `n > 5`
 - "no solution", "none" and the empty set are one; so are several boxes with "and" between them
+- "at least 5" is `x \ge 5`; of the two numbers in `C_5^2` the larger is chosen from
 - an en dash is a minus sign; a point and an open interval are told apart by the other side
 """
 
@@ -66,7 +73,7 @@ UNIT = (
     r"|mol|Ω|\\Omega)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
 )
 BETWEEN_UNITS = r"(?:\s*[/*·]\s*|\\cdot\s*|\s+)"
-MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:{BETWEEN_UNITS}{UNIT})*\s*\Z")
+MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+\(?{UNIT}(?:{BETWEEN_UNITS}{UNIT})*\)?\s*\Z")
 # A choice with its text: `(E) 12`, `E: 12`, `Option E`, `\textbf{(E)}\ 12`
 CHOICE = re.compile(
     r"""

@@ -22,7 +22,7 @@ from CH3.math_verifier.notation import (
     QUALIFIERS,
     number_in_words,
 )
-from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree, is_call
+from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree, is_call, is_op
 from CH3.math_verifier.words import ANY_NUMBER, END, ORDINALS, PRODUCT, SEPARATORS, WordReader
 
 MAX_DEPTH = 40  # of brackets
@@ -74,6 +74,8 @@ class Parser(WordReader):
     def answer(self) -> Tree:
         """Read a whole text: one thing, or a list of them."""
         tree = self.list_of_items()
+        if self.sees(r"\over", r"\choose"):  # 5 \over 8, without its braces
+            tree = Node("/" if self.take().text == r"\over" else "binom", (tree, self.expression()))
         while self.skip("⇒"):  # what follows is the answer
             tree = Node("implies", (tree, self.list_of_items()))
         if self.next is not END:
@@ -89,6 +91,12 @@ class Parser(WordReader):
             return items[0]
         if separators <= set("∧∨") and not any(isinstance(item, Node) for item in items):
             return Node(f"call {''.join(sorted(separators))}", tuple(sorted(items, key=str)))
+        if is_op(items[0], "relation") and items[0].parts[1::2] == ("!=",):  # x ≠ 1, 2
+            name = items[0].parts[0]
+            items = [
+                item if is_op(item, "relation") else Node("relation", (name, "!=", item))
+                for item in items
+            ]
         words = (("∨", "or"), ("or", "or"), ("∧", "and"), ("and", "and"))
         operation = next((word for sign, word in words if sign in separators), "list")
         return Node(operation, tuple(items))
@@ -98,6 +106,8 @@ class Parser(WordReader):
         items: list[Tree] = []
         separators: set[str] = set()
         turned = self.sees("]") and self.depth == 0  # ]a, b[
+        if self.sees_word("for"):
+            self.skip_domain()
         while self.next is not END and (turned or not self.closes()):
             turned = False
             if self.next.kind == "word" and self.next.text.lower() in QUALIFIERS and items:

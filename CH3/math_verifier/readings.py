@@ -154,6 +154,7 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
     ):
         solved = Node("relation", (tree.parts[0], "=", tree.parts[2].parts[0]))
         yield "an equation", key_of(solved, salt)
+        yield "its only element", key_of(tree.parts[2].parts[0], salt)
     if tree.parts[1::2] == ("in",) and None not in map(_number, tree.parts[::2]):
         yield "a chance", key_of(Node("/", tree.parts[::2]), salt)
     if len(tree.parts) > 3 and is_name(tree.parts[0]) and solution is not None:  # x = 1/3 ≈ 0.33

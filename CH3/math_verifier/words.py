@@ -147,6 +147,15 @@ class WordReader(Reader, ABC):
             return tree
         return Node(f"counted {' '.join(one.text for one in rest)}", (tree,))
 
+    def skip_domain(self) -> None:
+        """Read `for all x,` before what is said of every x, if no condition limits x."""
+        length = 1
+        while self.after(length) is not END and self.after(length).text != ",":
+            length += 1
+        if not any(self.after(place).text in RELATION_SIGNS for place in range(length)):
+            self.place += length
+            self.skip(",")
+
     def _explains(self) -> bool:
         """Return True if a bracket with words comes next: `(since x > 0)`."""
         token = self.after(1)
@@ -442,6 +451,8 @@ class WordReader(Reader, ABC):
         if meaning == "∅":
             return Node("set", ())
         parts = meaning.replace("-", " ").split()
+        if not parts:  # a mere ending: "nd"
+            return Node("word", (meaning,))
         if len(parts) == 1 and parts[0] in ORDINAL_WORDS:
             return Node("counted th", (Fraction(ORDINAL_WORDS[parts[0]]),))
         while len(parts) > 1 and parts[-1] in UNITS:  # five dollars
