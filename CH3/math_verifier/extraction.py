@@ -48,7 +48,7 @@ BETWEEN_BOXES = re.compile(
 NAMED_CHOICE = re.compile(
     r"(?<!\w)\(?([A-J])\)? is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice))?(?!\w)"
 )
-LONE_CHOICE = re.compile(r"[*_$ ]{0,6}\(?([A-J])\)?[.*_$ ]{0,6}")
+LONE_CHOICE = re.compile(r"(?:[Oo]ption|[Cc]hoice)?[*_$ ]{0,6}\(?([A-J])\)?[.*_$ ]{0,6}")
 CHOSEN = re.compile(r"\(?[A-J]\)?\.?")
 JOINT = re.compile(r"[,;]|and|or")
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?=</?answer>|\Z)", re.DOTALL)
@@ -79,7 +79,7 @@ PHRASE = re.compile(
   | (?: (?<=orrect[ ]) | (?<=[Mm]y[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
         (?:option|choice|value|number|solution)\s{{1,3}}is\b
   | (?:[Oo]ption|[Cc]hoice)\s{{1,3}}
-        (?=\(?[A-J]\)?(?:\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer)|\.?\Z))
+        (?=\(?[A-J]\)?\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer))
   | (?:choose|select|pick)\s{{1,3}}(?:(?:option|choice|answer)\s{{1,3}})?
         (?=\(?[A-J]\)?\s*(?:[.,:;]|\Z))
   | 选(?:择|項|项)?\s{{0,3}}[:：]?(?=\s{{0,3}}[(（]?[A-J])
