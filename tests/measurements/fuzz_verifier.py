@@ -43,7 +43,8 @@ ATOMS = choices(r"""
     \text{m}   3\text{ pm}   7 apples   3/4   0.(36)   0.\dot{3}   1{,}500   2F_{16}   May 7
     seven   two thirds   \vec{i}   \vec{j}   \mathbb{Z}   \ldots   \angle ABC   \int_0^1 x\,dx
     2^{2024}   2024!   5!!   8个   （3，8）   𝑥²   ∛5   ⅐   3:45   \$5   USD 29   (E) 12   f(x)
-    f^{-1}(x)   f'(x)
+    f^{-1}(x)   f'(x)   at least 5   5 or more   C_5^2   \overline{3+4i}   12 students   III   k\pi
+    x^2   Area: 12   E[X]   P(A|B)   ABC_{16}   \operatorname{Im}   &lt;   \left<1,2\right>
 """)
 
 SHAPES = choices(r"""
@@ -61,11 +62,16 @@ SHAPES = choices(r"""
     @\text{ @}   \mathrm{@}   @ for all x   @ and @   the answer is @   **@**   "@"
     \operatorname{arccot} @   \sinh^{-1} @   @ out of @   @ \text{ apples}   \sin(@^\circ)
     @' = @   @ \bmod @   \text{@}   \mbox{@}   @\text{ or }@   @\text{ and }@   \boxed{@}   $@$
-    \overline{@}   \langle @, @ \rangle   @'   \lfloor @ \rfloor
+    \overline{@}   \langle @, @ \rangle   @'   \lfloor @ \rfloor   @^2 < @   (x-@)(x-@) > 0
+    \frac{x-@}{x+@} \ge 0   @ + k\pi, k \in \mathbb{Z}   \{x \in \mathbb{Z} : @ < x < @\}
+    @ \land @   x = @, y = @ \text{ or } x = @, y = @   (a) @, (b) @   \text{Area: } @   \max @
+    \operatorname{Re}(@)   \left<@, @\right>   @ (or @)   \forall x, @   @ \equiv @, @ \pmod{@}
+    a = b = @   x < @ ∪ x > @   no more than @   @ (x > 0)   {\rm @}
+    \begin{pmatrix} @ \end{pmatrix}^{-1}
 """)
 
 CHARACTERS = "0123456789xyzeiπ+-*/^_=<>!|()[]{},.;:%$&#@~ \\\n\t\x00\u0301\u202e\ud800²½√∞−×≤∪٣５"
-CHARACTERS += '≈≡⇒↦∠°′″•⌊⌋⟨⟩∛⅐ˣₙ（），。、个或\u200b\u0305`"“”₹¢ℤℝ…'
+CHARACTERS += '∧∨∀：选＜≈≡⇒↦∠°′″•⌊⌋⟨⟩∛⅐ˣₙ（），。、个或\u200b\u0305`"“”₹¢ℤℝ…'
 
 
 def grammatical(rng: random.Random, levels: int = LEVELS) -> str:
