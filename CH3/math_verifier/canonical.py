@@ -337,7 +337,7 @@ def _equation(operands: tuple[Tree, ...], sign: str, salt: str) -> Key:
     left, right = operands if sign in ("=", ">", ">=") else reversed(operands)
     if not symbols(operands):
         sides = key_of(left, salt), key_of(right, salt)
-        return Statement(frozenset(sides)) if sign == "=" else Relation((sign.lstrip("<"),), sides)
+        return Statement(frozenset(sides)) if sign == "=" else Relation((sign.strip("<>"),), sides)
     found = values_at_places(Node("-", (left, right)), salt)
     values = [value for value in found if not isinstance(value, Complex)]
     if len(values) < len(found):
@@ -568,6 +568,8 @@ def is_name(tree: Tree) -> bool:
         return True
     if op == ":":
         return all(isinstance(part, str) or _is_upper(part) for part in ratio_parts(tree))
+    if op in ("∪", "∩"):
+        return all(map(_is_upper, parts))
     if op in ("()", "matrix"):
         cells = [cell for row in parts for cell in row] if op == "matrix" else parts
         return all(isinstance(cell, str) for cell in cells)

@@ -109,6 +109,7 @@ SLANTED = frozenset(
 )  # never units
 CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
 CHOOSE = re.compile(r"(?:\{\}\s*)?[\^_]\s*\{?([\dn]+)\}?\s*C\s*_\s*\{?([\dkr]+)\}?")  # {}_5C_2
+CHOOSE_PLAIN = re.compile(r"(?<![\w}])(\d{1,3})C(\d{1,3})(?![\w_])")  # 5C2
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
 MARKED = re.compile(  # {AB}, {\imath}, {\mathbf{i}}, AB
     r"""\s*(?: \{\s*((?:[A-Za-z0-9]|\\[a-z]+)+)\s*\} | \{\s*\\math(?:bf|rm|it)\s*\{([A-Za-z])\}\s*\}
@@ -157,6 +158,7 @@ def tokenize(text: str) -> list[Token]:
     text = bare(text)
     if "C" in text or "'c" in text:
         text = CHOOSE.sub(r"\\binom{\1}{\2}", text.replace("o'clock", "oclock"))
+        text = CHOOSE_PLAIN.sub(r"\\binom{\1}{\2}", text)
     if not text.isascii():
         text = bare(_ascii(text))
     if "(b)" in text or "(ii)" in text:

@@ -229,7 +229,7 @@ PHRASES = {
     "all real numbers": "ℝ", "all reals": "ℝ", "all real number": "ℝ", "real numbers": "ℝ", "reals": "ℝ",
     "any real number": "ℝ", "set of all real numbers": "ℝ", "set of real numbers": "ℝ", "all real values": "ℝ",
     "所有实数": "ℝ", "全体实数": "ℝ", "empty set": "∅", "no solution": "∅", "no solutions": "∅", "none": "∅",
-    "there is no solution": "∅", "there are no solutions": "∅", "无解": "∅", "no real solution": "no real solution",
+    "there is no solution": "∅", "there are no solutions": "∅", "无解": "∅", "空集": "∅", "no real solution": "no real solution",
     "no real solutions": "no real solution", "there are no real solutions": "no real solution",
     "no real root": "no real solution", "no real roots": "no real solution", "no roots": "∅",
     "there are no real roots": "no real solution", "no solution exists": "∅", "no solutions exist": "∅",

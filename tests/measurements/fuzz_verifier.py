@@ -5,13 +5,15 @@
 Three kinds of text, in turn: LaTeX made by a grammar, the texts of the graded pairs with tokens
 deleted, doubled, swapped and exchanged, and random characters. Each is graded against itself and
 against another (of its own kind, of the table, or a mutation of itself), both ways, and put into a
-box from which it must come back. The same seed gives the same strings. Prints what was found; the
-exit code is 1 if anything was."""
+box from which it must come back. The same seed gives the same strings. Prints what was found, after
+an interrupt (SIGINT) too; the exit code is 1 if anything was."""
 
 import argparse
+import contextlib
 import json
 import random
 import re
+import signal
 import sys
 import time
 import traceback
@@ -160,6 +162,7 @@ class Fuzzer:
 
     Attributes:
         findings: all findings.
+        done: how many strings were checked.
         slowest: CPU seconds, name and texts of the slowest call.
         verdicts: how often a function said yes and no: a fuzz that never sees a yes tests little.
     """
@@ -167,6 +170,7 @@ class Fuzzer:
     def __init__(self, verifier=math_verifier):
         self.verifier = verifier
         self.findings: list[Finding] = []
+        self.done = 0
         self.slowest: tuple[float, str, tuple[str, ...]] = (0.0, "", ())
         self.verdicts: Counter = Counter()
 
@@ -245,6 +249,7 @@ class Fuzzer:
                 text, rng.choice([latest[number % 4], rng.choice(table), mutated(rng, [text])])
             )
             latest[number % 4] = text
+            self.done = number + 1
 
     def report(self) -> str:
         """List each kind of finding once, with how often it was met and its shortest example."""
@@ -282,9 +287,11 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     fuzzer, start = Fuzzer(), time.process_time()
-    fuzzer.run(arguments.strings, arguments.seed)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
+    with contextlib.suppress(KeyboardInterrupt):
+        fuzzer.run(arguments.strings, arguments.seed)
     seconds = time.process_time() - start
-    print(f"{arguments.strings} strings, seed {arguments.seed}, {seconds:.0f} s of CPU time")
+    print(f"{fuzzer.done} strings, seed {arguments.seed}, {seconds:.0f} s of CPU time")
     print(fuzzer.report())
     return 1 if fuzzer.findings else 0
 
