@@ -139,7 +139,9 @@ ANGLES = re.compile(r"<([^<>=]*,[^<>=]*)>\Z")  # <2, 9>
 TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|div|code|answer)>|<br\s*/?>|<\|[a-z_]+\|>")
 OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf|tt)\s*(?![a-z])([^{}]*)\}|\\(?:rm|sf|tt)\s*\{([^{}]*)\}")
 # (a) of several parts, with what stands between it and the part before
-PART = re.compile(r"[,;]?\s*(?:\\text(?:bf|rm)?\s*\{\s*)?\(([a-e]|i{1,3}|iv)\)(?=\s)\s*\}?")
+PART = re.compile(
+    r"[,;]?\s*(?:\\text(?:bf|rm)?\s*\{\s*)?(?<![\w})'])\(([a-e]|i{1,3}|iv)\)(?=\s+[^-+*/=^<>]|\s-\d)\s*\}?"
+)
 ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+);")
 HEIGHT = re.compile(r"<(su[bp])>([^<]*)</\1>")
 
@@ -161,7 +163,7 @@ def tokenize(text: str) -> list[Token]:
         text = CHOOSE_PLAIN.sub(r"\\binom{\1}{\2}", text)
     if not text.isascii():
         text = bare(_ascii(text))
-    if "(b)" in text or "(ii)" in text:
+    if ("(b)" in text or "(ii)" in text) and PART.match(text):
         text = PART.sub(r"; \\text{part \1}: ", text).lstrip("; ")
     if OLD_FONT.search(text):
         text = OLD_FONT.sub(r"\\mathrm{\1\2}", text)
@@ -508,8 +510,9 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         return True
     if (run == text or in_words) and len(run) > 1 and not run.strip("IVX"):  # a Roman number
         return True
-    if run in BEFORE_WORDS and re.match(r"\s+[a-z]{3}", text[start + len(run) :]):  # at least
-        return True
+    if run in BEFORE_WORDS:  # at least
+        following = re.match(r"\s+([a-z]{3,})", text[start + len(run) :])
+        return following is not None and following[1] not in FUNCTIONS
     if in_words and not (len(run) == 2 and run.isupper()):
         return len(run) > 1 or run.islower()
     # ABC: a name, not a product

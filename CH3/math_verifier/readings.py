@@ -163,7 +163,8 @@ def _of_relation(tree: Node, key: Key, salt: str) -> Iterator[tuple[str, Key]]:
     if "≈" in tree.parts[1::2] and (rounded := _rounded(tree)) is not None:
         yield "a rounded value", key_of(rounded, salt)
     if (ends := _between(tree)) is not None and symbols(ends[1]):
-        yield "an interval with letters", _symbolic(*ends, salt)
+        with suppress(UnreadableError, UndefinedError):
+            yield "an interval with letters", _symbolic(*ends, salt)
     if isinstance(key, Definition):
         left, right = tree.parts[0], tree.parts[2]
         if key.name:
@@ -194,7 +195,7 @@ def _selections(tree: Node) -> Tree | None:
     if letter not in ("C", "P", "A") or len(parts) != 2:
         return None
     numbers = [number for number in map(_number, parts) if number is not None]
-    if len(numbers) < 2:
+    if len(numbers) < 2 or any(number < 0 or number.denominator > 1 for number in numbers):
         return None
     few, many = sorted(numbers)
     if letter == "C":
@@ -324,7 +325,7 @@ def _interval(tree: Node, salt: str) -> Iterator[tuple[str, Key]]:
     try:
         yield "an interval", key_of_reals(reals(tree))
     except UnreadableError:
-        if symbols(tree):
+        with suppress(UnreadableError, UndefinedError):
             yield "an interval", _symbolic(tree.op, tree.parts, salt)
 
 

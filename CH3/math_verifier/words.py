@@ -269,7 +269,7 @@ class WordReader(Reader, ABC):
                 return Node("word", (f"{MONTH_NAMES[word]} {tree}",))
             elif (
                 self.is_unit(token)
-                or (self.skip("/") and self.is_unit(self.next))
+                or self._per_unit()
                 or (self.sees("in") and self._ends_at(1))
                 or self._bracketed_unit()
                 or self._is_fraction_of_units()
@@ -288,6 +288,10 @@ class WordReader(Reader, ABC):
             self.count_operator()
         words = ["th" if word in ORDINALS else word for word in words if word not in ARTICLES]
         return Node(f"counted {_singular(words)}", (tree,)) if words else tree
+
+    def _per_unit(self) -> bool:
+        """Read the stroke of `5/hour`, if a unit stands behind it."""
+        return self.is_unit(self.after(1)) and self.skip("/")
 
     def _bracketed_unit(self) -> bool:
         return self.sees("(", "[") and self.is_unit(self.after(1))
