@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from measure_exercises import busy_cores, solutions_file
 
 from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, copied, judge
 from Exercises.chapters import FOLDER, ROOT, Exercise, chapters, exercises, stub_file
+from Exercises.checking import run
 from Exercises.reader_file import parse, read_source, reader_file
 
 SEEDS = range(3)  # for capstones, which run the shipped model, the first of them
@@ -204,3 +206,13 @@ def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
     if changed.returncode and text != stub_file(chapter):
         pytest.skip(f"{reader_file(chapter).name} is being worked on")
     assert text == stub_file(chapter)
+
+
+@each_chapter
+def test_right_answers_pass_while_every_core_is_busy(chapter):
+    """`measure_exercises.py` does the same ten times, capstones included."""
+    names = [exercise.name for exercise in exercises(chapter) if not exercise.capstone]
+    with busy_cores():
+        verdicts = list(run(chapter, solutions_file(chapter), names))
+    assert [verdict.message for verdict in verdicts if verdict.state != PASSED] == []
+    assert [verdict.name for verdict in verdicts] == names
