@@ -703,7 +703,7 @@ def race(model, tokenizer, question: str, max_new_tokens: int) -> tuple[str, flo
     from Appendixes.KVcache import KVCache
     from CH2.prompts import CHAIN_OF_THOUGHT, render
 
-    ids = input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))
+    ids = torch.tensor([tokenizer.encode(render(CHAIN_OF_THOUGHT, question))])
     start = perf_counter()
     generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)
     middle = perf_counter()

@@ -167,6 +167,22 @@ def test_an_exercise_uses_only_those_before_it(chapter):
 
 
 @each_chapter
+def test_the_core_path_needs_nothing_beside_it(chapter):
+    """The solution of an exercise on the core path uses exercises on the core path only."""
+    known = {exercise.name: exercise for exercise in exercises(chapter)}
+    for exercise in exercises(chapter):
+        if exercise.core:
+            tree = ast.walk(ast.parse(exercise.solution))
+            used = {node.id for node in tree if isinstance(node, ast.Name)} & set(known)
+            assert [name for name in used if not known[name].core] == []
+
+
+def test_there_is_a_core_path_of_about_twenty_and_a_capstone_in_each_chapter():
+    assert 18 <= sum(exercise.core for exercise in ALL) <= 24
+    assert {exercise.chapter for exercise in ALL if exercise.capstone} == set(chapters())
+
+
+@each_chapter
 def test_every_stub_is_not_done_yet(chapter, tmp_path):
     path = tmp_path / f"{chapter}.py"
     path.write_text(stub_file(chapter), encoding="utf-8")
