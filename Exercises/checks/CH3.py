@@ -4,6 +4,7 @@ Each exercise has a function of its name, `(rng) -> cases`. `rng` has a new seed
 """
 
 import ast
+import itertools
 import json
 import math
 import re
@@ -515,8 +516,14 @@ def broken_rule(rng: Random) -> Iterator[Case]:
     """Check relations that break one rule or none; what is returned is tried on the relation."""
 
     def case(same, answers, breaks, about):
+        triples = itertools.product(answers, repeat=3)
+        chains = (one[:size] for one in triples for size in (1, 2, 3))
+        found = next((one for one in chains if _breaks(same, answers, one)), None)
         expected = (
-            Satisfies("answers that break a rule", lambda got: _breaks(same, answers, got))
+            Satisfies(
+                f"answers that break a rule, such as {found}",
+                lambda got: _breaks(same, answers, got),
+            )
             if breaks
             else None
         )
