@@ -12,13 +12,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from measure_exercises import busy_cores, solutions_file
 
 from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, copied, judge
 from Exercises.chapters import FOLDER, ROOT, Exercise, chapters, exercises, stub_file
 from Exercises.checking import run
-from Exercises.reader_file import blocks, load, read_source, reader_file
+from Exercises.reader_file import parse, read_source, reader_file
 
-SEEDS = range(3)
+SEEDS = range(3)  # for capstones, which run the shipped model, the first of them
 ALL = [exercise for chapter in chapters() for exercise in exercises(chapter)]
 each_exercise = pytest.mark.parametrize(
     "exercise", ALL, ids=lambda exercise: f"{exercise.chapter}-{exercise.name}"
@@ -53,9 +54,13 @@ def solution(exercise: Exercise):
     )
 
 
+def seeds(exercise: Exercise) -> range:
+    return SEEDS[:1] if exercise.capstone else SEEDS
+
+
 @each_exercise
 def test_the_solution_passes(exercise):
-    for seed in SEEDS:
+    for seed in seeds(exercise):
         verdict = judge(exercise.name, solution(exercise), cases(exercise, seed))
         assert verdict.state == PASSED, verdict.message
 
@@ -65,7 +70,7 @@ def test_typical_wrong_solutions_fail(exercise):
     wrong = wrong_solutions(exercise)
     assert len(wrong) >= 2
     for name, function in wrong.items():
-        for seed in SEEDS:
+        for seed in seeds(exercise):
             verdict = judge(exercise.name, function, cases(exercise, seed))
             assert verdict.state == FAILED, f"{name} passes"
             assert verdict.message.startswith("called: ")
@@ -150,20 +155,38 @@ def test_examples_in_the_tasks_are_right(chapter):
 
 
 @each_chapter
-def test_no_exercise_uses_another(chapter):
-    """A mistake in one exercise cannot break another."""
-    names = {exercise.name for exercise in exercises(chapter)}
+def test_an_exercise_uses_only_those_before_it(chapter):
+    """A reader who goes in order has written whatever an exercise may need."""
+    numbers = {exercise.name: exercise.number for exercise in exercises(chapter)}
     for exercise in exercises(chapter):
         used = {
             node.id for node in ast.walk(ast.parse(exercise.solution)) if isinstance(node, ast.Name)
         }
-        assert not used & (names - {exercise.name})
+        later = {name for name in used & set(numbers) if numbers[name] > exercise.number}
+        assert not later
+
+
+@each_chapter
+def test_the_core_path_needs_nothing_beside_it(chapter):
+    """The solution of an exercise on the core path uses exercises on the core path only."""
+    known = {exercise.name: exercise for exercise in exercises(chapter)}
+    for exercise in exercises(chapter):
+        if exercise.core:
+            tree = ast.walk(ast.parse(exercise.solution))
+            used = {node.id for node in tree if isinstance(node, ast.Name)} & set(known)
+            assert [name for name in used if not known[name].core] == []
+
+
+def test_there_is_a_core_path_of_about_twenty_and_a_capstone_in_each_chapter():
+    assert 18 <= sum(exercise.core for exercise in ALL) <= 24
+    assert {exercise.chapter for exercise in ALL if exercise.capstone} == set(chapters())
 
 
 @each_chapter
 def test_every_stub_is_not_done_yet(chapter, tmp_path):
     path = tmp_path / f"{chapter}.py"
-    module = load(path, stub_file(chapter))
+    path.write_text(stub_file(chapter), encoding="utf-8")
+    module = _module(path)
     for exercise in exercises(chapter):
         verdict = judge(exercise.name, getattr(module, exercise.name), cases(exercise, 0))
         assert (verdict.state, verdict.message) == (NOT_DONE, "")
@@ -185,8 +208,8 @@ def test_stubs_and_solutions_agree(chapter):
         }
 
     theirs = heads((FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8"))
-    pieces = blocks(read_source(reader_file(chapter)))
-    ours = {block.name: heads(block.text)[block.name] for block in pieces if block.name in theirs}
+    readable = "".join(parse(read_source(reader_file(chapter))).lines)
+    ours = {name: head for name, head in heads(readable).items() if name in theirs}
     assert ours == theirs
 
 
@@ -202,10 +225,10 @@ def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
 
 
 @each_chapter
-def test_a_chapter_is_checked_in_its_own_process_in_time(chapter):
-    path = FOLDER / "solutions" / f"{chapter}.py"
-    verdicts = list(
-        run(path, read_source(path), chapter, [exercise.name for exercise in exercises(chapter)])
-    )
+def test_right_answers_pass_while_every_core_is_busy(chapter):
+    """`measure_exercises.py` does the same ten times, capstones included."""
+    names = [exercise.name for exercise in exercises(chapter) if not exercise.capstone]
+    with busy_cores():
+        verdicts = list(run(chapter, solutions_file(chapter), names))
     assert [verdict.message for verdict in verdicts if verdict.state != PASSED] == []
-    assert len(verdicts) == len(exercises(chapter))
+    assert [verdict.name for verdict in verdicts] == names
