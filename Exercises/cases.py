@@ -206,7 +206,7 @@ def reader_lines(error: BaseException, function: Callable) -> list[str]:
 
     The reader's lines are those of functions that share their globals with the function judged.
     """
-    places = {}
+    places: dict[str, None] = {}
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_globals is _globals_of(function):
             text = linecache.getline(frame.f_code.co_filename, number).strip()
