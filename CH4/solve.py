@@ -36,7 +36,7 @@ SURE = 0.95
 WORLDS = {
     "tiny": "It knows 27 kinds of short problems; `python -m Appendixes.TinyQwen3.problems` "
     "prints some of each.",
-    "tiny-thinking": "It knows puzzles such as those of `python -m Appendixes.TinyQwen3.countdown`.",
+    "tiny-thinking": "It knows puzzles; `python -m Appendixes.TinyQwen3.countdown` prints some.",
 }
 
 PUZZLE = re.compile(r"Write (?P<target>\d+) with (?P<numbers>[\d, and]+), each number once")
@@ -98,7 +98,8 @@ def solve(arguments: argparse.Namespace) -> None:
     if arguments.budget is not None and not thinks:
         raise ValueError(f"--budget limits a thought, and {name} writes none")
     prompt = tokenizer.encode(render(DIRECT if arguments.direct else CHAIN_OF_THOUGHT, problem))
-    limit, sure = arguments.max_new_tokens, None
+    room = model.config.max_position_embeddings - len(prompt)
+    limit, sure = min(arguments.max_new_tokens, room), None
     # 2. Let several solutions vote, or show one while it is written.
     if arguments.samples:
         consensus = self_consistency(
