@@ -25,6 +25,8 @@ from urllib.parse import quote, unquote
 
 import nbformat
 
+from Exercises.chapters import chapters, exercises
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "build" / "book-source"
 SITE = REPOSITORY / "build" / "book"
@@ -34,7 +36,8 @@ NOTEBOOKS = sorted(
     PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("CH[0-9]/*.ipynb")
 )
 APPENDIXES = PurePosixPath("Appendixes")
-CODE = [*(path.parent for path in NOTEBOOKS), PurePosixPath("Exercises")]
+EXERCISES = PurePosixPath("Exercises")
+CODE = [*(path.parent for path in NOTEBOOKS), EXERCISES]
 
 LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")  # the target in [text](target)
 ELSEWHERE = re.compile(r"#|[a-z]+:")  # a target on the same page, or on another site
@@ -211,7 +214,27 @@ def _folder_page(path: PurePosixPath) -> str:
     # notebooks stand under Chapters
     pages = [path / name for name in shown if _source_name(path / name).suffix == ".md"]
     contents = _toctree(pages, path)
-    return f"# {_title(path)}\n\n{_summary(path)}\n\n" + "\n".join(lines) + contents
+    tasks = _exercises() if path == EXERCISES else ""
+    return f"# {_title(path)}\n\n{_summary(path)}\n\n{tasks}" + "\n".join(lines) + contents
+
+
+def _exercises() -> str:
+    """Return the exercises as tables, a chapter each, with their stars."""
+    tables = []
+    for chapter in chapters():
+        rows = [
+            f"| {one.number} | {one.marks} | `{one.name}` | {one.first_line} |"
+            for one in exercises(chapter)
+        ]
+        head = (
+            f"## [{chapter}]({chapter}.py)\n\n| | | function | task |\n| ---: | --- | --- | --- |"
+        )
+        tables.append("\n".join([head, *rows]))
+    return (
+        "Stars say how hard one is; \u25c6 marks the core path.\n\n"
+        + "\n\n".join(tables)
+        + "\n\n## Files\n\n"
+    )
 
 
 def _parts() -> list[PurePosixPath]:
