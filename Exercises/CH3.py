@@ -1,19 +1,12 @@
 """Chapter 3: fill in the functions, one by one; each says what to do.
 
 python -m Exercises                 where you are, and what is next
+python -m Exercises CH3             checks all of this file
 python -m Exercises CH3 3           checks one; --hint helps
-python Exercises/CH3.py             checks all of this file
+
+Stars say how hard one is, from ★ to ★★★; ◆ marks the core path: the exercises to do if you do few.
+An exercise may use the functions before it. Each names the section of the notebook to read.
 """
-
-if __name__ == "__main__":  # python Exercises/CH3.py
-    import sys
-    from pathlib import Path
-
-    # The repository, not this folder, where CH3.py would hide the package CH3.
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from Exercises.__main__ import main
-
-    sys.exit(main(["CH3", *sys.argv[1:]]))
 
 from collections.abc import Callable
 from fractions import Fraction

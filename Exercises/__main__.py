@@ -11,19 +11,20 @@ python -m Exercises CH2 4 --watch       check whenever the file is saved, until 
 """
 
 import argparse
+import json
 import os
 import sys
 import time
 from io import TextIOWrapper
 from pathlib import Path
 
-from Exercises.cases import PASSED
-from Exercises.chapters import Exercise, chapters, exercises
-from Exercises.checking import CheckProcess, check
+from Exercises.cases import PASSED, Verdict
+from Exercises.chapters import ROOT, STATE, Exercise, chapters, exercises
+from Exercises.checking import Checker, check
 from Exercises.display import clear, command, show_line, show_next, show_progress, show_verdict
-from Exercises.hint_memory import next_hints
-from Exercises.reader_file import UnreadableError, reader_file, reset, reset_chapter
+from Exercises.reader_file import reader_file, reset, reset_chapter
 
+HINTS_SHOWN = STATE / "hints.json"
 PAUSE = 0.1  # seconds between two looks at a file that is watched
 
 
@@ -60,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (UnreadableError, RuntimeError, OSError) as error:  # RuntimeError: a check cannot run
+    except (RuntimeError, OSError) as error:  # a check cannot run, or a file cannot be read
         print(error, file=sys.stderr)
         return 2
 
@@ -89,8 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _one(exercise: Exercise, options: argparse.Namespace) -> int:
     if options.hint:
-        for number, hint in enumerate(next_hints(exercise), 1):
-            print(f"{number}. {hint}")
+        show_hints(exercise)
     elif options.solution:
         print(exercise.solution, end="")
     elif options.reset:
@@ -98,6 +98,19 @@ def _one(exercise: Exercise, options: argparse.Namespace) -> int:
     else:
         return check_one(exercise)
     return 0
+
+
+def show_hints(exercise: Exercise) -> None:
+    """Print the hints of earlier calls and one more; a file remembers how many were shown."""
+    seen = json.loads(HINTS_SHOWN.read_text(encoding="utf-8")) if HINTS_SHOWN.is_file() else {}
+    before = seen.get(exercise.name, 0)
+    for number, hint in enumerate(exercise.hints[: before + 1], 1):
+        print(f"{number}. {hint}")
+    if before == len(exercise.hints):
+        print(f"No more hints; {command(exercise)} --solution shows one way.")
+    seen[exercise.name] = min(before + 1, len(exercise.hints))
+    HINTS_SHOWN.parent.mkdir(parents=True, exist_ok=True)
+    HINTS_SHOWN.write_text(json.dumps(seen, indent=2) + "\n", encoding="utf-8")
 
 
 def _start_anew(chapter: str) -> int:
@@ -108,10 +121,11 @@ def _start_anew(chapter: str) -> int:
     return 0
 
 
-def check_one(exercise: Exercise, process: CheckProcess | None = None) -> int:
+def check_one(exercise: Exercise, checker: Checker | None = None) -> int:
     """Check one exercise; print the verdict, then the task if it is not done, else the next one."""
-    [verdict] = check(exercise.chapter, [exercise], process=process)
+    [verdict] = check(exercise.chapter, [exercise], checker=checker)
     show_verdict(exercise, verdict)
+    save_picture(exercise, verdict)
     following = exercises(exercise.chapter)[exercise.number :]
     if verdict.state != PASSED:
         show_next(exercise, verdict)
@@ -120,10 +134,22 @@ def check_one(exercise: Exercise, process: CheckProcess | None = None) -> int:
     return int(verdict.state != PASSED)
 
 
-def check_chapter(chapter: str, process: CheckProcess | None = None) -> int:
+def save_picture(exercise: Exercise, verdict: Verdict) -> None:
+    """Draw what a capstone's check has measured into a file, and say where it is."""
+    if verdict.rows:
+        from Exercises.pictures import picture  # here, as it is slow to import
+
+        figure, path = picture(exercise.name, save_picture, verdict), STATE / f"{exercise.name}.png"
+        if figure is not None:
+            STATE.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path)
+            print(f"    picture:   {path.relative_to(ROOT)}")
+
+
+def check_chapter(chapter: str, checker: Checker | None = None) -> int:
     """Check a chapter; print a line per exercise, the progress and the next open exercise."""
     results = []
-    verdicts = check(chapter, exercises(chapter), process=process)
+    verdicts = check(chapter, exercises(chapter), checker=checker)
     for exercise, verdict in zip(exercises(chapter), verdicts, strict=True):
         show_line(exercise, verdict)
         results.append((exercise, verdict))
@@ -163,31 +189,31 @@ def watch(chapter: str, number: int | None) -> int:
     file = reader_file(chapter)
     before: tuple | None = ()  # the file's state at the last look
     checked: tuple | None = ()  # its state at the last check
-    process = CheckProcess(chapter)  # always one ahead, so that a verdict comes at once
+    checker = Checker(chapter)  # always one ahead, so that a verdict comes at once
     try:
         while True:
             now = _look(file)
             if now == before != checked:  # the same twice: no editor is halfway through saving it
                 checked = now
                 clear()
-                _check_while_watching(chapter, number, process)
+                _check_while_watching(chapter, number, checker)
                 print(f"\nwatching {file.name}: save it to check again, Ctrl-C ends", flush=True)
-                process.close()
-                process = CheckProcess(chapter)
+                checker.close()
+                checker = Checker(chapter)
             before = now
             time.sleep(PAUSE)
     finally:
-        process.close()
+        checker.close()
 
 
-def _check_while_watching(chapter: str, number: int | None, process: CheckProcess) -> None:
-    """Check and print; a file that cannot be read is reported, for the next save may repair it."""
+def _check_while_watching(chapter: str, number: int | None, checker: Checker) -> None:
+    """Check and print; a file that cannot be read is reported, as the next save may repair it."""
     try:
         if number:
-            check_one(exercises(chapter)[number - 1], process)
+            check_one(exercises(chapter)[number - 1], checker)
         else:
-            check_chapter(chapter, process)
-    except UnreadableError as error:
+            check_chapter(chapter, checker)
+    except RuntimeError as error:
         print(error)
 
 

@@ -1,36 +1,54 @@
 """Judge an exercise: call the reader's function case by case and compare the results.
 
 A check (`Exercises/checks`) yields cases. A case holds the arguments of one call and the expected
-result, which the check computes independently of the solution.
+result, which the check computes independently of the solution. A check may return a text at its
+end, which is shown when all cases pass.
 """
 
 import inspect
+import linecache
 import math
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-PASSED, NOT_DONE, FAILED = "passed", "not done", "failed"
+from Exercises.time_limit import OutOfTime
+
+PASSED, NOT_DONE, FAILED, UNDECIDED = "passed", "not done yet", "failed", "undecided"
 LONGEST = 300  # characters of a value that are shown
 
 
-@dataclass(frozen=True)
+@dataclass
 class Verdict:
     """Result of checking one exercise.
 
     Attributes:
-        state: PASSED, NOT_DONE or FAILED.
-        message: why it failed, ready to print; empty unless FAILED.
+        name: name of the exercise.
+        state: PASSED, NOT_DONE, FAILED or UNDECIDED.
+        message: why it did not pass, or what was seen when it did; ready to print, may be empty.
         printed: the beginning of what the reader's function printed.
+        rows: numbers that were measured, for a picture.
     """
 
     name: str
     state: str
     message: str = ""
     printed: str = ""
+    rows: list | None = None
 
-    as_dict = asdict
+
+@dataclass(frozen=True)
+class Seen:
+    """Report of a check whose cases all passed: what its last line returns.
+
+    Attributes:
+        message: what the reader's functions did, ready to print.
+        rows: numbers for a picture.
+    """
+
+    message: str
+    rows: list | None = None
 
 
 class Mistake(Exception):  # noqa: N818 (the reader's mistake, not an error of this program)
@@ -87,33 +105,89 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
     Args:
         name: name of the exercise.
         function: the reader's function.
-        cases: yielded by the exercise's check.
+        cases: yielded by the exercise's check; what the check returns is reported.
     """
-    path = _file_of(function)
-    for case in cases:
+    if is_stub(function):
+        return Verdict(name, NOT_DONE)
+    left = iter(cases)
+    while True:
+        # 1. The next case; at the end of the check, everything passed.
+        try:
+            case = next(left)
+        except StopIteration as end:
+            seen = end.value or Seen("")
+            return Verdict(name, PASSED, seen.message, rows=seen.rows)
         called = case.shown or _shown_call(name, function, case)
-        if case.note:
-            called += f"    ({case.note})"
+        called = f"called:    {called}" + (f"    ({case.note})" if case.note else "")
+        # 2. The call.
         try:
             got = case.run(function, *copied(case.args), **copied(case.kwargs))
         except Mistake as mistake:
-            return Verdict(name, FAILED, f"called:    {called}\n{mistake}")
+            return Verdict(name, FAILED, f"{called}\n{mistake}")
+        except OutOfTime as limit:
+            return Verdict(name, UNDECIDED, _lines(called, f"{limit}", error=limit, of=function))
         except (Exception, SystemExit) as error:
-            if _says_not_done(error, path):
+            stub = stub_that_raised(error, function)
+            if stub == function.__name__:
                 return Verdict(name, NOT_DONE)
-            lines = [
-                f"called:    {called}",
-                f"raised:    {_shown_error(error)}",
-                *reader_lines(error, path),
-            ]
-            return Verdict(name, FAILED, "\n".join(lines))
+            raised = f"raised:    {_shown_error(error)}"
+            return Verdict(name, FAILED, _lines(called, raised, error=error, of=function))
+        # 3. The comparison.
         wrong = difference(got, case.expected, case.tolerance)
         if wrong is not None:
-            message = (
-                f"called:    {called}\ncame back: {shown(got)}\nexpected:  {shown(case.expected)}"
-            )
-            return Verdict(name, FAILED, message + (f"\n           {wrong}" if wrong else ""))
-    return Verdict(name, PASSED)
+            told = f"{called}\ncame back: {shown(got)}\nexpected:  {shown(case.expected)}"
+            return Verdict(name, FAILED, told + (f"\n           {wrong}" if wrong else ""))
+
+
+def _lines(*parts: str, error: BaseException, of: Callable) -> str:
+    return "\n".join([*parts, *reader_lines(error, of)])
+
+
+def is_stub(function: Callable) -> bool:
+    """Return True if a body, but for its docstring, is `...` or `raise NotImplementedError`.
+
+    The compiled code is compared: a function of a notebook may have no source.
+    """
+    return _shape(function) in [_shape(stub) for stub in _STUBS]
+
+
+def _shape(function: Callable) -> tuple | None:
+    function = inspect.unwrap(function)
+    code, text = getattr(function, "__code__", None), function.__doc__ or ""
+    if code is None:
+        return None
+    return code.co_code, code.co_names, [one for one in code.co_consts if one != text]
+
+
+def _dots() -> None: ...
+
+
+def _described_dots() -> None:
+    """Do nothing."""
+    ...
+
+
+def _raises() -> None:
+    raise NotImplementedError
+
+
+def _described_raises() -> None:
+    """Raise what a stub raises."""
+    raise NotImplementedError
+
+
+_STUBS = (_dots, _described_dots, _raises, _described_raises)
+
+
+def stub_that_raised(error: BaseException, function: Callable) -> str | None:
+    """Return the name of the reader's function that raised a bare `NotImplementedError`, or None.
+
+    PyTorch raises the same class for operations that a device does not support, with a text.
+    """
+    if not isinstance(error, NotImplementedError) or error.args:
+        return None
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_name if frame.f_globals is _globals_of(function) else None
 
 
 def copied(value: Any) -> Any:
@@ -127,29 +201,21 @@ def copied(value: Any) -> Any:
     return value
 
 
-def reader_lines(error: BaseException, path: str) -> list[str]:
-    """Return the last three lines of the reader's file that an exception passed through."""
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path
-    ]
-    # a comprehension is two frames
-    places = dict.fromkeys(f"line {frame.lineno}:  {frame.line}" for frame in frames)
+def reader_lines(error: BaseException, function: Callable) -> list[str]:
+    """Return the last three of the reader's lines that an exception passed through.
+
+    The reader's lines are those of functions that share their globals with the function judged.
+    """
+    places = {}
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals is _globals_of(function):
+            text = linecache.getline(frame.f_code.co_filename, number).strip()
+            places[f"line {number}:  {text}"] = None  # once: a comprehension is two frames
     return list(places)[-3:]
 
 
-def _says_not_done(error: BaseException, path: str) -> bool:
-    """Return True if the error is a stub's own `raise NotImplementedError`.
-
-    PyTorch raises the same class for operations that a device does not support.
-    """
-    last_place = traceback.extract_tb(error.__traceback__)[-1]
-    return isinstance(error, NotImplementedError) and not error.args and last_place.filename == path
-
-
-def _file_of(function: Callable) -> str:
-    """Return the path of the file that defines a function, under decorators of other modules."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return code.co_filename if code else ""
+def _globals_of(function: Callable) -> dict | None:
+    return getattr(inspect.unwrap(function), "__globals__", None)
 
 
 def _shown_error(error: BaseException) -> str:

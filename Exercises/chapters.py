@@ -9,31 +9,25 @@ import ast
 import importlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
 STATE = ROOT / "build" / "Exercises"  # hints that were shown, attempts that were reset
-STAR = "★"
+STAR, CORE = "★", "◆"
 NOT_DONE_LINE = "    raise NotImplementedError\n"
 SECTION = re.compile(r'Read: (?P<notebook>\S+\.ipynb), section "(?P<heading>[^"]+)"')
 
 HEAD = '''"""Chapter {digit}: fill in the functions, one by one; each says what to do.
 
 python -m Exercises                 where you are, and what is next
+python -m Exercises {chapter}             checks all of this file
 python -m Exercises {chapter} 3           checks one; --hint helps
-python Exercises/{chapter}.py             checks all of this file
+
+Stars say how hard one is, from ★ to ★★★; ◆ marks the core path: the exercises to do if you do few.
+An exercise may use the functions before it. Each names the section of the notebook to read.
 """
-
-if __name__ == "__main__":  # python Exercises/{chapter}.py
-    import sys
-    from pathlib import Path
-
-    # The repository, not this folder, where {chapter}.py would hide the package {chapter}.
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from Exercises.__main__ import main
-
-    sys.exit(main(["{chapter}", *sys.argv[1:]]))
 '''
 
 
@@ -46,7 +40,8 @@ class Exercise:
         number: from 1, in the order of the file.
         name: the function's name.
         stars: difficulty, from 1 (warm-up) to 3 (hard).
-        task: the function's docstring.
+        core: whether it is on the core path.
+        task: the function's docstring, without its stars.
         stub, solution: the function's source without and with a body.
     """
 
@@ -54,9 +49,30 @@ class Exercise:
     number: int
     name: str
     stars: int
+    core: bool
     task: str
     stub: str
     solution: str
+
+    @property
+    def place(self) -> str:
+        """Return chapter and number, as they are typed: `CH2 8`."""
+        return f"{self.chapter} {self.number}"
+
+    @property
+    def marks(self) -> str:
+        """Return the stars, and the mark of the core path."""
+        return STAR * self.stars + CORE * self.core
+
+    @property
+    def first_line(self) -> str:
+        """Return the task's first sentence or line."""
+        return self.task.split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def capstone(self) -> bool:
+        """Return True if the exercise puts others together, on the shipped model."""
+        return "Capstone" in self.first_line
 
     @property
     def section(self) -> tuple[str, str]:
@@ -79,6 +95,7 @@ def chapters() -> list[str]:
     return sorted(path.stem for path in (FOLDER / "solutions").glob("CH*.py"))
 
 
+@cache
 def exercises(chapter: str) -> list[Exercise]:
     """Return a chapter's exercises in the order of its solutions file."""
     source = (FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8")
@@ -86,16 +103,26 @@ def exercises(chapter: str) -> list[Exercise]:
     return [_exercise(chapter, number, node, source) for number, node in enumerate(functions, 1)]
 
 
+@cache
+def exercise_named(name: str) -> Exercise | None:
+    """Find the exercise whose function has this name; None if there is none."""
+    every = (exercise for chapter in chapters() for exercise in exercises(chapter))
+    return next((exercise for exercise in every if exercise.name == name), None)
+
+
 def _exercise(chapter: str, number: int, function: ast.FunctionDef, source: str) -> Exercise:
     lines = source.splitlines(keepends=True)
     docstring = function.body[0]
-    task = ast.get_docstring(function) or ""
+    marked = ast.get_docstring(function) or ""
+    task = marked.lstrip(STAR + CORE)
+    marks = marked[: len(marked) - len(task)]
     return Exercise(
         chapter=chapter,
         number=number,
         name=function.name,
-        stars=len(task) - len(task.lstrip(STAR)),
-        task=task,
+        stars=marks.count(STAR),
+        core=CORE in marks,
+        task=task.lstrip(),
         stub="".join(lines[function.lineno - 1 : docstring.end_lineno]) + NOT_DONE_LINE,
         solution="".join(lines[function.lineno - 1 : function.end_lineno]),
     )

@@ -1,17 +1,15 @@
 """Print verdicts, tasks and progress."""
 
 import os
-import shutil
 import sys
-from pathlib import Path
 
-from Exercises.cases import FAILED, NOT_DONE, PASSED, Verdict
-from Exercises.chapters import STAR, Exercise
-from Exercises.reader_file import effective_blocks, read_source, reader_file
+from Exercises.cases import FAILED, NOT_DONE, PASSED, UNDECIDED, Verdict
+from Exercises.chapters import Exercise
+from Exercises.reader_file import line_of
 
 WIDTH = 24  # characters of a progress bar
-MARKS = {PASSED: "✓", NOT_DONE: "·", FAILED: "✗"}
-COLOURS = {PASSED: "32", NOT_DONE: "2", FAILED: "31"}  # green, faint, red
+MARKS = {PASSED: "✓", NOT_DONE: "·", FAILED: "✗", UNDECIDED: "?"}
+COLOURS = {PASSED: "32", NOT_DONE: "2", FAILED: "31", UNDECIDED: "33"}  # green, faint, red, yellow
 
 
 def coloured(text: str, state: str) -> str:
@@ -42,32 +40,27 @@ def indented(text: str, by: str = "    ") -> str:
 
 
 def command(exercise: Exercise) -> str:
-    """Return the command that checks an exercise, with the Python that is running."""
-    program = Path(sys.executable)
-    python = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
-    if shutil.which("python") == str(program):
-        python = Path("python")
-    return f"{python} -m Exercises {exercise.chapter} {exercise.number}"
+    """Return the command that checks an exercise."""
+    return f"python -m Exercises {exercise.place}"
 
 
 def show_line(exercise: Exercise, verdict: Verdict) -> None:
     """Print one exercise and its state on one line."""
-    stars = STAR * exercise.stars
-    title = f"{exercise.number:>2}  {exercise.name:<26} {stars:<4} {verdict.state}"
+    title = f"{exercise.number:>2}  {exercise.name:<26} {exercise.marks:<5} {verdict.state}"
     print(coloured(f"  {MARKS[verdict.state]} {title}", verdict.state), flush=True)
 
 
 def show_progress(chapter: str, results: list[tuple[Exercise, Verdict]]) -> None:
-    """Print how many of a chapter's exercises are done."""
-    print(
-        f"{chapter}  {bar(sum(verdict.state == PASSED for _, verdict in results), len(results))}",
-        flush=True,
-    )
+    """Print how many of a chapter's exercises are done, in all and on the core path."""
+    done = [exercise for exercise, verdict in results if verdict.state == PASSED]
+    core = [exercise for exercise, _ in results if exercise.core]
+    path = f", ◆ {len(set(core) & set(done))} of {len(core)}" if core else ""
+    print(f"{chapter}  {bar(len(done), len(results))}{path}", flush=True)
 
 
 def show_verdict(exercise: Exercise, verdict: Verdict) -> None:
     """Print an exercise's state, what went wrong and what the reader's function printed."""
-    title = f"{exercise.chapter} {exercise.number}  {exercise.name} {STAR * exercise.stars}"
+    title = f"{exercise.place}  {exercise.name} {exercise.marks}"
     print(coloured(f"{MARKS[verdict.state]} {title}: {verdict.state}", verdict.state))
     if verdict.message:
         print(indented(verdict.message))
@@ -79,12 +72,7 @@ def show_verdict(exercise: Exercise, verdict: Verdict) -> None:
 def show_next(exercise: Exercise, verdict: Verdict) -> None:
     """Print where to write and what to type; before, the task if the exercise was not begun."""
     if verdict.state == NOT_DONE:
-        print(f"\n{indented(exercise.task.lstrip(STAR + ' '))}")
-    print(f"\n  write in {_place(exercise)}")
+        print(f"\n{indented(exercise.task)}")
+    line = line_of(exercise)
+    print(f"\n  write in Exercises/{exercise.chapter}.py" + (f", line {line}" if line else ""))
     print(f"  check:   {command(exercise)}\n  stuck?   {command(exercise)} --hint", flush=True)
-
-
-def _place(exercise: Exercise) -> str:
-    source = read_source(reader_file(exercise.chapter))
-    lines = [block.line for block in effective_blocks(source) if block.name == exercise.name]
-    return f"Exercises/{exercise.chapter}.py" + (f", line {lines[0]}" if lines else "")

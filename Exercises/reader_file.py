@@ -1,94 +1,32 @@
-"""Read, import and reset the file that the reader fills in, such as `Exercises/CH2.py`.
+"""Read and reset the file that the reader fills in, such as `Exercises/CH2.py`.
 
-The file is cut into blocks at its functions. A syntax error in one function spoils that one only,
-and a stub can be restored without touching its neighbours.
-
-The file may be saved at any moment. A check reads it once (`read_source`) and uses that text to the
-end.
+`ast` says where each function stands. In a file with a syntax error it cannot: then the file is cut
+at the lines that begin a function, and the functions that do not parse are left out.
 """
 
 import ast
-import importlib.util
-import linecache
 import re
-import sys
-from dataclasses import dataclass
-from importlib.abc import InspectLoader
-from importlib.machinery import ModuleSpec
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, ModuleType
 
-from Exercises.chapters import FOLDER, NOT_DONE_LINE, STATE, Exercise, stub_file
+from Exercises.chapters import FOLDER, STATE, Exercise, stub_file
 
-BEGINNING = re.compile(r"(?:async def|def|class)\b|@")  # first line of a block, not indented
-NAME = re.compile(r"^(?:async def|def|class) (\w+)", re.MULTILINE)
+BEGINNING = re.compile(r"(?:(?:async )?def|class) (\w+)|@")  # of a function, not indented
 
 
-class UnreadableError(Exception):
-    """The reader's file is missing or not UTF-8; the message, one line, says what to do."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A function or class with the lines up to the next one, or the lines before the first one.
+@dataclass
+class Parsed:
+    """Text of a reader's file, and what stands where.
 
     Attributes:
-        name: name of the function or class; None for the lines before the first one.
-        line: number of the block's first line in the file, from 1.
-        text: the block's lines.
+        lines: the file's lines; those of functions that do not parse are empty.
+        places: for each function, its first line and the one behind its last, counted from 0.
+        errors: for each function that does not parse, why; under "", what concerns all of them.
     """
 
-    name: str | None
-    line: int
-    text: str
-
-    @property
-    def syntax_error(self) -> str | None:
-        """Return Python's complaint, as `line 40: expected ':'`, and the line; None if valid."""
-        try:
-            InspectLoader.source_to_code(self.text)
-        except (SyntaxError, ValueError) as error:  # ValueError: a null byte
-            line = self.line + (getattr(error, "lineno", None) or 1) - 1
-            text = (getattr(error, "text", None) or "").strip()
-            return f"line {line}: {getattr(error, 'msg', error)}" + (
-                f"\n    {text}" if text else ""
-            )
-        return None
-
-    @property
-    def untouched(self) -> bool:
-        """Return True if the block is a stub: a docstring and `raise NotImplementedError`."""
-        if self.syntax_error:
-            return False
-        match ast.parse(self.text).body:
-            case [ast.FunctionDef(body=[_, not_done])]:
-                return ast.unparse(not_done) == NOT_DONE_LINE.strip()
-        return False
-
-
-def blocks(source: str) -> list[Block]:
-    """Cut a file at its top-level functions and classes; a decorator belongs to what follows."""
-    pieces: list[list[str]] = [[]]
-    before = ""
-    for line in source.splitlines(keepends=True):
-        if BEGINNING.match(line) and not before.startswith("@"):
-            pieces.append([])
-        pieces[-1].append(line)
-        before = line
-    found, line_number = [], 1
-    for piece in pieces:
-        text = "".join(piece)
-        name = NAME.search(text)
-        found.append(Block(name[1] if name else None, line_number, text))
-        line_number += len(piece)
-    return found
-
-
-def effective_blocks(source: str) -> list[Block]:
-    """Return the blocks Python would use: the last of each name, and all unnamed ones."""
-    pieces = blocks(source)
-    last = {piece.name: piece for piece in pieces}
-    return [piece for piece in pieces if piece.name is None or piece is last[piece.name]]
+    lines: list[str]
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 def reader_file(chapter: str) -> Path:
@@ -100,74 +38,75 @@ def read_source(path: Path) -> str:
     """Return a file's text, without the byte-order mark that some Windows editors put before it.
 
     Raises:
-        UnreadableError: there is no such file, or it is not UTF-8.
+        RuntimeError: there is no such file, or it is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UnreadableError(
+        raise RuntimeError(
             f"Exercises/{path.name} cannot be read: {reason}; put it back, in UTF-8, or write all "
             f"stubs anew: python -m Exercises {path.stem} --reset"
         ) from error
 
 
-class _ReadableLoader(InspectLoader):
-    """Loader that leaves out blocks with syntax errors; the other lines keep their numbers."""
+def parse(source: str) -> Parsed:
+    """Find the functions of a file, and those that do not parse; of two with one name, the last."""
+    found = Parsed(source.splitlines(keepends=True))
+    starts = [at for at, line in enumerate(found.lines) if BEGINNING.match(line)]
+    starts = [at for at in starts if at == 0 or not found.lines[at - 1].startswith("@")]
+    if _error(source) is None:  # all in one piece
+        starts = []
+    for start, end in zip([0, *starts], [*starts, len(found.lines)], strict=True):
+        text = "".join(found.lines[start:end])
+        matches = [BEGINNING.match(line) for line in found.lines[start:end]]
+        name = next((match[1] for match in matches if match and match[1]), "")
+        error = _error("\n" * start + text)
+        if error is None:
+            found.errors.pop(name, None)
+            for node in ast.parse(text).body:
+                if isinstance(node, ast.FunctionDef):
+                    first = min(one.lineno for one in [node, *node.decorator_list]) - 1
+                    found.places[node.name] = (start + first, start + (node.end_lineno or first))
+        else:
+            found.errors[name] = error
+            found.places[name] = (start, start + len(text.rstrip().splitlines()))
+            found.lines[start:end] = ["\n"] * (end - start)
+    return found
 
-    def __init__(self, path: Path, source: str):
-        self.path, self.source = path, source
 
-    def get_source(self, fullname: str) -> str:
-        pieces = blocks(self.source)
-        return "".join(
-            "\n" * piece.text.count("\n") if piece.syntax_error else piece.text for piece in pieces
-        )
+def _error(text: str) -> str | None:
+    """Return Python's complaint about a text, as `line 40: expected ':'`; None if it is valid."""
+    try:
+        compile(text, "text", "exec")
+    except (SyntaxError, ValueError) as error:  # ValueError: a null byte
+        line = getattr(error, "lineno", None) or len(text) - len(text.lstrip("\n")) + 1
+        quoted = (getattr(error, "text", None) or "").strip()
+        return f"line {line}: {getattr(error, 'msg', error)}\n    {quoted}".rstrip()
+    return None
 
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_source(fullname), str(self.path))
 
-
-def load(path: Path, source: str) -> ModuleType:
-    """Import a file of exercises, without the functions that have syntax errors.
-
-    Args:
-        path: the file's path, for tracebacks.
-        source: the text that was read from it.
-    """
-    lines = [f"{line}\n" for line in source.split("\n")]
-    # None as time of saving: tracebacks quote this text even after the file was saved again
-    linecache.cache[str(path)] = (len(source), None, lines, str(path))
-    loader = _ReadableLoader(path, source)
-    module = importlib.util.module_from_spec(
-        ModuleSpec(f"Exercises_{path.stem}", loader, origin=str(path))
-    )
-    sys.modules[module.__name__] = module
-    loader.exec_module(module)
-    return module
+def line_of(exercise: Exercise) -> int | None:
+    """Return the number of the line where the reader's function begins; None if it is gone."""
+    place = parse(read_source(reader_file(exercise.chapter))).places.get(exercise.name)
+    return place and place[0] + 1
 
 
 def reset(exercise: Exercise) -> Path:
-    """Restore an exercise's stub in the reader's file; other exercises stay as they are.
+    """Restore an exercise's stub in the reader's file; the rest stays as it is.
 
     Returns:
         The file that holds the whole former text.
 
     Raises:
-        UnreadableError: there is no such file, or it is not UTF-8; `reset_chapter` works then.
+        RuntimeError: there is no such file, or it is not UTF-8; `reset_chapter` works then.
     """
-    path, texts = reader_file(exercise.chapter), []
-    pieces = blocks(read_source(path))
-    backup = _save_attempt(path)
-    stub = f"{exercise.stub}\n\n"
-    for piece in pieces:
-        if piece.name != exercise.name:
-            texts.append(piece.text)
-        elif stub not in texts:
-            texts.append(stub)
-    if stub not in texts:
-        texts.append(f"\n\n{stub}")
-    path.write_text("".join(texts).rstrip("\n") + "\n", encoding="utf-8")
+    path = reader_file(exercise.chapter)
+    source = read_source(path).rstrip() + "\n"
+    lines, backup = source.splitlines(keepends=True), _save_attempt(path)
+    start, end = parse(source).places.get(exercise.name, (len(lines), len(lines)))
+    lines[start:end] = [exercise.stub if start < len(lines) else f"\n\n{exercise.stub}"]
+    path.write_text("".join(lines), encoding="utf-8")
     return backup
 
 
@@ -186,10 +125,8 @@ def reset_chapter(chapter: str) -> Path | None:
 def _save_attempt(path: Path) -> Path:
     folder = STATE / "attempts"
     folder.mkdir(parents=True, exist_ok=True)
-    kept = (re.fullmatch(rf"{path.stem}_(\d+)", attempt.stem) for attempt in folder.glob("*.py"))
     # the highest number, not the count: some attempts may have been deleted
-    number = 1 + max((int(found[1]) for found in kept if found), default=0)
-    backup = folder / f"{path.stem}_{number:03d}.py"
-    with backup.open("xb") as file:
-        file.write(path.read_bytes())
+    kept = [int(attempt.stem[-3:]) for attempt in folder.glob(f"{path.stem}_[0-9][0-9][0-9].py")]
+    backup = folder / f"{path.stem}_{1 + max(kept, default=0):03d}.py"
+    backup.write_bytes(path.read_bytes())
     return backup

@@ -1,5 +1,7 @@
 """Tests of how results are compared, shown and judged."""
 
+import re
+import time
 from fractions import Fraction
 
 import pytest
@@ -9,14 +11,18 @@ from Exercises.cases import (
     FAILED,
     NOT_DONE,
     PASSED,
+    UNDECIDED,
     Case,
     Mistake,
     Satisfies,
+    Seen,
     difference,
+    is_stub,
     judge,
     reader_lines,
     shown,
 )
+from Exercises.time_limit import cpu_limit
 
 AGREE = [
     (1.0, 1.0 + 1e-9),
@@ -108,12 +114,88 @@ def endless(number: int) -> int:
     return endless(number)
 
 
-def test_a_stub_is_not_done():
-    def stub():
-        raise NotImplementedError
+def raises():
+    raise NotImplementedError
 
-    assert judge("stub", stub, [Case((), 1)]).state == NOT_DONE
-    assert judge("stub", torch.no_grad()(stub), [Case((), 1)]).state == NOT_DONE
+
+def dots(): ...
+
+
+def described():
+    """Say what to do."""
+    ...
+
+
+def passes():
+    pass
+
+
+def computes_first():
+    number = 1 + len("a")
+    raise NotImplementedError(*[] * number)
+
+
+@pytest.mark.parametrize("stub", [raises, dots, described, passes, computes_first])
+def test_a_stub_is_not_done(stub):
+    assert judge(stub.__name__, stub, [Case((), 1)]).state == NOT_DONE
+    assert judge(stub.__name__, torch.no_grad()(stub), [Case((), 1)]).state == NOT_DONE
+
+
+def test_a_function_of_a_notebook_cell_without_source_is_judged_all_the_same():
+    cell = {}
+    exec("def one(): return 1\ndef stub(): ...\ndef wrong(): return 1 / 0", cell)  # noqa: S102
+    assert judge("one", cell["one"], [Case((), 1)]).state == PASSED
+    assert judge("stub", cell["stub"], [Case((), 1)]).state == NOT_DONE
+    assert "line 3:" in judge("wrong", cell["wrong"], [Case((), 1)]).message
+
+
+@pytest.mark.parametrize("body", [lambda: 5, lambda: "...", lambda: print(), lambda: raises()])
+def test_what_does_something_is_no_stub(body):
+    assert not is_stub(body)
+
+
+def test_an_attempt_that_runs_out_of_time_is_undecided_and_says_where_it_was():
+    def endless():
+        while True:
+            pass
+
+    with cpu_limit(0.1):
+        verdict = judge("endless", endless, [Case((), 1)])
+    assert verdict.state == UNDECIDED
+    assert "not finished after 0.1 seconds of CPU time" in verdict.message
+    assert re.search(r"line \d+:  (while True:|pass)", verdict.message)
+
+
+def test_waiting_is_not_computing():
+    def waits():
+        time.sleep(0.5)
+        return 1
+
+    with cpu_limit(0.2):
+        assert judge("waits", waits, [Case((), 1)]).state == PASSED
+
+
+def test_an_except_that_catches_everything_is_stopped_in_the_end():
+    def stubborn():
+        for _ in range(2):
+            try:
+                while True:
+                    pass
+            except:  # noqa: E722
+                continue
+
+    with cpu_limit(0.1), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("Exercises.time_limit.AGAIN", 0.1)
+        assert judge("stubborn", stubborn, [Case((), 1)]).state == FAILED
+
+
+def test_a_report_is_shown_when_everything_passed():
+    def check():
+        yield Case((), 1)
+        return Seen("it wrote 7 tokens", [(1, 2)])
+
+    verdict = judge("f", lambda: 1, check())
+    assert (verdict.state, verdict.message, verdict.rows) == (PASSED, "it wrote 7 tokens", [(1, 2)])
 
 
 def test_a_function_of_a_library_is_a_solution_as_well():
@@ -164,7 +246,7 @@ def test_a_line_that_is_two_frames_is_shown_once():
 
     with pytest.raises(ZeroDivisionError) as caught:
         outer()
-    lines = reader_lines(caught.value, __file__)
+    lines = reader_lines(caught.value, test_a_line_that_is_two_frames_is_shown_once)
     assert len(lines) == len(set(lines)) == 3
     assert "outer()" in lines[0]
     assert "return inner()" in lines[1]

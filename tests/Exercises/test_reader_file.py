@@ -1,22 +1,13 @@
-"""Tests of the reader's file, cut into blocks, loaded and reset; and of the hints remembered."""
+"""Tests of the reader's file: what stands where in it, and how stubs are restored."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from Exercises import hint_memory, reader_file
-from Exercises.cases import reader_lines
+from Exercises import reader_file
 from Exercises.chapters import Exercise, exercises, stub_file
-from Exercises.reader_file import (
-    UnreadableError,
-    blocks,
-    effective_blocks,
-    load,
-    read_source,
-    reset,
-    reset_chapter,
-)
+from Exercises.reader_file import line_of, parse, read_source, reset, reset_chapter
 
 STUB = "    raise NotImplementedError\n"
 
@@ -26,7 +17,6 @@ def file(tmp_path, monkeypatch) -> Path:
     """Chapter 2's file of stubs, in a temporary folder."""
     monkeypatch.setattr(reader_file, "FOLDER", tmp_path)
     monkeypatch.setattr(reader_file, "STATE", tmp_path / "build")
-    monkeypatch.setattr(hint_memory, "MEMORY", tmp_path / "build" / "hints.json")
     path = tmp_path / "CH2.py"
     path.write_text(stub_file("CH2"), encoding="utf-8")
     return path
@@ -57,44 +47,38 @@ def fill(file: Path, exercise: Exercise, body: str) -> str:
         "    x = 1\n     y = 2\n",
         "    break\n",
         "    return 'x\n",
-        "",
         "    return x\0\n",
     ],
 )
-def test_a_syntax_error_is_found_in_its_own_function_and_the_others_load(file, second, body):
+def test_a_syntax_error_is_found_in_its_own_function_and_the_others_stay(file, second, body):
     text = fill(file, second, body)
-    spoilt = [block for block in blocks(text) if block.syntax_error]
-    if body:  # without a body, a function that has a docstring is still one
-        assert [block.name for block in spoilt] == [second.name]
-        line = int(re.match(r"line (\d+): ", spoilt[0].syntax_error)[1])
-        first = 1 + text[: text.index(f"def {second.name}(")].count("\n")
-        assert first <= line <= first + spoilt[0].text.count("\n")
-    module = load(file, text)
-    assert all(
-        hasattr(module, exercise.name) for exercise in exercises("CH2") if exercise != second
-    )
+    parsed = parse(text)
+    assert list(parsed.errors) == [second.name]
+    line = int(re.match(r"line (\d+): ", parsed.errors[second.name])[1])
+    start, end = parsed.places[second.name]
+    assert start < line <= end
+    assert text.splitlines()[start].startswith(f"def {second.name}(")
+    # the others keep their lines
+    rest = "".join(parsed.lines)
+    assert rest.count("\n") == text.count("\n")
+    assert parse(rest).errors == {}
+    others = {exercise.name for exercise in exercises("CH2")} - {second.name}
+    assert set(parse(rest).places) == others
+    assert all(parse(rest).places[name] == parsed.places[name] for name in others)
 
 
-def test_blocks_are_the_whole_file_and_know_their_lines():
+def test_places_are_those_of_whole_functions_with_their_decorators():
     text = "import re\n\n\n@decorated\n@twice\ndef one(\n    x,\n):\n    pass\n\n\n"
-    text += "class Two:\n    x = 1\n"
-    found = blocks(text)
-    assert [(block.name, block.line) for block in found] == [(None, 1), ("one", 4), ("Two", 12)]
-    assert "".join(block.text for block in found) == text
-    assert "".join(block.text for block in blocks(stub_file("CH2"))) == stub_file("CH2")
-
-
-def test_stubs_are_recognised_without_running_them(file, second):
-    untouched = [
-        block.name for block in blocks(file.read_text(encoding="utf-8")) if block.untouched
-    ]
-    assert untouched == [exercise.name for exercise in exercises("CH2")]
-    text = fill(file, second, "    x = 1\n" + STUB)
-    assert second.name not in [block.name for block in blocks(text) if block.untouched]
+    text += "class Two:\n    x = 1\n\n\ndef three(): '''\ndef four(): '''\n"
+    assert parse(text).places == {"one": (3, 9), "three": (15, 17)}
+    assert parse(text).errors == {}
+    broken = parse(text + "\n\n@again\ndef five(:\n    pass\n")
+    assert broken.places["one"] == (3, 9)
+    assert broken.places["five"] == (19, 22)
 
 
 @pytest.mark.parametrize(
-    "body", ["    return x\n", "    return (x\n", "    def own(y):\n        return y\n"]
+    "body", ["    return x\n", "    return (x\n", "    def own():\n        ..\n"]
 )
 def test_reset_restores_one_stub_and_keeps_the_attempt(file, second, body):
     fill(file, exercises("CH2")[2], "    return logits\n\n\ndef own_function():\n    return 1\n")
@@ -105,39 +89,28 @@ def test_reset_restores_one_stub_and_keeps_the_attempt(file, second, body):
     assert backup.read_text(encoding="utf-8") == attempt
 
 
-def test_reset_brings_back_what_is_gone_and_drops_what_is_there_twice(file, second):
+def test_reset_brings_back_what_is_gone(file, second):
     text = file.read_text(encoding="utf-8")
-    for changed in (text.replace(second.stub, ""), text + "\n\n" + second.stub):
-        file.write_text(changed, encoding="utf-8")
-        reset(second)
-        names = [block.name for block in blocks(file.read_text(encoding="utf-8"))]
-        assert names.count(second.name) == 1
-        assert sorted(names[1:]) == sorted(exercise.name for exercise in exercises("CH2"))
+    file.write_text(text.replace(second.stub, ""), encoding="utf-8")
+    reset(second)
+    after = file.read_text(encoding="utf-8")
+    assert after.endswith(f"\n\n\n{second.stub}")
+    assert set(parse(after).places) == {exercise.name for exercise in exercises("CH2")}
 
 
 def test_of_functions_with_the_same_name_the_last_counts(file, second):
     text = file.read_text(encoding="utf-8")
-    spoilt = "def broken(:\n    pass\n\n\n"
-    found = effective_blocks(f"{spoilt}{text}\n\ndef {second.name}(x):\n    return x\n")
-    [block] = [block for block in found if block.name == second.name]
-    assert not block.untouched
-    assert block.line > text.count("\n")
-    assert len(found) == 2 + len(exercises("CH2"))
+    file.write_text(f"{text}\n\ndef {second.name}(x):\n    return x\n", encoding="utf-8")
+    assert line_of(second) == text.count("\n") + 3
+    assert parse(f"def {second.name}(:\n\n\n{text}").errors == {}
+    spoilt = parse(f"{text}\n\ndef {second.name}(:\n    return x\n")
+    assert list(spoilt.errors) == [second.name]
 
 
-def test_blocks_without_a_name_all_count():
+def test_errors_outside_of_functions_concern_all(file):
     source = "import (\n\n\nclass:\n    pass\n\n\n@\n\n\ndef one():\n    pass\n"
-    assert [(block.name, bool(block.syntax_error)) for block in effective_blocks(source)] == [
-        (None, True),
-        (None, True),
-        (None, True),
-        ("one", False),
-    ]
-
-
-def test_a_stub_with_more_below_it_may_be_done_there(file, second):
-    text = fill(file, second, f"{STUB}\n\n{second.name} = print\n")
-    assert second.name not in [block.name for block in effective_blocks(text) if block.untouched]
+    assert set(parse(source).errors) == {""}
+    assert "one" in parse(source).places
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(file, second):
@@ -150,23 +123,14 @@ def test_a_byte_order_mark_is_no_part_of_the_text(file, second):
 def test_a_file_that_cannot_be_read_says_why_and_what_to_do(file, second):
     file.write_bytes(b"# tr\xe8s bien\n")
     with pytest.raises(
-        UnreadableError, match="Exercises/CH2.py cannot be read: 'utf-8' codec.*; .*CH2 --reset"
+        RuntimeError, match="Exercises/CH2.py cannot be read: 'utf-8' codec.*; .*CH2 --reset"
     ):
         reset(second)
     file.unlink()
     with pytest.raises(
-        UnreadableError, match="Exercises/CH2.py cannot be read: No such file.*; .*CH2 --reset"
+        RuntimeError, match="Exercises/CH2.py cannot be read: No such file.*; .*CH2 --reset"
     ):
         reset(second)
-
-
-def test_lines_of_an_exception_are_those_that_ran(file, second):
-    module = load(file, fill(file, second, "    return 1 / 0\n"))
-    file.write_text("saved again\n" * 1000, encoding="utf-8")
-    with pytest.raises(ZeroDivisionError) as caught:
-        getattr(module, second.name)(*[None] * getattr(module, second.name).__code__.co_argcount)
-    [line] = reader_lines(caught.value, str(file))
-    assert line.endswith("return 1 / 0")
 
 
 def test_every_attempt_is_kept(file, second):
@@ -193,10 +157,3 @@ def test_a_chapter_is_reset_when_its_file_is_gone(file):
     file.unlink()
     assert reset_chapter("CH2") is None
     assert file.read_text(encoding="utf-8") == stub_file("CH2")
-
-
-def test_hints_grow_with_each_call(file, second):
-    other = exercises("CH2")[0]
-    for count in (1, 2, 3, 3):
-        assert hint_memory.next_hints(second) == list(second.hints[:count])
-    assert hint_memory.next_hints(other) == list(other.hints[:1])
