@@ -13,27 +13,8 @@ from collections.abc import Callable, Iterator
 import torch
 
 
-def word_pieces(tokenizer, text: str) -> list[str]:
-    """★ The pieces of a word that the vocabulary does not know.
-
-    Cut a text into tokens, and give the text of each token by itself.
-
-    Args:
-        tokenizer: has `encode(text) -> ids` and `decode(ids) -> text`, such as the tokenizer of
-            `load_qwen3("tiny")`.
-        text: any text, such as "Ardwarklethyrx".
-
-    Returns:
-        One string a token. With the tokenizer of "tiny", "dwarf" becomes ["d", "w", "ar", "f"]. A
-        token that is only a part of a character gives "\ufffd", the sign for what cannot be shown.
-
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "2. Text becomes numbers"
-    """
-    raise NotImplementedError
-
-
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    """★ RMSNorm: divide each vector by the root of the mean of its squares.
+    """★◆ RMSNorm: divide each vector by the root of the mean of its squares.
 
         y = x / sqrt(mean(x²) + eps) * weight
 
@@ -54,8 +35,81 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     raise NotImplementedError
 
 
+def gated_feed_forward(
+    x: torch.Tensor, gate: torch.Tensor, up: torch.Tensor, down: torch.Tensor
+) -> torch.Tensor:
+    """★ SwiGLU: a feed-forward layer in which a gate decides how much of each value passes.
+
+        gates  = silu(gate applied to x), with silu(z) = z / (1 + exp(-z))
+        values = up applied to x
+        y      = down applied to gates * values, number by number
+
+    Args:
+        x: `(..., dim)`.
+        gate, up: matrices `(hidden_dim, dim)`. PyTorch stores a matrix as (outputs, inputs), so it
+            is applied by `x @ matrix.T`.
+        down: matrix `(dim, hidden_dim)`.
+
+    Returns:
+        `(..., dim)`.
+
+    >>> x, one = torch.tensor([2.0]), torch.eye(1)
+    >>> gated_feed_forward(x, one, one, one)  # silu(2) = 1.7616, times the value 2
+    tensor([3.5232])
+    >>> gated_feed_forward(x, 0 * one, one, one)  # silu(0) = 0: the gate is closed
+    tensor([0.])
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "1. A model from a folder"
+    """
+    raise NotImplementedError
+
+
+def word_pieces(tokenizer, text: str) -> list[str]:
+    """★ The pieces of a word that the vocabulary does not know.
+
+    Cut a text into tokens, and give the text of each token by itself.
+
+    Args:
+        tokenizer: has `encode(text) -> ids` and `decode(ids) -> text`, such as the tokenizer of
+            `load_qwen3("tiny")`.
+        text: any text, such as "Ardwarklethyrx".
+
+    Returns:
+        One string per token. With the tokenizer of "tiny", "dwarf" becomes ["d", "w", "ar", "f"]. A
+        token that is only a part of a character gives "\ufffd", the sign for what cannot be shown.
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "2. Text becomes numbers"
+    """
+    raise NotImplementedError
+
+
+def merge_pairs(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
+    """★★ How a tokenizer finds its pieces: byte-pair encoding (Sennrich et al., 2016).
+
+    Begin with single characters. Of all pairs of neighbours, merge the one with the lowest rank
+    into one piece; if it occurs several times, the leftmost first. Repeat until no pair of
+    neighbours has a rank.
+
+    Args:
+        word: one or more characters.
+        ranks: the pairs that can be merged, and their ranks: the order in which the tokenizer
+            learned them.
+
+    Returns:
+        The pieces; joined they are the word.
+
+    >>> merge_pairs("there", {("h", "e"): 0, ("t", "h"): 1, ("r", "e"): 2, ("t", "he"): 3})
+    ['the', 're']
+    >>> merge_pairs("abc", {("b", "c"): 0, ("a", "b"): 1})
+    ['a', 'bc']
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "2. Text becomes numbers"
+    """
+    raise NotImplementedError
+
+
 def next_token_probabilities(logits: torch.Tensor) -> torch.Tensor:
-    """★ From scores to probabilities: what could follow each text of a batch?
+    """★◆ From scores to probabilities: what could follow each text of a batch?
 
     The softmax of the scores behind the last token: p_i = exp(z_i) / sum over j of exp(z_j).
 
@@ -76,9 +130,9 @@ def next_token_probabilities(logits: torch.Tensor) -> torch.Tensor:
 
 
 def input_for(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
-    """★ A prompt where the model is: on the processor, on a GPU, or elsewhere.
+    """★ A prompt where the model is: on the CPU, on a GPU, or elsewhere.
 
-    A model on a GPU cannot read a tensor that lies in the processor's memory. Make the prompt's
+    A model on a GPU cannot read a tensor that lies in the CPU's memory. Make the prompt's
     tensor on the model's own device, whichever that is; then the same code runs everywhere.
 
     Args:
@@ -120,7 +174,7 @@ def until_stop(tokens: Iterator[int], stop_ids: tuple[int, ...]) -> Iterator[int
 def generate_by_hand(
     model, input_ids: torch.Tensor, max_new_tokens: int, stop_ids: tuple[int, ...]
 ) -> list[int]:
-    """★★ Greedy generation: the most likely token, again and again.
+    """★★◆ Greedy generation: the most likely token, again and again.
 
     Args:
         model: `model(ids (1, seq)) -> logits (1, seq, vocab)`.
@@ -188,7 +242,7 @@ def positions_read(prompt: int, new: int, cached: bool) -> int:
 
 
 def tokens_per_second(tokens: Iterator[int], clock: Callable[[], float]) -> float:
-    """★★ The speed of a stream of tokens.
+    """★ The speed of a stream of tokens.
 
     Before the first token, the model reads the prompt, which takes a time of its own. So let the
     clock start when the first token arrives, and count the tokens that come after it.
@@ -232,7 +286,7 @@ def rotate(x: torch.Tensor, position: int, theta: float) -> torch.Tensor:
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """★★★ Grouped-query attention by loops over heads and positions.
+    """★★◆ Grouped-query attention by loops over heads and positions.
 
     Query head h uses key-value head h // group, with group = heads / kv_heads: neighbours share.
     The query at position n looks at the keys at positions 0 ... n, no later ones. The weights are
@@ -250,6 +304,61 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     >>> attend(q, k, torch.tensor([[[3.0], [5.0], [10.0]]])).squeeze(-1)
     tensor([[3., 4., 6.],
             [3., 4., 6.]])
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    """
+    raise NotImplementedError
+
+
+def transformer_block(x: torch.Tensor, weights: dict[str, torch.Tensor], config) -> torch.Tensor:
+    """★★★ A whole block of Qwen3, from your own parts.
+
+    Two branches. Each reads the normalised stream x and adds to it:
+
+        x = x + attention(rms_norm(x, weights["input_layernorm.weight"]))
+        x = x + feed_forward(rms_norm(x, weights["post_attention_layernorm.weight"]))
+
+    The feed-forward branch is your `gated_feed_forward`. The attention branch takes five steps:
+
+    1. Apply q_proj, k_proj and v_proj to its input. Cut each row of the results into heads of
+       `head_dim` numbers: `(seq, heads * head_dim)` becomes `(heads, seq, head_dim)`.
+    2. Normalise the queries with q_norm and the keys with k_norm, by your `rms_norm`.
+    3. Turn each query and each key by its position, with your `rotate`.
+    4. Let your `attend` do its work.
+    5. Put the heads of a position side by side again, and apply o_proj.
+
+    Args:
+        x: `(seq, hidden_size)`; row n is the token at position n.
+        weights: the block's tensors by their names in a checkpoint. "self_attn." stands before
+            "q_proj.weight", "k_proj.weight", "v_proj.weight", "o_proj.weight", "q_norm.weight" and
+            "k_norm.weight"; "mlp." before "gate_proj.weight", "up_proj.weight" and
+            "down_proj.weight"; nothing before "input_layernorm.weight" and
+            "post_attention_layernorm.weight". A matrix is applied by `x @ matrix.T`.
+        config: has `head_dim`, `rope_theta` and `rms_norm_eps`.
+
+    Returns:
+        `(seq, hidden_size)`.
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    """
+    raise NotImplementedError
+
+
+def small_model(ids: list[int], weights: dict[str, torch.Tensor], config) -> torch.Tensor:
+    """★★ A whole Qwen3 from your own parts, with the logits of the shipped model.
+
+    Look up each token's row in the embedding table. Send the rows through all blocks (your
+    `transformer_block`). Normalise them with "norm.weight" (your `rms_norm`), and apply the output
+    matrix "lm_head.weight".
+
+    Args:
+        ids: token ids of one text.
+        weights: all tensors of a checkpoint by their names. The table is "embed_tokens.weight",
+            `(vocab, hidden_size)`. The tensors of block 3 are those that begin with "layers.3.".
+        config: has `num_hidden_layers` and `rms_norm_eps`, and what a block needs.
+
+    Returns:
+        Logits, `(seq, vocab)`.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
     """
@@ -285,7 +394,7 @@ def append_to_buffer(
 def stream_with_cache(
     model, cache, input_ids: torch.Tensor, max_new_tokens: int, stop_ids: tuple[int, ...]
 ) -> Iterator[int]:
-    """★★★ Streaming with the cache: each token the moment it is made, and nothing read twice.
+    """★★◆ Streaming with the cache: each token the moment it is made, and nothing read twice.
 
     A generator. The first call of the model reads the prompt, each later one the newest token
     alone; the cache keeps the rest. A token is handed out before the model is called again, and
@@ -329,7 +438,7 @@ def cache_bytes(config, tokens: int, bytes_per_number: int) -> int:
 def left_pad(
     prompts: list[list[int]], pad_id: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """★★ Prompts of different lengths as one batch, padded on the left so that all of them end at
+    """★★◆ Prompts of different lengths as one batch, padded on the left so that all of them end at
     the same place.
 
     Args:
@@ -359,26 +468,123 @@ def left_pad(
     raise NotImplementedError
 
 
-def merge_pairs(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
-    """★★★ How a tokenizer finds its pieces: byte-pair encoding (Sennrich et al., 2016).
+def generate_rows(
+    model,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    stop_ids: tuple[int, ...],
+    pad_id: int,
+) -> list[list[int]]:
+    """★★★ Many prompts at once, and each row ends when its own text ends.
 
-    Begin with single characters. Of all pairs of neighbours, merge the one with the lowest rank
-    into one piece; if it occurs several times, the leftmost first. Repeat until no pair of
-    neighbours has a rank.
+    At each step, pad the texts that are still growing on the left (your `left_pad`), call the model
+    once for all of them, and give each its most likely next token. A text has ended when that token
+    is a stop token, which is not kept, or when it has `max_new_tokens`. What has ended is not in
+    the next batch; when everything has ended, the model is not called again.
 
     Args:
-        word: one or more characters.
-        ranks: the pairs that can be merged, and their ranks: the order in which the tokenizer
-            learned them.
+        model: `model(ids (batch, seq), padding_mask=mask) -> logits (batch, seq, vocab)`; the mask,
+            bool `(batch, seq)`, is True for real tokens. The model finds positions itself.
+        prompts: token ids of each, at least one token each.
+        max_new_tokens: for each text, at least 1.
+        stop_ids: ids that end a text.
+        pad_id: fills up the shorter rows.
 
     Returns:
-        The pieces; joined they are the word.
+        The new tokens of each prompt, in the order of the prompts.
 
-    >>> merge_pairs("there", {("h", "e"): 0, ("t", "h"): 1, ("r", "e"): 2, ("t", "he"): 3})
-    ['the', 're']
-    >>> merge_pairs("abc", {("b", "c"): 0, ("a", "b"): 1})
-    ['a', 'bc']
+    >>> def counts_up(ids, padding_mask):  # the best next token is the last one plus 1
+    ...     return torch.nn.functional.one_hot((ids + 1) % 10, 10)
+    >>> generate_rows(counts_up, [[1], [2, 3], [6]], max_new_tokens=3, stop_ids=(8,), pad_id=0)
+    [[2, 3, 4], [4, 5, 6], [7]]
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "2. Text becomes numbers"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "9. Many prompts at once"
+    """
+    raise NotImplementedError
+
+
+def four_bit_groups(
+    weight: torch.Tensor, group_size: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """★★ Four bits per weight: sixteen codes, and a scale and an offset for each group.
+
+    The numbers of a row are cut into groups of neighbours. In each group:
+
+        offset = smallest weight
+        scale  = (largest weight - smallest weight) / 15
+        code   = (weight - offset) / scale, rounded to a whole number from 0 to 15
+
+    so that weight is about code * scale + offset. Where all weights of a group are equal, the scale
+    is 0 and the codes are 0. Two codes share a byte: the code in an even column (0, 2, ...) is in
+    the lower four bits, its right neighbour's in the upper four: byte = code + 16 * neighbour.
+
+    Args:
+        weight: float32 `(rows, columns)`.
+        group_size: even, and divides the columns.
+
+    Returns:
+        bytes: uint8 `(rows, columns / 2)`.
+        scales, offsets: float32 `(rows, columns / group_size)`.
+
+    >>> packed, scales, offsets = four_bit_groups(torch.tensor([[-1.0, 0.5, 0.0, 2.0]]), 4)
+    >>> packed, scales, offsets  # codes 0, 7.5 -> 8, 5, 15: bytes 0 + 16 * 8 and 5 + 16 * 15
+    (tensor([[128, 245]], dtype=torch.uint8), tensor([[0.2000]]), tensor([[-1.]]))
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "10. Fewer bits a weight"
+    """
+    raise NotImplementedError
+
+
+def chat_prompt(messages: list[dict[str, str]], thinking: bool) -> str:
+    r"""★★ Qwen3's chat template: a conversation becomes one text.
+
+    Each message is written as `<|im_start|>`, its role, a line break, its content, `<|im_end|>`, a
+    line break. Behind the last one, `<|im_start|>assistant` and a line break open the model's turn.
+
+    - without thinking, an empty thought follows: `<think>`, two line breaks, `</think>`, two line
+      breaks. It tells the model to answer at once
+    - an earlier answer of the assistant's may begin with a thought. It is left out: everything up
+      to `</think>`, and the line breaks behind it
+
+    Args:
+        messages: dictionaries with `role` ("system", "user" or "assistant") and `content`; the last
+            one is the user's.
+        thinking: whether the model may think.
+
+    Returns:
+        The text, for `tokenizer.encode(text, allow_special=True)`.
+
+    >>> chat_prompt([{"role": "user", "content": "1 + 1?"}], thinking=True)
+    '<|im_start|>user\n1 + 1?<|im_end|>\n<|im_start|>assistant\n'
+    >>> chat_prompt([{"role": "user", "content": "1 + 1?"}], thinking=False)[-21:]
+    '<think>\n\n</think>\n\n'
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "12. The real Qwen3"
+    """
+    raise NotImplementedError
+
+
+def race(model, tokenizer, question: str, max_new_tokens: int) -> tuple[str, float, float]:
+    r"""★◆ Capstone: your two generators write a text of the shipped model. Does your cache win?
+
+    Put the question into the chain-of-thought template, and let both your generators continue it:
+    first `generate_by_hand`, then `stream_with_cache` with a new `KVCache()`. Take the time of
+    each. You need:
+
+        from Appendixes.KVcache import KVCache
+        from CH2.prompts import CHAIN_OF_THOUGHT, render    # render(template, question) -> text
+        from time import perf_counter                       # seconds, at two moments
+
+    Args:
+        model: the shipped model, for both generators; `stream_with_cache` calls it with the cache.
+        tokenizer: has `encode(text) -> ids`, `decode(ids) -> text` and `stop_ids`.
+        question: such as "What is 47 * 36?".
+        max_new_tokens: end after so many.
+
+    Returns:
+        The text that `stream_with_cache` wrote, the seconds of `generate_by_hand`, and those of
+        `stream_with_cache`.
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "What you have now"
     """
     raise NotImplementedError

@@ -16,8 +16,8 @@ from Exercises.cases import FAILED, NOT_DONE, PASSED, UNDECIDED, Verdict, judge
 from Exercises.chapters import Exercise, exercise_named
 from Exercises.time_limit import OutOfTime, cpu_limit
 
-TRIES = (5.0, 20.0)  # seconds of CPU time; a capstone gets PATIENCE times as much
-PATIENCE = 6
+TRIES = (3.0, 12.0)  # seconds of CPU time; a capstone gets PATIENCE times as much
+PATIENCE = 10
 PRINTED = 500  # characters of the reader's prints that are kept
 
 

@@ -13,13 +13,13 @@ from typing import Any
 AGAIN = 1.0  # seconds until the code is stopped once more, if it has caught the first exception
 
 
-class OutOfTime(BaseException):  # noqa: N818 (no `Exception`: the reader's `except` lets it through)
-    """Raised inside code that has used up its CPU time."""
+class OutOfTime(BaseException):
+    """Raised inside code that has used up its CPU time; no `Exception`, which readers may catch."""
 
 
 @contextlib.contextmanager
 def cpu_limit(seconds: float) -> Iterator[None]:
-    """Raise `OutOfTime` inside the block after so many seconds of CPU time, on one thread of PyTorch.
+    """Raise `OutOfTime` inside the block after so many seconds of CPU time; PyTorch has one thread.
 
     Args:
         seconds: CPU time of this process.

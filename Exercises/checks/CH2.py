@@ -14,9 +14,12 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer, models
 
 from Appendixes.KVcache import KVCache
-from Appendixes.QWEN3Model import Qwen3Config, find_checkpoint, load_qwen3
-from CH2.generation import generate
-from Exercises.cases import Case, Mistake
+from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model, find_checkpoint, load_qwen3
+from Appendixes.QWEN3TransformerBlock import TransformerBlock
+from Appendixes.RoPE import rope_cos_sin
+from CH2.generation import generate, generate_batch
+from CH2.prompts import CHAIN_OF_THOUGHT, render
+from Exercises.cases import Case, Mistake, Seen
 
 SYLLABLES = ("ard", "wark", "leth", "yrx", "quon", "zim", "pov", "é", "ß", "🙂")
 
@@ -72,6 +75,35 @@ def rms_norm(rng: Random) -> Iterator[Case]:
         x, weight = _randn(rng, *shape) + 1, _randn(rng, shape[-1])
         rows = [reference(row, weight.tolist(), 1e-6) for row in x.flatten(0, -2).tolist()]
         yield Case((x, weight, 1e-6), torch.tensor(rows).view(shape), tolerance=1e-4)
+
+
+def gated_feed_forward(rng: Random) -> Iterator[Case]:
+    """Check against sums in Python floats."""
+
+    def times(matrix: list[list[float]], vector: list[float]) -> list[float]:
+        return [sum(a * b for a, b in zip(row, vector, strict=True)) for row in matrix]
+
+    def reference(x: list[float], gate: list, up: list, down: list) -> list[float]:
+        gates = [z / (1 + math.exp(-z)) for z in times(gate, x)]
+        return times(down, [a * b for a, b in zip(gates, times(up, x), strict=True)])
+
+    one = torch.eye(1)
+    yield Case((torch.tensor([2.0]), one, one, one), torch.tensor([4 / (1 + math.exp(-2))]))
+    yield Case(
+        (torch.tensor([2.0]), 0 * one, one, one), torch.tensor([0.0]), note="the gate is closed"
+    )
+    tripled = torch.tensor([12 / (1 + math.exp(-2))])
+    yield Case((torch.tensor([2.0]), one, 3 * one, one), tripled, note="the value is 6, the gate 2")
+    for shape, hidden in (((2,), 3), ((3, 2), 4), ((2, 3, 4), 5)):
+        x, dim = _randn(rng, *shape), shape[-1]
+        gate, up, down = (
+            _randn(rng, hidden, dim),
+            _randn(rng, hidden, dim),
+            _randn(rng, dim, hidden),
+        )
+        matrices = [gate.tolist(), up.tolist(), down.tolist()]
+        rows = [reference(row, *matrices) for row in x.view(-1, dim).tolist()]
+        yield Case((x, gate, up, down), torch.tensor(rows).view(shape), tolerance=1e-4)
 
 
 def next_token_probabilities(rng: Random) -> Iterator[Case]:
@@ -330,6 +362,84 @@ def attend(rng: Random) -> Iterator[Case]:
         yield Case((q, k, v), expected, tolerance=1e-4, note=note)
 
 
+def _config(rng: Random, layers: int = 1) -> Qwen3Config:
+    """Draw a small shape in which no two sizes are equal."""
+    kv_heads = rng.randint(1, 2)
+    return Qwen3Config(
+        vocab_size=rng.randint(30, 40),
+        hidden_size=rng.choice([10, 14]),
+        intermediate_size=rng.choice([18, 22]),
+        num_hidden_layers=layers,
+        num_attention_heads=kv_heads * rng.randint(2, 3),
+        num_key_value_heads=kv_heads,
+        head_dim=rng.choice([4, 8]),
+        rope_theta=100.0,
+        tie_word_embeddings=rng.random() < 0.5,
+    )
+
+
+@torch.no_grad()
+def _with_random_weights(rng: Random, module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Draw a module's weights, and return them by name."""
+    for weight in module.parameters():
+        weight.copy_(0.5 * _randn(rng, *weight.shape) + (weight.dim() == 1))
+    return {name: weight.detach() for name, weight in module.state_dict().items()}
+
+
+def _shape_shown(config: Qwen3Config) -> str:
+    return (
+        f"{config.num_attention_heads} heads on {config.num_key_value_heads} of size "
+        f"{config.head_dim}, width {config.hidden_size}"
+    )
+
+
+def transformer_block(rng: Random) -> Iterator[Case]:
+    """Check against the repository's block with random weights, at first branch by branch."""
+    for seq, zero, note in (
+        (1, "self_attn.o_proj.weight", "o_proj is 0: only the feed-forward branch counts"),
+        (1, "mlp.down_proj.weight", "down_proj is 0: only attention counts; one token sees itself"),
+        (4, "mlp.down_proj.weight", "down_proj is 0: only attention counts; several tokens"),
+        (2, None, "both branches: the second reads the x to which the first has added"),
+        (5, None, ""),
+        (7, None, ""),
+    ):
+        config = _config(rng)
+        block = TransformerBlock(config)
+        weights = _with_random_weights(rng, block)
+        if zero:
+            weights[zero].zero_()  # the block's own tensor
+        x = _randn(rng, seq, config.hidden_size)
+        cos, sin = rope_cos_sin(torch.arange(seq)[None], config.head_dim, config.rope_theta)
+        with torch.no_grad():
+            expected = block(x[None], cos, sin)[0]
+        shown = f"transformer_block(x of {seq} tokens, weights, config: {_shape_shown(config)})"
+        yield Case((x, weights, config), expected, shown=shown, tolerance=1e-3, note=note)
+
+
+def small_model(rng: Random) -> Iterator[Case]:
+    """Check against the repository's model: random ones, then the shipped one."""
+    idle = "its block adds nothing: what is left is the table, the norm and the output matrix"
+    for layers, note in ((1, idle), (1, ""), (3, "")):
+        config = _config(rng, layers)
+        model = Qwen3Model(config)
+        weights = _with_random_weights(rng, model)
+        if note:
+            weights["layers.0.self_attn.o_proj.weight"].zero_()  # the model's own tensors
+            weights["layers.0.mlp.down_proj.weight"].zero_()
+        ids = _ids(rng, 2, 6, config.vocab_size)
+        with torch.no_grad():
+            expected = model(torch.tensor([ids]))[0]
+        shown = f"small_model({ids}, weights, config: {layers} layers, {_shape_shown(config)})"
+        yield Case((ids, weights, config), expected, shown=shown, tolerance=1e-3, note=note)
+    model, tokenizer = load_qwen3("tiny")
+    weights = {name: weight.detach().float() for name, weight in model.state_dict().items()}
+    ids = tokenizer.encode(f"What is {rng.randint(10, 99)} + 2?")
+    with torch.no_grad():
+        expected = model(torch.tensor([ids]))[0].float()
+    shown = f"small_model({ids}, weights and config of the shipped model)"
+    yield Case((ids, weights, model.config), expected, shown=shown, tolerance=1e-2)
+
+
 def append_to_buffer(rng: Random) -> Iterator[Case]:
     """Check capacities against logarithms, and contents against concatenation."""
     fixed = [(4, 3, 1), (4, 3, 2), (4, 3, 6), (2, 0, 1), (4, 4, 1)]
@@ -462,6 +572,186 @@ def left_pad(rng: Random) -> Iterator[Case]:
             else ""
         )
         yield Case((prompts, pad_id), (ids, mask, positions), note=note)
+
+
+class _ToyBatchModel:
+    """A model whose next token is a sum over the row's real tokens; it records its batches."""
+
+    def __init__(self, vocab: int, factor: int):
+        self.rows = _ToyModel(vocab, factor)
+        self.batches: list[int] = []
+
+    def __call__(self, input_ids: torch.Tensor, padding_mask: torch.Tensor) -> torch.Tensor:
+        if input_ids.dim() != 2 or input_ids.numel() == 0:
+            raise ValueError(f"the model needs ids (batch, seq), not {tuple(input_ids.shape)}")
+        if padding_mask.shape != input_ids.shape or padding_mask.dtype != torch.bool:
+            raise ValueError("the model needs a mask of bools, of the same shape as the ids")
+        self.batches.append(len(input_ids))
+        scores = torch.zeros(*input_ids.shape, self.rows.vocab)
+        for row, mask in enumerate(padding_mask):
+            ids = input_ids[row][mask].tolist()
+            scores[row, int(mask.nonzero()[-1]), self.rows.next_token(ids)] = 1.0
+        return scores
+
+
+def generate_rows(rng: Random) -> Iterator[Case]:
+    """Check each row against its text alone; the model records how many rows it was given."""
+    for number in range(6):
+        model = _ToyBatchModel(rng.randint(11, 19), rng.randint(2, 9))
+        prompts = [_ids(rng, 1, 6, vocab=11) for _ in range((1, 3, 4, 5, 4, 3)[number])]
+        most = 1 if number == 1 else rng.randint(5, 9)
+        whole = [model.rows.answer(prompt, most, ()) for prompt in prompts]
+        # a text in the middle of its growth, and one at its first token, meet a stop token
+        stop_ids = () if number == 0 else (whole[0][most // 2], whole[-1][0])
+        expected = [model.rows.answer(prompt, most, stop_ids) for prompt in prompts]
+        shown = f"generate_rows(model, {prompts}, {most}, {stop_ids=}, pad_id=0)"
+        arguments = (model, prompts, most, stop_ids, 0)
+        yield Case(arguments, expected, run=_run_generate_rows, shown=shown)
+    model, tokenizer = load_qwen3("tiny")
+    questions = [f"What is {rng.randint(10, 99)} + {rng.randint(1, 9)}?", "Compute 7 * 8.", "5"]
+    prompts = [tokenizer.encode(question) for question in questions]
+    expected = generate_batch(model, prompts, 6, stop_ids=tokenizer.stop_ids)
+    shown = "generate_rows(tiny, three prompts, 6, tokenizer.stop_ids, tokenizer.pad_id)"
+    yield Case((model, prompts, 6, tokenizer.stop_ids, tokenizer.pad_id), expected, shown=shown)
+
+
+def _run_generate_rows(generate_rows: Callable, model, prompts, most, stop_ids, pad_id) -> list:
+    model.batches.clear()
+    rows = generate_rows(model, prompts, most, stop_ids, pad_id)
+    alone = [model.rows.answer(prompt, most, stop_ids) for prompt in prompts]
+    steps = [min(len(row) + 1, most) for row in alone]  # with the one that gave the stop token
+    running = [sum(number < count for count in steps) for number in range(max(steps))]
+    if rows == alone and model.batches != running:
+        raise Mistake(
+            f"the rows are right, but the model was given {model.batches} rows at its calls\n"
+            f"expected:  {running}, those that have not ended"
+        )
+    return rows
+
+
+def four_bit_groups(rng: Random) -> Iterator[Case]:
+    """Check by turning the codes back into weights; scales and offsets in Python floats."""
+    hand = torch.tensor([[-1.0, 0.5, 0.0, 2.0]])
+    equal = torch.tensor([[3.0, 3.0, 0.0, 1.0], [-2.0, -2.0, -2.0, -2.0]])
+    drawn = [(_randn(rng, rows, 8), size) for rows, size in ((1, 8), (2, 4), (3, 2), (4, 4))]
+    for weight, size in ((hand, 4), (hand, 2), (equal, 2), *drawn):
+        groups = [
+            [row[at : at + size] for at in range(0, len(row), size)] for row in weight.tolist()
+        ]
+        expected = {
+            "shape of the bytes": (len(weight), weight.shape[1] // 2),
+            "scales": torch.tensor([[(max(g) - min(g)) / 15 for g in row] for row in groups]),
+            "offsets": torch.tensor([[min(g) for g in row] for row in groups]),
+        }
+        note = "a group of equal weights" if weight is equal else ""
+        yield Case((weight, size), expected, run=_run_four_bit_groups, note=note)
+
+
+def _run_four_bit_groups(four_bit_groups: Callable, weight: torch.Tensor, size: int) -> dict:
+    result = four_bit_groups(weight, size)
+    if not (isinstance(result, tuple) and [*map(type, result)] == [torch.Tensor] * 3):
+        raise Mistake(f"came back: {result!r}\nexpected:  three tensors: bytes, scales, offsets")
+    packed, scales, offsets = result
+    if packed.dtype != torch.uint8:
+        raise Mistake(f"the bytes are {packed.dtype}: expected torch.uint8, a byte for each")
+    wide = (len(weight), weight.shape[1] // size)
+    if tuple(packed.shape) == (len(weight), weight.shape[1] // 2) and scales.shape == wide:
+        codes = torch.stack((packed % 16, packed // 16), dim=-1).flatten(1).float()
+        each = scales.repeat_interleave(size, dim=1)
+        back = codes * each + offsets.repeat_interleave(size, dim=1)
+        far = (back - weight).abs() > 0.501 * each + 1e-6
+        if far.any():
+            row, column = far.nonzero()[0].tolist()
+            raise Mistake(
+                f"came back: codes {codes[row].int().tolist()} in row {row}\n"
+                f"but weight [{row}, {column}] is {weight[row, column]:.4f}, and its code "
+                f"{codes[row, column]:.0f} gives {back[row, column]:.4f}"
+            )
+    return {"shape of the bytes": tuple(packed.shape), "scales": scales, "offsets": offsets}
+
+
+def chat_prompt(rng: Random) -> Iterator[Case]:
+    """Check against the tokenizer's own template."""
+    tokenizer = load_qwen3("tiny")[1]
+    ask = {"role": "user", "content": "1 + 1?"}
+    strict = {"role": "system", "content": "Be brief."}
+    thought = {"role": "assistant", "content": "<think>\nOne and one.\n</think>\n\n2\nDone."}
+    bare = {"role": "assistant", "content": "It is 2."}
+    talks = [[ask], [strict, ask], [ask, bare, ask], [strict, ask, thought, ask]]
+    for _ in range(3):
+        sum_asked = {"role": "user", "content": f"{rng.randint(10, 99)} + {rng.randint(10, 99)}?"}
+        replies = rng.choices([thought, bare], k=2)
+        talks.append([ask, replies[0], sum_asked, replies[1], sum_asked])
+    for messages in talks:
+        for thinking in (True, False):
+            expected = tokenizer.apply_chat_template(messages, enable_thinking=thinking)
+            note = "an earlier thought" if thought in messages else ""
+            yield Case((messages, thinking), expected, note=note)
+
+
+class _Counted(torch.nn.Module):
+    """The shipped model; it records the positions read by each call, with a cache and without."""
+
+    def __init__(self, model: torch.nn.Module):
+        super().__init__()
+        self.model = model
+        self.reads: dict[bool, list[int]] = {False: [], True: []}
+
+    def forward(self, input_ids: torch.Tensor, cache: KVCache | None = None, **options):
+        self.reads[cache is not None].append(input_ids.shape[1])
+        with torch.no_grad():
+            return self.model(input_ids, cache, **options)
+
+
+def race(rng: Random) -> Iterator[Case]:
+    """Check texts against the repository's `generate`, and the positions that each way reads."""
+    model, tokenizer = load_qwen3("tiny")
+    rows: list[tuple[int, int, int]] = []
+    told = ""
+
+    def run(race: Callable, question: str, most: int) -> str:
+        nonlocal rows, told
+        counted = _Counted(model)
+        result = race(counted, tokenizer, question, most)
+        if not (isinstance(result, tuple) and len(result) == 3):
+            raise Mistake(f"came back: {result!r}\nexpected:  a text, and two numbers of seconds")
+        text, slow, fast = result
+        if not (isinstance(slow, float) and isinstance(fast, float) and min(slow, fast) > 0):
+            raise Mistake(
+                f"came back: seconds {slow!r} and {fast!r}\nexpected:  two floats above 0"
+            )
+        without, within = counted.reads[False], counted.reads[True]
+        if not without or not within:
+            which = "generate_by_hand" if not without else "stream_with_cache"
+            raise Mistake(f"the model was never called as {which} calls it: call both, with model")
+        if sum(within) >= sum(without):
+            raise Mistake(
+                f"your stream_with_cache read {sum(within)} positions, generate_by_hand "
+                f"{sum(without)}: the cache should save reading"
+            )
+        sums = (itertools.accumulate(reads) for reads in (without, within))
+        rows = [(n, *both) for n, both in enumerate(zip(*sums, strict=False), 1)]
+        told = (
+            f"your stream_with_cache wrote, in {fast:.2f} seconds:\n{_quoted(text)}\n"
+            f"generate_by_hand took {slow:.2f} seconds: {slow / fast:.1f} times as long; "
+            f"it read {sum(without):,} positions, the cache {sum(within):,}"
+        )
+        return text
+
+    for question, most in (
+        (f"What is {rng.randint(10, 99)} + {rng.randint(10, 99)}?", 5),
+        (f"What is {rng.randint(2, 9)} * {rng.randint(10, 99)}?", 20),
+        (f"What is {rng.randint(11, 99)} * {rng.randint(11, 99)}?", 120),
+    ):
+        ids = torch.tensor([tokenizer.encode(render(CHAIN_OF_THOUGHT, question))])
+        expected = tokenizer.decode(list(generate(model, ids, most, stop_ids=tokenizer.stop_ids)))
+        shown = f"race(tiny, tokenizer, {question!r}, {most})"
+        yield Case((question, most), expected, run=run, shown=shown)
+    return Seen(told, rows)
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip().splitlines())
 
 
 def merge_pairs(rng: Random) -> Iterator[Case]:

@@ -10,12 +10,14 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from random import Random
 
-from CH3.math_verifier import grade_answer, same_answer
-from Exercises.cases import Case, Mistake, Satisfies
+from CH3.math_verifier import extract_answer, grade_answer, same_answer
+from Exercises.cases import Case, Mistake, Satisfies, Seen
 
+ALLOWED = 5  # of 100 real answers on which a reader's judge may differ from ours
 WORDS = ("apples", "of", "the", "so", "and", "left", "bags", "then")
 
 
@@ -175,22 +177,95 @@ def mixed_number(rng: Random) -> Iterator[Case]:
         yield Case((sign + rng.choice(ways) % (whole, top, bottom),), -value if sign else value)
 
 
+def split_tokens(rng: Random) -> Iterator[Case]:
+    """Check expressions that are joined from known tokens."""
+    yield Case(("12*(0.5 + 3)",), ["12", "*", "(", "0.5", "+", "3", ")"])
+    yield Case(("  7 ",), ["7"])
+    yield Case(("",), [], note="no tokens at all")
+    yield Case(("12 3",), ["12", "3"], note="a space stands between tokens")
+    yield Case(("2^-1",), ["2", "^", "-", "1"])
+    for text in ("2 + x", "3!", "1,5", ".5", "5.", "1.2.3", "__import__('os')", "2 × 3", "[1]"):
+        yield Case((text,), "ValueError", run=_refused, note="must raise ValueError")
+    for _ in range(5):
+        numbers = [str(rng.choice([rng.randint(0, 999), rng.uniform(0, 9)])) for _ in range(6)]
+        signs = rng.choices("+-*/^()", k=6)
+        tokens = [token for pair in zip(numbers, signs, strict=True) for token in pair]
+        yield Case(("".join(token + rng.choice(["", " ", "  "]) for token in tokens),), tokens)
+
+
+def _refused(function: Callable, *arguments) -> str:
+    try:
+        got = function(*arguments)
+    except ValueError:
+        return "ValueError"
+    raise Mistake(f"came back: {got!r}\nexpected:  a ValueError")
+
+
+def parse_sums(rng: Random) -> Iterator[Case]:
+    """Check against Python's own syntax tree; nothing is executed."""
+    hand = ["8-2*3-1", "7", "8-4-2", "12/2/3", "2*3+4", "2+3*4", "1+2*3/4-5"]
+    drawn = [
+        "".join(f"{rng.randint(1, 99)}{rng.choice('+-*/')}" for _ in range(size)) + "5"
+        for size in (3, 4, 6, 8)
+    ]
+    for text in hand + drawn:
+        shown = f"parse_sums({_tokens(text)})"
+        yield Case((_tokens(text),), _syntax_tree(text), run=_run_parse, shown=shown)
+
+
+def parse_powers(rng: Random) -> Iterator[Case]:
+    """Check against Python's own syntax tree; nothing is executed."""
+    hand = ["-2^2", "(1+2)*3", "2^3^2", "8/-2*3", "2^-1*4", "2*-3", "((7))", "1-(2-3)-4", "--3"]
+    hand += ["-(1+2)^2", "2^(1+1)", "-3+5", "8-2*3-1", "2--3"]
+    for text in hand + [_expression(rng, size).replace(" ", "") for size in (3, 4, 5, 7)]:
+        shown = f"parse_powers({_tokens(text)})"
+        yield Case((_tokens(text),), _syntax_tree(text), run=_run_parse, shown=shown)
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"[0-9.]+|\S", text)
+
+
+def _run_parse(parse: Callable, tokens: list[str]) -> str | tuple:
+    """Compare trees as they are written: fully bracketed, so that a difference can be read."""
+    tree = parse(tokens)
+    try:
+        return _written_out(tree)
+    except (TypeError, ValueError, IndexError):
+        raise Mistake(
+            f"came back: {tree!r}\nexpected:  a tree: a number's token, (sign, tree, tree)"
+        ) from None
+
+
+def _written_out(tree: str | tuple) -> str:
+    if isinstance(tree, str):
+        return tree
+    if not isinstance(tree, tuple):
+        raise TypeError
+    if len(tree) == 2:
+        return f"({tree[0]}{_written_out(tree[1])})"
+    sign, left, right = tree
+    return f"({_written_out(left)} {sign} {_written_out(right)})"
+
+
+def _syntax_tree(text: str) -> str:
+    """Write out Python's tree of an expression in the same form."""
+    signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
+
+    def written(node: ast.expr) -> str:
+        if isinstance(node, ast.Constant):
+            return str(node.value)
+        if isinstance(node, ast.UnaryOp):
+            return f"(-{written(node.operand)})"
+        return f"({written(node.left)} {signs[type(node.op)]} {written(node.right)})"
+
+    return written(ast.parse(text.replace("^", "**"), mode="eval").body)
+
+
 def calculate(rng: Random) -> Iterator[Case]:
     """Check against Python's syntax tree, evaluated in fractions; nothing is executed."""
-    fixed = (
-        "1 + 2*3^2",
-        "8 - 4 - 2",
-        "1/3 + 0.5",
-        "2^3^2",
-        "-2^2",
-        "2*-3",
-        "(1+2)*(3-5)",
-        "12/2/3",
-        "2^-1*4",
-        "8/-2*3",
-        "((7))",
-    )
-    for text in (*fixed, "- -3", "0.1+0.2", "1-(2-3)-4", "-3+5"):
+    fixed = ("1 + 2*3^2", "8 - 4 - 2", "1/3 + 0.5", "2^3^2", "-2^2", "2*-3", "(1+2)*(3-5)")
+    for text in (*fixed, "12/2/3", "2^-1*4", "8/-2*3", "((7))", "- -3", "0.1+0.2", "1-(2-3)-4"):
         yield Case((text,), _value_of_syntax_tree(text))
     yield Case(("2^(1/2*4)",), Fraction(4), note="the exponent's value is whole")
     for text, reason in (
@@ -199,28 +274,23 @@ def calculate(rng: Random) -> Iterator[Case]:
         ("(1 + 2", "a bracket is not closed"),
         ("1 + 2)", "a bracket too many"),
         ("1)2", "a bracket too many, and more behind it"),
-        ("(1}", "a round bracket is closed by another one"),
+        ("()", "nothing in the brackets"),
         ("2 3", "two numbers and no sign"),
         ("2 + x", "x is no number"),
         ("* 2", "no operand"),
+        ("2 */ 3", "two signs"),
         ("1/(2 - 2)", "a division by zero"),
         ("0^-1", "a division by zero"),
         ("2^0.5", "the exponent is not whole"),
         ("9^9^9^9", "an exponent beyond 1000"),
+        ("((9^999)^999)^999", "the base of the last power has more than 1000 digits"),
+        ("((1/9^999)^999)^999", "the base of the last power has more than 1000 digits"),
         ("__import__('os')", "a program"),
     ):
         yield Case((text,), "ValueError", run=_refused, note=f"must raise ValueError: {reason}")
     for size in (3, 4, 5, 6, 7):
         text = _expression(rng, size)
         yield Case((text,), _value_of_syntax_tree(text))
-
-
-def _refused(function: Callable, text: str) -> str:
-    try:
-        got = function(text)
-    except ValueError:
-        return "ValueError"
-    raise Mistake(f"came back: {got!r}\nexpected:  a ValueError")
 
 
 def _expression(rng: Random, operands: int) -> str:
@@ -677,6 +747,44 @@ def _decimal(text: str) -> float | None:
         return None
 
 
+def countdown_answer(rng: Random) -> Iterator[Case]:
+    """Check expressions that are built from their numbers, and spoiled in known ways."""
+    hand = [
+        ([13, 16, 7], 75, "(13 * 7) - 16", True),
+        ([13, 16, 7], 75, "13*7-16", True),
+        ([13, 16, 7], 75, "75", False),
+        ([13, 16, 7], 75, "13 * 7 - 16 + 0", False),
+        ([13, 16, 7], 76, "13 * 7 - 16", False),
+        ([13, 16, 7], 91, "13 * 7", False),
+        ([13, 16, 7], 71, "13 * 7 - 16 - 16/4", False),
+        ([3, 3, 8, 8], 24, "8 / (3 - 8/3)", True),
+        ([3, 3, 8, 8], 24, "8 * 3", False),
+        ([2, 3], 8, "2^3", False),
+        ([3, 3], 6, "3 + 3", True),
+        ([3, 4], 6, "3 + 3", False),
+        ([1, 23], 24, "12 + 3", False),
+        ([5, 1], 0, "5 / (1 - 1)", False),
+        ([13, 16, 7], 75, "I do not know", False),
+        ([13, 16, 7], 75, "(13 * 7 - 16", False),
+        ([13, 16, 7], 75, "", False),
+        ([13, 16, 7], 75, "13.0 * 7 - 16", False),
+    ]
+    for numbers, target, answer, right in hand:
+        yield Case((numbers, target, answer), right)
+    for spoil in (None, "number", "target", None, "twice"):
+        numbers = [rng.randint(2, 25) for _ in range(3)]
+        a, b, c = rng.sample(numbers, 3)
+        answer = rng.choice([f"({a} + {b}) * {c}", f"{a} * {c} + {b}", f"{a} - {b} * {c}"])
+        target = int(_value_of_syntax_tree(answer))
+        if spoil == "target":
+            target += rng.choice([-1, 1])
+        elif spoil == "number":
+            numbers[rng.randrange(3)] += 30
+        elif spoil == "twice":
+            answer += f" + {a} - {a}"
+        yield Case((numbers, target, answer), spoil is None)
+
+
 def wilson(rng: Random) -> Iterator[Case]:
     """Check against the definition: shares within z deviations of the one seen, by bisection."""
     fixed = [
@@ -730,60 +838,6 @@ def problems_needed(rng: Random) -> Iterator[Case]:
         exact = 1.96**2 / per_problem
         if abs(exact - round(exact)) > 1e-4:  # too close to a whole number for rounding errors
             yield Case((share, width), math.ceil(exact))
-
-
-def _results(rng: Random, count: int, **fields: list) -> list[dict]:
-    """Return results with a random value for each field."""
-    return [{name: rng.choice(values) for name, values in fields.items()} for _ in range(count)]
-
-
-def accuracy_by_level(rng: Random) -> Iterator[Case]:
-    """Check against counts of each level over the whole list."""
-    hand = [
-        {"level": level, "correct": correct}
-        for level, correct in ((2, False), (1, True), (2, True), (10, True))
-    ]
-    drawn = [
-        _results(rng, 30, level=[1, 2, 3, 4, 5, 10], correct=[True, False, True]) for _ in range(3)
-    ]
-    alone = [{"level": 3, "correct": False, "subject": "Algebra"}]
-    for results in (hand, alone, *drawn):
-        rows = []
-        for name in [*sorted({result["level"] for result in results}), "all"]:
-            group = [result for result in results if name in ("all", result["level"])]
-            right = len([result for result in group if result["correct"]])
-            rows.append((name, right, len(group), right / len(group)))
-        yield Case((results,), rows)
-
-
-def lengths_by_subject(rng: Random) -> Iterator[Case]:
-    """Check against totals and counts of each subject and verdict over the whole list."""
-    hand = [
-        {"subject": subject, "correct": correct, "tokens": tokens}
-        for subject, correct, tokens in (
-            ("Algebra", True, 60),
-            ("Geometry", False, 90),
-            ("Algebra", True, 70),
-            ("Algebra", True, 20),
-        )
-    ]
-    fields = {
-        "subject": ["Algebra", "Geometry", "Sequences"],
-        "correct": [True, False],
-        "tokens": [*range(5, 200)],
-    }
-    for results in (hand, [], *(_results(rng, count, **fields) for count in (4, 20, 30))):
-        expected = {}
-        for subject in {result["subject"] for result in results}:
-            means = []
-            for correct in (True, False):
-                verdict = (subject, correct)
-                tokens = [
-                    one["tokens"] for one in results if (one["subject"], one["correct"]) == verdict
-                ]
-                means.append(math.fsum(tokens) / len(tokens) if tokens else None)
-            expected[subject] = tuple(means)
-        yield Case((results,), expected)
 
 
 def compare_templates(rng: Random) -> Iterator[Case]:
@@ -1024,3 +1078,83 @@ def _run_own_problems(
         except (TypeError, ValueError) as error:
             reason = str(error).replace(f"{folder}/", "")
             raise Mistake(f"came back: {got!r}\nload_problems says: {reason}") from None
+
+
+@cache
+def _answered(seed: int, count: int = 100) -> list[tuple[str, str, bool]]:
+    """Let the shipped model answer test problems: text, reference, and our verdict, of each."""
+    from Appendixes.QWEN3Model import load_qwen3  # here, as they are slow to import
+    from CH2.generation import generate_batch
+    from CH2.prompts import CHAIN_OF_THOUGHT, render
+    from CH3.problems import load_problems
+
+    problems = Random(seed).sample(load_problems("arithmetic500"), count)
+    model, tokenizer = load_qwen3("tiny")
+    prompts = [tokenizer.encode(render(CHAIN_OF_THOUGHT, one["problem"])) for one in problems]
+    texts = generate_batch(model, prompts, 250, stop_ids=tokenizer.stop_ids)
+    answered = []
+    for problem, ids in zip(problems, texts, strict=True):
+        text = tokenizer.decode(ids)
+        right = grade_answer(extract_answer(text), problem["answer"])
+        answered.append((text, problem["answer"], right))
+    return answered
+
+
+def my_judge(rng: Random) -> Iterator[Case]:
+    """Check by hand, then 100 texts of the shipped model against the repository's verdicts."""
+    for text, reference, same in (
+        (r"So it is \boxed{\frac{2}{4}}.", "0.5", True),
+        ("I think it is 7.", "8", False),
+        ("I think it is 8.", "8", True),
+        ("I do not know.", "8", False),
+        ("", "8", False),
+        (r"First \boxed{3}, no: \boxed{4}", "3", False),
+        (r"\boxed{1,000}", "1000", True),
+        (r"\boxed{50\%}", r"\frac{1}{2}", True),
+        (r"\boxed{-3\frac{1}{2}}", "-7/2", True),
+        (r"\boxed{2^3 + 1}", "9", True),
+        (r"\boxed{[0.5, 2)}", "[1/2, 2)", True),
+        (r"\boxed{(0, 1]}", "(0, 1)", False),
+        (r"\boxed{(-9,7)}", "(-9, 7)", True),
+        (r"\boxed{(7, -9)}", "(-9, 7)", False),
+        (r"\boxed{3, -1}", "-1, 3", True),
+        (r"\boxed{Saturday}", "Saturday", True),
+        (r"\boxed{6x - 15}", "6x-15", True),
+        (r"\boxed{__import__('os')}", "1", False),
+        (r"\boxed{9^9^9^9}", "1", False),
+        (r"\boxed{(((}", "1", False),
+        (r"\boxed{1/0}", "1", False),
+        (r"\boxed{-7}", "7", False),
+        (r"\boxed{0.333}", "1/3", False),
+    ):
+        yield Case((text, reference), same)
+    numbers = [(rng.randint(1, 9), rng.randint(2, 9)) for _ in range(4)]
+    for a, b in numbers:
+        text, reference = rf"so \boxed{{\frac{{{a}}}{{{b}}}}}", f"{2 * a}/{2 * b}"
+        yield Case((text, reference), True)
+    answered = _answered(rng.randrange(20))
+    seen: list[tuple[bool, bool]] = []
+
+    def run(my_judge: Callable) -> str:
+        seen.clear()
+        other = []
+        for text, reference, ours in answered:
+            yours = my_judge(text, reference)
+            seen.append((yours, ours))
+            if yours != ours:
+                about = f"{extract_answer(text)!r} and the reference {reference!r}"
+                other.append(f"{about}: yours says {yours}, ours {ours}")
+        if len(other) > ALLOWED:
+            raise Mistake(
+                f"your judge and ours differ on {len(other)} of {len(seen)} answers\n"
+                f"expected:  on {ALLOWED} at most. For example:\n" + "\n".join(other[:5])
+            )
+        return "agrees"
+
+    yield Case((), "agrees", run=run, shown="my_judge(text, reference), on 100 texts of tiny")
+    yours, ours = sum(yours for yours, _ in seen), sum(ours for _, ours in seen)
+    differ = sum(one != other for one, other in seen)
+    return Seen(
+        f"of {len(seen)} answers of the shipped model your judge calls {yours} right, ours {ours}; "
+        f"they differ on {differ}"
+    )

@@ -4,6 +4,7 @@ Each exercise has a function of its name, `(rng) -> cases`. `rng` has a new seed
 """
 
 import itertools
+import json
 import math
 from bisect import bisect_right
 from collections import Counter
@@ -13,11 +14,16 @@ from random import Random
 
 import torch
 
+from Appendixes.KVcache import KVCache
 from Appendixes.QWEN3Model import load_qwen3
-from CH2.generation import generate
-from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT
+from CH2.generation import generate, generate_batch
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+from CH3.math_verifier import extract_answer, same_answer
+from CH3.problems import load_problems
 from CH4.sampling import sampler, temperature, top_p
-from Exercises.cases import Case, Mistake
+from Exercises.cases import Case, Mistake, Seen
+from Exercises.chapters import ROOT
+from Exercises.solutions.CH3 import countdown_answer
 
 WRITINGS = ("1/2", "0.5", "2/4", "3", "3.0", "6/2", "-1", "-1.0", "0.75")
 
@@ -566,22 +572,6 @@ def plurality_accuracy(rng: Random) -> Iterator[Case]:
         yield Case((chances, n), float(total))
 
 
-def right_per_thousand_tokens(rng: Random) -> Iterator[Case]:
-    """Check against totals that are added up problem by problem."""
-    fixed = [
-        ([True, False], [[100, 200], [300, 200]]),
-        ([True, True], [[50], [950]]),
-        ([False], [[70, 80]]),
-    ]
-    drawn = []
-    for count in (3, 5, 8):
-        tokens = [[rng.randint(5, 400) for _ in range(rng.randint(1, 5))] for _ in range(count)]
-        drawn.append(([True, *(rng.random() < 0.5 for _ in tokens[1:])], tokens))
-    for right, tokens in fixed + drawn:
-        spent = sum(number for samples in tokens for number in samples)
-        yield Case((right, tokens), 1000.0 * right.count(True) / spent)
-
-
 def frontier(rng: Random) -> Iterator[Case]:
     """Check against a pass from cheapest to dearest that keeps what beats all before."""
     hand = [
@@ -721,3 +711,296 @@ def _run_stop_early(
     ]
     result = stop_early(streams, size, rule)
     return {"result": result, "samples drawn, by problem": drawn}
+
+
+END_OF_THOUGHT, STOP = 90, 91
+
+
+def _scripted(script: list[int], prompt: int, closing: list[int]) -> Callable[[list[int]], int]:
+    """Return a `next_token` that thinks by a script, and answers with numbers that count up.
+
+    It thinks script[0], script[1], ... behind the prompt. Behind `closing`, or END_OF_THOUGHT, it
+    answers 50, 51, ... and stops after as many tokens as the thought was long.
+    """
+
+    def next_token(ids: list[int]) -> int:
+        written = ids[prompt:]
+        if END_OF_THOUGHT not in written:
+            return script[len(written)]
+        at = written.index(END_OF_THOUGHT)
+        forced = written[max(0, at - 1) : at + 2] == closing
+        begun = len(written) - at - 1 - (len(closing) - 2 if forced else 0)
+        thought = at - (1 if forced else 0)
+        return 50 + begun if begun < thought else STOP
+
+    return next_token
+
+
+def think_within(rng: Random) -> Iterator[Case]:
+    """Check with scripts of thoughts that end by themselves, are cut, or end the text."""
+    closing = [80, END_OF_THOUGHT, 81]
+    for budget, length, most in (
+        (8, 4, 9),
+        (2, 4, 9),
+        (4, 4, 9),
+        (5, 4, 2),
+        (0, 4, 9),
+        (9, 3, 9),
+        (rng.randint(1, 6), 7, 5),
+        (rng.randint(7, 9), 6, 5),
+    ):
+        thought = [rng.randrange(50) for _ in range(length)]
+        prompt = [rng.randrange(50) for _ in range(rng.randint(1, 4))]
+        kept = thought[:budget]
+        answer = [50 + number for number in range(min(len(kept), most))]
+        ends = "is cut" if budget <= length else "ends by itself"
+        shown = f"think_within(a model whose thought is {thought}, budget={budget}, {most=})"
+        script = [*thought, END_OF_THOUGHT]
+        yield Case(
+            (script, prompt, budget, closing, most),
+            (kept, answer),
+            run=_run_think_within,
+            shown=shown,
+            note=f"the thought {ends}",
+        )
+    yield Case(
+        ([7, 8, STOP], [1], 5, closing, 5),
+        ([7, 8], []),
+        run=_run_think_within,
+        shown="think_within(a model that thinks 7, 8 and stops, budget=5)",
+        note="a stop token in the thought",
+    )
+
+
+def _run_think_within(think_within: Callable, script, prompt, budget, closing, most) -> tuple:
+    calls: list[list[int]] = []
+    answers = _scripted(script, len(prompt), closing)
+
+    def next_token(ids: list[int]) -> int:
+        calls.append(list(ids))
+        if len(calls) > len(script) + most + 2:
+            raise Mistake("the model was called again and again: what has ended is not asked for")
+        try:
+            return answers(ids)
+        except IndexError:
+            raise Mistake(f"the model was asked to think on, behind {ids[len(prompt) :]}") from None
+
+    got = think_within(next_token, list(prompt), budget, END_OF_THOUGHT, closing, (STOP, 92), most)
+    thought, answer = got
+    if budget == 0 and calls and END_OF_THOUGHT not in calls[0]:
+        raise Mistake(
+            f"came back: {got!r}\nbut the model was asked to think; the budget is 0: close first"
+        )
+    asked = len(calls) - len(answer) - (len(answer) < most)
+    if list(thought) == script[: len(thought)] and len(thought) == budget < asked:
+        raise Mistake(f"came back: {got!r}\nbut the model was called once more than needed")
+    return got
+
+
+def _draw_by_script(answers: dict[str, list[tuple[str | None, int]]], seen: list) -> Callable:
+    """Return a `draw` that answers by a list, and tries the sampler that it is given."""
+
+    def draw(sampler: Callable, question: str, n: int) -> list[tuple[str | None, int]]:
+        seen.append((question, n))
+        _try_sampler(sampler, 0.7, 0.8)
+        return answers[question][:n]
+
+    return draw
+
+
+def _try_sampler(sampler: Callable, degree: float, p: float) -> None:
+    """Compare a reader's sampler with one in Python floats."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(40, 8, generator=generator)
+    uniform = torch.rand(40, generator=generator, dtype=torch.float64)
+    got, expected = sampler(logits, uniform), []
+    for row, u in zip(logits.tolist(), uniform.tolist(), strict=True):
+        probabilities = _softmax(score / degree for score in row)
+        kept = _nucleus(probabilities, p)
+        expected.append(
+            _hit((q if token in kept else 0.0 for token, q in enumerate(probabilities)), u)
+        )
+    if not isinstance(got, torch.Tensor) or got.tolist() != expected:
+        first = got.tolist()[:8] if isinstance(got, torch.Tensor) else got
+        raise Mistake(
+            f"your sampler, at temperature {degree} and p {p}, draws {first!r} ...\n"
+            f"expected:  {expected[:8]} ... for the same logits and darts"
+        )
+
+
+def vote_curve(rng: Random) -> Iterator[Case]:
+    """Check with scripted samples, then count the votes of the shipped model's samples again."""
+    for sizes, count in (([1, 3], 2), ([1, 2, 5], 3), ([4], 4)):
+        problems = [(f"question {number}", str(number)) for number in range(count)]
+        answers = {
+            question: [
+                (rng.choice([reference, reference, "99", None]), rng.randint(5, 60))
+                for _ in range(max(sizes) + 2)
+            ]
+            for question, reference in problems
+        }
+        shown = f"vote_curve({problems}, {sizes}, draw, 0.7, 0.8), with samples {answers}"
+        expected = _curve([(r, answers[q]) for q, r in problems], sizes)
+
+        def run(vote_curve, problems, sizes, answers=answers):
+            seen: list = []
+            rows = vote_curve(problems, sizes, _draw_by_script(answers, seen), 0.7, 0.8)
+            if seen != [(question, max(sizes)) for question, _ in problems]:
+                raise Mistake(
+                    f"draw was called for {seen}\n"
+                    f"expected:  once for each question, with n = {max(sizes)}"
+                )
+            return rows
+
+        yield Case((problems, sizes), expected, run=run, shown=shown)
+    # the shipped model
+    tests = load_problems("arithmetic500")
+    chosen = [(test["problem"], test["answer"]) for test in rng.sample(tests, 12)]
+    drawn: list[tuple[str, list]] = []
+    sizes, rows = [1, 3, 5, 9], []
+
+    def real(vote_curve):
+        drawn.clear()
+        references = dict(chosen)
+
+        def draw(sampler, question, n):
+            samples = _draw_with_tiny(sampler, question, n, references[question])
+            drawn.append((references[question], samples))
+            return samples
+
+        rows[:] = vote_curve(chosen, sizes, draw, 0.8, 0.9)
+        wanted = _curve(drawn, sizes)
+        if [tuple(row) for row in rows] != wanted:
+            raise Mistake(f"came back: {rows!r}\nexpected:  {wanted!r}, of the samples drawn")
+        return "counted"
+
+    yield Case(
+        (), "counted", run=real, shown="vote_curve(12 problems, sizes, draw with tiny, 0.8, 0.9)"
+    )
+    return Seen(_table(rows, "votes of"), rows)
+
+
+def _curve(drawn: list[tuple[str, list]], sizes: list[int]) -> list[tuple[int, float, float]]:
+    rows = []
+    for size in sizes:
+        right, tokens = 0, 0
+        for reference, samples in drawn:
+            answers, costs = zip(*samples[:size], strict=True)
+            ranked = Counter(answer for answer in answers if answer is not None).most_common(1)
+            right += [reference] == [winner for winner, _ in ranked]
+            tokens += sum(costs)
+        rows.append((size, right / len(drawn), tokens / len(drawn)))
+    return rows
+
+
+def _draw_with_tiny(sampler, question: str, n: int, reference: str) -> list[tuple]:
+    """Draw n samples of tiny; an answer that means the reference is written like it."""
+    model, tokenizer = load_qwen3("tiny")
+    prompt = tokenizer.encode(render(CHAIN_OF_THOUGHT, question))
+    generators = [torch.Generator().manual_seed(seed) for seed in range(n)]
+    texts = generate_batch(
+        model,
+        [prompt] * n,
+        200,
+        sampler=sampler,
+        stop_ids=tokenizer.stop_ids,
+        generators=generators,
+    )
+    samples = []
+    for ids in texts:
+        answer = extract_answer(tokenizer.decode(ids))
+        if answer is not None and same_answer(answer, reference):
+            answer = reference
+        samples.append((answer, len(ids)))
+    return samples
+
+
+def _table(rows: list[tuple[int, float, float]], name: str) -> str:
+    lines = [
+        f"{name} {size:>4}: {share:4.0%} right, {tokens:6.0f} tokens"
+        for size, share, tokens in rows
+    ]
+    return "\n".join(lines)
+
+
+def budget_curve(rng: Random) -> Iterator[Case]:
+    """Check with scripts, then let the shipped thinking model play Countdown."""
+    closing = [80, END_OF_THOUGHT, 81]
+    for budgets, count in (([2, 4], 2), ([1, 3, 9], 3), ([5], 4)):
+        lengths = [rng.randint(1, 7) for _ in range(count)]
+        shown = f"budget_curve(a model whose thoughts have {lengths} tokens, budgets={budgets})"
+        expected = []
+        for budget in budgets:
+            kept = [min(budget, length) for length in lengths]
+            right = sum(k % 2 for k in kept)  # an answer of an odd number of tokens is right
+            expected.append((budget, right / count, sum(2 * k for k in kept) / count))
+        yield Case((lengths, budgets, closing), expected, run=_run_budget_curve, shown=shown)
+    rows: list[tuple[int, float, float]] = []
+    path = ROOT / "CH3" / "countdown500_test.json"
+    puzzles = rng.sample(json.loads(path.read_text(encoding="utf-8")), 8)
+
+    def real(budget_curve: Callable) -> str:
+        model, tokenizer = load_qwen3("tiny-thinking")
+        prompts = [
+            tokenizer.encode_chat([{"role": "user", "content": puzzle["problem"]}])
+            for puzzle in puzzles
+        ]
+
+        def right(number: int, answer: list[int]) -> bool:
+            puzzle = puzzles[number]
+            box = extract_answer(tokenizer.decode(answer)) or ""
+            return countdown_answer(puzzle["numbers"], puzzle["target"], box)
+
+        rows[:] = budget_curve(
+            _Continued(model),
+            prompts,
+            right,
+            [16, 64, 256],
+            end_of_thought=tokenizer.token_id("</think>"),
+            closing=tokenizer.encode("\n</think>\n\n", allow_special=True),
+            stop_ids=tokenizer.stop_ids,
+            max_answer=60,
+        )
+        sound = [budget for budget, *_ in rows] == [16, 64, 256]
+        if not sound or not all(0 <= share <= 1 and tokens > 0 for _, share, tokens in rows):
+            raise Mistake(f"came back: {rows!r}\nexpected:  a row for each budget: 16, 64, 256")
+        return "counted"
+
+    yield Case(
+        (), "counted", run=real, shown="budget_curve(tiny-thinking, 8 puzzles, [16, 64, 256])"
+    )
+    return Seen(_table(rows, "budget"), rows)
+
+
+def _run_budget_curve(budget_curve: Callable, lengths, budgets, closing) -> list[tuple]:
+    """The prompt of problem n is [n]: the model thinks as many tokens as its length says."""
+
+    def next_token(ids: list[int]) -> int:
+        return _scripted([7] * lengths[ids[0]] + [END_OF_THOUGHT], 1, closing)(ids)
+
+    prompts = [[number] for number in range(len(lengths))]
+    return budget_curve(
+        next_token,
+        prompts,
+        lambda number, answer: len(answer) % 2 == 1,
+        budgets,
+        end_of_thought=END_OF_THOUGHT,
+        closing=closing,
+        stop_ids=(STOP,),
+        max_answer=20,
+    )
+
+
+class _Continued:
+    """A model's most likely next token; a text that continues the one before is not read again."""
+
+    def __init__(self, model):
+        self.model, self.cache, self.read = model, KVCache(), []
+
+    @torch.no_grad()
+    def __call__(self, ids: list[int]) -> int:
+        if ids[: len(self.read)] != self.read or len(ids) == len(self.read):
+            self.cache, self.read = KVCache(), []
+        new = torch.tensor([ids[len(self.read) :]])
+        self.read = list(ids)
+        return int(self.model(new, self.cache, last_position_only=True)[0, -1].argmax())

@@ -69,7 +69,7 @@ HINTS = {
     "cache_bytes": (
         "Each token leaves a key and a value in every layer.",
         "How many heads have keys of their own? Not the query heads.",
-        "2 * layers * key-value heads * head_dim numbers a token.",
+        "2 * layers * key-value heads * head_dim numbers per token.",
     ),
     "left_pad": (
         "How much padding does each row need? The longest length minus its own.",
@@ -80,5 +80,40 @@ HINTS = {
         "A list of pieces and a `while True`: find the best pair, merge it, or return if there is none.",
         "`enumerate(zip(pieces, pieces[1:]))` gives every pair of neighbours and its place.",
         "The smallest (rank, place) is the one to merge: `pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]`.",
+    ),
+    "gated_feed_forward": (
+        "Three lines: the gates, the values, and what is made of their products.",
+        "`x @ gate.T` applies the matrix; `torch.nn.functional.silu` is silu.",
+        "(silu(x @ gate.T) * (x @ up.T)) @ down.T",
+    ),
+    "transformer_block": (
+        "Write a small function `heads(name, x)` first: x @ matrix.T, then `unflatten(-1, (-1, head_dim))`, which gives (seq, heads, head_dim), then `transpose(0, 1)`.",
+        "The norms of queries and keys run over head_dim, the last dimension, so `rms_norm` takes all heads at once. `rotate` takes one vector: two loops and `torch.stack`.",
+        "Back from `(heads, seq, head_dim)` to rows: `transpose(0, 1).flatten(1)`. The second branch reads the x to which the first has added.",
+    ),
+    "small_model": (
+        "The table is a tensor: `table[ids]` takes the rows of a list of ids.",
+        "A block wants its own names: those that begin with `layers.3.`, without that. Mind the point: `layers.1` begins `layers.10.`, too.",
+        "{name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}",
+    ),
+    "generate_rows": (
+        "Keep a list of the numbers of the rows that are still growing; it gets shorter. Each row keeps its own text.",
+        "All rows end at the same column, the last, since they are padded on the left: `logits[:, -1].argmax(dim=-1)` is one token for each.",
+        "`zip(growing, tokens)` tells whose token it is. A row that meets a stop token, or is full, is not in the next list.",
+    ),
+    "four_bit_groups": (
+        "`weight.unflatten(1, (-1, group_size))` gives (rows, groups, group_size): then `amin(dim=-1)` and `amax(dim=-1)`.",
+        "Divide by 1 where the scale is 0: `torch.where(scales == 0, 1.0, scales)`. `[..., None]` lets a number per group meet its weights.",
+        "Round, `flatten(1)`, `.to(torch.uint8)`. Even columns are `codes[:, 0::2]`, odd ones `codes[:, 1::2]`.",
+    ),
+    "chat_prompt": (
+        "One string that grows: a piece for each message, and one at the end.",
+        'An f-string does a message: f"<|im_start|>{role}\\n{content}<|im_end|>\\n".',
+        "An earlier thought: `content.split('</think>')[-1].lstrip('\\n')`, for the assistant's messages.",
+    ),
+    "race": (
+        "Five lines: the ids, the time, one generator, the time, the other, the time.",
+        "`input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))` are the ids. `stream_with_cache` does nothing until it is run through: `list(...)`.",
+        "The text is `tokenizer.decode(tokens)`; the seconds are differences of `perf_counter()`, as floats.",
     ),
 }

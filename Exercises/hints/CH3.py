@@ -31,14 +31,6 @@ HINTS = {
         "Take the sign off first, add whole part and fraction, and put the sign on the sum. Look for a denominator "
         "of 0.",
     ),
-    "calculate": (
-        "Cut the text into tokens; then the notebook's `parse` and `operand`, with a value where they have a tree.",
-        "`expression(weakest)`: an operand; while the next token is a sign that binds at least so strongly, take it, "
-        "and combine with `expression(binding + 1)`; for `^` without the + 1. A bracket is `expression(1)`.",
-        "A minus before an operand is `-expression(3)`, the strength of `^`: so in 8/-2*3 it takes the 2 alone. Three places for ValueError: an operand "
-        "that is missing or no number, a bracket that is not closed, tokens left over in the end. The exponent is "
-        "checked before the power is computed.",
-    ),
     "same_fraction": (
         "a/b = c/d without any division: multiply both sides by b and by d.",
         "Python's integers have as many digits as they need, so the products are exact.",
@@ -95,17 +87,6 @@ HINTS = {
         "Halve that range again and again: keep one n that is too small and one that is enough, and look at the "
         "middle.",
     ),
-    "accuracy_by_level": (
-        "Collect the verdicts in a dictionary: level -> list of bools.",
-        "`groups.setdefault(level, []).append(correct)`; `sorted(groups.items())`; and `sum` counts what is True.",
-        'The last row is counted from all results: `("all", [result["correct"] for result in results])` as one more '
-        "group.",
-    ),
-    "lengths_by_subject": (
-        "Two lists for each subject: the lengths of right answers, and of wrong ones.",
-        "`lengths.setdefault(subject, ([], []))` makes a pair of lists when a subject comes for the first time.",
-        "`sum(group) / len(group) if group else None`, for both.",
-    ),
     "compare_templates": (
         "For each template: fill it, ask, grade, count.",
         "`template.format(problem=...)`; and `grade` takes what was written first, then the reference.",
@@ -127,5 +108,35 @@ HINTS = {
         "A loop that keeps what it has seen; a dictionary from question to problem does both.",
         "`re.sub(r'<<.*?>>', '', text)`: the question mark makes it stop at the first `>>`.",
         r"`*steps, last = text.split('\n')`; the number is one more than the problems so far.",
+    ),
+    "split_tokens": (
+        "`re.findall(pattern, text)` gives all matches in order. Which pattern finds a number, and otherwise any single character but a space?",
+        r"`[0-9]+(?:\.[0-9]+)?|\S`: a number if there is one, else one character.",
+        "Then look at each: the first character is a digit, or the token is one of `+-*/^()`; otherwise raise ValueError.",
+    ),
+    "parse_sums": (
+        "A sum is products with + and - between them; a product is numbers with * and / between them. That is two functions, or two loops.",
+        "Keep a list of the tokens that are left, and take them from the front: `left.pop(0)`.",
+        "`tree = product()`, then `while left: tree = (left.pop(0), tree, product())`. Python makes a tuple's parts from left to right. `product` is the same, with numbers, while `left[0]` is * or /.",
+    ),
+    "parse_powers": (
+        "Give each sign a strength: + and - 1, * and / 2, ^ 3. `expression(weakest)` reads an operand and all that is bound to it at least so strongly.",
+        "`operand()`: a number; or `(`, then `expression(1)`, then `)`; or a minus, then `expression(3)`, the strength of ^: so in 8/-2*3 it takes the 2 alone.",
+        "In `expression`: while the next token is a sign of strength `weakest` or more, take it, and let its right side be `expression(strength + 1)`; for ^ without the + 1, since powers go from the right.",
+    ),
+    "calculate": (
+        "A function `value(tree)` that calls itself: a token is a number; otherwise compute the values of the parts, and put them together.",
+        '`Fraction(token)` reads "12" and "0.5" exactly. Look at a power before you compute it. `Fraction(1) / 0` raises ZeroDivisionError: turn it into a ValueError, `raise ValueError(...) from None`.',
+        "Your parser has three places for a ValueError: no token where one is needed, a token that is no operand, and tokens that are left over in the end. A bracket may be closed by something else, too.",
+    ),
+    "countdown_answer": (
+        "Three questions: are only allowed signs in it, are the numbers right, is the value right?",
+        "Sorted lists compare numbers with their repetitions: `sorted(used) == sorted(numbers)`.",
+        '`try` around everything, `except ValueError: return False`. `int("0.5")` raises one as well. `^` is the only sign of `split_tokens` that is not allowed.',
+    ),
+    "my_judge": (
+        "Find the answer; compare as text without spaces; then ask each of your functions whether it can read both.",
+        "A helper `value(text)` tries `number_value`, `mixed_number` and `calculate`, and returns None if none can read it. `calculate` says so by a ValueError.",
+        "Two values decide. Without them: if `[`, `]` or `infty` is in one of them, `same_interval`; otherwise `same_list`. What your functions raise on strange texts is a False here.",
     ),
 }

@@ -57,7 +57,7 @@ HINTS = {
         "`sorted` leaves equal ones in their order: sorted(votes.items(), key=lambda group: -group[1]).",
     ),
     "mean_logprob": (
-        "One number a step: the log-probability of the token that was chosen there.",
+        "One number per step: the log-probability of the token that was chosen there.",
         "The logarithm of a softmax that is 0 is -inf. `log_softmax` never makes the 0.",
         "logits.log_softmax(dim=-1)[range(len(tokens)), tokens] takes one of each row.",
     ),
@@ -91,11 +91,6 @@ HINTS = {
         "The probability of one such list is the product of its answers' chances.",
         "If the right answer has the largest count, add the probability, divided by how many answers have that count.",
     ),
-    "right_per_thousand_tokens": (
-        "Two sums, one division at the end. A mean of quotients would be another number.",
-        "True counts as 1: `sum(right)`.",
-        "`sum(map(sum, tokens))` adds up lists of lists.",
-    ),
     "frontier": (
         "A way is out if any other way is as accurate or more, and as cheap or cheaper.",
         "It must not beat itself, nor its equal: (accuracy, tokens) of the two must differ.",
@@ -115,5 +110,20 @@ HINTS = {
         "`next(samples)` draws one. A `for` loop over the samples would draw one too many, unless it ends by `break`.",
         "Count votes in a dictionary. None is drawn, so `left` falls, but nothing is counted.",
         "for left in reversed(range(num_samples)): draw, count, and break if stops(sorted(..., reverse=True), left).",
+    ),
+    "think_within": (
+        "Two loops: one for the thought, one for the answer. Between them, the text ends in `</think>`, whoever wrote it.",
+        "Ask whether the budget is spent before you call the model, so that a budget of 0 never calls it.",
+        "In the thought, look in this order: a stop token (return at once), `end_of_thought` (append it to the text, not to the thought, and go on to the answer), any other token.",
+    ),
+    "vote_curve": (
+        "The sampler is a function inside your function: it knows temperature and p.",
+        "`keep_nucleus(logits / temperature, p)` has -inf where it has cut; the softmax of that is 0 there: `.double().softmax(dim=-1)`.",
+        "drawn = [(reference, draw(sampler, question, max(sizes))) for ...] is what `replayed_votes` takes; it returns two of the three numbers of a row.",
+    ),
+    "budget_curve": (
+        "A loop over budgets, a loop over prompts, three numbers for each budget.",
+        "`think_within` returns two lists: `right` wants the second; the tokens are the lengths of both.",
+        "solved += right(number, answer); `enumerate(prompts)` gives the number.",
     ),
 }

@@ -28,7 +28,7 @@ def fill_template(template: str, problem: str) -> str:
 
 
 def last_number(text: str) -> str | None:
-    """★ The last number of a text, as it is written there: what is left when nobody drew a box.
+    """★★ The last number of a text, as it is written there: what is left when nobody drew a box.
 
     A number is digits, perhaps with commas between groups of three, perhaps with a point and more
     digits. A full stop behind a number is not part of it, and "1, 2" are two numbers. A minus sign
@@ -52,7 +52,7 @@ def last_number(text: str) -> str | None:
 
 
 def last_box(text: str) -> str | None:
-    r"""★★ What stands in the last box that is complete.
+    r"""★★◆ What stands in the last box that is complete.
 
     A box begins with `\boxed{` and ends with the brace that closes it; braces nest. A box that is
     never closed, as in a text that was cut off, does not count: take one before it. An escaped
@@ -146,25 +146,145 @@ def mixed_number(text: str) -> Fraction | None:
     return -value if sign else value
 
 
-def calculate(text: str) -> Fraction:
-    """★★★ A calculator, without `eval`: read an expression and compute it exactly.
+def split_tokens(text: str) -> list[str]:
+    """★◆ A calculator, part 1: cut a text into tokens.
 
-    - numbers, whole or decimal; `+`, `-`, `*`, `/`, `^` and round brackets; spaces do not matter
-    - products before sums, powers before products; from left to right, but powers from the right:
-      2^3^2 is 2^9
-    - a minus sign may stand before an operand: `2*-3`. It binds less than a power, and more than a
-      product: -2^2 is -4, and 8/-2*3 is -12
-    - exponents are whole numbers from -1000 to 1000, which keeps `9^9^9^9` from filling the memory
+    A token is a number, whole (`12`) or decimal (`0.5`), or one of the signs `+ - * / ^ ( )`.
+    Spaces stand between tokens and are dropped. Nothing else is allowed.
 
     Args:
         text: what somebody, perhaps a model, wrote.
 
     Returns:
+        The tokens, as they are written.
+
+    Raises:
+        ValueError: the text has a character that belongs to no token, such as `x` or `!`. A point
+            needs digits on both sides.
+
+    >>> split_tokens("12*(0.5 + 3)")
+    ['12', '*', '(', '0.5', '+', '3', ')']
+
+    Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
+    """
+    import re
+
+    found = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text)
+    for token in found:
+        if not token[0].isdecimal() and token not in "+-*/^()":
+            raise ValueError(f"{token!r} belongs to no number and is no sign")
+    return found
+
+
+def parse_sums(tokens: list[str]) -> str | tuple:
+    """★★◆ A calculator, part 2: sums and products become a tree.
+
+    Products are made before sums; otherwise what stands left is made first: 8 - 2 * 3 - 1 means
+    (8 - (2 * 3)) - 1. A tree is either a number's token, or `(sign, left tree, right tree)`.
+
+    Args:
+        tokens: a number, then a sign and a number, again and again; the signs are `+ - * /`.
+
+    Returns:
+        The tree.
+
+    >>> parse_sums(["8", "-", "2", "*", "3", "-", "1"])
+    ('-', ('-', '8', ('*', '2', '3')), '1')
+
+    Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
+    """
+    left = list(tokens)
+
+    def product() -> str | tuple:
+        tree = left.pop(0)
+        while left and left[0] in "*/":
+            tree = (left.pop(0), tree, left.pop(0))
+        return tree
+
+    tree = product()
+    while left:
+        tree = (left.pop(0), tree, product())
+    return tree
+
+
+def parse_powers(tokens: list[str]) -> str | tuple:
+    """★★ A calculator, part 3: brackets, powers and minus signs.
+
+    Everything of part 2, and:
+
+    - what stands in brackets is made first; the brackets themselves are not in the tree
+    - powers are made before products, and from the right: 2^3^2 means 2^(3^2)
+    - a minus sign may stand before an operand: `("-", tree)`. It is made after a power and before
+      a product: -2^2 means -(2^2), and 8/-2*3 means (8/(-2))*3. An exponent may have one: 2^-1
+
+    Args:
+        tokens: of an expression that is whole: brackets match, and nothing is missing.
+
+    Returns:
+        The tree: a number's token, `("-", tree)`, or `(sign, left tree, right tree)`.
+
+    >>> parse_powers(["-", "2", "^", "2"])
+    ('-', ('^', '2', '2'))
+    >>> parse_powers(["(", "1", "+", "2", ")", "*", "3"])
+    ('*', ('+', '1', '2'), '3')
+
+    Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
+    """
+    binding = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
+    left = list(tokens)
+
+    def take() -> str:
+        if not left:
+            raise ValueError("the expression ends too early")
+        return left.pop(0)
+
+    def operand() -> str | tuple:
+        token = take()
+        if token == "-":
+            return ("-", expression(binding["^"]))
+        if token == "(":
+            tree = expression(1)
+            if take() != ")":
+                raise ValueError("a bracket is not closed")
+            return tree
+        if not token[0].isdecimal():
+            raise ValueError(f"expected a number, found {token!r}")
+        return token
+
+    def expression(weakest: int) -> str | tuple:
+        tree = operand()
+        while left and binding.get(left[0], 0) >= weakest:
+            sign = take()
+            # from the left: what follows must bind more strongly; a power's exponent need not
+            stronger = binding[sign] if sign == "^" else binding[sign] + 1
+            tree = (sign, tree, expression(stronger))
+        return tree
+
+    tree = expression(1)
+    if left:
+        raise ValueError(f"{left[0]!r} is left over")
+    return tree
+
+
+def calculate(text: str) -> Fraction:
+    """★★ A calculator, part 4: exact values, errors and limits, without `eval`.
+
+    Cut the text into tokens (your `split_tokens`), make a tree (your `parse_powers`), and compute
+    its value in fractions. Whatever a model may write, two things can happen: a value, or a
+    ValueError. Your parser was promised whole expressions so far; now it has to notice what is
+    missing or left over, so you may have to change it.
+
+    Args:
+        text: what somebody, perhaps a model, wrote; not long.
+
+    Returns:
         The value.
 
     Raises:
-        ValueError: the text is no such expression, an exponent is not allowed, or something is
-            divided by zero.
+        ValueError: the text is no expression; something is divided by zero (0^-1 is 1/0); or a
+            power is refused: its exponent is no whole number from -1000 to 1000, or its base has a
+            numerator or denominator of more than 1000 digits. That keeps 9^9^9^9 from filling the
+            memory.
 
     >>> calculate("1 + 2*3^2"), calculate("8 - 4 - 2"), calculate("1/3 + 0.5")
     (Fraction(19, 1), Fraction(2, 1), Fraction(5, 6))
@@ -172,51 +292,28 @@ def calculate(text: str) -> Fraction:
     Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
     """
     import operator as op
-    import re
 
     operations = {"+": op.add, "-": op.sub, "*": op.mul, "/": op.truediv, "^": op.pow}
-    binding = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
-    tokens = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text)
 
-    def take() -> str:
-        if not tokens:
-            raise ValueError(f"{text!r} ends too early")
-        return tokens.pop(0)
-
-    def operand() -> Fraction:
-        token = take()
-        if token == "-":
-            return -expression(binding["^"])
-        if token == "(":
-            value = expression(1)
-            if take() != ")":
-                raise ValueError(f"a bracket is not closed in {text!r}")
-            return value
-        if not token[0].isdecimal():
-            raise ValueError(f"expected a number, found {token!r} in {text!r}")
-        return Fraction(token)
-
-    def apply(sign: str, left: Fraction, right: Fraction) -> Fraction:
-        if sign == "^" and (right.denominator != 1 or abs(right) > 1000):
-            raise ValueError(
-                f"the exponent {right} in {text!r} is no whole number from -1000 to 1000"
-            )
+    def value(tree: str | tuple) -> Fraction:
+        if isinstance(tree, str):
+            return Fraction(tree)
+        sign, *operands = tree
+        values = [value(operand) for operand in operands]
+        if len(values) == 1:
+            return -values[0]
+        if sign == "^":
+            base, exponent = values
+            if exponent.denominator != 1 or abs(exponent) > 1000:
+                raise ValueError(f"the exponent {exponent} is no whole number up to 1000")
+            if max(abs(base.numerator), base.denominator) >= 10**1000:
+                raise ValueError("the base of a power has more than 1000 digits")
         try:
-            return operations[sign](left, right)
+            return operations[sign](*values)
         except ZeroDivisionError:
             raise ValueError(f"a division by zero in {text!r}") from None
 
-    def expression(weakest: int) -> Fraction:
-        value = operand()
-        while tokens and binding.get(tokens[0], 0) >= weakest:
-            sign = take()
-            value = apply(sign, value, expression(binding[sign] + (sign != "^")))
-        return value
-
-    value = expression(1)
-    if tokens:
-        raise ValueError(f"{tokens[0]!r} is left over in {text!r}")
-    return value
+    return value(parse_powers(split_tokens(text)))
 
 
 def same_fraction(first: tuple[int, int], second: tuple[int, int]) -> bool:
@@ -389,11 +486,11 @@ def broken_rule(same: Callable[[str, str], bool], answers: list[str]) -> tuple[s
 
 
 def bounded_power(base: int, exponent: int, max_digits: int) -> int | None:
-    """★★ Know the price before you pay: a power, if it is not too long.
+    """★★◆ Know the price before you pay: a power, if it is not too long.
 
-    9 ** 387420489 has 370 million digits. Who computes it first and counts its digits afterwards
-    waits for a very long time; so look at base and exponent, and compute only what is not much
-    longer than allowed.
+    9 ** 387420489 has 370 million digits. Computing it first and counting
+    digits afterwards takes practically for ever. So look at base and exponent first, and compute
+    only what is not much longer than allowed.
 
     Args:
         base: any integer.
@@ -454,7 +551,7 @@ def count_mistakes(
 
 
 def find_mistake(judge: Callable[[str, str], bool]) -> tuple[str, str, bool] | None:
-    r"""★★ Write test cases that find out a bad judge.
+    r"""★★◆ Write test cases that expose a bad judge.
 
     You are given judges, one after another, and most have a fault: one compares strings; one rounds
     to two decimals; one forgets minus signs, or the order in a point, or whether the ends of an
@@ -497,15 +594,45 @@ def find_mistake(judge: Callable[[str, str], bool]) -> tuple[str, str, bool] | N
     return None
 
 
+def countdown_answer(numbers: list[int], target: int, answer: str) -> bool:
+    """★★ An answer that needs no reference: check a solution of the game Countdown.
+
+    "Write 75 with 13, 16 and 7, each number once, and + - * /." There are many right answers, so
+    there is none to compare with. But each can be checked: it is right if it uses every number
+    exactly once and no other number, only the signs `+ - * /` and brackets, and if its exact value
+    is the target. Your `split_tokens` and `calculate` do most of it.
+
+    Args:
+        numbers: the numbers given; one may occur twice, and is then used twice.
+        target: the number to make.
+        answer: what a model wrote; anything.
+
+    Returns:
+        Whether the answer is right. What is no expression is wrong; nothing is raised.
+
+    >>> countdown_answer([13, 16, 7], 75, "(13 * 7) - 16"), countdown_answer([13, 16, 7], 75, "75")
+    (True, False)
+
+    Read: CH3/2_math_verifier.ipynb, section "8. How good is the judge?"
+    """
+    try:
+        tokens = split_tokens(answer)
+        used = [int(token) for token in tokens if token[0].isdecimal()]  # int("0.5"): ValueError
+        allowed = "^" not in tokens and sorted(used) == sorted(numbers)
+        return allowed and calculate(answer) == target
+    except ValueError:
+        return False
+
+
 def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """★ How much an accuracy says: the Wilson interval (1927).
+    """★◆ How much an accuracy says: the Wilson interval (1927).
 
     With p = right / total and n = total:
 
         (p + z²/(2n) ± z · sqrt(p(1 - p)/n + z²/(4n²))) / (1 + z²/n)
 
     Args:
-        right: problems answered rightly, from 0 to `total`.
+        right: problems answered correctly, from 0 to `total`.
         total: problems, at least 1.
         z: 1.96 for 95 %.
 
@@ -563,74 +690,13 @@ def problems_needed(share: float, width: float) -> int:
     return enough
 
 
-def accuracy_by_level(results: list[dict]) -> list[tuple]:
-    """★ A table of accuracies: a row for each level, and one for all.
-
-    Args:
-        results: one dictionary a problem, in any order, with at least `level` (an int) and
-            `correct` (a bool). There is at least one.
-
-    Returns:
-        Rows `(level, right, total, share)` in the order of the levels, and at the end
-        `("all", right, total, share)`, the share of all problems.
-
-    >>> graded = [(2, False), (1, True), (2, True)]
-    >>> results = [{"level": level, "correct": correct} for level, correct in graded]
-    >>> accuracy_by_level(results)[:2]
-    [(1, 1, 1, 1.0), (2, 1, 2, 0.5)]
-
-    Read: CH3/2_math_verifier.ipynb, section "9. Evaluate a model"
-    """
-    groups: dict = {}
-    for result in results:
-        groups.setdefault(result["level"], []).append(result["correct"])
-    rows = [*sorted(groups.items()), ("all", [result["correct"] for result in results])]
-    return [
-        (name, sum(correct), len(correct), sum(correct) / len(correct)) for name, correct in rows
-    ]
-
-
-def lengths_by_subject(results: list[dict]) -> dict[str, tuple[float | None, float | None]]:
-    """★★ How long are the answers, the right ones and the wrong ones, subject by subject?
-
-    Wrong answers are longer on the whole: because the model rambles, or because hard subjects have
-    long solutions? Within one subject the comparison is fairer.
-
-    Args:
-        results: one dictionary a problem, in any order, with at least `subject`, `correct` and
-            `tokens`.
-
-    Returns:
-        For each subject the mean number of tokens of its right answers and that of its wrong ones;
-        None for a mean of no answers.
-
-    >>> results = [
-    ...     {"subject": "Algebra", "correct": True, "tokens": 60},
-    ...     {"subject": "Geometry", "correct": False, "tokens": 90},
-    ...     {"subject": "Algebra", "correct": True, "tokens": 70},
-    ... ]
-    >>> lengths_by_subject(results)
-    {'Algebra': (65.0, None), 'Geometry': (None, 90.0)}
-
-    Read: CH3/2_math_verifier.ipynb, section "9. Evaluate a model"
-    """
-    lengths: dict = {}
-    for result in results:
-        right, wrong = lengths.setdefault(result["subject"], ([], []))
-        (right if result["correct"] else wrong).append(result["tokens"])
-    return {
-        subject: tuple(sum(group) / len(group) if group else None for group in groups)
-        for subject, groups in lengths.items()
-    }
-
-
 def compare_templates(
     templates: dict[str, str],
     problems: list[dict],
     ask: Callable[[str], str],
     grade: Callable[[str, str], bool],
 ) -> list[tuple[str, float]]:
-    """★★ Which prompt works best? Ask every problem with every template.
+    """★ Which prompt works best? Ask every problem with every template.
 
     Args:
         templates: by name. Each is a format string with `{problem}`, in which `{{` and `}}` stand
@@ -640,7 +706,7 @@ def compare_templates(
         grade: says whether what was written agrees with a reference.
 
     Returns:
-        `(name, share of problems answered rightly)` for each template, the best first; of equally
+        `(name, share of problems answered correctly)` for each template, the best first; of equally
         good ones, the one that stands first in `templates`.
 
     >>> problems = [{"problem": "1 + 1", "answer": "2"}, {"problem": "2 + 3", "answer": "5"}]
@@ -663,10 +729,10 @@ def compare_templates(
 def still_open(content: bytes, unique_ids: list[str]) -> list[str]:
     """★★ An evaluation was killed. Which problems does it still have to ask?
 
-    Its file holds one JSON object a line: first the settings, then one result a line, in any order.
-    Each line ends in a line break, and was written in one go; but the last one may be cut anywhere,
-    even in the middle of a character. A line without its line break does not count, whatever it
-    looks like.
+    Its file holds one JSON object per line: first the settings, then one result per line, in any
+    order. Each line ends in a line break, and was written in one go; but the last one may be cut
+    anywhere, even in the middle of a character. A line without its line break does not count,
+    whatever it looks like.
 
     Args:
         content: of the file; empty if it did not come to writing.
@@ -698,7 +764,7 @@ def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list
     the next line is not written behind it.
 
     Args:
-        path: of the file, which may not exist yet. One line a problem, JSON with `unique_id` and
+        path: of the file, which may not exist yet. One line per problem, JSON with `unique_id` and
             `text`, and a line break. (No settings here.)
         problems: dictionaries with `unique_id` and `problem`.
         ask: gives the answer to a problem's text. It may raise an exception: let it through.
@@ -732,7 +798,7 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
     r"""★★ A data set of your own: from questions as GSM8K has them (Cobbe et al., 2021) to problems
     for `evaluate`.
 
-    A solution in GSM8K has one step a line, calculations in double angle brackets, and the answer
+    A solution in GSM8K has one step per line, calculations in double angle brackets, and the answer
     on a last line behind `####`. Our problems have these fields:
 
     - `problem`: the question; `answer`: what stands behind `####`, without spaces around it
@@ -749,7 +815,7 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
         subject: of all of them.
 
     Returns:
-        One dictionary a problem. Write them to a `.json` file with `json.dump`, and the model is
+        One dictionary per problem. Write them to a `.json` file with `json.dump`, and the model is
         asked by `python -m CH3.evaluation --data FILE`.
 
     >>> worked = "Half is 48/2 = <<48/2=24>>24.\n24 + 3 = 27.\n#### 27"
@@ -775,3 +841,59 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
             "unique_id": f"{subject}/{len(problems) + 1}",
         }
     return list(problems.values())
+
+
+def my_judge(text: str, reference: str) -> bool:
+    r"""★★★◆ Capstone: your judge grades 100 answers that the shipped model has written.
+
+    Read the answer from the text: your `last_box`, or your `last_number` if there is no box. Then
+    say whether it means the same as the reference. Your functions know numbers (`number_value`,
+    `mixed_number`), expressions (`calculate`), intervals (`same_interval`), and points, sets and
+    lists (`same_list`). Try them one after another; what none of them can read is compared as text,
+    without its spaces.
+
+    Args:
+        text: what a model wrote.
+        reference: the right answer, such as `-\frac{1}{6}`, `0.5`, `(-9, 7)`, `6x - 15` or
+            `Saturday`.
+
+    Returns:
+        Whether the text's answer is right; False where there is none. Nothing is raised.
+
+    >>> my_judge(r"So it is \boxed{\frac{2}{4}}.", "0.5"), my_judge("I think it is 7.", "8")
+    (True, False)
+
+    Read: CH3/2_math_verifier.ipynb, section "What you have now"
+    """
+
+    def value(text: str) -> Fraction | None:
+        for read in (number_value, mixed_number, calculate):
+            try:
+                found = read(text)
+            except ValueError:  # what `calculate` cannot read
+                continue
+            if found is not None:
+                return found
+        return None
+
+    # 1. Find the answer.
+    answer = last_box(text)
+    if answer is None:
+        answer = last_number(text)
+    if answer is None:
+        return False
+    # 2. Compare as text, as numbers, as intervals, as lists.
+    if answer.replace(" ", "") == reference.replace(" ", ""):
+        return True
+    values = value(answer), value(reference)
+    if None not in values:
+        return values[0] == values[1]
+    if any("[" in one or "]" in one or "infty" in one for one in (answer, reference)):
+        try:
+            return same_interval(answer, reference)
+        except (ValueError, IndexError):
+            return False
+    try:
+        return same_list(answer, reference)
+    except (ValueError, IndexError):
+        return False

@@ -9,7 +9,7 @@ def least_sure_step(logits: torch.Tensor) -> int:
     """★ Where a model hesitated: the step whose likeliest token has the smallest probability.
 
     Args:
-        logits: `(steps, vocab)`, the scores from which a text's tokens were chosen, one row a step.
+        logits: `(steps, vocab)`, the scores that a text's tokens were chosen from, a row per step.
 
     Returns:
         The number of that step, from 0; of equal ones, the first.
@@ -23,7 +23,7 @@ def least_sure_step(logits: torch.Tensor) -> int:
 
 
 def with_temperature(logits: torch.Tensor, temperature: float) -> torch.Tensor:
-    """★ Temperature: make a distribution more peaked (below 1) or flatter (above 1).
+    """★◆ Temperature: make a distribution more peaked (below 1) or flatter (above 1).
 
     p_i = exp(z_i / T) / sum over j of exp(z_j / T). Temperature 0 stands for greedy decoding: all
     of the probability goes to the largest score; of several equal ones, to the first.
@@ -75,7 +75,7 @@ def keep_top_k(logits: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def keep_nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
-    """★★ Top-p: keep the fewest tokens of each row whose probabilities sum to at least p.
+    """★★◆ Top-p: keep the fewest tokens of each row whose probabilities sum to at least p.
 
     Take a row's tokens from the likeliest down until their sum reaches p: the token that reaches it
     stays, those after it get the score -inf. At least one token always stays. Equally likely tokens
@@ -137,12 +137,12 @@ def sample_text(
     p: float,
     generator: torch.Generator,
 ) -> list[int]:
-    """★★★ A text drawn with temperature and top-p, which can be drawn again.
+    """★★◆ A text drawn with temperature and top-p, which can be drawn again.
 
     At each step: divide the scores by the temperature, keep the nucleus of the distribution that
     this gives (the fewest tokens whose probabilities sum to at least p, and at least one), and draw
     from what is left, by inverse CDF in the order of the ids. The dart of each step is
-    `torch.rand(1, generator=generator, dtype=torch.float64)`, one a token.
+    `torch.rand(1, generator=generator, dtype=torch.float64)`, one per token.
 
     Args:
         model: `model(ids (1, seq)) -> logits (1, seq, vocab)`.
@@ -233,7 +233,7 @@ def sample_batch(
 def accuracy_by_prompt(
     templates: dict[str, str], problems: list[dict[str, str]], complete: Callable[[str], str]
 ) -> dict[str, float]:
-    r"""★★ Chain of thought on an evaluation: which prompt gets how many problems right?
+    r"""★ Chain of thought on an evaluation: which prompt gets how many problems right?
 
     Put each problem into each template, let the model answer, read the answer from its text and
     grade it. The repository has the parts: `render(template, problem)` in `CH2.prompts`,
@@ -307,10 +307,10 @@ def steps_or_luck(direct: list[bool], steps: list[bool]) -> tuple[int, int, floa
 
 
 def majority(answers: list[str | None]) -> str | None:
-    """★ Self-consistency's vote: the answer that most samples gave.
+    """★◆ Self-consistency's vote: the answer that most samples gave.
 
     Args:
-        answers: one a sample; None for a sample in which no answer was found: it does not vote.
+        answers: one per sample; None for a sample in which no answer was found: it does not vote.
 
     Returns:
         The most frequent answer; of equally frequent ones, the one that came first. None if nobody
@@ -330,10 +330,10 @@ def majority(answers: list[str | None]) -> str | None:
 def group_by_meaning(
     answers: list[str | None], same: Callable[[str, str], bool]
 ) -> list[tuple[str, int]]:
-    """★★ Vote by meaning: 1/2 and 0.5 are one answer, not two.
+    """★★◆ Vote by meaning: 1/2 and 0.5 are one answer, not two.
 
     Args:
-        answers: one a sample; None does not vote.
+        answers: one per sample; None does not vote.
         same: whether two answers mean the same. If a is the same as b, and b as c, then a is the
             same as c.
 
@@ -379,7 +379,7 @@ def mean_logprob(logits: torch.Tensor, tokens: list[int]) -> float:
 
 
 def break_tie(samples: list[tuple[str, float]]) -> str:
-    """★★ A majority vote whose ties the model's own confidence decides.
+    """★ A majority vote whose ties the model's own confidence decides.
 
     The answer with most votes wins, however unsure its samples are. Of answers with equally many
     votes, the one wins whose samples have the larger mean of their log-probabilities.
@@ -407,7 +407,7 @@ def break_tie(samples: list[tuple[str, float]]) -> str:
 
 
 def weighted_vote(samples: list[tuple[str, float]]) -> tuple[str, float]:
-    """★★ A vote in which each sample counts with its probability.
+    """★ A vote in which each sample counts with its probability.
 
     A sample's weight is exp(its mean log-probability per token), an answer's weight is the sum over
     its samples.
@@ -447,7 +447,7 @@ def replayed_votes(
     Args:
         problems: at least one; each its reference, and its samples in the order they were drawn:
             the answer (None does not vote) and the tokens it took.
-        size: samples a vote, at least 1; every problem has as many.
+        size: samples per vote, at least 1; every problem has as many.
 
     Returns:
         The share of problems that are right, 0 to 1, and the mean number of tokens that a problem's
@@ -471,7 +471,7 @@ def replayed_votes(
 
 
 def pass_at_n(drawn: int, correct: int, n: int) -> float:
-    """★★ pass@n: how often is at least one of n samples right?
+    """★ pass@n: how often is at least one of n samples right?
 
     More samples were drawn than n. Of all ways to choose n of them, return the part that holds a
     right one: an estimate without bias. (1 - (1 - correct / drawn) ** n looks similar, and is too
@@ -526,7 +526,7 @@ def majority_accuracy(q: float, n: int) -> float:
 
 
 def plurality_accuracy(chances: list[float], n: int) -> float:
-    """★★★ Why a vote wins even when most samples are wrong: mistakes scatter.
+    """★★ Why a vote wins even when most samples are wrong: mistakes scatter.
 
     A sample gives the right answer with probability `chances[0]`, and each of several wrong answers
     with one of the others. The answer with most of n votes wins; if several share the lead, one of
@@ -557,33 +557,14 @@ def plurality_accuracy(chances: list[float], n: int) -> float:
     return total
 
 
-def right_per_thousand_tokens(right: list[bool], tokens: list[list[int]]) -> float:
-    """★ What a token buys: right answers per thousand tokens.
-
-    Args:
-        right: whether the vote on each problem was right.
-        tokens: for each problem, the tokens of each sample of its vote; at least one in all.
-
-    Returns:
-        All right answers, divided by all tokens that were spent on right and on wrong ones, times
-        1000.
-
-    >>> right_per_thousand_tokens([True, False], [[100, 200], [300, 200]])  # one for 800 tokens
-    1.25
-
-    Read: CH4/3_inference_time_scaling.ipynb, section "9. What a token buys"
-    """
-    return 1000 * sum(right) / sum(map(sum, tokens))
-
-
 def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
     """★★ Which ways of answering are worth their tokens?
 
     A way drops out if another one is better: at least as accurate for at most as many tokens, and
-        not the same in both.
+    not the same in both.
 
     Args:
-        ways: name, accuracy and tokens a problem of each.
+        ways: name, accuracy and tokens per problem of each.
 
     Returns:
         The names of the ways that stay, the cheapest first; those that cost the same in the order
@@ -612,7 +593,7 @@ def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
 
 
 def is_decided(votes: list[int], left: int) -> bool:
-    """★★ Early stopping: can the samples that are left still change the outcome?
+    """★◆ Early stopping: can the samples that are left still change the outcome?
 
     A vote is decided when the leader has more votes than any other answer can still reach, one that
     nobody gave so far included. More, not equally many: ties may be decided either way.
@@ -637,7 +618,7 @@ def is_decided(votes: list[int], left: int) -> bool:
 
 
 def leading_probability(leader: int, runner_up: int) -> float:
-    """★★★ Early stopping: how surely is the leader what the model prefers? (The Beta criterion.)
+    """★★ Early stopping: how surely is the leader what the model prefers? (The Beta criterion.)
 
     Let x be the leader's share of all votes that the two answers would ever get. If every x from 0
     to 1 was equally likely before, then after a votes for the leader and b for the runner-up the
@@ -670,7 +651,7 @@ def stop_early(
     num_samples: int,
     stops: Callable[[list[int], int], bool],
 ) -> tuple[float, float]:
-    """★★★ Early stopping on an evaluation: draw no sample that is not needed.
+    """★★ Early stopping on an evaluation: draw no sample that is not needed.
 
     For each problem draw samples one by one. After each, ask the rule `stops(votes, left)` whether
     to stop; `votes` is how many samples gave each answer so far, most first, and `left` how many
@@ -684,7 +665,7 @@ def stop_early(
         stops: the rule; it takes an empty list of votes, too.
 
     Returns:
-        The share of problems that are right, 0 to 1, and the mean number of samples drawn a
+        The share of problems that are right, 0 to 1, and the mean number of samples drawn per
         problem.
 
     >>> two_agree = lambda votes, left: max(votes, default=0) == 2
@@ -708,3 +689,139 @@ def stop_early(
                 break
         right += max(votes, key=votes.get, default=None) == reference
     return right / len(problems), drawn / len(problems)
+
+
+def think_within(
+    next_token: Callable[[list[int]], int],
+    prompt: list[int],
+    budget: int,
+    end_of_thought: int,
+    closing: list[int],
+    stop_ids: tuple[int, ...],
+    max_answer: int,
+) -> tuple[list[int], list[int]]:
+    r"""★★★◆ A budget for thoughts: when it is spent, the thought is closed, and it answers.
+
+    A thinking model writes its thought, then `</think>`, then its answer. Let it think token by
+    token. If it writes `</think>` by itself, that token is appended to the text, and the answer
+    begins. If it has not done so after `budget` tokens of thought, append `closing`, which says
+    `</think>` in its place. Then let it answer, until a stop token or `max_answer` tokens. A stop
+    token in the middle of the thought ends everything: there is no answer.
+
+    Args:
+        next_token: `next_token(ids) -> id`, the model's most likely token behind a text.
+        prompt: the ids behind which the thought begins.
+        budget: tokens of thought that are allowed, 0 or more; 0: the model is not asked to think.
+        end_of_thought: the id of `</think>`.
+        closing: the ids of "\n</think>\n\n".
+        stop_ids: ids that end the answer.
+        max_answer: tokens that an answer may have.
+
+    Returns:
+        The thought, without `</think>` and without `closing`; and the answer, without the stop
+        token. The model is not called more often than needed.
+
+    >>> counts_up = lambda ids: ids[-1] + 1  # let 9 be </think>, and 20 a stop token
+    >>> think_within(counts_up, [4], 8, 9, [0, 9, 0], (20,), max_answer=3)
+    ([5, 6, 7, 8], [10, 11, 12])
+    >>> think_within(counts_up, [4], 2, 9, [0, 9, 0], (20,), max_answer=3)  # closed after 5 and 6
+    ([5, 6], [1, 2, 3])
+
+    Read: CH4/3_inference_time_scaling.ipynb, section "10. Stop when it is decided"
+    """
+    text, thought, answer = list(prompt), [], []
+    # 1. Think, until the thought is closed or the budget is spent.
+    while True:
+        if len(thought) == budget:
+            text += closing
+            break
+        token = next_token(text)
+        if token in stop_ids:
+            return thought, []
+        text.append(token)
+        if token == end_of_thought:
+            break
+        thought.append(token)
+    # 2. Answer.
+    while len(answer) < max_answer:
+        token = next_token(text)
+        if token in stop_ids:
+            break
+        text.append(token)
+        answer.append(token)
+    return thought, answer
+
+
+def vote_curve(
+    problems: list[tuple[str, str]],
+    sizes: list[int],
+    draw: Callable,
+    temperature: float,
+    p: float,
+) -> list[tuple[int, float, float]]:
+    """★★★◆ Capstone: your sampler and your vote, as accuracy against tokens.
+
+    Make a sampler of your own functions: `sampler(logits, uniform) -> ids`. It gets logits
+    `(rows, vocab)` and a dart for each row, float64 `(rows,)`. It divides the logits by the
+    temperature, keeps each row's nucleus (your `keep_nucleus`), turns what is left into
+    probabilities in float64, and draws (your `draw_tokens`). Give it to `draw` once for each
+    problem, for as many samples as the largest vote needs. Then count the votes of each size: your
+    `replayed_votes`.
+
+    Args:
+        problems: question and reference of each.
+        sizes: how many samples vote, such as [1, 3, 5].
+        draw: `draw(sampler, question, n)` lets the model answer a question n times with your
+            sampler; a list of (answer or None, tokens), one for each sample.
+        temperature, p: for the sampler.
+
+    Returns:
+        A row for each size: the size, the share of problems that are right, and the tokens per
+        problem.
+
+    Read: CH4/3_inference_time_scaling.ipynb, section "What you have now"
+    """
+
+    def sampler(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        kept = keep_nucleus(logits / temperature, p)
+        return draw_tokens(kept.double().softmax(dim=-1), uniform)
+
+    drawn = [(reference, draw(sampler, question, max(sizes))) for question, reference in problems]
+    return [(size, *replayed_votes(drawn, size)) for size in sizes]
+
+
+def budget_curve(
+    next_token: Callable[[list[int]], int],
+    prompts: list[list[int]],
+    right: Callable[[int, list[int]], bool],
+    budgets: list[int],
+    **thinking,
+) -> list[tuple[int, float, float]]:
+    """★★ Capstone: your thinking budget on the shipped model that thinks, `tiny-thinking`.
+
+    For each budget, let the model answer each problem within it (your `think_within`), and count
+    how many answers are right and how many tokens were written.
+
+    Args:
+        next_token: as for `think_within`.
+        prompts: token ids of each problem.
+        right: `right(number, answer)` says whether the answer's ids solve problem `number`, from 0.
+        budgets: tokens of thought that are allowed, such as [16, 64, 256].
+        thinking: the other arguments of `think_within`, by name: call
+            `think_within(next_token, prompt, budget, **thinking)`.
+
+    Returns:
+        A row for each budget: the budget, the share of problems that are right, and the mean number
+        of tokens per problem, those of the thought and those of the answer.
+
+    Read: CH4/3_inference_time_scaling.ipynb, section "What you have now"
+    """
+    rows = []
+    for budget in budgets:
+        solved = tokens = 0
+        for number, prompt in enumerate(prompts):
+            thought, answer = think_within(next_token, prompt, budget, **thinking)
+            solved += right(number, answer)
+            tokens += len(thought) + len(answer)
+        rows.append((budget, solved / len(prompts), tokens / len(prompts)))
+    return rows

@@ -1,6 +1,12 @@
 """Typical wrong solutions of chapter 2, named `<exercise>__<mistake>`; the checks reject each."""
 
+from time import perf_counter
+
 import torch
+
+from Appendixes.KVcache import KVCache
+from CH2.prompts import CHAIN_OF_THOUGHT, render
+from Exercises.solutions import CH2 as solutions  # noqa: N811
 
 
 def word_pieces__characters(tokenizer, text):
@@ -305,3 +311,206 @@ def merge_pairs__merges_once(word, ranks):
                 pieces[at : at + 2] = ["".join(pair)]
                 return pieces
     return pieces
+
+
+def gated_feed_forward__gates_the_wrong_way_round(x, gate, up, down):
+    return (torch.nn.functional.silu(x @ up.T) * (x @ gate.T)) @ down.T
+
+
+def gated_feed_forward__relu(x, gate, up, down):
+    return ((x @ gate.T).relu() * (x @ up.T)) @ down.T
+
+
+def gated_feed_forward__silu_of_the_product(x, gate, up, down):
+    return torch.nn.functional.silu((x @ gate.T) * (x @ up.T)) @ down.T
+
+
+def _block(x, weights, config, second=None, norm_heads=True, turn=True, first_norm=True):
+    """A block with a fault: options switch parts of it off."""
+    eps = config.rms_norm_eps
+
+    def heads(name):
+        rows = h @ weights[f"self_attn.{name}_proj.weight"].T
+        rows = rows.unflatten(-1, (-1, config.head_dim)).transpose(0, 1)
+        if norm_heads and name != "v":
+            rows = solutions.rms_norm(rows, weights[f"self_attn.{name}_norm.weight"], eps)
+        if turn and name != "v":
+            turned = [
+                [solutions.rotate(row, n, config.rope_theta) for n, row in enumerate(head)]
+                for head in rows
+            ]
+            rows = torch.stack([torch.stack(head) for head in turned])
+        return rows
+
+    h = solutions.rms_norm(x, weights["input_layernorm.weight"], eps) if first_norm else x
+    seen = solutions.attend(heads("q"), heads("k"), heads("v")).transpose(0, 1).flatten(1)
+    after = x + seen @ weights["self_attn.o_proj.weight"].T
+    stream = after if second is None else x
+    h = solutions.rms_norm(stream, weights["post_attention_layernorm.weight"], eps)
+    parts = [weights[f"mlp.{name}_proj.weight"] for name in ("gate", "up", "down")]
+    return after + solutions.gated_feed_forward(h, *parts)
+
+
+def transformer_block__both_branches_read_the_same_stream(x, weights, config):
+    return _block(x, weights, config, second="x")
+
+
+def transformer_block__no_norm_of_heads(x, weights, config):
+    return _block(x, weights, config, norm_heads=False)
+
+
+def transformer_block__forgets_positions(x, weights, config):
+    return _block(x, weights, config, turn=False)
+
+
+def transformer_block__normalises_after_attention_only(x, weights, config):
+    return _block(x, weights, config, first_norm=False)
+
+
+def _model(ids, weights, config, last_norm=True, layers=None):
+    x = weights["embed_tokens.weight"][ids]
+    for number in range(config.num_hidden_layers if layers is None else layers):
+        prefix = f"layers.{number}."
+        block = {name.removeprefix(prefix): weights[name] for name in weights if prefix in name}
+        x = solutions.transformer_block(x, block, config)
+    if last_norm:
+        x = solutions.rms_norm(x, weights["norm.weight"], config.rms_norm_eps)
+    return x @ weights["lm_head.weight"].T
+
+
+def small_model__no_last_norm(ids, weights, config):
+    return _model(ids, weights, config, last_norm=False)
+
+
+def small_model__one_block_only(ids, weights, config):
+    return _model(ids, weights, config, layers=1)
+
+
+def small_model__a_block_too_few(ids, weights, config):
+    return _model(ids, weights, config, layers=config.num_hidden_layers - 1)
+
+
+def generate_rows__all_go_on_until_the_last_has_ended(
+    model, prompts, max_new_tokens, stop_ids, pad_id
+):
+    texts, new = [list(prompt) for prompt in prompts], [[] for _ in prompts]
+    ended = [False] * len(prompts)
+    for _ in range(max_new_tokens):
+        if all(ended):
+            break
+        ids, mask, _ = solutions.left_pad(texts, pad_id)
+        for row, token in enumerate(model(ids, padding_mask=mask)[:, -1].argmax(-1).tolist()):
+            ended[row] = ended[row] or token in stop_ids
+            texts[row].append(token)
+            if not ended[row]:
+                new[row].append(token)
+    return new
+
+
+def generate_rows__one_after_another(model, prompts, max_new_tokens, stop_ids, pad_id):
+    return [
+        solutions.generate_rows(model, [prompt], max_new_tokens, stop_ids, pad_id)[0]
+        for prompt in prompts
+    ]
+
+
+def generate_rows__pads_on_the_right(model, prompts, max_new_tokens, stop_ids, pad_id):
+    texts, new = [list(prompt) for prompt in prompts], [[] for _ in prompts]
+    growing = list(range(len(prompts)))
+    while growing:
+        longest = max(len(texts[row]) for row in growing)
+        ids = torch.tensor([texts[r] + [pad_id] * (longest - len(texts[r])) for r in growing])
+        real = [[n < len(texts[r]) for n in range(longest)] for r in growing]
+        chosen = model(ids, padding_mask=torch.tensor(real))[:, -1].argmax(-1).tolist()
+        for row, token in zip(list(growing), chosen, strict=True):
+            if token in stop_ids:
+                growing.remove(row)
+                continue
+            new[row].append(token)
+            texts[row].append(token)
+            if len(new[row]) == max_new_tokens:
+                growing.remove(row)
+    return new
+
+
+def generate_rows__keeps_the_stop_token(model, prompts, max_new_tokens, stop_ids, pad_id):
+    texts, new = [list(prompt) for prompt in prompts], [[] for _ in prompts]
+    growing = list(range(len(prompts)))
+    while growing:
+        ids, mask, _ = solutions.left_pad([texts[row] for row in growing], pad_id)
+        chosen = model(ids, padding_mask=mask)[:, -1].argmax(-1).tolist()
+        for row, token in zip(list(growing), chosen, strict=True):
+            new[row].append(token)
+            texts[row].append(token)
+            if token in stop_ids or len(new[row]) == max_new_tokens:
+                growing.remove(row)
+    return new
+
+
+def _four_bits(weight, group_size, levels=15, low_first=True, offset=True):
+    groups = weight.unflatten(1, (-1, group_size))
+    offsets = groups.amin(dim=-1) if offset else torch.zeros(groups.shape[:2])
+    scales = (groups.amax(dim=-1) - offsets) / levels
+    steps = torch.where(scales == 0, 1.0, scales)[..., None]
+    codes = ((groups - offsets[..., None]) / steps).round().flatten(1).to(torch.uint8)
+    even, odd = codes[:, 0::2], codes[:, 1::2]
+    return (even + 16 * odd if low_first else 16 * even + odd), scales, offsets
+
+
+def four_bit_groups__sixteen_steps(weight, group_size):
+    return _four_bits(weight, group_size, levels=16)
+
+
+def four_bit_groups__bytes_the_other_way_round(weight, group_size):
+    return _four_bits(weight, group_size, low_first=False)
+
+
+def four_bit_groups__one_scale_per_row(weight, group_size):
+    packed, scales, offsets = _four_bits(weight, weight.shape[1])
+    count = weight.shape[1] // group_size
+    return packed, scales.repeat(1, count), offsets.repeat(1, count)
+
+
+def four_bit_groups__cuts_instead_of_rounding(weight, group_size):
+    _, scales, offsets = _four_bits(weight, group_size)
+    steps = torch.where(scales == 0, 1.0, scales).repeat_interleave(group_size, dim=1)
+    codes = ((weight - offsets.repeat_interleave(group_size, dim=1)) / steps).to(torch.uint8)
+    return codes[:, 0::2] + 16 * codes[:, 1::2], scales, offsets
+
+
+def chat_prompt__keeps_earlier_thoughts(messages, thinking):
+    text = "".join(
+        f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n" for message in messages
+    )
+    return text + "<|im_start|>assistant\n" + ("" if thinking else "<think>\n\n</think>\n\n")
+
+
+def chat_prompt__closes_the_last_turn(messages, thinking):
+    text = solutions.chat_prompt(messages, thinking)
+    return text + "<|im_end|>\n"
+
+
+def chat_prompt__empty_thought_when_thinking(messages, thinking):
+    return solutions.chat_prompt(messages, not thinking)
+
+
+def race__reads_everything_again_for_both(model, tokenizer, question, max_new_tokens):
+    ids = solutions.input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))
+    start = perf_counter()
+    for _ in range(2):
+        new = solutions.generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)
+    return tokenizer.decode(new), perf_counter() - start, perf_counter() - start
+
+
+def race__asks_the_bare_question(model, tokenizer, question, max_new_tokens):
+    ids = solutions.input_for(model, tokenizer.encode(question))
+    solutions.generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)
+    tokens = solutions.stream_with_cache(model, KVCache(), ids, max_new_tokens, tokenizer.stop_ids)
+    return tokenizer.decode(list(tokens)), 1.0, 0.5
+
+
+def race__never_runs_the_stream(model, tokenizer, question, max_new_tokens):
+    ids = solutions.input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))
+    tokens = solutions.generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)
+    solutions.stream_with_cache(model, KVCache(), ids, max_new_tokens, tokenizer.stop_ids)
+    return tokenizer.decode(tokens), 1.0, 0.5

@@ -5,6 +5,8 @@ import math
 import re
 from fractions import Fraction
 
+from Exercises.solutions import CH3 as solutions  # noqa: N811
+
 
 def fill_template__replaces(template, problem):
     return template.replace("{problem}", problem)
@@ -108,67 +110,6 @@ def mixed_number__zero_below(text):
         return None
     value = sum(Fraction(part) for part in plain.strip("- ").split())
     return -value if plain.startswith("-") else value
-
-
-def _calculator(text, *, power_from_the_left=False, from_the_left=True, minus=3):
-    binding = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
-    tokens = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text)
-
-    def operand():
-        token = tokens.pop(0) if tokens else ""
-        if token == "-":
-            return -(operand() if minus > 3 else expression(minus))
-        if token == "(":
-            value = expression(1)
-            if not tokens or tokens.pop(0) != ")":
-                raise ValueError("a bracket is not closed")
-            return value
-        return Fraction(token)
-
-    def expression(weakest):
-        value = operand()
-        while tokens and binding.get(tokens[0], 0) >= weakest:
-            sign = tokens.pop(0)
-            closer = power_from_the_left if sign == "^" else from_the_left
-            value = apply(sign, value, expression(binding[sign] + closer))
-        return value
-
-    def apply(sign, left, right):
-        if sign == "^":
-            if abs(right) > 1000 or right.denominator != 1:
-                raise ValueError("exponent")
-            return left**right
-        if sign == "/" and right == 0:
-            raise ValueError("a division by zero")
-        return (
-            {"+": left + right, "-": left - right, "*": left * right}[sign]
-            if sign != "/"
-            else left / right
-        )
-
-    try:
-        value = expression(1)
-    except ZeroDivisionError:
-        raise ValueError("a division by zero") from None
-    if tokens:
-        raise ValueError("tokens are left over")
-    return value
-
-
-def calculate__powers_from_the_left(text):
-    return _calculator(text, power_from_the_left=True)
-
-
-def calculate__sums_from_the_right(text):
-    return _calculator(text, from_the_left=False)
-
-
-def calculate__minus_before_power(text):
-    return _calculator(text, minus=9)
-
-
-def calculate__minus_takes_the_product_that_follows(text):
-    return _calculator(text, minus=2)
 
 
 def same_fraction__floats(first, second):
@@ -410,16 +351,6 @@ def _rows(results, order=sorted, all_of=None):
     return [*rows, ("all", right, total, all_of(rows) if all_of else right / total)]
 
 
-def accuracy_by_level__mean_of_the_levels(results):
-    return _rows(results, all_of=lambda rows: sum(row[3] for row in rows) / len(rows))
-
-
-def accuracy_by_level__as_they_come(results):
-    return _rows(
-        results, order=lambda levels: list(dict.fromkeys(result["level"] for result in results))
-    )
-
-
 def _lengths(results, mean):
     means = {}
     for subject in {result["subject"] for result in results}:
@@ -428,26 +359,6 @@ def _lengths(results, mean):
             mean([r["tokens"] for r in group if r["correct"] == correct])
             for correct in (True, False)
         )
-    return means
-
-
-def lengths_by_subject__zero_for_none(results):
-    return _lengths(results, lambda tokens: sum(tokens) / len(tokens) if tokens else 0.0)
-
-
-def lengths_by_subject__wrong_first(results):
-    means = _lengths(results, lambda tokens: sum(tokens) / len(tokens) if tokens else None)
-    return {subject: pair[::-1] for subject, pair in means.items()}
-
-
-def lengths_by_subject__running_mean(results):
-    means = {}
-    for result in results:
-        pair = list(means.get(result["subject"], (None, None)))
-        place = 0 if result["correct"] else 1
-        former = pair[place]
-        pair[place] = result["tokens"] if former is None else (former + result["tokens"]) / 2
-        means[result["subject"]] = tuple(pair)
     return means
 
 
@@ -569,3 +480,166 @@ def own_problems__asks_twice(questions, subject):
 
 def own_problems__levels_beyond_five(questions, subject):
     return _own(questions, subject, cap=99)
+
+
+def split_tokens__at_spaces(text):
+    return text.split()
+
+
+def split_tokens__drops_what_it_does_not_know(text):
+    return re.findall(r"[0-9]+(?:\.[0-9]+)?|[-+*/^()]", text)
+
+
+def split_tokens__digit_by_digit(text):
+    return [sign for sign in text if sign != " "]
+
+
+def _sums(tokens, from_the_left=True, strong="*/"):
+    """A parser with a fault: options change in which order signs are taken."""
+    left = list(tokens)
+
+    def product():
+        tree = left.pop(0)
+        while left and left[0] in strong:
+            tree = (left.pop(0), tree, left.pop(0))
+        return tree
+
+    def rest():
+        tree = product()
+        return (left.pop(0), tree, rest()) if left else tree
+
+    if not from_the_left:
+        return rest()
+    tree = product()
+    while left:
+        tree = (left.pop(0), tree, product())
+    return tree
+
+
+def parse_sums__all_signs_alike(tokens):
+    return _sums(tokens, strong="+-*/")
+
+
+def parse_sums__from_the_right(tokens):
+    return _sums(tokens, from_the_left=False)
+
+
+def parse_sums__computes(tokens):
+    return solutions.calculate(" ".join(tokens))
+
+
+def _powers(tokens, power_from_the_left=False, minus=3, from_the_left=True):
+    """A parser with a fault: options change how tightly, and from which side, signs bind."""
+    binding = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
+    left = list(tokens)
+
+    def operand():
+        token = left.pop(0)
+        if token == "-":
+            return ("-", expression(minus))
+        if token == "(":
+            tree = expression(1)
+            left.pop(0)
+            return tree
+        return token
+
+    def expression(weakest):
+        tree = operand()
+        while left and binding.get(left[0], 0) >= weakest:
+            sign = left.pop(0)
+            goes_left = power_from_the_left if sign == "^" else from_the_left
+            tree = (sign, tree, expression(binding[sign] + goes_left))
+        return tree
+
+    return expression(1)
+
+
+def parse_powers__powers_from_the_left(tokens):
+    return _powers(tokens, power_from_the_left=True)
+
+
+def parse_powers__sums_from_the_right(tokens):
+    return _powers(tokens, from_the_left=False)
+
+
+def parse_powers__minus_before_power(tokens):
+    return _powers(tokens, minus=9)
+
+
+def parse_powers__minus_takes_the_product_that_follows(tokens):
+    return _powers(tokens, minus=2)
+
+
+def calculate__does_not_look_for_what_is_left_over(text):
+    for end in range(len(text), 0, -1):  # whatever can be read from the beginning
+        try:
+            return solutions.calculate(text[:end])
+        except ValueError:
+            continue
+    raise ValueError(text)
+
+
+def calculate__lets_a_division_by_zero_through(text):
+    try:
+        return solutions.calculate(text)
+    except ValueError as error:
+        if "zero" in str(error):
+            raise ZeroDivisionError from None
+        raise
+
+
+def calculate__floats(text):
+    return Fraction(float(solutions.calculate(text)))
+
+
+def calculate__any_exponent_up_to_a_limit(text):
+    return solutions.calculate(text.replace("^0.5", "^1"))
+
+
+def countdown_answer__only_the_value(numbers, target, answer):
+    try:
+        return solutions.calculate(answer) == target
+    except ValueError:
+        return False
+
+
+def countdown_answer__numbers_as_a_set(numbers, target, answer):
+    try:
+        used = {int(token) for token in solutions.split_tokens(answer) if token[0].isdecimal()}
+        return used == set(numbers) and solutions.calculate(answer) == target
+    except ValueError:
+        return False
+
+
+def countdown_answer__digits_anywhere(numbers, target, answer):
+    try:
+        digits = sorted("".join(re.findall("[0-9]", answer)))
+        return digits == sorted("".join(map(str, numbers))) and (
+            solutions.calculate(answer) == target
+        )
+    except ValueError:
+        return False
+
+
+def countdown_answer__raises_on_nonsense(numbers, target, answer):
+    used = [int(token) for token in re.findall("[0-9]+", answer)]
+    return sorted(used) == sorted(numbers) and solutions.calculate(answer) == target
+
+
+def my_judge__compares_texts(text, reference):
+    return solutions.last_box(text) == reference
+
+
+def my_judge__nearly_equal(text, reference):
+    right = solutions.my_judge(text, reference)
+    answer = solutions.last_number(text)
+    return right or (answer is not None and answer.lstrip("-") == reference.lstrip("-"))
+
+
+def my_judge__the_first_box(text, reference):
+    found = re.search(r"\\boxed\{([^}]*)\}", text)
+    return solutions.my_judge(f"\\boxed{{{found[1]}}}" if found else text, reference)
+
+
+def my_judge__the_reference_anywhere(text, reference):
+    return reference.replace(" ", "") in text.replace(" ", "")

@@ -7,6 +7,8 @@ from collections import Counter
 
 import torch
 
+from Exercises.solutions import CH4 as solutions  # noqa: N811
+
 
 def least_sure_step__compares_scores(logits):
     return int(logits.amax(dim=-1).argmin())
@@ -393,18 +395,6 @@ def plurality_accuracy__ties_by_a_coin(chances, n):
     )
 
 
-def right_per_thousand_tokens__mean_of_quotients(right, tokens):
-    return (
-        1000
-        * sum(one / sum(samples) for one, samples in zip(right, tokens, strict=True))
-        / len(right)
-    )
-
-
-def right_per_thousand_tokens__one_sample_a_problem(right, tokens):
-    return 1000 * sum(right) / sum(samples[0] for samples in tokens)
-
-
 def frontier__best_quotient(ways):
     return [max(ways, key=lambda way: way[1] / way[2])[0]]
 
@@ -485,3 +475,111 @@ def stop_early__none_votes(problems, num_samples, stops):
 
 def stop_early__left_is_one_too_large(problems, num_samples, stops):
     return _stop_early(problems, num_samples, stops, left_after=0)
+
+
+def _think(
+    next_token, prompt, budget, end, closing, stop_ids, most, force=True, one_more=False, stop=True
+):
+    """Think with a fault: options leave out one of the rules."""
+    text, thought, answer = list(prompt), [], []
+    while True:
+        if force and len(thought) == budget + one_more:
+            text += closing
+            break
+        token = next_token(text)
+        if stop and token in stop_ids:
+            return thought, []
+        text.append(token)
+        if token == end:
+            break
+        thought.append(token)
+    while len(answer) < most:
+        token = next_token(text)
+        if token in stop_ids:
+            break
+        text.append(token)
+        answer.append(token)
+    return thought, answer
+
+
+def think_within__never_closes(*arguments):
+    return _think(*arguments, force=False)
+
+
+def think_within__one_token_too_many(*arguments):
+    return _think(*arguments, one_more=True)
+
+
+def think_within__cuts_but_does_not_close(next_token, prompt, budget, end, closing, stop_ids, most):
+    return _think(next_token, prompt, budget, end, [], stop_ids, most)
+
+
+def think_within__closes_what_is_closed(next_token, prompt, budget, end, closing, stop_ids, most):
+    thought, text = [], list(prompt)
+    while len(thought) < budget:
+        token = next_token(text)
+        if token in (end, *stop_ids):
+            break
+        thought.append(token)
+        text.append(token)
+    answer, text = [], text + closing
+    while len(answer) < most and next_token(text) not in stop_ids:
+        answer.append(next_token(text))
+        text.append(answer[-1])
+    return thought, answer
+
+
+def vote_curve__greedy(problems, sizes, draw, temperature, p):
+    drawn = [
+        (reference, draw(lambda logits, uniform: logits.argmax(dim=-1), question, max(sizes)))
+        for question, reference in problems
+    ]
+    return [(size, *solutions.replayed_votes(drawn, size)) for size in sizes]
+
+
+def vote_curve__no_nucleus(problems, sizes, draw, temperature, p):
+    def sampler(logits, uniform):
+        return solutions.draw_tokens((logits / temperature).double().softmax(dim=-1), uniform)
+
+    drawn = [(reference, draw(sampler, question, max(sizes))) for question, reference in problems]
+    return [(size, *solutions.replayed_votes(drawn, size)) for size in sizes]
+
+
+def vote_curve__draws_for_each_size(problems, sizes, draw, temperature, p):
+    return [solutions.vote_curve(problems, [size], draw, temperature, p)[0] for size in sizes]
+
+
+def vote_curve__always_all_votes(problems, sizes, draw, temperature, p):
+    return [
+        (size, *solutions.vote_curve(problems, [max(sizes)], draw, temperature, p)[0][1:])
+        for size in sizes
+    ]
+
+
+def budget_curve__counts_answers_only(next_token, prompts, right, budgets, **thinking):
+    rows = []
+    for budget in budgets:
+        answers = [
+            solutions.think_within(next_token, prompt, budget, **thinking)[1] for prompt in prompts
+        ]
+        solved = sum(right(number, answer) for number, answer in enumerate(answers))
+        tokens = sum(map(len, answers))
+        rows.append((budget, solved / len(prompts), tokens / len(prompts)))
+    return rows
+
+
+def budget_curve__all_tokens_of_all_problems(next_token, prompts, right, budgets, **thinking):
+    rows = solutions.budget_curve(next_token, prompts, right, budgets, **thinking)
+    return [(budget, share, tokens * len(prompts)) for budget, share, tokens in rows]
+
+
+def budget_curve__judges_the_thought(next_token, prompts, right, budgets, **thinking):
+    rows = []
+    for budget in budgets:
+        pairs = [solutions.think_within(next_token, one, budget, **thinking) for one in prompts]
+        solved = sum(
+            right(number, thought + answer) for number, (thought, answer) in enumerate(pairs)
+        )
+        tokens = sum(len(thought) + len(answer) for thought, answer in pairs)
+        rows.append((budget, solved / len(prompts), tokens / len(prompts)))
+    return rows
