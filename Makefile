@@ -20,7 +20,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 endif
 
-run: .venv/installed
+run: .venv/installed-pages
 	$(BIN)/python tests/tools/run_notebooks.py
 
 test: .venv/installed-dev

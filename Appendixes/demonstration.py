@@ -15,12 +15,13 @@ from Appendixes.command_line import refuse
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a picture and print its path; if it cannot be written, end the program with code 2."""
+    """Write a picture and print its path and title; end with code 2 if it cannot be written."""
     try:
         figure.savefig(path)
     except OSError as error:
         refuse(f"--plot {path}: {error.strerror or error}")
-    print(f"\nThe picture is in {path}.")
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    print(f"\nThe picture is in {path}: {'; '.join(titles)}")
 
 
 def report_difference(name: str, difference: float, tolerance: float) -> None:

@@ -21,6 +21,8 @@ CHAIN_OF_THOUGHT = (
     "Question: {problem}\n\nExplain step by step.\n\nAnswer:\n"
 )
 
+BARE = "{problem}"  # the problem alone, for models that were trained to answer so
+
 
 def render(template: str, problem: str) -> str:
     r"""Put a problem into a prompt template; braces in the problem are left alone.

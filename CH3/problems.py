@@ -1,6 +1,7 @@
 """The problems of an evaluation: ours, which ship with the repository, MATH-500, or your own file.
 
-- every file has the fields of MATH-500 (Lightman et al., 2023, https://arxiv.org/abs/2305.20050)
+- every file has the fields of MATH-500 (Lightman et al., 2023, https://arxiv.org/abs/2305.20050);
+  puzzles of Countdown have numbers and a target in the place of an answer
 - MATH-500 is downloaded on first use, as its text is not ours to ship
 - a file is checked as a whole before the first problem is answered
 - importing this module takes no time: no torch, no matplotlib
@@ -13,34 +14,68 @@ from typing import Any, TypedDict, cast
 from Appendixes.command_line import first_line, parse_json, read_json, write_json
 
 FOLDER = Path(__file__).resolve().parent
-ARITHMETIC500_FILE = FOLDER / "arithmetic500_test.json"
+SHIPPED = {
+    "arithmetic500": FOLDER / "arithmetic500_test.json",
+    "countdown500": FOLDER / "countdown500_test.json",
+}
 MATH500_FILE = FOLDER / "math500_test.json"
 MATH500_HUB_NAME, MATH500_HUB_FILE, MATH500_SIZE = "HuggingFaceH4/MATH-500", "test.jsonl", 500
 HUB_TIMEOUT = 10  # seconds to wait for the Hub's first reply
 
 
-class Problem(TypedDict):
-    """One problem, with the fields of MATH-500; `solution` may be empty."""
-
+class _Asked(TypedDict):
     problem: str
     solution: str
-    answer: str
     subject: str
     level: int
     unique_id: str
 
 
-FIELDS = tuple(Problem.__annotations__)
+class Puzzle(TypedDict):
+    """Numbers, and the target that an answer must make with each of them once."""
+
+    numbers: list[int]
+    target: int
+
+
+class Problem(_Asked, total=False):
+    """One problem, with the fields of MATH-500; `solution` may be empty.
+
+    It has an `answer` that others are compared with; or, where an answer can only be checked, the
+    fields of a `Puzzle`.
+    """
+
+    answer: str
+    numbers: list[int]
+    target: int
+
+
+Reference = str | Puzzle  # an answer to compare with, or what an answer is checked by
+FIELDS = ("problem", "solution", "answer", "subject", "level", "unique_id")
+PUZZLE_FIELDS = (*_Asked.__annotations__, *Puzzle.__annotations__)
+EXPECTED = {"level": "an integer", "target": "an integer", "numbers": "a list of integers"}
+
+
+def reference_of(problem: Problem) -> Reference:
+    """Return what decides if an answer is right: the reference answer, or the puzzle to check."""
+    if is_puzzle(problem):
+        return {"numbers": problem["numbers"], "target": problem["target"]}
+    return problem["answer"]
+
+
+def is_puzzle(problem: Problem) -> bool:
+    """Return True if answers are checked, as there is none to compare with."""
+    return "target" in problem
 
 
 def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[Problem]:
     """Read the problems of an evaluation.
 
     Args:
-        name_or_path: `"arithmetic500"` (ships with the repository), `"math500"`, or the path of a
-            `.json` file that holds a list or a `.jsonl` file with one problem per line. `"math500"`
-            is the file that the environment variable `MATH500_JSON` names; if that is not set,
-            `CH3/math500_test.json`, downloaded when it is not there.
+        name_or_path: `"arithmetic500"` or `"countdown500"` (which ship with the repository),
+            `"math500"`, or the path of a `.json` file that holds a list or a `.jsonl` file with one
+            problem per line. `"math500"` is the file that the environment variable `MATH500_JSON`
+            names; if that is not set, `CH3/math500_test.json`, downloaded when it is not there.
         limit: number of problems to keep, from the first on; None: all.
 
     Raises:
@@ -74,8 +109,8 @@ def read_problems(path: Path) -> list[Problem]:
 
 def _find(name: str) -> Path:
     """Return the file of a set of problems; MATH-500 is downloaded if it is nowhere."""
-    if name == "arithmetic500":
-        return ARITHMETIC500_FILE
+    if name in SHIPPED:
+        return SHIPPED[name]
     if name != "math500":
         return Path(name).expanduser()
     if os.environ.get("MATH500_JSON"):
@@ -114,7 +149,8 @@ def _read_rows(path: Path) -> list[Any]:
     """Read the entries of a `.json` or `.jsonl` file, unchecked."""
     if not path.is_file():
         raise FileNotFoundError(
-            f"no file {path}: give 'arithmetic500', 'math500', or a .json or .jsonl file"
+            f"no file {path}: give 'arithmetic500', 'countdown500', 'math500', or a .json or "
+            ".jsonl file"
         )
     if path.suffix != ".jsonl":
         return read_json(path, list)
@@ -128,12 +164,24 @@ def _checked(row: Any, place: str) -> Problem:
         raise ValueError(
             f"{place} is a {type(row).__name__}, expected an object with {', '.join(FIELDS)}"
         )
-    missing = [name for name in FIELDS if name not in row]
+    # 1. All fields are there.
+    fields = PUZZLE_FIELDS if "answer" not in row and "target" in row else FIELDS
+    missing = [name for name in fields if name not in row]
     if missing:
         raise ValueError(f"{place} has no {', '.join(missing)}")
-    for name, kind in Problem.__annotations__.items():
-        empty = kind is str and name != "solution" and not str(row[name]).strip()
-        if type(row[name]) is not kind or empty:
-            expected = "text" if kind is str else "an integer"
+    # 2. Each is of its type; only a solution may be empty.
+    for name in fields:
+        expected = EXPECTED.get(name, "text")
+        may_be_empty = name == "solution" and type(row[name]) is str
+        if not (may_be_empty or _is(row[name], expected)):
             raise ValueError(f"{place}: {name} is {row[name]!r}, expected {expected}")
-    return cast(Problem, {name: row[name] for name in FIELDS})
+    return cast(Problem, {name: row[name] for name in fields})
+
+
+def _is(value: Any, expected: str) -> bool:
+    """Return True if a value read from JSON is a text that is not empty, or what else is named."""
+    if expected == "a list of integers":
+        return type(value) is list and value != [] and all(type(one) is int for one in value)
+    if expected == "an integer":
+        return type(value) is int
+    return type(value) is str and value.strip() != ""

@@ -125,6 +125,24 @@ def _vote(samples: Iterable[Sample], weigh: Callable[[Sample], float]) -> Vote:
     return Vote(tuple(sorted(groups, key=lambda group: (-group.weight, -group.logprob))))
 
 
+def best_of_n(samples: Iterable[Sample], check: Callable[[str], bool]) -> Sample | None:
+    """Return the first sample whose answer passes a check, or None: then no answer is right.
+
+    Where answers can be checked, this is right as often as `pass_at_n` says; a vote, which cannot
+    look at the answers, is right only where most samples are. Method: Cobbe et al., 2021,
+    https://arxiv.org/abs/2110.14168, with a check in the place of their trained verifier.
+
+    Args:
+        samples: in the order they were drawn.
+        check: says of an answer if it is right.
+
+    >>> samples = [Sample("5 + 4", -0.1, 9), Sample("5 * 4", -0.3, 9)]
+    >>> best_of_n(samples, lambda answer: answer == "5 * 4").answer
+    '5 * 4'
+    """
+    return next((one for one in samples if one.answer is not None and check(one.answer)), None)
+
+
 def pass_at_n(drawn: int, correct: int, n: int) -> float:
     """Estimate the probability that at least one of n samples is right.
 

@@ -10,7 +10,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from CH3.evaluation.answers import Answer, AnswerFunction
+from CH3.evaluation.answers import Answer, AnswerFunction, is_right
 from CH3.evaluation.progress import Progress
 from CH3.evaluation.results import (
     WHOLE,
@@ -21,8 +21,7 @@ from CH3.evaluation.results import (
     digest,
 )
 from CH3.evaluation.writers import ModelWriter
-from CH3.math_verifier import grade_answer
-from CH3.problems import Problem
+from CH3.problems import Problem, reference_of
 
 __all__ = ["ModelWriter", "Shard", "UnansweredError", "evaluate", "graded"]
 
@@ -55,7 +54,8 @@ def evaluate(
     Args:
         answer_fn: takes an iterator of problems and yields their answers in any order; see
             `answers`.
-        problems: as `load_problems` gives them.
+        problems: as `load_problems` gives them; the answers to puzzles are checked
+            (`CH3.countdown`), all others are compared with the problem's answer.
         out: the file of results, made or continued; see `CH3.evaluation.results`.
         settings: all that the answers depend on besides the problems, as JSON can hold it; see
             `model_settings`.
@@ -101,8 +101,9 @@ def evaluate(
 
 
 def graded(answer: Answer) -> Result:
-    """Grade an answer against its problem's reference."""
+    """Grade an answer against its problem's reference, or check it where there is none."""
     problem, text, extracted = answer.problem, answer.text, answer.extracted
+    reference = reference_of(problem)
     result: Result = {
         "unique_id": problem["unique_id"],
         "subject": problem["subject"],
@@ -111,8 +112,8 @@ def graded(answer: Answer) -> Result:
         "text": text.text,
         "finish_reason": text.finish_reason,
         "extracted": extracted,
-        "reference": problem["answer"],
-        "correct": extracted is not None and grade_answer(extracted, problem["answer"]),
+        "reference": reference,
+        "correct": is_right(extracted, reference),
         "tokens": text.tokens,
         "seconds": round(answer.seconds, 3),
     }

@@ -5,6 +5,11 @@
     python -m CH3.evaluation --plot accuracy.png --json accuracy.json
                                                           also a picture and the numbers
 
+Puzzles, whose answers are checked, and a model that thinks first, or does not:
+
+    python -m CH3.evaluation --model tiny-thinking --data countdown500
+    python -m CH3.evaluation --model tiny-thinking --data countdown500 --chat no-thinking
+
 The real models, on a GPU; both are downloaded on first use:
 
     python -m CH3.evaluation --model Qwen/Qwen3-0.6B-Base --data math500
@@ -53,6 +58,7 @@ from CH3.evaluation.command_line import (
 from CH3.evaluation.progress import Progress
 from CH3.evaluation.report import Report, write_report
 from CH3.evaluation.results import Result, Settings, digest
+from CH3.problems import is_puzzle
 
 FOLDER = BUILD / "evaluation"  # of the results files that have no other name
 
@@ -68,8 +74,9 @@ def main() -> None:
                 "--json and --plot: one of several processes has no report; give them to "
                 "python -m CH3.evaluation.report when all have ended"
             )
-        settings = {**run.settings, "prompt": PROMPTS[arguments.prompt], "sampling": "greedy"}
-        out = arguments.out or _default_out(arguments.prompt, run)
+        prompt = arguments.prompt or _default_prompt(run)
+        settings = {**run.settings, "prompt": PROMPTS[prompt], "sampling": "greedy"}
+        out = arguments.out or _default_out(prompt, run)
         # 2. Ask and grade.
         results = _results(run, settings, out, arguments.batch)
         # 3. Report; one of several processes says which command does.
@@ -108,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--prompt",
         choices=PROMPTS,
-        default="chain-of-thought",
-        help="answer at once; explain first (default); or explain as in worked examples",
+        help="answer at once; explain first; explain as in worked examples; or the problem alone; "
+        "default: explain first, but for puzzles the problem alone",
     )
     add(
         "--out",
@@ -138,6 +145,11 @@ def _parser() -> argparse.ArgumentParser:
         help="also write the report's numbers to this file",
     )
     return parser
+
+
+def _default_prompt(run: Run) -> str:
+    """Choose the name of a prompt: puzzles say themselves what is to be done."""
+    return "bare" if all(map(is_puzzle, run.problems)) else "chain-of-thought"
 
 
 def _default_out(prompt: str, run: Run) -> Path:

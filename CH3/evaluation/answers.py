@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from CH3.countdown import solves_countdown
 from CH3.evaluation.results import SampleRecord
 from CH3.evaluation.writers import Text, Writer
-from CH3.math_verifier import extract_answer
-from CH3.problems import Problem
+from CH3.math_verifier import extract_answer, grade_answer
+from CH3.problems import Problem, Reference
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,15 @@ def answers(writer: Writer[str], problems: Iterable[Problem]) -> Iterator[Answer
 def say_unanswered(problem: Problem, error: Exception) -> None:
     """Print why a problem has no answer, above the line of progress."""
     tqdm.write(f"problem {problem['unique_id']} is left for the next run: {error}", file=sys.stderr)
+
+
+def is_right(extracted: str | None, reference: Reference) -> bool:
+    """Return True if an answer means the same as the reference, or passes the puzzle's check.
+
+    Args:
+        extracted: the answer found in a text; None if there is none.
+        reference: as `CH3.problems.reference_of` gives it.
+    """
+    if isinstance(reference, str):
+        return grade_answer(extracted, reference)
+    return solves_countdown(extracted, **reference)

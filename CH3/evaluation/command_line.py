@@ -17,7 +17,7 @@ import torch
 from Appendixes.command_line import first_line, refuse
 from Appendixes.QWEN3Model import Qwen3Model, find_checkpoint, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, few_shot
+from CH2.prompts import BARE, CHAIN_OF_THOUGHT, DIRECT, few_shot
 from CH2.speed_ladder import find_rung
 from CH3.evaluation import UnansweredError
 from CH3.evaluation.results import WHOLE, Settings, Shard
@@ -28,11 +28,11 @@ from CH3.evaluation.writers import (
     model_settings,
     prompt_ids,
 )
-from CH3.problems import Problem, load_problems
+from CH3.problems import Problem, is_puzzle, load_problems
 
 BUILD = Path(__file__).resolve().parents[2] / "build"
 PROMPTS = {"direct": DIRECT, "chain-of-thought": CHAIN_OF_THOUGHT}
-PROMPTS["few-shot"] = few_shot(CHAIN_OF_THOUGHT)
+PROMPTS |= {"few-shot": few_shot(CHAIN_OF_THOUGHT), "bare": BARE}
 THINKING = {"thinking": True, "no-thinking": False}
 # those of the speed ladder that pay off in an evaluation
 RUNGS = ("packed weights", "compiled", "int8", "int4")
@@ -137,12 +137,15 @@ def load(arguments: argparse.Namespace) -> Run:
         ValueError, OSError: it cannot be had, and why.
         ImportError: a server is to be asked, and the package for it is missing.
     """
-    # 1. Read what does not depend on who writes.
-    limits = {"max_new_tokens": arguments.max_new_tokens, "thinking": THINKING.get(arguments.chat)}
-    settings = {"data": Path(arguments.data).stem, "chat": arguments.chat}
+    # 1. Read what does not depend on who writes. Puzzles are for models that converse.
+    problems = load_problems(arguments.data, arguments.limit)
+    chat = arguments.chat or ("thinking" if all(map(is_puzzle, problems)) else None)
+    thinking = THINKING[chat] if chat else None
+    limits = {"max_new_tokens": arguments.max_new_tokens, "thinking": thinking}
+    settings = {"data": Path(arguments.data).stem, "chat": chat}
     settings["max_new_tokens"] = arguments.max_new_tokens
     common: dict[str, Any] = {
-        "problems": load_problems(arguments.data, arguments.limit),
+        "problems": problems,
         "shard": arguments.shard or shard_of_torchrun(),
         # torchrun's processes write to one terminal
         "shown": not started_by_torchrun() or os.environ["LOCAL_RANK"] == "0",
@@ -249,12 +252,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         default="arithmetic500",
-        help="'arithmetic500' (default), 'math500', or a .json or .jsonl file",
+        help="'arithmetic500' (default), 'countdown500', 'math500', or a .json or .jsonl file",
     )
     add(
         "--chat",
         choices=THINKING,
-        help="use Qwen3's chat format: for chat models, not for base models",
+        help="use Qwen3's chat format: for chat models, not for base models; default: not used, "
+        "but 'thinking' for puzzles such as countdown500",
     )
     add("--limit", type=at_least_one, metavar="N", help="only the first N problems")
     add("--device", help="such as cpu, cuda or mps; default: cuda if there is one, else cpu")

@@ -19,6 +19,8 @@ from typing import Any, TypedDict, TypeVar, cast
 
 from filelock import FileLock, Timeout
 
+from CH3.problems import Reference
+
 HEADER_START = b'{"settings": '
 Settings = dict[str, Any]  # all that results depend on besides the problems, as JSON can hold it
 T = TypeVar("T")
@@ -41,7 +43,7 @@ class _Graded(TypedDict):
     text: str
     finish_reason: str | None
     extracted: str | None
-    reference: str
+    reference: Reference
     correct: bool
     tokens: int
     seconds: float
@@ -51,7 +53,8 @@ class Result(_Graded, total=False):
     """One answer and its verdict; `samples` only where the answer won a vote.
 
     `finish_reason`: see `CH3.evaluation.writers.Text`. `extracted`: the answer found in the text,
-    None if there is none. `tokens`: generated for this problem, by all samples of a vote together.
+    None if there is none. `reference`: what it was compared with, or checked by. `tokens`:
+    generated for this problem, by all samples of a vote together.
     """
 
     samples: list[SampleRecord]

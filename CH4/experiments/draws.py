@@ -15,15 +15,15 @@ from tempfile import TemporaryDirectory
 from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH3.evaluation import evaluate
-from CH3.evaluation.answers import Answer, AnswerFunction, say_unanswered
+from CH3.evaluation.answers import Answer, AnswerFunction, is_right, say_unanswered
 from CH3.evaluation.results import Result, SampleRecord
 from CH3.evaluation.writers import ModelWriter, Writer
-from CH3.math_verifier import answer_key, grade_answer
-from CH3.problems import Problem
+from CH3.math_verifier import answer_key
+from CH3.problems import Problem, is_puzzle, reference_of
 from CH4 import sampling
 from CH4.early_stopping import StoppingRule
 from CH4.inference_scaling import Ballot, votes
-from CH4.voting import Sample, majority_vote
+from CH4.voting import Sample, best_of_n, majority_vote
 
 Draws = list[list[Sample]]  # graded samples: one list per problem, in the order of the problems
 
@@ -37,8 +37,9 @@ def voted_answers(
     """Make an `answer_fn` for `evaluate` that answers each problem by a vote.
 
     An answer's text is the first sample that has the winning answer, or empty if no sample has an
-    answer; its tokens are those of all samples; its samples are those that were counted. A problem
-    of which a sample failed is left out, and the reason printed.
+    answer; its tokens are those of all samples; its samples are those that were counted. Puzzles
+    are not voted on: the first sample that passes the check wins. A problem of which a sample
+    failed is left out, and the reason printed.
 
     Args:
         writer: draws the samples.
@@ -57,9 +58,8 @@ def voted_answers(
 
 
 def _answer(ballot: Ballot[Problem]) -> Answer:
-    """Make the answer that a vote gives."""
-    groups = majority_vote(ballot.samples).groups
-    winner = groups[0].samples[0] if groups else Sample(None, 0.0, 0)
+    """Make the answer that a vote, or a check, gives."""
+    winner = _winner(ballot) or Sample(None, 0.0, 0)
     text = replace(
         ballot.drawn[0],
         text=winner.text,
@@ -73,6 +73,15 @@ def _answer(ballot: Ballot[Problem]) -> Answer:
     ]
     seconds = time.perf_counter() - ballot.started
     return Answer(ballot.problem, text, seconds, winner.answer, samples)
+
+
+def _winner(ballot: Ballot[Problem]) -> Sample | None:
+    """Return the sample that stands for all; None if there is none."""
+    if is_puzzle(ballot.problem):
+        reference = reference_of(ballot.problem)
+        return best_of_n(ballot.samples, lambda answer: is_right(answer, reference))
+    groups = majority_vote(ballot.samples).groups
+    return groups[0].samples[0] if groups else None
 
 
 def draw(
@@ -123,12 +132,17 @@ def draws_of(results: Iterable[Result]) -> Draws:
 
 
 def graded_samples(result: Result) -> list[Sample]:
-    """Return the samples of one result, graded: one sample of each answer, the winner not again."""
-    samples = [Sample(**record) for record in result["samples"]]
+    """Return the samples of one result, graded: one sample of each answer, the winner not again.
+
+    To puzzles each answer is checked: of two with one value, one may use other numbers.
+    """
+    samples, reference = [Sample(**record) for record in result["samples"]], result["reference"]
+    if not isinstance(reference, str):
+        return [replace(sample, right=is_right(sample.answer, reference)) for sample in samples]
     verdicts: dict[Hashable, bool] = {None: False}
     if result["extracted"] is not None:
         verdicts[answer_key(result["extracted"])] = result["correct"]
     for sample in samples:
         if sample.key not in verdicts:
-            verdicts[sample.key] = grade_answer(sample.answer, result["reference"])
+            verdicts[sample.key] = is_right(sample.answer, reference)
     return [replace(sample, right=verdicts[sample.key]) for sample in samples]

@@ -49,7 +49,7 @@ def modules(folder: Path) -> set[str]:
     return files | {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
 
 
-@pytest.mark.parametrize("folder", [*CHAPTERS, "Exercises"])
+@pytest.mark.parametrize("folder", ["Appendixes", *CHAPTERS, "Exercises"])
 def test_a_map_names_what_there_is_and_every_module(folder):
     missing = [name for name in names(folder) if not (ROOT / folder / name).exists()]
     assert missing == []

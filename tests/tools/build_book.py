@@ -16,6 +16,7 @@ import ast
 import posixpath
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable
 from importlib import metadata
@@ -32,16 +33,14 @@ README = PurePosixPath("README.md")
 NOTEBOOKS = sorted(
     PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("CH[0-9]/*.ipynb")
 )
-PARTS = sorted(
-    PurePosixPath(path.parent.relative_to(REPOSITORY))
-    for path in REPOSITORY.glob("Appendixes/*/main.py")
-)
+APPENDIXES = PurePosixPath("Appendixes")
 CODE = [*(path.parent for path in NOTEBOOKS), PurePosixPath("Exercises")]
 
 LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")  # the target in [text](target)
 ELSEWHERE = re.compile(r"#|[a-z]+:")  # a target on the same page, or on another site
 # An entry of the map in a package's docstring, such as: - `voting.py` (section 7): counts votes
 MAP_ENTRY = re.compile(r"^- `([^`]+?)/?`(.+?)(?=\n- |\n\n|\Z)", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"\nThe picture is in \S+: (?P<title>.+)\n?\Z")  # a demonstration's last line
 # Break the addresses among the references, which are wider than a phone, but no word in a table.
 STYLE = """\
 .bd-article { overflow-wrap: anywhere; }
@@ -50,6 +49,7 @@ STYLE = """\
 
 SETTINGS = {
     "project": "Reasoning models, from their parts",
+    "author": "The authors of this repository",
     "html_title": "Reasoning models, from their parts",
     "language": "en",
     "extensions": ["myst_nb", "sphinx.ext.mathjax"],
@@ -115,7 +115,7 @@ def build_book() -> Path:
 
 def _write_sources() -> None:
     """Write the sources of all pages, and of everything they link to."""
-    waiting = [README, *NOTEBOOKS, *PARTS, *CODE]
+    waiting = [README, *NOTEBOOKS, *_parts(), *CODE]
     known = set(waiting)
     while waiting:
         path = waiting.pop()
@@ -132,6 +132,8 @@ def _write_source(path: PurePosixPath) -> set[PurePosixPath]:
     linked: set[PurePosixPath] = set()
     if original.is_dir():
         text = _with_addresses(_folder_page(path), path, linked)
+        if (original / "main.py").is_file():
+            text += _demonstration(path)
     elif path.suffix == ".py":
         text = _code_page(path)
     elif path.suffix == ".md":
@@ -212,6 +214,30 @@ def _folder_page(path: PurePosixPath) -> str:
     return f"# {_title(path)}\n\n{_summary(path)}\n\n" + "\n".join(lines) + contents
 
 
+def _parts() -> list[PurePosixPath]:
+    """Return the folders of the components in reading order, which is that of the map."""
+    named = [APPENDIXES / name for name, _ in MAP_ENTRY.findall(_docstring(APPENDIXES))]
+    return [path for path in named if (REPOSITORY / path / "main.py").is_file()]
+
+
+def _demonstration(folder: PurePosixPath) -> str:
+    """Run a component's demonstration, and return what it prints and draws, as Markdown.
+
+    Raises:
+        RuntimeError: the demonstration failed.
+    """
+    picture = SOURCE / folder / "demonstration.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, folder / "main.py", "--plot", picture]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{folder}/main.py failed:\n{done.stdout}{done.stderr}")
+    said = PICTURE.search(done.stdout)
+    shown = f"\n![{said['title']}]({picture.name})\n" if said else ""
+    printed = PICTURE.sub("", done.stdout).rstrip()
+    return f"## At work\n{shown}\n`python {folder}/main.py` prints:\n\n```text\n{printed}\n```\n"
+
+
 def _is_shown(entry: Path) -> bool:
     """Return False for hidden files, weights, caches, and modules that define nothing."""
     if entry.name in ("__init__.py", "__main__.py"):
@@ -250,7 +276,7 @@ def _code_page(path: PurePosixPath) -> str:
 
 def _table_of_contents() -> str:
     """Return the contents that stand beside every page."""
-    groups = {"Chapters": NOTEBOOKS, "Parts": PARTS, "Modules and exercises": CODE}
+    groups = {"Chapters": NOTEBOOKS, "Parts": _parts(), "Modules and exercises": CODE}
     folder = PurePosixPath()
     return "".join(_toctree(paths, folder, f":caption: {title}") for title, paths in groups.items())
 

@@ -16,6 +16,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import nbformat
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from latex2mathml.converter import convert
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
@@ -24,14 +27,28 @@ from tqdm import tqdm
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(path for path in REPOSITORY.glob("CH[0-9]/*.ipynb"))
 CELL_TIMEOUT = 900  # seconds per cell
-# nbconvert's template `lab` leaves out the alternative texts of output pictures.
+# The template `lab` of nbconvert leaves out alternative texts, shows cells that are tagged
+# `hide-input`, and loads scripts from a network.
 PAGE_TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js_requirejs -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block data_latex scoped -%}
+<div class="jp-RenderedLatex jp-OutputArea-output">{{ output.data['text/latex'] | formulas }}</div>
+{%- endblock -%}
+{%- block input_group -%}
+{%- if 'hide-input' in cell.metadata.get('tags', []) -%}
+<details><summary>Code</summary>{{ super() }}</details>
+{%- else -%}{{ super() }}{%- endif -%}
+{%- endblock -%}
 {%- block data_png scoped -%}
 {%- set alt = output.metadata.get('image/png', {}).get('alt', '') | escape_html -%}
 {{ super() | replace('<img ', '<img alt="' ~ alt ~ '" ') }}
 {%- endblock data_png -%}
 """
+CODE = re.compile(r"(<(code|pre)\b.*?</\2>)", re.DOTALL)
+FORMULA = re.compile(r"\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$]+)\$", re.DOTALL)
 LINK = re.compile(r'(?<=href=")(?P<path>[^"#:]+)(?P<anchor>#[^"]*)?(?=")')  # not to another site
 
 
@@ -111,6 +128,31 @@ def copy_descriptions(notebook: nbformat.NotebookNode) -> None:
                 cell.metadata["mystnb"] = {"image": {"alt": output.metadata["image/png"]["alt"]}}
 
 
+def formulas(page: str) -> str:
+    """Return a piece of HTML with its TeX formulas as MathML, which browsers show by themselves.
+
+    Dollar signs in code are left alone. Source: https://www.w3.org/TR/mathml-core/
+    """
+
+    def mathml(formula: re.Match) -> str:
+        display = "block" if formula["block"] else "inline"
+        return convert(html.unescape(formula["block"] or formula["inline"]), display=display)
+
+    pieces = CODE.split(page)  # text, code, the code's tag, text, ...
+    pieces[::3] = [FORMULA.sub(mathml, text) for text in pieces[::3]]
+    del pieces[2::3]
+    return "".join(pieces)
+
+
+class PageExporter(HTMLExporter):
+    """nbconvert's exporter to HTML, with formulas that need neither a script nor a network."""
+
+    @pass_context
+    def markdown2html(self, context: Context, source: str) -> str:
+        """Turn Markdown with formulas into HTML."""
+        return formulas(super().markdown2html(context, source))
+
+
 def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str:
     """Return a notebook as HTML, with alternative texts, and links that lead where Jupyter's do.
 
@@ -126,9 +168,11 @@ def html_page(notebook: nbformat.NotebookNode, folder: Path, build: Path) -> str
             target = build.parent / target.parent.name / target.with_suffix(".html").name
         return quote(Path(os.path.relpath(target, build)).as_posix()) + (link["anchor"] or "")
 
-    page, _ = HTMLExporter(embed_images=True, raw_template=PAGE_TEMPLATE).from_notebook_node(
-        notebook
+    exporter = PageExporter(
+        embed_images=True, raw_template=PAGE_TEMPLATE, filters={"formulas": formulas}
     )
+    title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     return LINK.sub(from_the_page, page)
 
 
