@@ -237,24 +237,23 @@ def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]
     figure, axes = new_picture(
         "Few bits, few places to be", "weight", "", grid="x", height=1.4 + 0.5 * len(levels)
     )
+    said = []
     for row, (name, places) in enumerate(levels.items()):
         seen = [place for place in places if min(weights) - 1e-9 <= place <= max(weights) + 1e-9]
         axes.vlines(
             seen, row + 0.7, row + 1.3, color=ORANGE, linewidth=1.2 if len(seen) < 50 else 0.5
         )
         axes.text(max(weights), row + 1.42, f"{name}: {len(seen)} places", ha="right", fontsize=10)
+        said.append(f"{name} {len(seen)}")
     axes.plot(weights, [0] * len(weights), "|", color=BLUE, markersize=16)
     axes.text(max(weights), 0.4, f"{len(weights)} weights", ha="right", fontsize=10)
     axes.set_ylim(-0.5, len(levels) + 0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    said = "; ".join(
-        f"{name} {len([p for p in places if min(weights) - 1e-9 <= p <= max(weights) + 1e-9])}"
-        for name, places in levels.items()
-    )
     show(
         figure,
-        f"{len(weights)} weights from {min(weights):.3f} to {max(weights):.3f} on a line, and above them the places that they can be rounded to: {said}.",
+        f"{len(weights)} weights from {min(weights):.3f} to {max(weights):.3f} on a line, and "
+        f"above them the places that they can be rounded to: {'; '.join(said)}.",
     )
 
 

@@ -13,7 +13,7 @@ from Exercises.chapters import STAR, chapters, exercises
 HEADING = re.compile(r"^## (?P<heading>.+)$")
 LINK = re.compile(
     r"`(?:python -m Exercises )?(?P<chapter>CH\d) (?P<number>\d+)` "
-    r"\[(?P<title>[^\]]+)\]\(\.\./Exercises/(?P<file>CH\d)\.py\) (?P<stars>★+)(?: · |$)"
+    r"\[(?P<title>[^\]]+)\]\(\.\./Exercises/(?P<file>CH\d)\.py\) (?P<marks>★+◆?)(?: · |$)"
 )
 PRACTISE = "*Practise:* "
 
@@ -71,7 +71,7 @@ def test_every_link_names_an_exercise_with_its_title_and_its_stars():
     for link in links:
         exercise = EXERCISES[link["chapter"], int(link["number"])]
         assert link["file"] == link["chapter"]
-        assert len(link["stars"]) == exercise.stars
+        assert link["marks"] == exercise.marks
         assert exercise.task.lstrip(f"{STAR} ").startswith(link["title"])
 
 
