@@ -5,14 +5,18 @@ takes no time.
   followed; what is wrong is said in one line
 - a file that is written appears whole or not at all; a file that is read is checked, and the error
   names it
+- characters that the terminal cannot write are shown by their numbers; Ctrl-C ends a command with
+  one sentence and code 130, at any moment
 """
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NoReturn
 
 BUILD = Path(__file__).resolve().parents[1] / "build"  # folder of generated files; git ignores it
@@ -33,6 +37,7 @@ def argument_parser(description: str, **options: Any) -> argparse.ArgumentParser
         description: the text that `--help` shows; usually a module's docstring.
         options: further arguments of `argparse.ArgumentParser`.
     """
+    write_any_character()
     parser = _Parser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -64,6 +69,8 @@ def output_file(*suffixes: str) -> Callable[[str], Path]:
             raise argparse.ArgumentTypeError(
                 f"{name}: the name must end in one of {', '.join(suffixes)}"
             )
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{name} is a folder; give the name of a file")
         if not path.parent.is_dir():
             raise argparse.ArgumentTypeError(
                 f"{name}: there is no folder {path.parent}; make it first"
@@ -71,6 +78,36 @@ def output_file(*suffixes: str) -> Callable[[str], Path]:
         return path
 
     return checked
+
+
+def write_any_character() -> None:
+    r"""Have the terminal show a character that it cannot write by its number, such as `\u51e0`.
+
+    So no report is lost where the output's encoding lacks a letter of it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def stop_in_words() -> None:
+    """Have Ctrl-C end a program with one sentence and code 130 wherever nothing else catches it.
+
+    To be called before slow imports; it changes nothing unless the program is just being started
+    with `python -m`.
+    """
+    if sys.argv[:1] != ["-m"]:  # while Python is still looking for the module
+        return
+
+    def hook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            return sys.__excepthook__(kind, error, traceback)
+        print("stopped", file=sys.stderr, flush=True)
+        os._exit(130)  # Python itself would end by the signal
+
+    sys.excepthook = hook
 
 
 def refuse(message: str) -> NoReturn:
@@ -118,6 +155,10 @@ def write_whole(path: str | Path, write: Callable[[Path], object]) -> None:
     try:
         write(part)
         part.replace(path)
+    except OSError as error:  # a full disk, say: the system does not tell which
+        if error.errno is None or error.filename not in (None, str(part)):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -155,7 +196,8 @@ def parse_json(text: str | bytes, place: str) -> Any:
         ValueError: the text is not UTF-8 or not JSON, or is nested too deeply.
     """
     try:
-        return json.loads(text if isinstance(text, str) else text.decode("utf-8"))
+        # "-sig": Windows' editors begin a file with a byte order mark
+        return json.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"{place} is not text in UTF-8 ({error})") from None
     except (ValueError, RecursionError) as error:

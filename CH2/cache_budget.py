@@ -11,13 +11,10 @@
 
 from collections.abc import Sequence
 
-from Appendixes.KVcache import KVCache
-from Appendixes.KVcache.kv_cache import BLOCK, grown
+from Appendixes.KVcache import KVCache, buffer_positions
+from Appendixes.KVcache.kv_cache import grown
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
-from CH2.decoding import DecodingEngine
-
-# positions of prompts that are read together, padding included; longer ones are read one by one
-PREFILL_POSITIONS = 2048
+from CH2.decoding import DecodingEngine, integer, read_together, similar_lengths
 
 
 class CacheLimitError(ValueError):
@@ -45,11 +42,11 @@ class CacheBudget:
         limit: bytes for the keys and values of prompts and rows; None: no limit.
 
     Raises:
-        ValueError: the limit is less than 1.
+        ValueError: the limit is no integer, or less than 1.
     """
 
     def __init__(self, model: Qwen3Model, limit: int | None):
-        if limit is not None and limit < 1:
+        if limit is not None and integer(limit, "max_cache_bytes") < 1:
             raise ValueError(
                 f"max_cache_bytes is {limit}: expected a number of bytes, or None for no limit"
             )
@@ -59,9 +56,10 @@ class CacheBudget:
         )
         self.limit = limit
         # prompts are read into a cache of their own, before they are copied to the others
-        self.prefill_positions = PREFILL_POSITIONS
+        self.prefill_positions = read_together(next(model.parameters()).device)
         if limit is not None:
-            self.prefill_positions = min(PREFILL_POSITIONS, limit // self.bytes_per_position // 16)
+            share = limit // self.bytes_per_position // 16
+            self.prefill_positions = min(self.prefill_positions, share)
 
     def check_alone(self, prompt_length: int, max_new_tokens: int) -> None:
         """Refuse a text that can never be admitted.
@@ -69,7 +67,7 @@ class CacheBudget:
         Raises:
             CacheLimitError: the text does not fit, even alone.
         """
-        prompt, row = _positions(1, prompt_length), _positions(1, max_new_tokens)
+        prompt, row = buffer_positions(1, prompt_length), buffer_positions(1, max_new_tokens)
         needed = self._bytes(prompt, row, prompt_length)
         if self.limit is not None and needed > self.limit:
             raise CacheLimitError(
@@ -116,13 +114,9 @@ class CacheBudget:
         Returns:
             Indices into `lengths`.
         """
-        groups: list[list[int]] = []
-        for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-            together = len(groups[-1]) + 1 if groups else 0
-            if not groups or _positions(together, lengths[place]) > self.prefill_positions:
-                groups.append([])
-            groups[-1].append(place)
-        return groups
+        if self.limit is None:
+            return similar_lengths(lengths, self.prefill_positions)
+        return similar_lengths(lengths, self.prefill_positions, buffer_positions)
 
     def _after(self, cache: KVCache, rows: int, added: Sequence[int], length: int) -> int:
         """Compute the positions of a cache's buffers after rows were added and have grown.
@@ -148,13 +142,7 @@ class CacheBudget:
             prompts, rows: positions of the buffers of prompts and of rows.
             longest_new_prompt: tokens of the longest prompt that has to be read.
         """
-        reading = max(self.prefill_positions, _positions(1, longest_new_prompt))
+        reading = max(self.prefill_positions, buffer_positions(1, longest_new_prompt))
         # old copies of keys and of values, of half the size at most
         copies = -(-max(prompts, rows) // self.layers)
         return (prompts + rows + reading + copies) * self.bytes_per_position
-
-
-def _positions(rows: int, length: int) -> int:
-    """Compute the positions of a new buffer for this many rows of this length."""
-    places, capacity = grown(0, BLOCK, rows, length)
-    return places * capacity

@@ -122,8 +122,12 @@ class CompiledBlock(TransformerBlock):
         self._step = step
 
     def forward(self, x: torch.Tensor, *arguments: Any) -> torch.Tensor:
-        """Compute what `TransformerBlock.forward` computes, by the compiled step if it fits."""
-        return (self._step if x.shape[1] == 1 else _run_block)(self, x, *arguments)
+        """Compute what `TransformerBlock.forward` computes, by the compiled step if it fits: for
+        one token per row, behind others in a cache.
+        """
+        extension = arguments[-1]
+        is_step = x.shape[1] == 1 and extension is not None and extension.buffers is not None
+        return (self._step if is_step else _run_block)(self, x, *arguments)
 
 
 def _run_head(model: Qwen3Model, *arguments: Any) -> torch.Tensor:

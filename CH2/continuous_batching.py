@@ -6,17 +6,30 @@
 - a limit on the cache's memory lets fewer texts grow at a time; each that began can be finished
 - each text is the one that its prompt gives alone: the engine promises that for greedy decoding,
   and a sampled text has a generator of its own
+- after an exception at any moment, or Ctrl-C, the next call goes on, and no text is lost
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
 from Appendixes.QWEN3Model import Qwen3Model
 from CH2.cache_budget import CacheBudget
-from CH2.decoding import DecodingEngine, Prompt, Row, Sampler, greedy
+from CH2.decoding import (
+    DecodingEngine,
+    Prompt,
+    Row,
+    Sampler,
+    checked_generator,
+    greedy,
+    integer,
+    integers,
+)
 
 
 @dataclass(eq=False)
@@ -71,7 +84,12 @@ class ContinuousBatching:
                 print(tokenizer.decode(task.tokens))
 
     More texts may be submitted between any two steps: the next sample of a prompt, or the next
-    problem of a long list while `has_room` is True.
+    problem of a long list while `has_room` is True. When the last text has ended, the memory of
+    rows is given back, unless a GPU's captured steps stand on it; that of a prompt without texts is
+    given back by the next `step`, as its next text may come before.
+
+    An exception in a call leaves it undone, or done: a text that was to begin still waits, and a
+    text that has ended is returned by the next `step`.
 
     Args:
         model: compiled or not.
@@ -88,7 +106,8 @@ class ContinuousBatching:
         rows_busy: number of rows to which the last step gave a token.
 
     Raises:
-        ValueError: `max_concurrent` or `max_cache_bytes` is less than 1.
+        ValueError: `max_concurrent` or `max_cache_bytes` is no integer or less than 1, or the stop
+            ids are no integers.
     """
 
     def __init__(
@@ -101,18 +120,20 @@ class ContinuousBatching:
         max_cache_bytes: int | None = None,
         on_step: "Callable[[ContinuousBatching], None] | None" = None,
     ):
-        if max_concurrent < 1:
+        if integer(max_concurrent, "max_concurrent") < 1:
             raise ValueError(f"max_concurrent is {max_concurrent}: expected at least 1")
         self.engine = DecodingEngine(model, sampler=sampler)
         self.budget = CacheBudget(model, max_cache_bytes)
         self.max_concurrent = max_concurrent
-        self.stop_ids = frozenset(stop_ids)
+        self.stop_ids = frozenset(integers(stop_ids, "stop_ids"))
         self.on_step = on_step
         self.tokens = self.rows_busy = 0
         self.waiting: deque[Task] = deque()
         self.running: dict[Row, Task] = {}
         self.prompts: dict[tuple[int, ...], SharedPrompt] = {}
         self.unused: list[SharedPrompt] = []  # prompts that lost their last text in this step
+        self.ended: list[Task] = []  # texts that were not returned yet
+        self._interrupted = False
 
     def submit(
         self,
@@ -129,32 +150,40 @@ class ContinuousBatching:
             generator: source of its random numbers, on the CPU; None: a new one with seed 0.
 
         Raises:
-            ValueError: the prompt is empty or holds an id that is not in the vocabulary, or the
-                context has no room for it and its answer.
+            ValueError: the prompt is empty or holds an id that is not in the vocabulary, the
+                context has no room for it and its answer, a number is no integer, or the generator
+                is none.
             CacheLimitError: (a ValueError) `max_cache_bytes` is too little for this text alone.
         """
+        # 1. Refuse what could not be written.
+        max_new_tokens = integer(max_new_tokens, "max_new_tokens")
         ids = self.engine.checked(prompt, max_new_tokens)
         self.budget.check_alone(len(ids), max_new_tokens)
-        shared = self.prompts.setdefault(tuple(ids), SharedPrompt(ids))
-        shared.users += 1
-        task = Task(shared, max_new_tokens, generator)
-        self.waiting.append(task)
+        if generator is not None:
+            checked_generator(generator)
+        # 2. Queue it.
+        with self._whole():
+            shared = self.prompts.setdefault(tuple(ids), SharedPrompt(ids))
+            shared.users += 1
+            task = Task(shared, max_new_tokens, generator)
+            self.waiting.append(task)
         return task
 
     def cancel(self, task: Task) -> None:
         """Stop a text that has not ended; the tokens that it has stay in `task.tokens`."""
-        if task.row is not None and task.row in self.running:
-            self.engine.cancel(task.row)
-            del self.running[task.row]
-        elif task in self.waiting:
-            self.waiting.remove(task)
-        else:
-            return
-        self._leave(task)
+        with self._whole():
+            if task.row is not None and task.row in self.running:
+                self.engine.cancel(task.row)
+                del self.running[task.row]
+            elif task in self.waiting:
+                self.waiting.remove(task)
+            else:
+                return
+            self._leave(task)
 
     def __bool__(self) -> bool:
-        """Return True if texts are waiting or growing."""
-        return bool(self.waiting or self.running)
+        """Return True if texts are waiting or growing, or have ended and were not returned."""
+        return bool(self.waiting or self.running or self.ended)
 
     @property
     def has_room(self) -> bool:
@@ -164,19 +193,58 @@ class ContinuousBatching:
 
     def step(self) -> list[Task]:
         """Fill the free rows, give every row its next token, and return the texts that ended."""
-        # 1. Fill the free rows.
-        self._release_prompts()
-        self._admit()
-        # 2. Give every row a token.
-        steps = self.engine.step()
-        self.tokens, self.rows_busy = self.tokens + len(steps), len(steps)
-        # 3. Take out the texts that ended by it.
-        ended = [self.running.pop(step.row) for step in steps if step.row.finished]
-        for task in ended:
-            self._leave(task)
+        with self._whole():
+            # 1. Fill the free rows.
+            self._release_prompts()
+            self._admit()
+            # 2. Give every row a token.
+            steps = self.engine.step()
+            self.tokens, self.rows_busy = self.tokens + len(steps), len(steps)
+            # 3. Take out the texts that ended by it.
+            for row in (step.row for step in steps if step.row.finished):
+                task = self.running.get(row)
+                if task is not None:  # else it was taken out after an interruption
+                    self.ended.append(task)
+                    del self.running[row]
+                    self._leave(task)
         if self.on_step is not None:
             self.on_step(self)
+        ended, self.ended = self.ended, []
         return ended
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Let a call be done as a whole: if one was interrupted before, first tidy up after it."""
+        if self._interrupted:
+            self._settle()
+        self._interrupted = True
+        yield
+        self._interrupted = False
+
+    def _settle(self) -> None:
+        """Make queue and engine agree after an interrupted call; may itself be interrupted."""
+        # 1. A row without a text is taken out before it draws anything.
+        self.engine.settle()
+        for row in [row for row in self.engine.rows if row not in self.running]:
+            self.engine.cancel(row)
+        # 2. A text waits, grows or has ended.
+        for row, task in self.running.items():
+            task.row = row
+            if row.finished and task not in self.ended and row.finish_reason != "cancelled":
+                self.ended.append(task)
+        self.running = {
+            row: task
+            for row, task in self.running.items()
+            if not row.finished and task not in self.ended
+        }
+        self.waiting = deque(task for task in self.waiting if task.row is None)
+        # 3. A prompt that the engine has read is that of a text, or is released.
+        kept = {shared.read for shared in self.prompts.values()}
+        self.engine.release(*(prompt for prompt in self.engine.prompts if prompt not in kept))
+        users = Counter(task.prompt for task in (*self.waiting, *self.running.values()))
+        for shared in self.prompts.values():
+            shared.users = users[shared]
+        self.unused = [shared for shared in self.prompts.values() if not shared.users]
 
     def _admit(self) -> None:
         """Start waiting texts in the free rows; prompts that are new are read together."""
@@ -188,33 +256,36 @@ class ContinuousBatching:
             starting = self._next_texts()
         # 2. Read their prompts, each once, in groups of similar length.
         unread = list(dict.fromkeys(task.prompt for task in starting if task.prompt.read is None))
-        read = {task.prompt: task.prompt.read for task in starting if task.prompt.read is not None}
         for group in self.budget.prefill_groups([len(shared.ids) for shared in unread]):
-            for place, prompt in zip(
-                group, self.engine.add_prompts([unread[n].ids for n in group]), strict=True
-            ):
-                unread[place].read = read[unread[place]] = prompt
-        # 3. Give each text a row.
+            read = self.engine.add_prompts([unread[place].ids for place in group])
+            for place, prompt in zip(group, read, strict=True):
+                unread[place].read = prompt
+        # 3. Give each text a row. It waits until it has one.
         for task in starting:
-            task.row = row = self.engine.admit(
-                read[task.prompt],
+            assert task.prompt.read is not None
+            row = self.engine.admit(
+                task.prompt.read,
                 task.max_new_tokens,
                 stop_ids=self.stop_ids,
                 generator=task.generator,
             )
             self.running[row] = task
+            task.row = row
+            self.waiting.popleft()
 
     def _next_texts(self) -> list[Task]:
-        """Take the first texts of the queue, as many as there are rows and memory for."""
-        taken: list[Task] = []
-        while self.waiting and len(self.running) + len(taken) < self.max_concurrent:
-            if not self._fit([*taken, self.waiting[0]]):
-                break
-            taken.append(self.waiting.popleft())
-        return taken
+        """List the first texts of the queue, as many as there are rows and memory for."""
+        free = self.max_concurrent - len(self.running)
+        first = list(islice(self.waiting, free))
+        if self._fit(first):
+            return first
+        fewer = range(1, len(first) + 1)
+        return first[: bisect_left(fewer, True, key=lambda count: not self._fit(first[:count]))]
 
     def _fit(self, tasks: Iterable[Task]) -> bool:
         """Return True if there is memory for these texts, beside those that grow."""
+        if self.budget.limit is None:
+            return True
         leaving = sum(shared.users == 0 and shared.read is not None for shared in set(self.unused))
         unread = dict.fromkeys(task.prompt for task in tasks if task.prompt.read is None)
         lengths, new_tokens = (
@@ -225,24 +296,27 @@ class ContinuousBatching:
 
     def _forget_buffers(self) -> None:
         """Start a new engine with empty caches; prompts that waiting texts need are read again."""
-        self.engine = DecodingEngine(self.engine.model, sampler=self.engine.sampler)
         for shared in self.prompts.values():
             shared.read = None
+        self.engine = DecodingEngine(self.engine.model, sampler=self.engine.sampler)
 
     def _leave(self, task: Task) -> None:
         """Note that a text does not need its prompt any more."""
         task.prompt.users -= 1
         if task.prompt.users == 0:
             self.unused.append(task.prompt)
+        if not self.waiting and not self.running:
+            self.engine.give_back()
 
     def _release_prompts(self) -> None:
         """Free the prompts that no text needs.
 
         Not the moment that a prompt's last text ends: the caller may submit its next one then.
         """
-        for shared in self.unused:
-            if shared.users > 0 or self.prompts.pop(tuple(shared.ids), None) is None:
-                continue
-            if shared.read is not None:
-                self.engine.release(shared.read)
+        leaving = [
+            shared.read
+            for shared in self.unused
+            if shared.users == 0 and self.prompts.pop(tuple(shared.ids), None) is not None
+        ]
+        self.engine.release(*(prompt for prompt in leaving if prompt is not None))
         self.unused.clear()

@@ -7,21 +7,28 @@
 - a row has its own generator, so its random numbers do not depend on its neighbours
 - the cache holds a prompt without its last token: that token is each row's first input, so every
   step treats all rows alike
+- the lists of texts are the truth, the caches follow them: after an exception at any moment, or
+  Ctrl-C, the next call first makes the caches agree with the lists, and nothing is lost
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 
-from Appendixes.KVcache import ForkedCache, KVCache, swap_remove
+from Appendixes.KVcache import BLOCK, ForkedCache, KVCache, places_without
 from Appendixes.QWEN3Model import Qwen3Model
 from CH2.captured_steps import new_caches
 from CH2.compilation import CompiledModel
 
 NUMBERS = 64  # random numbers that a row takes from its generator at a time
+# positions of texts that are read together, padding included; a longer text is read by itself
+READ_TOGETHER = 2048
+READ_TOGETHER_ON_GPU = 32768
 
 # (logits (rows, vocab), uniform (rows,) in [0, 1)) -> ids (rows,)
 Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -62,6 +69,11 @@ class Draw:
         """
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
         tokens = self.sampler(wide, uniform)
+        if tokens.shape != uniform.shape:
+            raise ValueError(
+                f"the sampler gave a tensor of shape {tuple(tokens.shape)}: "
+                f"expected a token id for each row, {tuple(uniform.shape)}"
+            )
         logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
         return torch.stack((tokens.to(logprobs.dtype), logprobs))
 
@@ -73,10 +85,17 @@ def logits_alone(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
 
 @dataclass(eq=False)
 class Prompt:
-    """A prompt of an engine, which rows may continue until it is released."""
+    """A prompt of an engine, which rows may continue until it is released.
+
+    Attributes:
+        ids: token ids.
+        released: True if it takes no more rows.
+        place: its index among the engine's prompts.
+    """
 
     ids: list[int]
     released: bool = False
+    place: int = field(default=-1, repr=False)
 
 
 @dataclass(eq=False)
@@ -101,25 +120,32 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
-    # numbers drawn in advance, and the generator's state before them
-    _numbers: list[float] = field(default_factory=list, init=False, repr=False)  # in reverse
-    _state: torch.Tensor | None = field(default=None, init=False, repr=False)
+    # numbers drawn in advance: the draw that the first is for, the generator's state before them,
+    # and the numbers; none while they are being drawn
+    _ahead: tuple[int, torch.Tensor | None, list[float]] = field(
+        default=(0, None, []), init=False, repr=False
+    )
 
-    def next_number(self) -> float:
-        """Return the next random number of the row's generator, which gives many at a time."""
-        if not self._numbers:
-            self._state = self.generator.get_state()
-            numbers = torch.rand(NUMBERS, generator=self.generator, dtype=torch.float64)
-            self._numbers = numbers.tolist()[::-1]
-        return self._numbers.pop()
+    def number(self) -> float:
+        """Return the random number of the row's next draw; the generator gives many at a time."""
+        draw = len(self.logprobs)
+        first, state, numbers = self._ahead
+        if draw == first + len(numbers):
+            if state is not None and not numbers:  # an interruption: draw the same again
+                self.generator.set_state(state)
+            state = self.generator.get_state()
+            self._ahead = draw, state, []
+            numbers = torch.rand(NUMBERS, generator=self.generator, dtype=torch.float64).tolist()
+            self._ahead = draw, state, numbers
+            first = draw
+        return numbers[draw - first]
 
     def return_numbers(self) -> None:
         """Set the generator back to the first number that was not used."""
-        if self._numbers and self._state is not None:
-            self.generator.set_state(self._state)
-            used = NUMBERS - len(self._numbers)
-            torch.rand(used, generator=self.generator, dtype=torch.float64)
-            self._numbers = []
+        first, state, _ = self._ahead
+        if state is not None:
+            self.generator.set_state(state)
+            torch.rand(len(self.logprobs) - first, generator=self.generator, dtype=torch.float64)
 
     @property
     def finished(self) -> bool:
@@ -152,6 +178,10 @@ class DecodingEngine:
         while engine.rows:
             engine.step()
 
+    An exception in a call, such as a lack of memory, an error of the sampler, or Ctrl-C, leaves a
+    step undone or done, and no other call begun: the next call goes on from there, with the tokens
+    that would have been drawn without it. A step that was done is returned by the next `step`.
+
     Args:
         model: a `Qwen3Model`, compiled or not.
         sampler: draws the next tokens; see `Sampler`.
@@ -165,6 +195,7 @@ class DecodingEngine:
             this engine's texts need, if the earlier ones were longer.
 
     Attributes:
+        read_together: number of positions that are read in one call of the model, at most.
         rows: rows that are growing, in the order of `row_cache`.
         prompts: prompts that were not released, in the order of `prompt_cache`.
         prompt_cache, row_cache: keys and values; one cache if prompts are not shared.
@@ -184,10 +215,15 @@ class DecodingEngine:
         self.use_cache = use_cache
         self.share_prompts = share_prompts
         self.device = next(model.parameters()).device
+        self.read_together = read_together(self.device)
         self.rows: list[Row] = []
         self.prompts: list[Prompt] = []
         self.steps = model.steps if use_cache and isinstance(model, CompiledModel) else None
         self.reuse_buffers = reuse_buffers and self.steps is not None
+        self._interrupted = self._not_numbers = False
+        # the steps that were drawn, and the numbers of draws of their rows before; none if noted
+        # and returned
+        self._drawn: tuple[list[Step], list[int]] = [], []
         self.prompt_cache, self.row_cache = (
             self.steps.lend(self, share_prompts)
             if self.steps is not None and reuse_buffers
@@ -196,8 +232,10 @@ class DecodingEngine:
 
     @torch.no_grad()
     def add_prompts(self, prompts: Sequence[Sequence[int]]) -> list[Prompt]:
-        """Make prompts ready to be continued; if rows share them, read all in one call of the
-        model (prefill).
+        """Make prompts ready to be continued; if rows share them, read them (prefill).
+
+        Those of similar length are read in one call of the model, so the memory that this takes
+        does not grow with their number, nor because one of them is long.
 
         Raises:
             ValueError: a prompt is empty, too long for the model, or holds an id that is not in the
@@ -205,11 +243,16 @@ class DecodingEngine:
         """
         # 1. Check all before any is read.
         added = [Prompt(self.checked(ids)) for ids in prompts]
-        # 2. Read them together. Rows that do not share them read them later, in `admit`.
-        if self.use_cache and self.share_prompts:
-            self._prefill(added)
-        # 3. Keep them in the order of the cache's rows.
-        self.prompts += added
+        with self._whole():
+            # 2. Read them, in groups. Rows that do not share them read them later, in `admit`.
+            in_order = added
+            if self.use_cache and self.share_prompts:
+                groups = similar_lengths([len(prompt.ids) for prompt in added], self.read_together)
+                in_order = [added[index] for group in groups for index in group]
+                for group in groups:
+                    self._prefill([added[index] for index in group])
+            # 3. Keep them in the order of the cache's rows.
+            self.prompts = self._placed([*self.prompts, *in_order])
         return added
 
     @torch.no_grad()
@@ -230,22 +273,25 @@ class DecodingEngine:
             generator: source of the row's random numbers, on the CPU; None: a new one with seed 0.
 
         Raises:
-            ValueError: `max_new_tokens` is less than 1, prompt and answer together exceed the
-                context length, or the prompt was released or is another engine's.
+            ValueError: `max_new_tokens` is no integer or less than 1, prompt and answer together
+                exceed the context length, the stop ids are no integers, the generator is none, or
+                the prompt was released or is another engine's.
         """
         # 1. Refuse what could not be finished.
-        self._check_room(prompt.ids, max_new_tokens)
-        if prompt not in self.prompts:
-            raise ValueError("this prompt was released, or belongs to another engine; add it again")
-        # 2. Give the row a place in the cache, behind the shared prompt or behind its own.
-        if self.use_cache and isinstance(self.row_cache, ForkedCache):
-            self.row_cache.continue_rows([self.prompts.index(prompt)])
-        elif self.use_cache:
-            self._prefill([prompt])
-        # 3. Let it take part in the next step.
+        max_new_tokens = self._check_room(prompt.ids, max_new_tokens)
         generator = torch.Generator().manual_seed(0) if generator is None else generator
-        row = Row(prompt, max_new_tokens, frozenset(int(stop) for stop in stop_ids), generator)
-        self.rows.append(row)
+        stops = frozenset(integers(stop_ids, "stop_ids"))
+        row = Row(prompt, max_new_tokens, stops, checked_generator(generator))
+        if not self._holds(prompt):
+            raise ValueError("this prompt was released, or belongs to another engine; add it again")
+        with self._whole():
+            # 2. Give the row a place in the cache, behind the shared prompt or behind its own.
+            if self.use_cache and isinstance(self.row_cache, ForkedCache):
+                self.row_cache.continue_rows([prompt.place])
+            elif self.use_cache:
+                self._prefill([prompt])
+            # 3. Let it take part in the next step.
+            self.rows.append(row)
         return row
 
     @torch.no_grad()
@@ -255,76 +301,160 @@ class DecodingEngine:
         Raises:
             FloatingPointError: the model's logits are not numbers.
         """
-        if not self.rows:
-            return []
-        # 1. Run the model once for all rows, and draw a token for each.
-        tokens, logprobs = self._draw().tolist()
-        if math.isnan(sum(logprobs)):
-            raise FloatingPointError(
-                "the model's logits are NaN: check the weights, or use a wider dtype"
-            )
-        # 2. Append them; a row ends with a stop token, or with the last token it may have.
-        steps = [
-            Step(row, int(token), logprob)
-            for row, token, logprob in zip(self.rows, tokens, logprobs, strict=True)
-        ]
-        ended = []
-        for row, token, logprob in steps:
-            row.logprobs.append(logprob)
-            if token in row.stop_ids:
-                ended.append((row, "stop"))
-                continue
-            row.tokens.append(token)
-            if len(row.tokens) == row.max_new_tokens:
-                ended.append((row, "length"))
-        # 3. Take out those that ended, the last first, so that none of them is moved before.
-        for row, reason in reversed(ended):
-            self._finish(row, reason)
+        with self._whole():
+            steps, _ = self._drawn
+            if not steps and self.rows:  # else a step was done, but not returned
+                # 1. Run the model once for all rows, and draw a token for each.
+                before = [len(row.logprobs) for row in self.rows]
+                tokens, logprobs = self._draw().tolist()
+                if math.isnan(sum(logprobs)):
+                    self._not_numbers = True
+                    raise FloatingPointError(
+                        "the model's logits are NaN: check the weights, or use a wider dtype"
+                    )
+                steps = [
+                    Step(row, int(token), logprob)
+                    for row, token, logprob in zip(self.rows, tokens, logprobs, strict=True)
+                ]
+                # 2. Note them; rows that end leave.
+                self._drawn = steps, before
+                self._note_drawn()
+                self._remove_finished()
+        self._drawn = [], []
         return steps
 
+    @torch.no_grad()
     def cancel(self, row: Row) -> None:
         """Take a row out of the batch; what it has generated stays in `row.tokens`."""
-        if not row.finished:
-            self._finish(row, "cancelled")
+        with self._whole():
+            if not row.finished:
+                row.finish_reason = "cancelled"
+                self._remove_finished()
+        self._interrupted = self._not_numbers  # then the caches are cleaned of what it left there
 
-    def release(self, prompt: Prompt) -> None:
-        """Forget a prompt, if that has not been done yet; with the last one the memory of all
+    @torch.no_grad()
+    def release(self, *prompts: Prompt) -> None:
+        """Forget prompts, if that has not been done yet; with the last one the memory of all
         prompts is given back.
 
         Raises:
-            ValueError: rows still read it, or it is another engine's.
+            ValueError: rows still read one of them, or it is another engine's.
         """
-        if prompt.released:
-            return
-        if prompt not in self.prompts:
+        # 1. Refuse all if one cannot be released.
+        leaving = [prompt for prompt in prompts if not prompt.released]
+        if not all(map(self._holds, leaving)):
             raise ValueError("this prompt belongs to another engine")
-        if self.share_prompts and any(row.prompt is prompt for row in self.rows):
-            raise ValueError(
-                "rows still continue this prompt: cancel them or let them finish first"
-            )
-        place = self.prompts.index(prompt)
-        if self.use_cache and self.share_prompts and len(self.prompts) > 1:
-            self.prompt_cache.remove_row(place)
-        elif self.use_cache and self.share_prompts and self.reuse_buffers:
-            self.prompt_cache.empty()
-        elif self.use_cache and self.share_prompts:
-            self.prompt_cache.clear()
-        swap_remove(self.prompts, place)
-        prompt.released = True
+        with self._whole():
+            if self.share_prompts and {row.prompt for row in self.rows} & set(leaving):
+                raise ValueError(
+                    "rows still continue this prompt: cancel them or let them finish first"
+                )
+            # 2. Release them.
+            for prompt in leaving:
+                prompt.released = True
+            self._remove_released()
+        self._interrupted = self._not_numbers
 
-    def _finish(self, row: Row, reason: str) -> None:
-        """Take a row out of the batch and out of the cache."""
-        row.finish_reason = reason
-        row.return_numbers()
-        place = self.rows.index(row)
+    def give_back(self) -> None:
+        """Give the memory of rows back, if there are none, and no captured steps stand on it."""
+        if self.rows or not self.use_cache:
+            return
+        if self.steps is None or self.row_cache.nbytes > self.steps.idle_bytes:
+            with self._whole():
+                self.row_cache.clear()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Let a call be done as a whole: if one was interrupted before, first tidy up after it."""
+        self.settle()
+        self._interrupted = True
+        yield
+        self._interrupted = False
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Make caches and lists agree, if a call was interrupted; every other call begins so.
+
+        This may be interrupted itself.
+        """
+        if not self._interrupted:
+            return
+        # 1. Tokens that were drawn are noted.
+        self._note_drawn()
+        self._placed(self.prompts)
+        # 2. Caches forget rows and prompts that did not reach the lists, and tokens that were read
+        #    for nothing.
         if self.use_cache:
-            self.row_cache.remove_row(place)
-        swap_remove(self.rows, place)
+            own_prompt = not self.share_prompts
+            self.row_cache.restore(
+                [len(row.tokens) + own_prompt * (len(row.prompt.ids) - 1) for row in self.rows]
+            )
+            if isinstance(self.row_cache, ForkedCache):
+                self.row_cache.parent_rows = [row.prompt.place for row in self.rows]
+                self.prompt_cache.restore(
+                    []
+                    if all(prompt.released for prompt in self.prompts)  # it may be empty already
+                    else [len(prompt.ids) - 1 for prompt in self.prompts]
+                )
+        # 3. Removals that were begun are completed.
+        self._remove_finished()
+        self._remove_released()
+        self._interrupted = False
+
+    def _note_drawn(self) -> None:
+        """Append the tokens that were drawn; a row ends with a stop token, or with the last token
+        that it may have. Done twice, it changes nothing.
+        """
+        for (row, token, logprob), before in zip(*self._drawn, strict=True):
+            stops = token in row.stop_ids
+            row.tokens[before:] = [] if stops else [token]
+            row.logprobs[before:] = [logprob]
+            if stops:
+                row.finish_reason = "stop"
+            elif len(row.tokens) == row.max_new_tokens:
+                row.finish_reason = "length"
+
+    def _remove_finished(self) -> None:
+        """Take rows that have ended out of the batch and out of the cache."""
+        places = [place for place, row in enumerate(self.rows) if row.finished]
+        if not places:
+            return
+        for place in places:
+            self.rows[place].return_numbers()
+        stay = [self.rows[place] for place in places_without(len(self.rows), places)]
+        if self.use_cache:
+            self.row_cache.remove_rows(places)
+        self.rows = stay
+
+    def _remove_released(self) -> None:
+        """Take released prompts out of the list and out of the cache."""
+        places = [place for place, prompt in enumerate(self.prompts) if prompt.released]
+        if not places:
+            return
+        stay = [self.prompts[place] for place in places_without(len(self.prompts), places)]
+        if self.use_cache and self.share_prompts:
+            if stay:
+                self.prompt_cache.remove_rows(places)
+            elif self.reuse_buffers:
+                self.prompt_cache.empty()
+            else:
+                self.prompt_cache.clear()
+        self.prompts = self._placed(stay)
+
+    def _placed(self, prompts: list[Prompt]) -> list[Prompt]:
+        """Note each prompt's place in a list, and return the list."""
+        for place, prompt in enumerate(prompts):
+            prompt.place = place
+        return prompts
+
+    def _holds(self, prompt: Prompt) -> bool:
+        """Return True if this is one of the engine's prompts."""
+        return prompt in self.prompts[prompt.place : prompt.place + 1]
 
     def _draw(self) -> torch.Tensor:
         """Run the model and draw: each row's next token and its log-probability, `(2, rows)`."""
         # 1. Take a random number of each row's own generator.
-        uniform = torch.tensor([row.next_number() for row in self.rows], dtype=torch.float64)
+        uniform = torch.tensor([row.number() for row in self.rows], dtype=torch.float64)
         if self.device.type == "mps":  # Apple's GPUs have no float64
             uniform = uniform.float()
         # 2. Run the model, or the static step for these rows, which may draw as well.
@@ -352,8 +482,13 @@ class DecodingEngine:
             last_tokens = torch.tensor([[row.last_token] for row in self.rows], device=self.device)
             return self.model(last_tokens, cache=self.row_cache)[:, -1]
         texts = [row.prompt.ids + row.tokens for row in self.rows]
-        input_ids, padding_mask = pad_right(texts, self.device)
-        return self.model(input_ids, last_position_only=True, padding_mask=padding_mask)[:, -1]
+        logits: list[torch.Tensor] = [torch.empty(0)] * len(texts)
+        for group in similar_lengths([len(text) for text in texts], self.read_together):
+            input_ids, padding_mask = pad_right([texts[index] for index in group], self.device)
+            read = self.model(input_ids, last_position_only=True, padding_mask=padding_mask)
+            for index, row_logits in zip(group, read[:, -1], strict=True):
+                logits[index] = row_logits
+        return torch.stack(logits)
 
     def _prefill(self, prompts: list[Prompt]) -> None:
         """Read prompts, each without its last token, into new rows of the cache of prompts."""
@@ -361,17 +496,11 @@ class DecodingEngine:
         # 1. An empty cache reads them itself; one in use has rows that must not be extended now.
         empty = self.prompt_cache.rows == 0
         cache = self.prompt_cache if empty else KVCache()
-        try:
-            if any(texts):
-                input_ids, padding_mask = pad_right(texts, self.device)
-                self.model(
-                    input_ids, cache=cache, last_position_only=True, padding_mask=padding_mask
-                )
-            else:  # prompts of one token leave nothing to read
-                cache.add_rows(len(texts), self.device)
-        except BaseException:  # out of memory, or interrupted: as if it had not begun
-            cache.clear()
-            raise
+        if any(texts):
+            input_ids, padding_mask = pad_right(texts, self.device)
+            self.model(input_ids, cache=cache, last_position_only=True, padding_mask=padding_mask)
+        else:  # prompts of one token leave nothing to read
+            cache.add_rows(len(texts), self.device)
         # 2. What was read elsewhere is copied behind the rows in use.
         if not empty:
             self.prompt_cache.append_rows_of(cache)
@@ -387,7 +516,7 @@ class DecodingEngine:
             ValueError: as `add_prompts` and `admit` do.
         """
         # 1. There are ids, and all are in the vocabulary.
-        ids = [int(token) for token in ids]
+        ids = integers(ids, "the prompt")
         config = self.model.config
         vocab_size, context = config.vocab_size, config.max_position_embeddings
         if not ids:
@@ -408,9 +537,10 @@ class DecodingEngine:
             self._check_room(ids, max_new_tokens)
         return ids
 
-    def _check_room(self, ids: list[int], max_new_tokens: int) -> None:
-        """Raise a ValueError if this many new tokens are none, or more than the context holds."""
+    def _check_room(self, ids: list[int], max_new_tokens: int) -> int:
+        """Return the number of new tokens, if it is at least one and the context holds them."""
         context = self.model.config.max_position_embeddings
+        max_new_tokens = integer(max_new_tokens, "max_new_tokens")
         if max_new_tokens < 1:
             raise ValueError(
                 f"max_new_tokens is {max_new_tokens}: a row needs room for at least one token"
@@ -420,6 +550,95 @@ class DecodingEngine:
                 f"{len(ids)} prompt tokens and {max_new_tokens} new ones exceed the context of "
                 f"{context}; at most {max(context - len(ids), 0)} new tokens fit"
             )
+        return max_new_tokens
+
+
+def integer(value: object, name: str) -> int:
+    """Return an integer of Python, NumPy or PyTorch as an int.
+
+    Args:
+        value: what was given.
+        name: what it stands for, for the message.
+
+    Raises:
+        ValueError: it is a float, a text, True or False, or anything else.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, RuntimeError):
+        raise ValueError(f"{name} is {value!r}: expected an integer") from None
+
+
+def integers(values: Iterable[int], name: str) -> list[int]:
+    """Return token ids as a list of ints.
+
+    Args:
+        values: a list, a set, a tensor or the like.
+        name: what they are, for the message.
+
+    Raises:
+        ValueError: they are a text, one number or None, or hold anything but integers.
+    """
+    listed = values.tolist() if isinstance(values, torch.Tensor) else values
+    if isinstance(listed, str | bytes) or not isinstance(listed, Iterable):
+        raise ValueError(
+            f"{name} is {values!r}: expected a list of integers, as a tokenizer gives them"
+        )
+    return [integer(value, f"an id of {name}") for value in listed]
+
+
+def checked_generator(generator: torch.Generator) -> torch.Generator:
+    """Return a source of random numbers, if it is one on the CPU.
+
+    Raises:
+        ValueError: it is a seed, on another device, or anything else.
+    """
+    if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
+        raise ValueError(
+            f"the generator is {generator!r}: expected one on the CPU, such as "
+            "torch.Generator().manual_seed(0)"
+        )
+    return generator
+
+
+def read_together(device: torch.device) -> int:
+    """Return the number of positions that a device reads at once without taking much memory."""
+    return READ_TOGETHER if device.type == "cpu" else READ_TOGETHER_ON_GPU
+
+
+def similar_lengths(
+    lengths: Sequence[int],
+    positions: int,
+    positions_of: Callable[[int, int], int] = operator.mul,
+) -> list[list[int]]:
+    """Group texts so that little padding is read, and each group is small enough for one call.
+
+    The longest text of a group is at most twice as long as its shortest, and 64 tokens.
+
+    Args:
+        lengths: of the texts, in tokens.
+        positions: of a group, padding included, at most; a longer text is alone.
+        positions_of: computes them from a group's number of texts and its longest text's length.
+
+    Returns:
+        Indices into `lengths`: the groups from short to long, each in the order given.
+
+    >>> similar_lengths([3000, 1, 2, 1], positions=2048)
+    [[1, 2, 3], [0]]
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[index]
+        if (
+            not groups
+            or length > 2 * lengths[groups[-1][0]] + BLOCK
+            or positions_of(len(groups[-1]) + 1, length) > positions
+        ):
+            groups.append([])
+        groups[-1].append(index)
+    return [sorted(group) for group in groups]
 
 
 def pad_right(

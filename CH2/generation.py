@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 
 from Appendixes.QWEN3Model import Qwen3Model
-from CH2.decoding import DecodingEngine, Row, Sampler, greedy
+from CH2.decoding import DecodingEngine, Row, Sampler, greedy, integer, integers
 
 
 def generate(
@@ -37,8 +37,13 @@ def generate(
 
     Raises:
         ValueError: the prompt is empty, not `(1, seq)`, has ids outside the vocabulary, or is too
-            long.
+            long; a number that must be an integer is none.
     """
+    if not isinstance(input_ids, torch.Tensor):
+        raise ValueError(
+            f"input_ids is a {type(input_ids).__name__}: expected a tensor (1, seq), such as "
+            "torch.tensor([ids])"
+        )
     if input_ids.dim() != 2 or len(input_ids) != 1:
         raise ValueError(
             f"input_ids has shape {tuple(input_ids.shape)}: expected (1, seq); "
@@ -48,7 +53,7 @@ def generate(
         model, sampler=sampler, use_cache=use_cache, share_prompts=False, reuse_buffers=True
     )
     [prompt] = engine.add_prompts([input_ids[0].tolist()])
-    if max_new_tokens == 0:
+    if integer(max_new_tokens, "max_new_tokens") == 0:
         return iter(())
     row = engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator)
     return _stream(engine, row)
@@ -92,19 +97,26 @@ def generate_batch(
     if len(generators) != len(prompts):
         raise ValueError(f"{len(prompts)} prompts need as many generators, not {len(generators)}")
     engine = DecodingEngine(model, sampler=sampler, use_cache=use_cache, reuse_buffers=True)
+    # 1. Check all before anything is read.
+    max_new_tokens, stop_ids = (
+        integer(max_new_tokens, "max_new_tokens"),
+        integers(stop_ids, "stop_ids"),
+    )
+    for prompt in prompts:
+        engine.checked(prompt, max_new_tokens or None)
     if max_new_tokens == 0:
-        for prompt in prompts:
-            engine.checked(prompt)
         return [[] for _ in prompts]
-    # 1. Read all prompts at once, and start one row for each.
-    stop_ids = tuple(stop_ids)
-    rows = [
-        engine.admit(prompt, max_new_tokens, stop_ids=stop_ids, generator=generator)
-        for prompt, generator in zip(engine.add_prompts(prompts), generators, strict=True)
-    ]
-    # 2. Step until all have ended; the prompt of one that ended is not needed any more.
+    # 2. Read the prompts, and start one row for each, in the order in which they were read: rows
+    #    in line with their prompts take less work per step.
+    read = engine.add_prompts(prompts)
+    generator_of = dict(zip(read, generators, strict=True))
+    row_of = {
+        prompt: engine.admit(
+            prompt, max_new_tokens, stop_ids=stop_ids, generator=generator_of[prompt]
+        )
+        for prompt in engine.prompts
+    }
+    # 3. Step until all have ended; the prompt of one that ended is not needed any more.
     while engine.rows:
-        for step in reversed(engine.step()):  # as the rows were taken out: prompts stay in line
-            if step.row.finished:
-                engine.release(step.row.prompt)
-    return [row.tokens for row in rows]
+        engine.release(*(step.row.prompt for step in engine.step() if step.row.finished))
+    return [row_of[prompt].tokens for prompt in read]

@@ -18,7 +18,7 @@ import copy
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,7 @@ ROUNDS = 7
 # numbers of 4-bit weights that share a scale; those that PyTorch's kernel knows
 GROUP_SIZES = (32, 64, 128, 256)
 GROUP_SIZE = 64
+LARGEST_HALF = torch.finfo(torch.float16).max
 
 
 def join_projections(model: Qwen3Model) -> Qwen3Model:
@@ -53,7 +54,7 @@ def join_projections(model: Qwen3Model) -> Qwen3Model:
         ValueError: the model is joined, packed or compiled already.
     """
     _refuse_unless_plain(model)
-    if any(isinstance(module, JoinedAttention | JoinedFeedForward) for module in model.modules()):
+    if _is_joined(model):
         raise ValueError(
             "this model's projections are joined already: join the model as it was loaded"
         )
@@ -63,6 +64,12 @@ def join_projections(model: Qwen3Model) -> Qwen3Model:
         block.self_attn = JoinedAttention(block.self_attn)
         block.mlp = JoinedFeedForward(block.mlp)
     return model
+
+
+def _is_joined(model: Qwen3Model) -> bool:
+    return any(
+        isinstance(module, JoinedAttention | JoinedFeedForward) for module in model.modules()
+    )
 
 
 class JoinedAttention(GroupedQueryAttention):
@@ -135,7 +142,8 @@ def pack_weights(
             first two cannot pack stays plain, too. None: the fastest here, by `fastest_product`.
 
     Returns:
-        A model that is used in the same way.
+        A model that is used in the same way, in this process only: it cannot be saved, pickled or
+        moved to another device.
 
     Raises:
         ValueError: the form, the group size or the product is none of these, a matrix has no such
@@ -169,10 +177,16 @@ def pack_layer(
 
 
 def half_kinds(weight: torch.Tensor) -> "dict[str, type[PackedLinear]]":
-    """List the layers that can pack a matrix of 16 bits where it is, by their products' names."""
+    """List the layers that can pack a matrix of 16 bits where it is, by their products' names.
+
+    FBGEMM would round NaN and whatever float16 cannot hold to its largest number, 65,504; such a
+    matrix it does not get.
+    """
     kinds: dict[str, type[PackedLinear]] = {}
     if weight.itemsize == 2 and can_pack(weight):
-        kinds["fbgemm"] = HalfLinear
+        low, high = weight.detach().aminmax()
+        if low >= -LARGEST_HALF and high <= LARGEST_HALF:  # False for NaN
+            kinds["fbgemm"] = HalfLinear
     if weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and torch_kernels.HAS_ONEDNN:
         kinds["onednn"] = BFloat16Linear
     return kinds
@@ -267,7 +281,13 @@ def weight_error(model: Qwen3Model, packed: Qwen3Model) -> float:
     """Compute the relative error of all packed matrices: ||packed - plain|| / ||plain||.
 
     The norms are Frobenius norms over all matrices together. A model without packed layers has 0.
+
+    Args:
+        model: as it was loaded, or joined.
+        packed: made of it by `pack_weights`, joined before or not.
     """
+    if _is_joined(packed) and not _is_joined(model):
+        model = join_projections(model)
     error = total = 0.0
     for name, layer in packed.named_modules():
         if isinstance(layer, PackedLinear):
@@ -277,11 +297,17 @@ def weight_error(model: Qwen3Model, packed: Qwen3Model) -> float:
     return (error / total) ** 0.5 if total else 0.0
 
 
+_PACKED_STAYS = (
+    "packed weights stay in the process and on the device that packed them: save or move the model "
+    "as it was loaded, and pack it there"
+)
+
+
 class PackedLinear(nn.Module, ABC):
     """A linear layer without bias that does not keep its weights as a plain matrix.
 
-    It never changes, so copies of a model share it. Shapes:
-    `(..., in_features) -> (..., out_features)`.
+    It never changes, so copies of a model share it, and a cast of the model leaves it as it is.
+    Shapes: `(..., in_features) -> (..., out_features)`.
 
     Attributes:
         nbytes: bytes that one product reads.
@@ -313,6 +339,23 @@ class PackedLinear(nn.Module, ABC):
 
     def __deepcopy__(self, memo: dict) -> "PackedLinear":
         """Return self: copies share one packed buffer, which is freed with this layer."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: what is packed is known to this process alone."""
+        raise ValueError(_PACKED_STAYS)
+
+    def _save_to_state_dict(self, *arguments: Any) -> NoReturn:
+        """Refuse to be saved, for the same reason."""
+        raise ValueError(_PACKED_STAYS)
+
+    def _apply(
+        self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True
+    ) -> "PackedLinear":
+        """Stay as it is when the model is cast; refuse to move to another device."""
+        for tensor in self.buffers():
+            if fn(tensor).device != tensor.device:
+                raise ValueError(_PACKED_STAYS)
         return self
 
     def extra_repr(self) -> str:

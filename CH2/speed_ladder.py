@@ -59,6 +59,7 @@ class GrowingEngine(DecodingEngine):
     def step(self) -> list[Step]:
         """Copy keys and values, then give every row its next token."""
         cache = self.row_cache
+        cache.forget_steps()
         cache.keys = [buffer.clone() for buffer in cache.keys]
         cache.values = [buffer.clone() for buffer in cache.values]
         return super().step()

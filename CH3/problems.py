@@ -80,8 +80,8 @@ def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[Pr
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not JSON or holds no problems; a problem lacks a field, or two have
-            the same `unique_id`; `limit` is less than 1.
+        ValueError: the file is not JSON or holds no problems; a problem lacks a field or is not
+            valid Unicode, or two have the same `unique_id`; `limit` is less than 1.
         ConnectionError: MATH-500 is not on disk, and the Hub cannot be reached.
     """
     if limit is not None and limit < 1:
@@ -96,8 +96,9 @@ def read_problems(path: Path) -> list[Problem]:
         raise ValueError(f"{path} holds no problems")
     first_number: dict[str, int] = {}
     problems = []
-    for number, row in enumerate(rows, start=1):
-        problem = _checked(row, f"{path}, problem {number}")
+    for number, (place, row) in enumerate(rows, start=1):
+        problem = _checked(row, place)
+        _check_unicode(problem, place)
         problems.append(problem)
         unique_id = problem["unique_id"]
         if (first := first_number.setdefault(unique_id, number)) != number:
@@ -145,17 +146,28 @@ def _download_math500() -> None:
     write_json(MATH500_FILE, problems, indent=1)
 
 
-def _read_rows(path: Path) -> list[Any]:
-    """Read the entries of a `.json` or `.jsonl` file, unchecked."""
+def _read_rows(path: Path) -> list[tuple[str, Any]]:
+    """Read the entries of a `.json` or `.jsonl` file, unchecked, each with its place."""
     if not path.is_file():
         raise FileNotFoundError(
             f"no file {path}: give 'arithmetic500', 'countdown500', 'math500', or a .json or "
             ".jsonl file"
         )
-    if path.suffix != ".jsonl":
-        return read_json(path, list)
+    if path.suffix.lower() != ".jsonl":
+        rows = enumerate(read_json(path, list), start=1)
+        return [(f"{path}, problem {number}", row) for number, row in rows]
     lines = enumerate(path.read_bytes().split(b"\n"), start=1)
-    return [parse_json(line, f"{path}, line {number}") for number, line in lines if line.strip()]
+    places = [(f"{path}, line {number}", line) for number, line in lines if line.strip()]
+    return [(place, parse_json(line, place)) for place, line in places]
+
+
+def _check_unicode(problem: Problem, place: str) -> None:
+    """Refuse half of a surrogate pair, as in `"\\ud83d"`: a tokenizer could not encode it."""
+    for name, value in problem.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{place}: {name} is not valid Unicode ({error})") from None
 
 
 def _checked(row: Any, place: str) -> Problem:

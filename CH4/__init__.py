@@ -6,6 +6,8 @@ Begin with the notebook, `3_inference_time_scaling.ipynb`. Its sections lead to 
 - `voting.py` (sections 7 and 8): counts votes by meaning, and says how sure the winner is
 - `inference_scaling.py` (sections 7 and 8): self-consistency, for one prompt or many
 - `early_stopping.py` (section 10): rules that end a vote before all samples are drawn
+- `thinking.py`: thoughts within a budget of tokens, which ends or prolongs them
 - `experiments/` (sections 6 and 8 to 10): compares all these ways on the same problems
+- `solve.py`: shows one problem being solved, from the shell; `python -m CH4.solve "..."`
 - `results/` (section 10): the experiments' numbers and picture for the shipped model
 """

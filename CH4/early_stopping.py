@@ -9,7 +9,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from CH4.voting import Sample, majority_vote
@@ -60,11 +60,29 @@ class Decided(StoppingRule):
         left = num_samples - len(samples)
         if not left:
             return True
-        groups = majority_vote(samples).groups
+        # 1. Group by answer with and without its name or unit: further samples may decide which
+        #    of the two counts.
+        groups: dict[tuple[Hashable, Hashable], list[Sample]] = {}
+        for sample in samples:
+            if sample.answer is not None:
+                groups.setdefault((sample.key, sample.bare_key), []).append(sample)
         if not groups:
             return False
-        leader, *others = (group.samples for group in groups)
-        return all(_at_best(rivals, left) < _at_best(leader, 0) for rivals in [*others, ()])
+        # 2. The leader must win on its own against all that may ever be counted together.
+        leading = max(groups, key=lambda keys: _at_best(groups[keys], 0))
+        others = [
+            [
+                one
+                for keys, some in groups.items()
+                if key in keys and keys != leading
+                for one in some
+            ]
+            for key in {key for keys in groups for key in keys}
+            if leading != (key, key)
+        ]
+        return all(
+            _at_best(rivals, left) < _at_best(groups[leading], 0) for rivals in [*others, []]
+        )
 
 
 def _at_best(samples: Sequence[Sample], left: int) -> tuple[int, float]:
@@ -100,8 +118,8 @@ class Window(StoppingRule):
         """Return True if these samples end with a complete window whose answers all agree."""
         if not samples or len(samples) % self.size:
             return False
-        keys = {sample.key for sample in samples[-self.size :]}
-        return len(keys) == 1 and None not in keys
+        groups = majority_vote(samples[-self.size :]).groups
+        return bool(groups) and len(groups[0].samples) == self.size
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 
 from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from CH3.evaluation.writers import NO_ROOM, ModelWriter, Text, Writer
-from CH3.math_verifier import extract_answer
+from CH3.evaluation.answers import answer_in
+from CH3.evaluation.writers import REFUSED, ModelWriter, Text, Writer
 from CH4 import sampling
 from CH4.early_stopping import StoppingRule, stopping_rule
 from CH4.sampling import min_p, sampler, temperature, top_k, top_p
@@ -78,8 +78,8 @@ class Ballot(Generic[P]):
             never began.
         samples: the samples that were counted: those of the first tickets.
         started: time at which the vote began, by `time.perf_counter`, in seconds.
-        failure: the text that ended the vote before it was complete, because the server gave none
-            or the context had no room.
+        failure: the text that ended the vote before it was complete, because the server gave none,
+            or the prompt was refused: the context had no room, say.
     """
 
     problem: P
@@ -106,12 +106,15 @@ class Ballot(Generic[P]):
             text = self.texts.get(ticket)
             if text is None:
                 return False
-            if text.error is not None or text.finish_reason == NO_ROOM:
+            if text.error is not None or text.finish_reason == REFUSED:
                 self.failure = text
                 return True
             # a server that gives no log-probabilities: all samples count as equally likely
             logprob = 0.0 if text.logprob is None else text.logprob
-            self.samples.append(Sample(extract_answer(text.text), logprob, text.tokens, text.text))
+            reason = text.finish_reason
+            answer = answer_in(text.text, reason)
+            sample = Sample(answer, logprob, text.tokens, text.text, finish_reason=reason)
+            self.samples.append(sample)
             if len(self.samples) == num_samples or rule.stops(self.samples, num_samples):
                 return True
         return False

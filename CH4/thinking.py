@@ -82,9 +82,9 @@ class Draft:
         return self.settled + self.task.tokens
 
     @property
-    def drawn(self) -> list[float]:
-        """Log-probabilities of all tokens drawn so far, the stop token included."""
-        return self.logprobs + self.task.logprobs
+    def tokens(self) -> int:
+        """Number of tokens drawn so far, the stop token included."""
+        return len(self.logprobs) + len(self.task.logprobs)
 
 
 class ThinkingWriter(ModelWriter):
@@ -171,16 +171,16 @@ class ThinkingWriter(ModelWriter):
             return super().cancel(ticket)
         self.batching.cancel(ticket.task)
         self._drafts.pop(ticket.task, None)
-        return self._text_of(ticket) if ticket.drawn else None
+        return self._text_of(ticket) if ticket.tokens else None
 
     def _watch(self, draft: Draft) -> None:
         """See if a thought ends with its newest token; make it end, or go on, if that is due."""
-        tokens = draft.task.tokens
-        if not tokens:  # it waits for a row
+        if not draft.task.logprobs:  # it waits for a row
             return
-        draft.thinking_tokens = len(draft.drawn)
+        tokens = draft.task.tokens
+        draft.thinking_tokens = draft.tokens
         spent = draft.thinking_tokens == self.budget
-        if tokens[-1] == self.end_of_thought:
+        if tokens[-1:] == [self.end_of_thought]:
             may_wait = draft.waits < self.waits and not spent
             if may_wait and self._goes_on(draft, tokens[:-1] + self.wait):
                 draft.waits += 1
@@ -192,13 +192,13 @@ class ThinkingWriter(ModelWriter):
     def _goes_on(self, draft: Draft, ids: list[int]) -> bool:
         """Let a draft go on behind these ids, in the place of its task's; False without room."""
         whole = draft.prompt + draft.settled + ids
-        room = min(self.max_new_tokens - len(draft.drawn), self.context - len(whole))
+        room = min(self.max_new_tokens - draft.tokens, self.context - len(whole))
         if room < 1 or draft.task not in self._drafts:
             return False
         # 1. Take it out of the batch, with all that it has.
         self.batching.cancel(draft.task)
         del self._drafts[draft.task]
-        draft.settled, draft.logprobs = draft.settled + ids, draft.drawn
+        draft.settled, draft.logprobs = draft.settled + ids, draft.logprobs + draft.task.logprobs
         # 2. Queue the rest, which takes the random numbers that are left.
         draft.task = self.batching.submit(whole, room, generator=draft.task.generator)
         self._drafts[draft.task] = draft
@@ -206,12 +206,12 @@ class ThinkingWriter(ModelWriter):
 
     def _text_of(self, draft: Draft) -> ThinkingText:
         """Decode what a draft has so far."""
-        drawn = draft.drawn
+        logprobs = draft.logprobs + draft.task.logprobs
         return ThinkingText(
             self.tokenizer.decode(draft.prompt),
             self.tokenizer.decode(draft.ids),
-            len(drawn),
-            sum(drawn) / len(drawn) if drawn else None,
+            draft.tokens,
+            sum(logprobs) / len(logprobs) if logprobs else None,
             None if draft.task.row is None else draft.task.row.finish_reason,
             thinking_tokens=draft.thinking_tokens,
             ended=draft.ended,

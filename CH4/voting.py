@@ -1,16 +1,38 @@
-"""Vote over samples drawn from a model: choose the answer, and say how sure it is.
+r"""Vote over samples drawn from a model: choose the answer, and say how sure it is.
 
 - votes are counted on plain data: samples drawn once can be voted on in many ways, without a model
 - answers are grouped by meaning: `1/2` and `0.5` are one answer
+- where all samples of a vote that give a name agree on it, it is not counted: `x = 5` votes with
+  `5`; so with a unit, such as the sign in `50\%`
+- grouping must put each answer into one group, and grading need not: `x = 5` and `y = 5` both grade
+  the same as `5`. In a vote that holds all three they are three answers, as nothing says which of
+  the two names `5` belongs to
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
 from CH3.math_verifier import answer_key
+from CH3.math_verifier.grading import MEASURED, Interpretation
+from CH3.math_verifier.keys import Counted, Solutions
+
+# readings of an answer (`CH3.math_verifier.readings`) that leave out a name, or a unit
+WITHOUT_NAME = (
+    "the value of what it names",
+    "a point",
+    "a point without its name",
+    "the values of one name",
+)
+WITHOUT_UNIT = (
+    "a number of hundredths",
+    "a number without the words behind it",
+    "a number of units",
+)
+NUMBER = re.compile(r"\s*-?\d[\d.,/]*\s*")  # has neither
 
 
 @dataclass(frozen=True)
@@ -23,6 +45,7 @@ class Sample:
         tokens: number of tokens drawn, stop token included.
         text: the solution without its prompt.
         right: True if the answer was graded as right, False if as wrong; None before grading.
+        finish_reason: how the text ended; see `CH3.evaluation.writers.Text`.
 
     Raises:
         ValueError: `logprob` is above 0 or NaN.
@@ -33,6 +56,7 @@ class Sample:
     tokens: int
     text: str = ""
     right: bool | None = None
+    finish_reason: str | None = None
 
     def __post_init__(self) -> None:
         if not self.logprob <= 0:
@@ -44,6 +68,35 @@ class Sample:
     def key(self) -> Hashable:
         """Hashable key, equal for answers of equal meaning; None without an answer."""
         return None if self.answer is None else answer_key(self.answer)
+
+    @cached_property
+    def label(self) -> tuple[str, Hashable] | None:
+        """The name or the unit in the answer, as its kind and itself; None without one."""
+        return self._label_and_bare_key[0]
+
+    @property
+    def bare_key(self) -> Hashable:
+        """Key of the answer without its name or unit."""
+        return self._label_and_bare_key[1]
+
+    @cached_property
+    def _label_and_bare_key(self) -> tuple[tuple[str, Hashable] | None, Hashable]:
+        if self.answer is None or NUMBER.fullmatch(self.answer):
+            return None, self.key
+        read = Interpretation(self.answer)
+        for kind, readings in (("name", WITHOUT_NAME), ("unit", WITHOUT_UNIT)):
+            bare = next((read.readings[one] for one in readings if one in read.readings), None)
+            if bare is None or bare == read.key:
+                continue
+            if isinstance(read.key, Solutions):
+                return (kind, read.key.names), bare
+            if kind == "unit":
+                written = MEASURED.search(self.answer.strip(" $"))
+                unit = "".join(written.group().split()) if written else "%"
+                return (kind, read.key.words if isinstance(read.key, Counted) else unit), bare
+            name = re.split(r"[=(]", self.answer.strip(" $"), maxsplit=1)[0]
+            return (kind, "".join(name.split())), bare
+        return None, self.key
 
 
 @dataclass(frozen=True)
@@ -112,9 +165,9 @@ def confidence_vote(samples: Iterable[Sample]) -> Vote:
 def _vote(samples: Iterable[Sample], weigh: Callable[[Sample], float]) -> Vote:
     """Group samples by answer, and sort the groups by the sum of their samples' weights."""
     members: dict[Hashable, list[Sample]] = {}
-    for sample in samples:
-        if sample.answer is not None:
-            members.setdefault(sample.key, []).append(sample)
+    voting = [sample for sample in samples if sample.answer is not None]
+    for sample, key in zip(voting, _keys(voting), strict=True):
+        members.setdefault(key, []).append(sample)
     weights = [math.fsum(map(weigh, group)) for group in members.values()]
     total = math.fsum(weights) or 1.0  # probabilities can be too small for a float
     groups = [
@@ -141,6 +194,26 @@ def best_of_n(samples: Iterable[Sample], check: Callable[[str], bool]) -> Sample
     '5 * 4'
     """
     return next((one for one in samples if one.answer is not None and check(one.answer)), None)
+
+
+def _keys(samples: Sequence[Sample]) -> list[Hashable]:
+    r"""Return the key of each answer; without its name or unit, where it is not counted.
+
+    It is left out where all samples that have one of its kind agree on it, and another sample gives
+    the answer without it: a lone `50\%` stays a half.
+    """
+    labels = {sample.label for sample in samples} - {None}
+    if not labels:
+        return [sample.key for sample in samples]
+    kinds = [label[0] for label in labels if label is not None]
+    agreed = {label for label in labels if label is not None and kinds.count(label[0]) == 1}
+    bare = {sample.key for sample in samples if sample.label is None}
+    return [
+        sample.bare_key
+        if sample.label in agreed and sample.bare_key in bare and sample.key not in bare
+        else sample.key
+        for sample in samples
+    ]
 
 
 def pass_at_n(drawn: int, correct: int, n: int) -> float:

@@ -75,8 +75,8 @@ def word_pieces(tokenizer, text: str) -> list[str]:
         text: any text, such as "Ardwarklethyrx".
 
     Returns:
-        One string per token. With the tokenizer of "tiny", "dwarf" becomes ["d", "w", "ar", "f"]. A
-        token that is only a part of a character gives "\ufffd", the sign for what cannot be shown.
+        One string per token: "dwarf" may become ["d", "w", "ar", "f"]. A token that is only a part
+        of a character gives "\ufffd", the sign for what cannot be shown.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "2. Text becomes numbers"
     """
@@ -175,6 +175,9 @@ def generate_by_hand(
     model, input_ids: torch.Tensor, max_new_tokens: int, stop_ids: tuple[int, ...]
 ) -> list[int]:
     """★★◆ Greedy generation: the most likely token, again and again.
+
+    Give the model the text so far. Of the scores behind the last token, the largest names the next
+    token. Append it, and give the model the longer text.
 
     Args:
         model: `model(ids (1, seq)) -> logits (1, seq, vocab)`.

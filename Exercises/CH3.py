@@ -103,7 +103,7 @@ def number_value(text: str) -> Fraction | None:
 
 
 def mixed_number(text: str) -> Fraction | None:
-    r"""★★ The value of a whole number, a fraction, or both together.
+    r"""★★◆ The value of a whole number, a fraction, or both together.
 
     In `3\frac{1}{2}` nothing is multiplied: it is three *and* a half. The minus sign of
     `-3\frac{1}{2}` counts for all of it.
@@ -168,7 +168,7 @@ def parse_sums(tokens: list[str]) -> str | tuple:
 
 
 def parse_powers(tokens: list[str]) -> str | tuple:
-    """★★ A calculator, part 3: brackets, powers and minus signs.
+    """★★◆ A calculator, part 3: brackets, powers and minus signs.
 
     Everything of part 2, and:
 
@@ -194,7 +194,7 @@ def parse_powers(tokens: list[str]) -> str | tuple:
 
 
 def calculate(text: str) -> Fraction:
-    """★★ A calculator, part 4: exact values, errors and limits, without `eval`.
+    """★★◆ A calculator, part 4: exact values, errors and limits, without `eval`.
 
     Cut the text into tokens (your `split_tokens`), make a tree (your `parse_powers`), and compute
     its value in fractions. Whatever a model may write, two things can happen: a value, or a
@@ -339,7 +339,7 @@ def broken_rule(same: Callable[[str, str], bool], answers: list[str]) -> tuple[s
 
 
 def bounded_power(base: int, exponent: int, max_digits: int) -> int | None:
-    """★★◆ Know the price before you pay: a power, if it is not too long.
+    """★★ Know the price before you pay: a power, if it is not too long.
 
     9 ** 387420489 has 370 million digits. Computing it first and counting
     digits afterwards takes practically for ever. So look at base and exponent first, and compute
@@ -601,13 +601,14 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
 
 
 def my_judge(text: str, reference: str) -> bool:
-    r"""★★★◆ Capstone: your judge grades 100 answers that the shipped model has written.
+    r"""★★◆ Capstone: your judge grades 100 answers that the shipped model has written.
 
-    Read the answer from the text: your `last_box`, or your `last_number` if there is no box. Then
-    say whether it means the same as the reference. Your functions know numbers (`number_value`,
-    `mixed_number`), expressions (`calculate`), intervals (`same_interval`), and points, sets and
-    lists (`same_list`). Try them one after another; what none of them can read is compared as text,
-    without its spaces.
+    The answer stands in the last box: your `last_box`. Without one, the answer is wrong. Compare it
+    with the reference: as texts, without their spaces; and, if both are numbers, by their values,
+    exactly. Your `mixed_number` and your `calculate` read numbers; ask one, then the other.
+
+    Your other functions can make the judge better: `last_number` where there is no box,
+    `number_value` for `1,000` and `50\%`, `same_interval`, `same_list`.
 
     Args:
         text: what a model wrote.
@@ -615,9 +616,11 @@ def my_judge(text: str, reference: str) -> bool:
             `Saturday`.
 
     Returns:
-        Whether the text's answer is right; False where there is none. Nothing is raised.
+        Whether the text's answer is right. Nothing is raised, whatever the model wrote. On 100
+        answers of the shipped model, your verdict and that of the repository's judge may differ
+        five times.
 
-    >>> my_judge(r"So it is \boxed{\frac{2}{4}}.", "0.5"), my_judge("I think it is 7.", "8")
+    >>> my_judge(r"So it is \boxed{\frac{2}{4}}.", "0.5"), my_judge(r"\boxed{7}", "8")
     (True, False)
 
     Read: CH3/2_math_verifier.ipynb, section "What you have now"

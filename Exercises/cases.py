@@ -118,7 +118,7 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
             seen = end.value or Seen("")
             return Verdict(name, PASSED, seen.message, rows=seen.rows)
         called = case.shown or _shown_call(name, function, case)
-        called = f"called:    {called}" + (f"    ({case.note})" if case.note else "")
+        called = f"called:    {called}" + (f"\nnote:      {case.note}" if case.note else "")
         # 2. The call.
         try:
             got = case.run(function, *copied(case.args), **copied(case.kwargs))
@@ -206,7 +206,7 @@ def reader_lines(error: BaseException, function: Callable) -> list[str]:
 
     The reader's lines are those of functions that share their globals with the function judged.
     """
-    places = {}
+    places: dict[str, None] = {}
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_globals is _globals_of(function):
             text = linecache.getline(frame.f_code.co_filename, number).strip()
@@ -303,11 +303,20 @@ def _sequence_difference(got: Any, expected: Any, tolerance: float) -> str | Non
         wrong = difference(one, other, tolerance)
         if wrong is not None:
             wrong = wrong or f"{shown(one)} came back, {shown(other)} was expected"
-            return f"at [{index}]: {wrong}"
+            return _at(f"[{index}]", wrong)
     return (
         None
         if len(got) == len(expected)
         else f"length {len(got)} came back, {len(expected)} was expected"
+    )
+
+
+def _at(place: str, wrong: str) -> str:
+    """Say where a difference is, as `at [0][1]: ...` when it lies deeper."""
+    return (
+        f"at {place}{wrong.removeprefix('at ')}"
+        if wrong.startswith("at ")
+        else f"at {place}: {wrong}"
     )
 
 
@@ -318,7 +327,7 @@ def _dictionary_difference(got: Any, expected: dict, tolerance: float) -> str | 
         wrong = difference(got[key], expected[key], tolerance) if key in got else "missing"
         if wrong is not None:
             wrong = wrong or f"{shown(got[key])} came back, {shown(expected[key])} was expected"
-            return f"at [{key!r}]: {wrong}"
+            return _at(f"[{key!r}]", wrong)
     return (
         None
         if len(got) == len(expected)

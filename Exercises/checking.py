@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from Exercises.attempt import TRIES, examine
+from Exercises.attempt import examine
 from Exercises.cases import FAILED, UNDECIDED, Verdict
 from Exercises.chapters import Exercise, exercise_named
 from Exercises.reader_file import parse, read_source, reader_file
@@ -42,30 +42,35 @@ class Checker:
 
 
 def check(
-    chapter: str,
-    wanted: list[Exercise],
-    checker: Checker | None = None,
-    tries: tuple[float, ...] = TRIES,
+    chapter: str, wanted: list[Exercise], checker: Checker | None = None
 ) -> Iterator[Verdict]:
-    """Yield verdicts on exercises of a chapter, in their order, each as soon as it is known.
-
-    When an exercise ends the process, a new process checks the rest.
+    """Yield verdicts on exercises in the reader's file, in their order, each when it is known.
 
     Args:
         chapter: such as "CH2".
         wanted: exercises to check.
         checker: a process that was started in advance; None starts one.
-        tries: seconds of CPU time of each try.
 
     Raises:
         RuntimeError: a check itself cannot run, or the reader's file cannot be read.
     """
     source = read_source(reader_file(chapter))
-    left = [exercise.name for exercise in wanted]
+    yield from run(chapter, source, [exercise.name for exercise in wanted], checker)
+
+
+def run(
+    chapter: str, source: str, names: list[str], checker: Checker | None = None
+) -> Iterator[Verdict]:
+    """Yield verdicts on functions of a text; a new process goes on when one has ended.
+
+    Raises:
+        RuntimeError: a check itself cannot run.
+    """
+    left = list(names)
     while left:
         checker = checker or Checker(chapter)
         try:
-            checker.connection.send((source, left, tries))
+            checker.connection.send((source, left))
             while left:
                 verdict = Verdict(left[0], UNDECIDED, f"no result in {SILENCE:g} seconds")
                 silent = not checker.connection.poll(SILENCE)
@@ -98,9 +103,7 @@ def _serve(connection: Connection, chapter: str) -> None:
         connection.send(traceback.format_exc() + hint)
 
 
-def _verdicts(
-    file: str, source: str, names: list[str], tries: tuple[float, ...]
-) -> Iterator[Verdict]:
+def _verdicts(file: str, source: str, names: list[str]) -> Iterator[Verdict]:
     # 1. Import what parses. An error in the imports, or in a helper, concerns all exercises.
     parsed, module = parse(source), None
     shared = [error for name, error in parsed.errors.items() if exercise_named(name) is None]
@@ -121,4 +124,4 @@ def _verdicts(
                 told = f"{file} has no function {name} any more; --reset brings it back"
                 yield Verdict(name, FAILED, told)
             else:
-                yield examine(exercise, function, tries)
+                yield examine(exercise, function)

@@ -66,8 +66,9 @@ def parse(source: str) -> Parsed:
             found.errors.pop(name, None)
             for node in ast.parse(text).body:
                 if isinstance(node, ast.FunctionDef):
-                    first = min(one.lineno for one in [node, *node.decorator_list]) - 1
-                    found.places[node.name] = (start + first, start + (node.end_lineno or first))
+                    first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+                    last = node.end_lineno or first
+                    found.places[node.name] = (start + first - 1, start + last)
         else:
             found.errors[name] = error
             found.places[name] = (start, start + len(text.rstrip().splitlines()))

@@ -29,6 +29,7 @@ class StandIn(ThreadingHTTPServer):
 
     Args:
         certificate: files of a certificate and its key, for HTTPS.
+        port: where it listens; 0: at any free one.
 
     Attributes:
         fault_rate: how often one of FAULTS happens, at random.
@@ -41,6 +42,11 @@ class StandIn(ThreadingHTTPServer):
             paths; times.
         asked: how often each problem was asked.
         most_at_once: requests that were at the gate at the same time.
+        models, owner: of its list of models; None: it has no list.
+        named: the model that replies say they are from; None: they do not say.
+        refuses: statuses for whatever request has a field, by the field's name.
+        finish: finish reason of all texts, and their content; None: as they should be.
+        looks: the JSON of requests about none of the problems, of which it is asked first.
     """
 
     daemon_threads = True
@@ -52,8 +58,9 @@ class StandIn(ThreadingHTTPServer):
         fault_rate: float,
         seed: int,
         certificate: tuple[Path, Path] | None,
+        port: int,
     ):
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", port), Handler)
         self.certificate = certificate
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -74,6 +81,12 @@ class StandIn(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.at_once = self.most_at_once = 0
+        self.models: list[str] | None = None
+        self.owner = "nobody"
+        self.named: str | None = None
+        self.refuses: dict[str, int] = {}
+        self.finish: tuple[str, str] | None = None
+        self.looks: list[dict] = []
 
     @property
     def url(self) -> str:
@@ -89,8 +102,9 @@ def stand_in(
     fault_rate: float = 0.0,
     seed: int = 0,
     certificate: tuple[Path, Path] | None = None,
+    port: int = 0,
 ):
-    server = StandIn(problems, fault_rate, seed, certificate)
+    server = StandIn(problems, fault_rate, seed, certificate, port)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
     )
@@ -104,6 +118,14 @@ def stand_in(
 
 
 class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        server: StandIn = self.server
+        if server.models is None or self.path != "/v1/models":
+            self._reply(404, b"no list")
+            return
+        models = [{"id": name, "owned_by": server.owner} for name in server.models]
+        self._reply(200, json.dumps({"data": models}).encode())
+
     def do_POST(self):
         server: StandIn = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -111,7 +133,16 @@ class Handler(BaseHTTPRequestHandler):
         problem = max(
             (one for one in server.problems if one["problem"] in prompt),
             key=lambda one: len(one["problem"]),
+            default=None,
         )
+        if refused := [status for name, status in server.refuses.items() if name in body]:
+            server.looks += [body] if problem is None else []
+            self._reply(refused[0], b"this is not supported")
+            return
+        if problem is None:
+            server.looks.append(body)
+            self._reply(200, b'{"choices": [{"text": "2"}]}')
+            return
         with server.lock:
             server.bodies.append(body)
             server.paths.append(self.path)
@@ -140,17 +171,22 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, problem: dict, body: dict) -> bytes:
         right = body.get("seed", 0) % 10 != 7
         text = f"We compute, and get \\boxed{{{problem['answer'] if right else '-12345'}}}."
+        ended = "stop"
+        if self.server.finish is not None:
+            ended, text = self.server.finish
         logprobs = [-0.25, -0.75]
         if "prompt" in body:
-            choice = {"text": text, "finish_reason": "stop"}
+            choice = {"text": text, "finish_reason": ended}
             if "logprobs" in body:
                 choice["logprobs"] = {"token_logprobs": logprobs}
         else:
-            choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            message = {"role": "assistant", "content": text}
+            choice = {"message": message, "finish_reason": ended}
             if body.get("logprobs"):
                 choice["logprobs"] = {"content": [{"logprob": logprob} for logprob in logprobs]}
         usage = {"usage": {"completion_tokens": 11}} if self.server.counts_tokens else {}
-        return json.dumps({"choices": [choice], **usage}).encode()
+        named = {"model": self.server.named} if self.server.named else {}
+        return json.dumps({"choices": [choice], **usage, **named}).encode()
 
     def _misbehave(self, fault: str) -> None:
         if fault.isdecimal():

@@ -7,19 +7,22 @@
 """
 
 from Appendixes.KVcache.kv_cache import (
+    BLOCK,
     Extension,
     KVCache,
     LayerExtension,
     Segment,
     StepShape,
     additive_bias,
-    swap_remove,
+    buffer_positions,
+    places_without,
     token_offsets,
 )
 from Appendixes.KVcache.prefix_sharing import ForkedCache, PromptCache
 from Appendixes.KVcache.simple_kv_cache import SimpleKVCache
 
 __all__ = [
+    "BLOCK",
     "Extension",
     "ForkedCache",
     "KVCache",
@@ -29,6 +32,7 @@ __all__ = [
     "SimpleKVCache",
     "StepShape",
     "additive_bias",
-    "swap_remove",
+    "buffer_positions",
+    "places_without",
     "token_offsets",
 ]

@@ -12,7 +12,7 @@
   prompt
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -211,30 +211,54 @@ class KVCache:
             self.lengths_of_places = self.lengths_of_places.to(lengths.device)
         start, end = self.rows, self.rows + len(lengths)
         self._reserve(end, max(self.max_length, longest))
-        self.rows, self.max_length = end, max(self.max_length, longest)
         # 4. Copy, layer by layer.
         for layer in range(len(other.keys)):  # no layers, if all its rows are empty
             for mine, theirs in zip(
-                self.used(layer, longest), other.used(layer, longest), strict=True
+                self.used(layer, longest, end), other.used(layer, longest), strict=True
             ):
                 mine[start:] = theirs[chosen]
+        # 5. They count from now on.
+        self.rows, self.max_length = end, max(self.max_length, longest)
         self.lengths[start:] = lengths
 
-    def remove_row(self, row: int) -> None:
-        """Remove one row. The last row takes its place, so that rows in use stay together (see
-        `swap_remove`, which does the same to a list).
+    def remove_rows(self, places: Collection[int]) -> None:
+        """Remove rows. Rows from the end take their places, so that those in use stay together (see
+        `places_without`, which says who goes where).
         """
-        last = self.rows - 1
-        # 1. Move the last row to the free place.
-        if row != last:
+        # 1. Move rows from the end to the free places. Nothing is overwritten that stays.
+        stay = places_without(self.rows, places)
+        moves = [(new, old) for new, old in enumerate(stay) if new != old]
+        if moves:
+            new, old = (
+                torch.tensor(ends, device=self.lengths.device) for ends in zip(*moves, strict=True)
+            )
             for buffer in self.keys + self.values:
-                buffer[row] = buffer[last]
-            self.lengths[row] = self.lengths[last]
-        # 2. Forget the last place.
-        self.lengths[last] = 0
-        self.rows = last
+                buffer[new, :, : self.max_length] = buffer[old, :, : self.max_length]
+            self.lengths[new] = self.lengths[old]
+        # 2. Forget the last places.
+        self.rows = len(stay)
+        self.lengths_of_places[self.rows :] = 0
         # 3. The longest row may be gone.
-        self.max_length = int(self.lengths.max()) if last else 0
+        self.max_length = int(self.lengths.max()) if self.rows else 0
+
+    def restore(self, lengths: Sequence[int]) -> None:
+        """Go back to rows of these lengths, whose tokens are still here, after a call that was
+        interrupted: by an exception, or by a user.
+
+        Whatever stands behind a row's last token is replaced by zeros.
+        """
+        if not lengths:
+            self.clear()
+            return
+        # 1. The lengths.
+        self.rows, self.max_length = len(lengths), max(lengths)
+        self.lengths_of_places.zero_()
+        self.lengths.copy_(torch.tensor(lengths))
+        # 2. A masked key has weight 0, but 0 times NaN would be NaN.
+        for buffer in self.keys + self.values:
+            behind = torch.arange(buffer.shape[2], device=buffer.device)
+            behind = behind >= self.lengths_of_places[: len(buffer), None]  # (places, capacity)
+            buffer.masked_fill_(behind[:, None, :, None], 0)
 
     def clear(self) -> None:
         """Remove all rows and give their memory back: the cache is as new."""
@@ -254,8 +278,10 @@ class KVCache:
         `(rows, kv_heads, seq, head_dim)`.
         """
         self.forget_steps()
-        for buffers in (self.keys, self.values):
-            buffers.append(like.new_zeros(self.rows, like.shape[1], self.capacity, like.shape[3]))
+        shape = (self.rows, like.shape[1], self.capacity, like.shape[3])
+        keys, values = like.new_zeros(shape), like.new_zeros(shape)
+        self.keys.append(keys)
+        self.values.append(values)
 
     def used(
         self, layer: int, length: int, rows: int | None = None
@@ -266,7 +292,7 @@ class KVCache:
             rows: number of places from the first; None: the rows in use.
         """
         rows = self.rows if rows is None else rows
-        return self.keys[layer][:rows, :, :length], self.values[layer][:rows, :, :length]
+        return narrowed((self.keys[layer], self.values[layer]), rows, length)
 
     def _make_room(self, rows: int, seq: int) -> None:
         if rows != self.rows:
@@ -355,8 +381,11 @@ class Extension:
         """Return one layer's part, which the model passes to that layer's attention."""
         cache = self.cache
         known = index < len(cache.keys)
-        buffers = cache.used(index, self.length, self.rows) if known else None
-        return LayerExtension(self, buffers, [])
+        return LayerExtension(self, (cache.keys[index], cache.values[index]) if known else None)
+
+    def in_front(self, buffers: tuple[torch.Tensor, torch.Tensor] | None) -> list[Segment]:
+        """Return what stands before the rows' own tokens, given the buffers that hold it."""
+        return []
 
     def commit(self) -> None:
         """Make the new tokens part of the cache; until then it is as before."""
@@ -372,16 +401,19 @@ class Extension:
 class LayerExtension:
     """One layer's part of an extension.
 
+    Buffers are whole, and read up to the extension's sizes in `append`, so that a compiled step
+    meets tensors of one layout.
+
     Attributes:
         extension: the whole.
         buffers: this layer's keys and values, with room for the new ones; None before the first
             are stored.
-        in_front: what stands before the row's own tokens: nothing, or its prompt in another cache.
+        prompt_buffers: those of the prompts that the rows continue, if they stand elsewhere.
     """
 
     extension: Extension
     buffers: tuple[torch.Tensor, torch.Tensor] | None
-    in_front: list[Segment]
+    prompt_buffers: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def append(self, keys: torch.Tensor, values: torch.Tensor) -> list[Segment]:
         """Store new keys and values, `(rows, kv_heads, seq, head_dim)`; return all there is to
@@ -390,10 +422,30 @@ class LayerExtension:
         extension = self.extension
         if self.buffers is None:
             extension.cache.add_layer(keys)
-            self.buffers = extension.cache.used(-1, extension.length)
+            self.buffers = extension.cache.keys[-1], extension.cache.values[-1]
+        if self.buffers[0].shape[1::2] != keys.shape[1::2]:
+            raise ValueError(
+                f"the cache holds {_heads(self.buffers[0])}, the model gives {_heads(keys)}: "
+                "it is another model's cache"
+            )
         for buffer, new in zip(self.buffers, (keys, values), strict=True):
-            buffer[extension.row_index, :, extension.slots] = new.transpose(1, 2)
-        return [*self.in_front, Segment(*self.buffers, extension.mask, extension.bias)]
+            # under autocast, values may have another dtype than keys
+            buffer[extension.row_index, :, extension.slots] = new.transpose(1, 2).to(buffer.dtype)
+        own = narrowed(self.buffers, extension.rows, extension.length)
+        in_front = extension.in_front(self.prompt_buffers)
+        return [*in_front, Segment(*own, extension.mask, extension.bias)]
+
+
+def narrowed(
+    buffers: tuple[torch.Tensor, torch.Tensor], rows: int, length: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return views of keys and values: the first rows, up to a length."""
+    keys, values = buffers
+    return keys[:rows, :, :length], values[:rows, :, :length]
+
+
+def _heads(keys: torch.Tensor) -> str:
+    return f"{keys.shape[1]} key-value heads of {keys.shape[3]} numbers"
 
 
 def additive_bias(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -461,17 +513,30 @@ def window(length: int, capacity: int) -> int:
     return min(-(-length // step) * step, capacity)
 
 
-def swap_remove(items: list, place: int) -> None:
-    """Remove one item of a list; the last one takes its place, as in `KVCache.remove_row`.
+def places_without(rows: int, removed: Collection[int]) -> list[int]:
+    """List the rows that stay when others are removed, each by its old place, in the new order.
 
-    >>> items = ["a", "b", "c", "d"]
-    >>> swap_remove(items, 1)
-    >>> items
-    ['a', 'd', 'c']
+    The last row takes the place of one that is removed; of several, the last is removed first.
+
+    >>> places_without(5, removed=[1, 3])
+    [0, 4, 2]
     """
-    last = items.pop()
-    if place < len(items):
-        items[place] = last
+    places = list(range(rows))
+    for place in sorted(removed, reverse=True):
+        last = places.pop()
+        if place < len(places):
+            places[place] = last
+    return places
+
+
+def buffer_positions(rows: int, length: int) -> int:
+    """Compute the positions of a new buffer for this many rows of this length.
+
+    >>> buffer_positions(rows=3, length=65)
+    384
+    """
+    places, capacity = grown(0, BLOCK, rows, length)
+    return places * capacity
 
 
 def whole_blocks(length: int) -> int:

@@ -10,7 +10,7 @@
 import itertools
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -21,7 +21,8 @@ from Appendixes.KVcache.kv_cache import (
     Segment,
     StepShape,
     bucket,
-    swap_remove,
+    narrowed,
+    places_without,
     whole_blocks,
     window,
 )
@@ -44,20 +45,23 @@ class PromptCache(KVCache):
         for fork in self.forks:
             fork.forget_steps()
 
-    def remove_row(self, row: int) -> None:
-        """Remove one row. The last row takes its place, and the forks are told.
+    def remove_rows(self, places: Collection[int]) -> None:
+        """Remove rows. Rows from the end take their places, and the forks are told.
 
         Raises:
-            ValueError: a row of a fork continues it.
+            ValueError: a row of a fork continues one of them.
         """
-        if any(row in fork.parent_rows for fork in self.forks):
+        continued = set(places) & {parent for fork in self.forks for parent in fork.parent_rows}
+        if continued:
             raise ValueError(
-                f"row {row} is still continued by a fork: remove the rows that continue it first"
+                f"row {min(continued)} is still continued by a fork: "
+                "remove the rows that continue it first"
             )
-        super().remove_row(row)
-        moved = self.rows  # from this place to `row`
+        stay = places_without(self.rows, places)
+        super().remove_rows(places)
+        now = {old: new for new, old in enumerate(stay)}
         for fork in self.forks:
-            fork.parent_rows = [row if parent == moved else parent for parent in fork.parent_rows]
+            fork.parent_rows = [now[parent] for parent in fork.parent_rows]
 
     def clear(self) -> None:
         """Remove all rows and give their memory back: the cache is as new.
@@ -175,10 +179,11 @@ class ForkedCache(KVCache):
         self._padded = Sharing(padded, parents, self.lengths.device, width)
         return self._padded
 
-    def remove_row(self, row: int) -> None:
-        """Remove one row. The last row takes its place."""
-        super().remove_row(row)
-        swap_remove(self.parent_rows, row)
+    def remove_rows(self, places: Collection[int]) -> None:
+        """Remove rows. Rows from the end take their places."""
+        parents = [self.parent_rows[place] for place in places_without(self.rows, places)]
+        super().remove_rows(places)
+        self.parent_rows = parents
 
     def clear(self) -> None:
         """Remove all rows and give their memory back; the prompts stay."""
@@ -223,11 +228,15 @@ class ForkedExtension(Extension):
         """Return one layer's part, with the prompts in front."""
         layer = super().layer(index)
         if self.parent_length > 0:
-            keys, values = self.parent.used(index, self.parent_length, self.parents)
-            layer.in_front.append(
-                Segment(keys, values, self.parent_mask, self.parent_bias, self.sharing)
-            )
+            layer.prompt_buffers = self.parent.keys[index], self.parent.values[index]
         return layer
+
+    def in_front(self, buffers: tuple[torch.Tensor, torch.Tensor] | None) -> list[Segment]:
+        """Return the prompts, as one segment that several rows may share."""
+        if buffers is None:  # all prompts are of one token, which each row reads itself
+            return []
+        keys, values = narrowed(buffers, self.parents, self.parent_length)
+        return [Segment(keys, values, self.parent_mask, self.parent_bias, self.sharing)]
 
 
 class Sharing:
@@ -276,13 +285,15 @@ class Sharing:
 
     def copy_(self, other: "Sharing") -> None:
         """Take over other groups of the same sizes, in place: a captured step finds them."""
-        self.parent_rows = other.parent_rows
         for mine, theirs in (
             (self.row_of_place, other.row_of_place),
             (self.place_of_row, other.place_of_row),
             (self.parent_of_row, other.parent_of_row),
         ):
             mine.copy_(theirs)
+        self.parent_rows = (
+            other.parent_rows
+        )  # the last: an interruption leaves what is copied again
 
     def gather(self, x: torch.Tensor) -> torch.Tensor:
         """Put rows that share a parent side by side:

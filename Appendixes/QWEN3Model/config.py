@@ -1,5 +1,6 @@
 """The sizes and settings of a Qwen3 model, read from a checkpoint's `config.json` and checked."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -12,7 +13,8 @@ class Qwen3Config:
     """The shape of a dense Qwen3 model, under `config.json`'s names; the defaults are Qwen3-0.6B's.
 
     Raises:
-        ValueError: a size is not a positive integer, or sizes do not fit together.
+        ValueError: an entry is not of the type declared here, a number is not positive, or sizes
+            do not fit together.
 
     >>> small = Qwen3Config(num_attention_heads=4, num_key_value_heads=2)
     >>> small.num_attention_heads // small.num_key_value_heads  # query heads per key-value head
@@ -30,12 +32,18 @@ class Qwen3Config:
     rope_theta: float = 1_000_000.0  # base of RoPE's angles
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = True  # the output layer is the embedding, transposed
-    dtype: str = "float32"  # type of the weights in the file
+    dtype: str = "float32"  # type of the weights; "auto": the one that they have in the file
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+        for name, kind in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if type(value) not in ((int, float) if kind is float else (kind,)):
+                raise ValueError(f"{name} is {value!r}, expected {kind.__name__}")
+            if kind is int and value < 1:
                 raise ValueError(f"{name} is {value}: it must be at least 1")
+            if kind is float and not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}: it must be positive")
+            object.__setattr__(self, name, kind(value))  # an int may stand for a float
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(
                 f"num_attention_heads ({self.num_attention_heads}) must be a multiple of "
@@ -55,8 +63,8 @@ class Qwen3Config:
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: the file is not a JSON object, lacks a size, or describes a model this code
-                cannot run (another architecture, mixture of experts, sliding window, scaled RoPE,
-                biases, another activation).
+                cannot run (another architecture, mixture of experts, quantised weights, sliding
+                window, scaled RoPE, biases, another activation).
         """
         path = Path(path)
         if path.is_dir():
@@ -68,14 +76,9 @@ class Qwen3Config:
         # 2. Put in what a silent file means, as `transformers` does.
         values = {"head_dim": 128, "tie_word_embeddings": False, **raw}
         values["rope_theta"] = rope.get("rope_theta", raw.get("rope_theta"))
-        values["dtype"] = raw.get("dtype") or raw.get("torch_dtype") or "float32"
-        # 3. Take each field, if it has the type that is declared above.
-        settings: dict[str, Any] = {}
-        for name, kind in get_type_hints(cls).items():
-            value = values.get(name)
-            if type(value) not in ((int, float) if kind is float else (kind,)):
-                raise ValueError(f"{path}: {name} is {value!r}, expected {kind.__name__}")
-            settings[name] = kind(value)
+        values["dtype"] = raw.get("dtype") or raw.get("torch_dtype") or "auto"
+        # 3. Take each field; the types are checked where a config is made.
+        settings: dict[str, Any] = {name: values.get(name) for name in get_type_hints(cls)}
         try:
             return cls(**settings)
         except ValueError as error:
@@ -127,11 +130,20 @@ def _rope_settings(raw: dict, path: Path) -> dict:
     for name in ("rope_parameters", "rope_scaling"):
         if not isinstance(raw.get(name) or {}, dict):
             raise ValueError(f"{path}: {name} is {raw[name]!r}, expected an object")
-        settings |= {
-            "rope_type" if key == "type" else key: value
-            for key, value in (raw.get(name) or {}).items()
-        }
+        given = dict(raw.get(name) or {})
+        if "type" in given:  # the older name of rope_type, which wins where both stand
+            given.setdefault("rope_type", given.pop("type"))
+        settings |= given
     return settings
+
+
+def _quantisation(raw: dict) -> str:
+    """Describe how a checkpoint's weights are quantised; an empty text: they are not."""
+    settings = raw.get("quantization_config") or raw.get("quantization")  # the second is MLX's
+    if not isinstance(settings, dict):
+        return ""
+    bits = f", {settings['bits']} bits" if "bits" in settings else ""
+    return f"quantised weights ({settings.get('quant_method', 'MLX')}{bits})"
 
 
 def _refuse_unsupported(raw: dict, rope: dict, path: Path) -> None:
@@ -141,7 +153,10 @@ def _refuse_unsupported(raw: dict, rope: dict, path: Path) -> None:
     rope_type = rope.get("rope_type", "default")
     layer_types = set(raw.get("layer_types") or ["full_attention"])
     experts = [name for name in ("num_experts", "num_local_experts") if raw.get(name)]
+    quantised = _quantisation(raw)
     problems = {
+        f"{quantised}: take the repository with 16 bits per weight, whose name lacks this ending; "
+        "CH2.fast packs its weights into 8 or 4 bits": bool(quantised),
         f"model_type {raw.get('model_type')!r} (only dense 'qwen3')": raw.get("model_type")
         != "qwen3",
         f"mixture of experts ({', '.join(experts)})": bool(experts),

@@ -58,8 +58,8 @@ class Qwen3Model(nn.Module):
             padding, or of a row of padding only, mean nothing.
 
         Raises:
-            ValueError: the ids are not `(batch, seq)` with at least one token, or the cache is for
-                another batch size.
+            ValueError: the ids are not `(batch, seq)` with at least one token, the mask is not bool
+                of their shape, or the cache is of another batch size or another model.
         """
         if input_ids.dim() != 2 or input_ids.numel() == 0:
             raise ValueError(
@@ -67,6 +67,7 @@ class Qwen3Model(nn.Module):
                 "expected (batch, seq) with at least one token"
             )
         (batch, seq), device = input_ids.shape, input_ids.device
+        self._check_mask_and_cache(input_ids, padding_mask, cache)
         # With a cache, it says where the new tokens stand and what they see.
         if cache is not None:
             extension = cache.extend(batch, seq, device, padding_mask)
@@ -83,6 +84,28 @@ class Qwen3Model(nn.Module):
             positions = token_offsets(padding_mask)
             mask = positions[:, None, :] <= positions[:, :, None]  # (batch, query, key)
         return self.run_layers(input_ids, positions, mask, None, last_position_only, padding_mask)
+
+    def _check_mask_and_cache(
+        self, input_ids: torch.Tensor, padding_mask: torch.Tensor | None, cache: KVCache | None
+    ) -> None:
+        """Refuse a mask of another type or shape, and the cache of another model."""
+        mask, expected = padding_mask, (torch.bool, input_ids.shape)
+        if mask is not None and (mask.dtype, mask.shape) != expected:
+            raise ValueError(
+                f"padding_mask is {mask.dtype} of shape {tuple(mask.shape)}: expected torch.bool "
+                f"of shape {tuple(input_ids.shape)}, True for real tokens; attention_mask.bool() "
+                "makes one of the mask of transformers"
+            )
+        if cache is None or not cache.keys:
+            return
+        config, (_, heads, _, head_dim) = self.config, cache.keys[0].shape
+        own = (config.num_hidden_layers, config.num_key_value_heads, config.head_dim)
+        # an interrupted call may leave fewer layers, and the next one makes the others
+        if (heads, head_dim) != own[1:] or len(cache.keys) > own[0]:
+            raise ValueError(
+                f"the cache is another model's: it has {len(cache.keys)} layers of {heads} heads "
+                f"of {head_dim}, this model {own[0]} of {own[1]} of {own[2]}; use a new KVCache()"
+            )
 
     def run_layers(
         self,

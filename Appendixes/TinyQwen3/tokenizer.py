@@ -125,7 +125,9 @@ def save_tokenizer(
     if chat:
         settings |= {"eos_token": TURN_END, "chat_template": CHAT_TEMPLATE}
     stop_ids = [tokenizer.token_to_id(END_OF_TEXT), tokenizer.token_to_id(TURN_END)]
-    generation = {"eos_token_id": stop_ids, "pad_token_id": stop_ids[0], "do_sample": False}
+    generation: dict[str, object] = {"eos_token_id": stop_ids, "pad_token_id": stop_ids[0]}
+    # a server samples as it is asked to: with False here `transformers serve` would never
+    generation |= {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     for name, content in (
         ("tokenizer_config.json", settings),
         ("generation_config.json", generation),

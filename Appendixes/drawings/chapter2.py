@@ -59,7 +59,7 @@ def show_loop() -> None:
         y = 1.5 + 0.85 * place
         canvas.text(12.9, y + 0.35, token, align="left")
         canvas.box(13.8, y, 0.4 + 3.6 * share, 0.7, "", ORANGE if place == 0 else SKY)
-        canvas.text(14.5 + 3.6 * share, y + 0.35, f"{share:.0%}", align="left", size=10)
+        canvas.text(14.5 + 3.6 * share, y + 0.35, f"{share:.0%}", align="left", size=11)
     canvas.text(15, 0.8, "a probability for each token")
     canvas.line((17.5, 4.2), (17.5, 5.4))
     canvas.line((17.5, 5.4), (end + 0.5, 5.4))
@@ -85,13 +85,13 @@ def show_recomputation(prompt: int, new: int) -> None:
         (columns + 4, "with a cache", True),
     ):
         canvas.text(left + columns / 2, 0.5, title, bold=True)
-        canvas.text(left + columns / 2, 1.3, "tokens of the text", colour=FAINT, size=10)
+        canvas.text(left + columns / 2, 1.3, "tokens of the text", colour=FAINT, size=11)
         for step in range(new):
             for token in range(prompt + step):
                 first_time = token == prompt + step - 1 or step == 0
                 colour = ORANGE if first_time else SKY if cached else RED
                 canvas.box(left + token, 1.8 + step, 1, 1, "", colour)
-        canvas.text(left - 0.8, 1.8 + new / 2, "steps", colour=FAINT, size=10)
+        canvas.text(left - 0.8, 1.8 + new / 2, "steps", colour=FAINT, size=11)
     y = new + 2.5
     for x, colour, name in (
         (1.5, ORANGE, "read for the first time"),
@@ -99,7 +99,7 @@ def show_recomputation(prompt: int, new: int) -> None:
         (0.7 * canvas.width, SKY, "kept: looked up"),
     ):
         canvas.box(x, y - 0.4, 0.8, 0.8, "", colour)
-        canvas.text(x + 1.1, y, name, align="left", size=10)
+        canvas.text(x + 1.1, y, name, align="left", size=11)
     again = sum(prompt + step - 1 for step in range(1, new))
     canvas.show(
         f"Two triangles of squares, steps downwards, tokens to the right, for a prompt of {prompt} "
@@ -120,14 +120,14 @@ def show_attention(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
     canvas = Canvas(2 * count + 6, count + 1.6, title)
     left = (canvas.width - count) / 2
     for row, token in enumerate(tokens):
-        canvas.text(left - 0.3, row + 1.6, visible(token), align="right", size=10)
-        canvas.text(left + row + 0.5, 0.6, visible(token)[:2], size=10)
+        canvas.text(left - 0.3, row + 1.6, visible(token), align="right", size=11)
+        canvas.text(left + row + 0.5, 0.6, visible(token)[:2], size=11)
         for column in range(row + 1):
             weight = weights[row][column]
             label = f"{weight:.1f}".removeprefix("0") if weight >= 0.05 and count <= 20 else ""
-            canvas.box(left + column, row + 1.1, 1, 1, label, to_hex(WEIGHTS(weight)), size=9)
-    canvas.text(left - 2.2, count / 2 + 1.1, "query\nof", colour=FAINT, size=10)
-    canvas.text(left + count + 1.5, 0.6, "looks at", colour=FAINT, size=10)
+            canvas.box(left + column, row + 1.1, 1, 1, label, to_hex(WEIGHTS(weight)), size=10)
+    canvas.text(left - 2.2, count / 2 + 1.1, "query\nof", colour=FAINT, size=11)
+    canvas.text(left + count + 1.5, 0.6, "looks at", colour=FAINT, size=11)
     last = max(range(count), key=lambda column: weights[-1][column])
     canvas.show(
         f"A triangle of {count * (count + 1) // 2} squares, the attention of {count} tokens to "
@@ -155,9 +155,9 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float) -> None:
             tip = x + radius * math.cos(turn), y - radius * math.sin(turn)
             canvas.arrow((x, y), tip, colour=colour)
             canvas.text(
-                x + 1.25 * (tip[0] - x), y + 1.2 * (tip[1] - y), name, colour=colour, size=10
+                x + 1.25 * (tip[0] - x), y + 1.2 * (tip[1] - y), name, colour=colour, size=11
             )
-        canvas.text(x, 4.85, f"query at {query}, key at {key}", size=10)
+        canvas.text(x, 4.85, f"query at {query}, key at {key}", size=11)
     said = "; ".join(f"query at {query}, key at {key}" for query, key in pairs)
     canvas.show(
         f"{len(pairs)} circles with two arrows each, turned by their positions: {said}. Where the "
@@ -202,7 +202,7 @@ def show_batch(prompts: Sequence[int], answers: Sequence[int]) -> None:
     unit = 21 / (longest + steps)
     for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
         y, start = 1.2 * row + 1.1, 2 + unit * longest
-        canvas.text(1.8, y + 0.5, f"row {row + 1}", align="right", size=10)
+        canvas.text(1.8, y + 0.5, f"row {row + 1}", align="right", size=11)
         if longest > prompt:
             canvas.box(2, y, unit * (longest - prompt), 1, "", PALE)
         canvas.box(start - unit * prompt, y, unit * prompt, 1, f"{prompt}", SKY)
@@ -210,7 +210,7 @@ def show_batch(prompts: Sequence[int], answers: Sequence[int]) -> None:
         if steps > answer:
             canvas.box(start + unit * answer, y, unit * (steps - answer), 1, "", PALE, dashed=True)
     canvas.line((2 + unit * longest, 0.7), (2 + unit * longest, 1.2 * len(prompts) + 1.2), "black")
-    canvas.text(2 + unit * longest, 0.4, "the first step", size=10)
+    canvas.text(2 + unit * longest, 0.4, "the first step", size=11)
     y = 1.2 * len(prompts) + 1.9
     for x, colour, name, dashed in (
         (2, PALE, "padding", False),
@@ -219,7 +219,7 @@ def show_batch(prompts: Sequence[int], answers: Sequence[int]) -> None:
         (17, PALE, "row has ended", True),
     ):
         canvas.box(x, y - 0.35, 0.9, 0.7, "", colour, dashed=dashed)
-        canvas.text(x + 1.2, y, name, align="left", size=10)
+        canvas.text(x + 1.2, y, name, align="left", size=11)
     said = "; ".join(
         f"row {row + 1}: {longest - prompt} of padding, {prompt} of prompt, {answer} of answer"
         for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
@@ -243,10 +243,10 @@ def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]
         axes.vlines(
             seen, row + 0.7, row + 1.3, color=ORANGE, linewidth=1.2 if len(seen) < 50 else 0.5
         )
-        axes.text(max(weights), row + 1.42, f"{name}: {len(seen)} places", ha="right", fontsize=10)
+        axes.text(max(weights), row + 1.42, f"{name}: {len(seen)} places", ha="right", fontsize=11)
         said.append(f"{name} {len(seen)}")
     axes.plot(weights, [0] * len(weights), "|", color=BLUE, markersize=16)
-    axes.text(max(weights), 0.4, f"{len(weights)} weights", ha="right", fontsize=10)
+    axes.text(max(weights), 0.4, f"{len(weights)} weights", ha="right", fontsize=11)
     axes.set_ylim(-0.5, len(levels) + 0.8)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -266,9 +266,9 @@ def show_memory_limit(sizes: Mapping[str, float], bandwidth: float) -> None:
     """
     canvas = Canvas(24, 2 * len(sizes) + 1.6)
     largest = max(sizes.values())
-    canvas.text(4.5, 0.6, "weights in memory", size=10, colour=FAINT)
-    canvas.text(14.2, 0.6, "read once per token", size=10, colour=FAINT)
-    canvas.text(20.8, 0.6, "at most", size=10, colour=FAINT)
+    canvas.text(4.5, 0.6, "weights in memory", size=11, colour=FAINT)
+    canvas.text(14.2, 0.6, "read once per token", size=11, colour=FAINT)
+    canvas.text(20.8, 0.6, "at most", size=11, colour=FAINT)
     for row, (name, size) in enumerate(sizes.items()):
         y, width = 2 * row + 1.2, 9 * size / largest
         canvas.box(9.2 - width, y, width, 1.6, f"{name}\n{size / 1e9:.2f} GB", SKY)
@@ -287,18 +287,18 @@ def show_launches() -> None:
     """Show the time of one step on a GPU: kernels started one by one, and a captured step."""
     canvas = Canvas(24, 7.6)
     for y, name in ((0.8, "Python"), (2, "GPU"), (4.6, "Python"), (5.8, "GPU")):
-        canvas.text(3.2, y + 0.45, name, align="right", size=10)
+        canvas.text(3.2, y + 0.45, name, align="right", size=11)
     canvas.text(0.2, 0.3, "one kernel at a time", align="left", bold=True)
     canvas.text(0.2, 4.1, "a captured step", align="left", bold=True)
     for kernel in range(7):
-        canvas.box(3.5 + 2.6 * kernel, 0.8, 2.5, 0.9, "start", PALE, size=10)
+        canvas.box(3.5 + 2.6 * kernel, 0.8, 2.5, 0.9, "start", PALE, size=11)
         canvas.box(6.0 + 2.6 * kernel, 2, 0.75, 0.9, "", BLUE)
-    canvas.text(12.9, 3.3, "idle in between", size=10, colour=FAINT)
-    canvas.box(3.5, 4.6, 2.5, 0.9, "replay", ORANGE, size=10)
+    canvas.text(12.9, 3.3, "idle in between", size=11, colour=FAINT)
+    canvas.box(3.5, 4.6, 2.5, 0.9, "replay", ORANGE, size=11)
     for kernel in range(7):
         canvas.box(6.0 + 0.8 * kernel, 5.8, 0.75, 0.9, "", BLUE)
     canvas.arrow((3.5, 7.2), (23.5, 7.2))
-    canvas.text(2.6, 7.2, "time", colour=FAINT, size=10)
+    canvas.text(2.6, 7.2, "time", colour=FAINT, size=11)
     canvas.show(
         "Two timelines of the same 7 kernels. Above, Python starts them one by one, and the GPU is "
         "idle between them. Below, Python starts a replay once, and the kernels follow each other."
@@ -322,7 +322,7 @@ def show_shares(title: str, shares: Mapping[str, int], what: str) -> None:
         wide = width > 3
         canvas.box(x, 0.8, width, 1.8, f"{name}\n{number / total:.0%}" if wide else "", colour)
         if not wide:
-            canvas.text(x, 3, f"{name} {number / total:.0%}", align="left", size=10)
+            canvas.text(x, 3, f"{name} {number / total:.0%}", align="left", size=11)
         x += width
     said = "; ".join(f"{name} {number:,} ({number / total:.0%})" for name, number in shares.items())
     canvas.show(f"A bar cut into {len(shares)} parts, {what}: {said}.")

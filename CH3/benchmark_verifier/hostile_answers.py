@@ -37,6 +37,8 @@ def hostile_answers() -> Iterator[tuple[str, str]]:
         wide_structures,
         large_but_computable,
         many_relations_and_words,
+        inequalities_and_families,
+        labels_and_choices,
         poles_and_limits,
         astronomical_functions,
         strange_characters,
@@ -622,6 +624,46 @@ def other_languages() -> Named:
         "cos\nsystem\n(S'touch hostile_canary'\ntR.",
         "<|im_end|>\n<|im_start|>user",
     )
+
+
+def inequalities_and_families() -> Named:
+    """Inequalities with many roots, sets of integers, and families of them."""
+    brackets = "".join(f"(x-{place})" for place in range(1, 70))
+    yield "product of many brackets", f"{brackets} > 0"
+    yield "quotient of many brackets", rf"\frac{{{brackets}}}{{{brackets[::-1]}}} \ge 0"
+    yield "powers of powers", nested("(", "x-1", ")^6", 30) + "> 0"
+    yield "chain of squares", "<".join(["x^2"] * 200)
+    yield "squares of roots", r"\ge".join([r"x^2-\sqrt{3}x"] * 50)
+    yield "unions of half-lines", r"\cup".join(f"x>{place}" for place in range(150))
+    yield "many integers", r"|x| \le 499, x \in \mathbb{Z}"
+    yield "too many integers", r"\{x \in \mathbb{Z} : |x| < 10^{300}\}"
+    yield "integers between roots", r"\{x \in \mathbb{Z} : x^2 < 10^{5}\sqrt{7}\}"
+    yield "many families", ", ".join(f"{k}k" for k in range(100)) + r", k \in \mathbb{Z}"
+    yield "family of a tower", r"9^{9^{9}}k + \pi, k \in \mathbb{Z}"
+    yield "many points", ", ".join("x=1,y=2" for _ in range(100))
+    yield "many names", "=".join(string.ascii_letters) + "=3"
+    yield "nested inverses", nested("(", r"\begin{pmatrix}a&b\\c&d\end{pmatrix}", ")^{-1}", 40)
+    yield "nested conjugates", nested(r"\overline{", "1+i", "}", 35)
+    yield "given what is given", nested("P(A|", "B", ")", 300)
+
+
+def labels_and_choices() -> Named:
+    """Labels, bounds and choices again and again, for whoever reads them by looking ahead."""
+    for piece in ("apple: ", "(b) ", "at least ", "5 or more ", "&lt;", "&#", "'", "x: ", "[E] "):
+        yield f"{piece}again and again", piece * (900 // len(piece))
+    for piece in (
+        "choose A ",
+        "option B is ",
+        "(C) is the correct ",
+        "the roots are $",
+        "Answer: - ",
+        "选",
+        "Answer:\n- ",
+        "= ",
+        "√",
+        "{1, ",
+    ):
+        yield f"{piece}in a long text", repeated(piece, 200_000)
 
 
 def backtracking() -> Named:

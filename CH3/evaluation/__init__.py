@@ -7,13 +7,21 @@
 - `command_line.py` and `__main__.py`: `python -m CH3.evaluation`
 """
 
+# ruff: noqa: E402  # Ctrl-C is caught before the imports that take seconds
+from Appendixes.command_line import stop_in_words
+
+stop_in_words()
+
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from CH3.evaluation.answers import Answer, AnswerFunction, is_right
+from CH3 import countdown, math_verifier
+from CH3.evaluation.answers import Answer, AnswerFunction, answer_in, is_right, say
 from CH3.evaluation.progress import Progress
 from CH3.evaluation.results import (
     WHOLE,
+    Regrade,
     Result,
     ResultsFile,
     Settings,
@@ -23,7 +31,26 @@ from CH3.evaluation.results import (
 from CH3.evaluation.writers import ModelWriter
 from CH3.problems import Problem, reference_of
 
-__all__ = ["ModelWriter", "Shard", "UnansweredError", "evaluate", "graded"]
+__all__ = [
+    "VERIFIER",
+    "ModelWriter",
+    "Shard",
+    "UnansweredError",
+    "evaluate",
+    "graded",
+    "graded_again",
+    "say_graded_again",
+]
+
+
+def _fingerprint(*files: Path) -> str:
+    """Compute a short fingerprint of the text of programs."""
+    texts = sorted((path.name, path.read_text(encoding="utf-8")) for path in files)
+    return hashlib.sha256(repr(texts).encode()).hexdigest()[:16]
+
+
+# what gives the verdicts
+VERIFIER = _fingerprint(*Path(math_verifier.__file__).parent.glob("*.py"), Path(countdown.__file__))
 
 
 class UnansweredError(RuntimeError):
@@ -42,6 +69,7 @@ def evaluate(
     settings: Settings,
     progress: bool | Progress = True,
     shard: Shard = WHOLE,
+    regrade: Regrade | None = None,
 ) -> list[Result]:
     """Have problems answered, grade the answers, and keep every result in a file.
 
@@ -63,6 +91,8 @@ def evaluate(
             busy, if it is a `Progress` that watches the batch.
         shard: this process's part of the problems, where several processes share them; its results
             are in `shard.file(out)`.
+        regrade: gives a new verdict to results that the file has from another version of the
+            verifier; None: `graded_again`.
 
     Returns:
         One result per problem of the shard, in their order.
@@ -80,8 +110,12 @@ def evaluate(
     # 1. Take this process's part of the problems, and open its file.
     own, path = shard.of(problems), shard.file(Path(out))
     unique_ids = [problem["unique_id"] for problem in own]
-    with ResultsFile(path, settings, unique_ids) as file:
-        # 2. Ask what has no result yet; grade and keep each answer the moment it comes.
+    with ResultsFile(path, settings, unique_ids, VERIFIER) as file:
+        # 2. Verdicts of two verifiers are not mixed.
+        if file.graded_by != VERIFIER:
+            changed = file.grade_again(regrade or graded_again)
+            say_graded_again(path, changed)
+        # 3. Ask what has no result yet; grade and keep each answer the moment it comes.
         right = sum(result["correct"] for result in file.results.values())
         open_problems = [problem for problem in own if problem["unique_id"] not in file.results]
         progress.begin(len(own), len(file.results), right)
@@ -92,7 +126,7 @@ def evaluate(
                 progress.answered(result)
         finally:
             progress.end()
-        # 3. Put the results into the order of the problems.
+        # 4. Put the results into the order of the problems.
         results = [file.results[one] for one in unique_ids if one in file.results]
     if missing := len(own) - len(results):
         message = f"{missing} of {len(own)} problems were not answered; {path} keeps the others"
@@ -119,4 +153,23 @@ def graded(answer: Answer) -> Result:
     }
     if answer.samples is not None:
         result["samples"] = answer.samples
+    if text.refusal is not None:
+        result["refusal"] = text.refusal
+    if text.answered_by is not None:
+        result["answered_by"] = text.answered_by
     return result
+
+
+def graded_again(result: Result) -> Result:
+    """Find and grade the answer in a result's text anew."""
+    extracted = answer_in(result["text"], result["finish_reason"])
+    correct = is_right(extracted, result["reference"])
+    return {**result, "extracted": extracted, "correct": correct}
+
+
+def say_graded_again(path: Path, changed: int) -> None:
+    """Print that a file had verdicts of another verifier, above the line of progress."""
+    say(
+        f"{path}: another version of the verifier had graded these answers; they are graded again, "
+        f"and {changed} of the verdicts changed"
+    )

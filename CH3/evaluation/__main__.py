@@ -54,10 +54,11 @@ from CH3.evaluation.command_line import (
     ending_in_words,
     load,
     report_command,
+    started_by_torchrun,
 )
 from CH3.evaluation.progress import Progress
 from CH3.evaluation.report import Report, write_report
-from CH3.evaluation.results import Result, Settings, digest
+from CH3.evaluation.results import Result, Settings, digest, shards_at_work
 from CH3.problems import is_puzzle
 
 FOLDER = BUILD / "evaluation"  # of the results files that have no other name
@@ -81,10 +82,15 @@ def main() -> None:
         results = _results(run, settings, out, arguments.batch)
         # 3. Report; one of several processes says which command does.
         if run.shard.count == 1:
-            write_report(Report.of(results), settings, arguments.json, arguments.plot)
+            report = Report.of(results, arguments.max_new_tokens)
+            write_report(report, settings, arguments.json, arguments.plot)
             print(f"\nThe answers are in {out}.")
         else:
             print(f"Shard {run.shard}: {len(results)} problems answered, in {run.shard.file(out)}.")
+            if started_by_torchrun() and (
+                others := shards_at_work(out, run.shard, len(run.problems))
+            ):
+                print(f"torchrun waits for those that are not done: {', '.join(others)}.")
             print(f"When all are: {report_command(out, run.shard)}")
 
 
@@ -92,7 +98,8 @@ def _results(run: Run, settings: Settings, out: Path, batch: int) -> list[Result
     """Evaluate greedy answers; where some are missing, report the others before it is raised."""
     progress = Progress(shown=run.shown)
     max_concurrent = max(1, min(batch, len(run.shard.of(run.problems))))
-    writer = run.writer(settings["prompt"], max_concurrent, on_step=progress.step)
+    watched = {"on_step": progress.step, "on_wait": progress.waiting}
+    writer = run.writer(settings["prompt"], max_concurrent, **watched)
     try:
         return evaluate(
             partial(answers, writer),
@@ -104,7 +111,8 @@ def _results(run: Run, settings: Settings, out: Path, batch: int) -> list[Result
         )
     except UnansweredError as error:
         if error.results:
-            print(f"{Report.of(error.results)}\n\nThat is of those that were answered.")
+            report = Report.of(error.results, run.limits["max_new_tokens"])
+            print(f"{report}\n\nThat is of those that were answered.")
         raise
 
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from CH3.countdown import solves_countdown
 from CH3.evaluation.results import SampleRecord
-from CH3.evaluation.writers import Text, Writer
+from CH3.evaluation.writers import CUT_OFF, Text, Writer
 from CH3.math_verifier import extract_answer, grade_answer
 from CH3.problems import Problem, Reference
 
@@ -38,6 +38,14 @@ class Answer:
 AnswerFunction = Callable[[Iterator[Problem]], Iterable[Answer]]
 
 
+def answer_in(text: str, finish_reason: str | None) -> str | None:
+    """Return the answer in a text that ended so; None if there is none.
+
+    In a text that was cut off only a complete box is an answer (`extract_answer`).
+    """
+    return extract_answer(text, finished=finish_reason not in CUT_OFF)
+
+
 def answers(writer: Writer[str], problems: Iterable[Problem]) -> Iterator[Answer]:
     """Have one text written about each problem; `partial(answers, writer)` is for `evaluate`.
 
@@ -62,8 +70,10 @@ def answers(writer: Writer[str], problems: Iterable[Problem]) -> Iterator[Answer
                 if text.error is not None:
                     say_unanswered(problem, text.error)
                     continue
+                if text.refusal is not None:
+                    say_refused(problem, text)
                 seconds = time.perf_counter() - started
-                yield Answer(problem, text, seconds, extract_answer(text.text))
+                yield Answer(problem, text, seconds, answer_in(text.text, text.finish_reason))
     finally:
         # 3. When the reader stops early, nobody waits for the others.
         for ticket in asked:
@@ -72,7 +82,17 @@ def answers(writer: Writer[str], problems: Iterable[Problem]) -> Iterator[Answer
 
 def say_unanswered(problem: Problem, error: Exception) -> None:
     """Print why a problem has no answer, above the line of progress."""
-    tqdm.write(f"problem {problem['unique_id']} is left for the next run: {error}", file=sys.stderr)
+    say(f"problem {problem['unique_id']} is left for the next run: {error}")
+
+
+def say_refused(problem: Problem, text: Text) -> None:
+    """Print why a problem was refused, and so counts as wrong, above the line of progress."""
+    say(f"problem {problem['unique_id']} counts as wrong, as it was refused: {text.refusal}")
+
+
+def say(message: str) -> None:
+    """Print a message above the line of progress."""
+    tqdm.write(message, file=sys.stderr)
 
 
 def is_right(extracted: str | None, reference: Reference) -> bool:

@@ -1,20 +1,20 @@
 """Command lines of evaluations: their options, the run they ask for, and the ways it may end."""
 
 import argparse
+import errno
 import os
 import platform
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from Appendixes.command_line import first_line, refuse
+from Appendixes.command_line import first_line, parse_json, refuse
 from Appendixes.QWEN3Model import Qwen3Model, find_checkpoint, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH2.prompts import BARE, CHAIN_OF_THOUGHT, DIRECT, few_shot
@@ -26,7 +26,6 @@ from CH3.evaluation.writers import (
     ModelWriter,
     Writer,
     model_settings,
-    prompt_ids,
 )
 from CH3.problems import Problem, is_puzzle, load_problems
 
@@ -36,6 +35,8 @@ PROMPTS |= {"few-shot": few_shot(CHAIN_OF_THOUGHT), "bare": BARE}
 THINKING = {"thinking": True, "no-thinking": False}
 # those of the speed ladder that pay off in an evaluation
 RUNGS = ("packed weights", "compiled", "int8", "int4")
+# what happens to a disk in the middle of the work: the command itself was right
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
@@ -68,12 +69,9 @@ class Run(ABC):
             max_concurrent: number of texts that grow at the same time.
             options: how texts are drawn: `seed`; `sampler`, for a model of this process;
                 `temperature` and `top_p`, for a server, which has a sampler of its own; and
-                `on_step`, as in `ContinuousBatching`, which servers do not call.
+                `on_step`, as in `ContinuousBatching`, for a model, or `on_wait`, as in
+                `ServedWriter`, for a server.
         """
-
-    @abstractmethod
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Raise ValueError if a prompt, in one of the templates, leaves no room in the context."""
 
 
 @dataclass(frozen=True)
@@ -96,17 +94,6 @@ class LocalRun(Run):
             **_given(options, "sampler", "seed", "on_step"),
         )
 
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Raise ValueError if a prompt leaves no room; see `Run.check_room`."""
-        context, thinking = self.model.config.max_position_embeddings, self.limits["thinking"]
-        for template, problem in product(templates, self.problems):
-            length = len(prompt_ids(self.tokenizer, template, problem["problem"], thinking))
-            if length >= context:
-                raise ValueError(
-                    f"problem {problem['unique_id']}: a prompt of {length} tokens leaves no room "
-                    f"in the model's context of {context}"
-                )
-
 
 @dataclass(frozen=True)
 class ServedRun(Run):
@@ -118,11 +105,9 @@ class ServedRun(Run):
         """Make a writer; see `Run.writer`."""
         from CH3.evaluation.serving import ServedWriter  # needs the optional package openai
 
-        own = _given(options, "temperature", "top_p", "seed") | self.limits | self.server
+        own = _given(options, "temperature", "top_p", "seed", "on_wait")
+        own |= self.limits | self.server
         return ServedWriter(template=template, max_concurrent=max_concurrent, **own)
-
-    def check_room(self, templates: Iterable[str]) -> None:
-        """Do nothing: only the server knows its context, and refuses what does not fit."""
 
 
 def _given(options: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -159,10 +144,14 @@ def load(arguments: argparse.Namespace) -> Run:
                 raise ValueError(f"--{option}: with --endpoint the server decides that")
         server = {"url": arguments.endpoint, "model": arguments.model, "timeout": arguments.timeout}
         server["key"] = os.environ.get("OPENAI_API_KEY") or None
+        server["extra_body"] = arguments.extra_body
         settings |= {"model": Path(arguments.model).name, "served": arguments.model}
+        settings["extra_body"] = arguments.extra_body
         served = ServedRun(settings=settings, machine="a server", server=server, **common)
         served.writer(DIRECT, 1)  # refuses an address that is none before the work begins
         return served
+    if arguments.extra_body:
+        raise ValueError("--extra-body: is for a server; give --endpoint, too")
     # 3. A model of this process writes: try the device, load, and make it fast.
     device = device_of_this_process(arguments.device)
     try:
@@ -224,7 +213,11 @@ def ending_in_words(out: Path) -> Iterator[None]:
         if not started_by_torchrun():
             sys.exit(message)
         print(message, file=sys.stderr)  # a code other than 0 would end the other processes, too
-    except (ValueError, ImportError, EndpointRefusedError, OSError) as error:
+    except OSError as error:
+        if error.errno in DISK:
+            sys.exit(f"error: {error}; the answers so far are in {out}")
+        refuse(str(error))
+    except (ValueError, ImportError, EndpointRefusedError) as error:
         refuse(str(error))
     except KeyboardInterrupt:
         print(
@@ -291,6 +284,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="for one request to a server (default 900)",
     )
     add(
+        "--extra-body",
+        type=_json_object,
+        default={},
+        metavar="JSON",
+        help="further fields of each request to a server, such as '{\"repetition_penalty\": 1.0}'; "
+        "what vLLM, SGLang and llama.cpp would change unasked is turned off without it",
+    )
+    add(
         "--shard",
         type=_shard,
         metavar="I/N",
@@ -304,6 +305,17 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 on")
     return int(text)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """Read a JSON object on the command line."""
+    try:
+        value = parse_json(text, repr(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f'{text!r} is not an object such as {{"top_k": 20}}')
+    return value
 
 
 def _shard(text: str) -> Shard:

@@ -26,6 +26,7 @@ class Progress:
         self._bar: tqdm | None = None
         self._finished = self._right = self._tokens = 0
         self._batching: ContinuousBatching | None = None
+        self._trouble: str | None = None
         self._started = self._looked = time.perf_counter()
 
     def begin(self, total: int, finished: int, right: int) -> None:
@@ -42,6 +43,11 @@ class Progress:
     def step(self, batching: ContinuousBatching) -> None:
         """Look at a batch after one of its steps: the `on_step` of continuous batching."""
         self._batching = batching
+        self._show_if_due()
+
+    def waiting(self, trouble: str | None) -> None:
+        """Show what is wrong with a server: the `on_wait` of a `ServedWriter`; None is nothing."""
+        self._trouble = trouble
         self._show_if_due()
 
     def answered(self, result: Result) -> None:
@@ -74,6 +80,8 @@ class Progress:
         ]
         if self._batching is not None and self._batching.rows_busy:
             shown.append(f"{self._batching.rows_busy} of {self._batching.max_concurrent} rows busy")
+        if self._trouble:
+            shown.append(self._trouble)
         self._bar.set_postfix_str(", ".join(shown), refresh=False)
         self._bar.update(self._finished - self._bar.n)
         self._bar.refresh()

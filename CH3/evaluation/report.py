@@ -7,9 +7,12 @@
 - the interval is Wilson's (1927, https://doi.org/10.1080/01621459.1927.10502953), which holds for
   shares near 0 and 1 and for small numbers too, where the usual formula fails (Brown, Cai and
   DasGupta, 2001)
+- texts that were cut off, refused or held back are counted, as their problems may be easier than
+  the accuracy says
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +29,17 @@ from Appendixes.command_line import (
     write_whole,
 )
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, describe, new_picture
+from CH3.evaluation import VERIFIER, graded_again, say_graded_again
 from CH3.evaluation.results import Result, Settings, read_shards
+from CH3.evaluation.writers import REFUSED
+
+# finish reasons of texts that are not whole, in words
+CUT_SHORT = {
+    "length": "cut off at {limit} tokens",
+    "context": "cut off at the end of the model's context",
+    "filter": "held back by the server's filter",
+    REFUSED: "refused",
+}
 
 
 def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
@@ -107,30 +120,47 @@ class Report:
         accuracy: share of problems answered rightly.
         answered: share of problems with any answer that could be found in the text.
         by_level, by_subject: accuracy of each, in order.
-        mean_tokens: mean number of tokens generated per problem.
+        mean_tokens: mean number of tokens generated per problem; None where a server does not count
+            them.
+        endings: number of texts by finish reason (`CH3.evaluation.writers.Text`); those of all
+            samples, where votes were held.
+        refusals: why problems were refused, by `unique_id`; they count as wrong.
+        answered_by: number of problems by the model that a server says answered, where it is not
+            the one that was asked for.
+        max_new_tokens: where texts were cut off; None where it is not known.
     """
 
     accuracy: Estimate
     answered: Estimate
     by_level: dict[Any, Estimate]
     by_subject: dict[Any, Estimate]
-    mean_tokens: float
+    mean_tokens: float | None
+    endings: dict[str | None, int]
+    refusals: dict[str, str]
+    answered_by: dict[str, int]
+    max_new_tokens: int | None = None
 
     @classmethod
-    def of(cls, results: Sequence[Result]) -> "Report":
-        """Count results, of which `correct`, `extracted`, `level`, `subject` and `tokens` are used.
+    def of(cls, results: Sequence[Result], max_new_tokens: int | None = None) -> "Report":
+        """Count results.
 
         Raises:
             ValueError: there are none.
         """
         if not results:
             raise ValueError("no results, nothing to report")
+        total_tokens = sum(result["tokens"] for result in results)
+        counted = total_tokens or not any(result["text"] for result in results)
         return cls(
             Estimate.of(result["correct"] for result in results),
             Estimate.of(result["extracted"] is not None for result in results),
             accuracy_by("level", results),
             accuracy_by("subject", results),
-            sum(result["tokens"] for result in results) / len(results),
+            total_tokens / len(results) if counted else None,
+            endings_of(results),
+            {one["unique_id"]: one["refusal"] for one in results if "refusal" in one},
+            Counter(one["answered_by"] for one in results if "answered_by" in one),
+            max_new_tokens,
         )
 
     def __str__(self) -> str:
@@ -138,7 +168,19 @@ class Report:
         rows |= {f"level {level}": share for level, share in self.by_level.items()}
         cells = [[name, *share.cells] for name, share in (rows | self.by_subject).items()]
         shares = table(["", "share", "95 % interval", "problems"], cells)
-        return f"{shares}\n\nmean number of tokens per problem: {self.mean_tokens:.1f}"
+        mean = "not known" if self.mean_tokens is None else f"{self.mean_tokens:.1f}"
+        return "\n".join([shares, "", f"mean number of tokens per problem: {mean}", *self.notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about texts that are not what a reader of the accuracy would expect."""
+        notes = []
+        if cut_short := cut_short_in_words(self.endings, self.max_new_tokens):
+            notes.append(f"{cut_short}; without a box, such a text has no answer")
+        notes += [f"refused: problem {name}: {why}" for name, why in self.refusals.items()]
+        for name, count in self.answered_by.items():
+            notes.append(f"warning: {count} answers are of another model, says the server: {name}")
+        return notes
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers as JSON can hold them."""
@@ -148,7 +190,36 @@ class Report:
             "by_level": {str(level): share.numbers() for level, share in self.by_level.items()},
             "by_subject": {subject: share.numbers() for subject, share in self.by_subject.items()},
             "mean_tokens": self.mean_tokens,
+            "endings": {str(reason): count for reason, count in self.endings.items()},
+            "refusals": self.refusals,
+            "answered_by": self.answered_by,
         }
+
+
+def endings_of(results: Iterable[Result]) -> dict[str | None, int]:
+    """Count how texts ended, those of all samples where votes were held; None is not known."""
+    endings: Counter[str | None] = Counter()
+    for result in results:
+        samples = result.get("samples")
+        texts = [result] if samples is None else samples
+        endings.update(text.get("finish_reason") for text in texts)
+    return dict(sorted(endings.items(), key=lambda one: -one[1]))
+
+
+def cut_short_in_words(endings: Mapping[str | None, int], max_new_tokens: int | None) -> str:
+    """Say how many texts are not whole; an empty text if all are.
+
+    >>> cut_short_in_words({"stop": 20, "length": 19, "refused": 1}, 60)
+    'of 40 texts, 19 were cut off at 60 tokens, 1 was refused'
+    """
+    limit = "the most" if max_new_tokens is None else f"{max_new_tokens:,}"
+    parts = [
+        f"{endings[reason]:,} {'was' if endings[reason] == 1 else 'were'} {words}"
+        for reason, words in CUT_SHORT.items()
+        if endings.get(reason)
+    ]
+    said = ", ".join(parts).format(limit=limit)
+    return said and f"of {sum(endings.values()):,} texts, {said}"
 
 
 def accuracy_by(
@@ -214,13 +285,13 @@ def plot_report(report: Report) -> Figure:
 def write_report(
     report: Report, settings: Settings, json_file: Path | None, plot_file: Path | None
 ) -> None:
-    """Print a report; write its numbers and its picture to the files that are given."""
-    print(report)
+    """Write a report's numbers and its picture to the files that are given, and print it."""
     if json_file is not None:
         write_json(json_file, {"settings": settings, **report.numbers()})
     if plot_file is not None:
         figure, kind = plot_report(report), plot_file.suffix[1:]
         write_whole(plot_file, lambda part: figure.savefig(part, format=kind))
+    print(report)
 
 
 def _matching(name: Path) -> list[Path]:
@@ -240,8 +311,10 @@ def main() -> None:
         # 1. Find the files of a pattern where the shell did not.
         files = [path for name in arguments.files for path in _matching(name)]
         # 2. Read, report, and say what is missing.
-        found = read_shards(files)
-        report = Report.of(list(found.results.values()))
+        found = read_shards(files, VERIFIER, graded_again)
+        for path, changed in found.graded_again.items():
+            say_graded_again(path, changed)
+        report = Report.of(list(found.results.values()), found.settings.get("max_new_tokens"))
         write_report(report, found.settings, arguments.json, arguments.plot)
     except (ValueError, OSError) as error:
         refuse(str(error))

@@ -27,7 +27,9 @@ from CH3.evaluation.results import Settings
 Asked = TypeVar("Asked", contravariant=True)
 
 SAMPLED_BLOCKS, BLOCK_SIZE = 64, 4096  # what is read of a file of weights for its fingerprint
-NO_ROOM = "no room"  # the finish reason of a text whose prompt fills the model's context
+REFUSED = "refused"  # the finish reason of a prompt that got no text
+# finish reasons of texts that are not whole
+CUT_OFF = ("length", "context", "filter", "cancelled", REFUSED)
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,18 @@ class Text:
     Attributes:
         prompt: what the model read.
         text: what it wrote.
-        tokens: number of tokens that were generated, a stop token included; 0 where a server does
-            not say.
+        tokens: number of tokens that were generated, a stop token included, which llama.cpp's
+            server leaves out; 0 where a server does not say.
         logprob: mean natural log-probability per token under the model, before any filter of the
             sampler; None where it is not known.
-        finish_reason: how the text ended: "stop" (a stop token), "length" (`max_new_tokens` or the
-            context is used up), "cancelled", `NO_ROOM`, or what a server says; None where it does
-            not say.
-        error: why there is no text; None where there is one.
+        finish_reason: how the text ended: "stop" (a stop token), "length" (`max_new_tokens` are
+            used up), "context" (the model's context is), "filter" (a server held it back),
+            "cancelled", `REFUSED`, or another word of a server; None where it does not say.
+        refusal: why the prompt got no text and never will; None where the finish reason is not
+            `REFUSED`.
+        answered_by: name of the model that a server says wrote the text, where it is not the one
+            that was asked for; None elsewhere.
+        error: why there is no text yet; None where there is one.
     """
 
     prompt: str
@@ -52,6 +58,8 @@ class Text:
     tokens: int = 0
     logprob: float | None = None
     finish_reason: str | None = None
+    refusal: str | None = None
+    answered_by: str | None = None
     error: Exception | None = None
 
 
@@ -170,7 +178,10 @@ class ModelWriter:
         room = min(self.max_new_tokens, self.context - len(ids))
         if room < 1:
             ticket = object()
-            self._without_room[ticket] = Text(self.tokenizer.decode(ids), finish_reason=NO_ROOM)
+            refusal = f"a prompt of {len(ids):,} tokens leaves no room in the model's context of "
+            refusal += f"{self.context:,}"
+            prompt = self.tokenizer.decode(ids)
+            self._without_room[ticket] = Text(prompt, finish_reason=REFUSED, refusal=refusal)
             return ticket
         # 3. Queue the text, with random numbers of its own.
         generator = sample_generator(self.seed, ids, number)
@@ -194,12 +205,15 @@ class ModelWriter:
     def _text(self, task: Task) -> Text:
         """Decode what a task's row has generated so far; nothing, if its first step failed."""
         logprobs = task.logprobs
+        reason = None if task.row is None else task.row.finish_reason
+        if reason == "length" and len(logprobs) < self.max_new_tokens:
+            reason = "context"
         return Text(
             self.tokenizer.decode(task.prompt.ids),
             self.tokenizer.decode(task.tokens),
             len(logprobs),
             sum(logprobs) / len(logprobs) if logprobs else None,
-            None if task.row is None else task.row.finish_reason,
+            reason,
         )
 
 

@@ -75,6 +75,10 @@ class Arithmetic:
             "%": lambda a: a / 100,
             "[]": lambda a: a,  # [x+1](x-1)
             "abs": abs,
+            "conj": lambda a: inexact.conj(self.widened(a)),
+            "Re": lambda a: inexact.re(self.widened(a)),
+            "Im": lambda a: inexact.im(self.widened(a)),
+            "arg": lambda a: inexact.arg(self.widened(a)),
             "^": self.power,
             "root": self.root,
             "!": self.of_whole(self.factorial),
@@ -85,8 +89,8 @@ class Arithmetic:
             "mod": self.of_whole(lambda a, b: a % b),
             "floor": self.rounding(math.floor),
             "ceil": self.rounding(math.ceil),
-            "min": lambda *values: min(values),
-            "max": lambda *values: max(values),
+            "min": lambda first, *others: min(first, *others),
+            "max": lambda first, *others: max(first, *others),
             "log": self.logarithm,
             "lg": self.logarithm,
             "ln": lambda a: self.logarithm(a, self.constants["e"]),
@@ -114,7 +118,7 @@ class Arithmetic:
             return self.constants[tree] if tree in CONSTANTS else variables[tree]
         if tree.op == "det":
             return self.determinant(tree, variables, budget)
-        worded = tree.op == "°" or tree.op.startswith(("counted ", "call "))
+        worded = tree.op == "°" or tree.op.startswith("call ")
         if tree.op not in self.operations and not worded:
             raise UnreadableError(f"{tree.op} is no operation on numbers")
         angle = angle or tree.op in ANGLES
@@ -253,7 +257,7 @@ class Arithmetic:
         return self._checked(_determinant(rows), budget)
 
     def _of_words(self, op: str, parts: list[Number], angle: bool) -> Number:
-        """Return the value of degrees, of what was counted, or of a function with only a name.
+        """Return the value of degrees, or of a function with only a name.
 
         Such a function has a value that depends on its name and its arguments, and on nothing
         else: f(1+x) is f(x+1), and f(2x) is not 2f(x).

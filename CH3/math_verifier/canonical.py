@@ -9,6 +9,7 @@ r"""From a tree to its key.
   are one; one that gives names their values becomes the names and the values
 """
 
+import itertools
 import math
 from collections import Counter
 from contextlib import suppress
@@ -25,6 +26,7 @@ from CH3.math_verifier.keys import (
     Equation,
     Family,
     Infinity,
+    Integers,
     Key,
     Matrix,
     Ordered,
@@ -44,7 +46,18 @@ from CH3.math_verifier.keys import (
 from CH3.math_verifier.lexer import UnreadableError
 from CH3.math_verifier.matrices import as_columns, cells_of
 from CH3.math_verifier.modular import residues
-from CH3.math_verifier.real_sets import INFINITE, MINUS_INFINITE, RealSet, is_set, reals
+from CH3.math_verifier.real_sets import (
+    INFINITE,
+    MINUS_INFINITE,
+    Interval,
+    RealSet,
+    combined,
+    integers_among,
+    intersection,
+    is_set,
+    line_of,
+    reals,
+)
 from CH3.math_verifier.tree import (
     NUMBER_SETS,
     Node,
@@ -61,6 +74,7 @@ from CH3.math_verifier.values import (
     constant,
     fingerprint,
     needs_whole,
+    recognised,
     symbols,
     values_at_places,
 )
@@ -71,6 +85,18 @@ UNIT_VECTORS = ("vec i", "vec j", "vec k")
 PLUS_MINUS = frozenset("±∓")
 SET_OPERATIONS = frozenset(["∪", "∩", "∖", "-", "ℝ", "set"])
 SIDES = frozenset(["=", "<", "<=", ">", ">="])
+# The least element of sets of integers.
+LEAST: dict[str, Fraction | float] = {
+    "ℤ": -math.inf,
+    "ℕ": Fraction(1),
+    "ℤ+": Fraction(1),
+    "ℤ>=0": Fraction(0),
+}
+MAX_INTEGERS = 1000  # of a set that is compared element by element
+# What `|z| = 5` gives the length of; but `|x| = 5` is an equation.
+LENGTHS = frozenset("zwuv")
+# Functions whose value, of something that has letters, is a quantity's name.
+NAMING = frozenset(["gcd", "lcm", "det", "min", "max", "Re", "Im", "arg"])
 
 
 def key_of(tree: Tree, salt: str = "") -> Key:
@@ -86,12 +112,15 @@ def key_of(tree: Tree, salt: str = "") -> Key:
     if op in LISTS or op == "set":
         return _unordered(tree, salt)
     if op.startswith("counted "):
-        return Counted(key_of(tree.parts[0], salt), op.removeprefix("counted "))
+        words, [number] = op.removeprefix("counted "), tree.parts
+        if words.split()[0] in ("am", "pm") and isinstance(number, Fraction):  # 6 pm is 6:00 pm
+            number = Node(":", (number, Fraction(0)))
+        return Counted(key_of(number, salt), words)
     if op == "implies":
         return Relation(("⇒",), tuple(key_of(part, salt) for part in tree.parts))
     if op == "relation":
         return _relation(tree, salt)
-    if op == "mod":
+    if op == "mod" and not holds(tree, *PLUS_MINUS):
         return _congruence(tree)
     if op in ("case", "family"):
         return _parametric(tree, salt)
@@ -135,11 +164,17 @@ def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in LISTS:
         with suppress(UnreadableError):
             return key_of_reals(reals(tree))
-        found = _family(tree, salt) or _solutions(tree, salt)
+        found = (
+            _residue_classes(tree)
+            or _integers(tree)
+            or _family(tree, salt)
+            or _solutions(tree, salt)
+        )
         if found is not None:
             return found
+    bounded = _bounded_names(tree)
     keys = [
-        key
+        key if part not in bounded else Solutions(bounded[part], key)
         for part in tree.parts
         for key in dict.fromkeys(key_of(choice, salt) for choice in _choices(part))
     ]
@@ -149,6 +184,17 @@ def _unordered(tree: Node, salt: str) -> Key:
     if tree.op in ("set", "or") or len(counts) == len(keys):
         return Unordered(frozenset(counts))
     return Repeated(frozenset(counts.items()))
+
+
+def _bounded_names(tree: Node) -> dict[Tree, tuple[str, ...]]:
+    """Return what each of several inequalities is about, if they are about different variables."""
+    relations = [part for part in tree.parts if is_op(part, "relation")]
+    found: dict[Tree, tuple[str, ...]] = {
+        part: tuple(sorted(symbols(part.parts[::2])))
+        for part in relations
+        if "=" not in part.parts[1::2]
+    }
+    return found if len(set(found.values())) > 1 else {}
 
 
 def _bracketed(tree: Node, salt: str) -> Key:
@@ -173,11 +219,40 @@ def key_of_reals(intervals: RealSet) -> Key:
     return Reals(tuple(intervals))
 
 
+def _integers(tree: Node) -> Key | None:
+    r"""Return the integers that inequalities leave, or None: `|x| \le 1, x \in \mathbb{Z}`."""
+    domains = [part for part in tree.parts if _least_integer(part) is not None]
+    conditions = tuple(part for part in tree.parts if part not in domains)
+    if tree.op == "or" or len(domains) != 1 or not conditions:
+        return None
+    try:
+        found = combined("and", conditions)
+    except UnreadableError:
+        return None
+    least = Interval(_least_integer(domains[0]), True, math.inf, False)  # type: ignore[arg-type]
+    intervals = integers_among(intersection(found, [least]))
+    count = sum(interval.high - interval.low + 1 for interval in intervals)
+    if count > MAX_INTEGERS:
+        return Integers(tuple(intervals))
+    points = [
+        Interval(Fraction(low + step), True, Fraction(low + step), True)
+        for low, _, high, _ in intervals
+        for step in range(int(high - low) + 1)
+    ]
+    return key_of_reals(points)
+
+
+def _least_integer(tree: Tree) -> Fraction | float | None:
+    r"""Return the least integer that `n \in \mathbb{Z}` allows; None if it says no such thing."""
+    if not is_op(tree, "relation") or tree.parts[1::2] != ("in",):
+        return None
+    domain = tree.parts[2]
+    return LEAST.get(domain.parts[0] if is_op(domain, "word") else getattr(domain, "op", ""))
+
+
 def _ratio(tree: Node, salt: str) -> Key:
     """Return a ratio in lowest terms; `3:45`, which may be a time, as it stands."""
     *labels, last = ratio_parts(tree)
-    if any(is_op(label, "word") for label in labels):  # "Answer: 5"
-        return key_of(last, salt)
     if isinstance(last, Node) and last.op.startswith("counted "):
         ratio = Node(":", (*labels, last.parts[0]))
         return Counted(_ratio(ratio, salt), last.op.removeprefix("counted "))
@@ -238,6 +313,11 @@ def _relation(tree: Node, salt: str) -> Key:
             return key_of_reals(reals(tree))
     if signs == ("in",) and isinstance(operands[0], str) and isinstance(operands[1], Node):
         return key_of(operands[1], salt)
+    *names, value = operands
+    if set(signs) == {"="} and len(set(names)) > 1 and all(isinstance(one, str) for one in names):
+        point = None if symbols(value) else _point(dict.fromkeys(names, value), salt)
+        if point is not None:  # a = b = 3
+            return point
     if signs in (("=",), ("↦",)):
         left, right = operands
         defined = _definition(left, right, salt) if signs == ("=",) else _mapping(left, right, salt)
@@ -247,6 +327,8 @@ def _relation(tree: Node, salt: str) -> Key:
     if len(operands) == 2 and signs[0] in SIDES:
         with suppress(UnreadableError):
             return _equation(operands, signs[0], salt)
+    if set(signs) <= {">", ">="}:  # A > B > C is C < B < A
+        operands, signs = operands[::-1], tuple(sign.replace(">", "<") for sign in signs[::-1])
     return Relation(signs, tuple(key_of(part, salt) for part in operands))
 
 
@@ -255,7 +337,7 @@ def _equation(operands: tuple[Tree, ...], sign: str, salt: str) -> Key:
     left, right = operands if sign in ("=", ">", ">=") else reversed(operands)
     if not symbols(operands):
         sides = key_of(left, salt), key_of(right, salt)
-        return Statement(frozenset(sides)) if sign == "=" else Relation((sign.lstrip("<"),), sides)
+        return Statement(frozenset(sides)) if sign == "=" else Relation((sign.strip("<>"),), sides)
     found = values_at_places(Node("-", (left, right)), salt)
     values = [value for value in found if not isinstance(value, Complex)]
     if len(values) < len(found):
@@ -280,6 +362,8 @@ def _definition(left: Tree, right: Tree, salt: str) -> Key | None:
     if not all(isinstance(name, str) and len(name) == 1 for name in names):
         return None
     if len(set(names)) < len(names) or not all(name in symbols(right) for name in names):
+        return None
+    if left.op in ingredients(right):  # f(x) = f(-x)
         return None
     return Definition(left.op.removeprefix("call "), key_of(_renamed(right, names), salt))
 
@@ -309,16 +393,20 @@ def _solutions(tree: Node, salt: str) -> Key | None:
     first = tree.parts[0]
     if not (is_op(first, "relation") and first.parts[1::2] == ("=",)):
         return None
-    pairs = [
-        (part.parts[0], part.parts[2]) if _is_equation(part) else (None, part)
+    pairs: list[tuple[Tree | None, Tree]] = [
+        (_named(part.parts[0]), _in_a_row(part.parts[2]))
+        if _is_equation(part)
+        else (None, _in_a_row(part))
         for part in tree.parts
     ]
-    # 2. one equation of two points
+    # 2. points: (x, y) = (2, 9) or (3, 4)
     name, value = pairs[0]
-    if is_op(name, "()") and all(isinstance(one, str) for one in name.parts) and len(pairs) == 1:
-        if not is_op(value, "()") or len(value.parts) != len(name.parts):
-            return None
-        return _point(dict(zip(name.parts, value.parts, strict=True)), salt)
+    if is_op(name, "()") and all(one in (name, None) for one, _ in pairs):
+        return _points(name.parts, [part for _, part in pairs], salt)
+    if (width := _names_in_turn(pairs)) > 1:  # x = 2, y = 9 or x = 3, y = 4
+        names, values = zip(*pairs, strict=True)
+        turns = [values[at : at + width] for at in range(0, len(values), width)]
+        return _points(names[:width], [Node("()", turn) for turn in turns], salt)
     if not isinstance(name, str) or any(is_op(part, "relation") for _, part in pairs):
         return None
     # 3. several values of one name
@@ -336,11 +424,43 @@ def _solutions(tree: Node, salt: str) -> Key | None:
     return _point(named, salt)
 
 
+def _in_a_row(tree: Tree) -> Tree:
+    """Return the only column of a matrix as a point."""
+    if is_op(tree, "matrix") and all(len(row) == 1 for row in tree.parts):
+        return Node("()", tuple(row[0] for row in tree.parts))
+    return tree
+
+
+def _named(left: Tree) -> Tree:
+    """Return the words of a label as a name, and a column of names as a point."""
+    return left.parts[0] if is_op(left, "word") else _in_a_row(left)
+
+
+def _names_in_turn(pairs: list[tuple[Tree | None, Tree]]) -> int:
+    """Return after how many equations the same names come again; 0 if they do not."""
+    names = [one for one, _ in pairs]
+    width = names.index(names[0], 1) if names[0] in names[1:] else 0
+    return width if width and names == names[:width] * (len(names) // width) else 0
+
+
+def _points(names: tuple, points: list[Tree], salt: str) -> Key | None:
+    """Return several names with the points that they are equal to, or None if these do not fit."""
+    if not all(isinstance(name, str) for name in names):
+        return None
+    if not all(is_op(point, "()") and len(point.parts) == len(names) for point in points):
+        return None
+    found = [_point(dict(zip(names, point.parts, strict=True)), salt) for point in points]  # type: ignore[union-attr]
+    if len(found) == 1:
+        return found[0]
+    values = frozenset(one.values for one in found if one is not None)
+    return None if None in found else Solutions(tuple(sorted(names)), Unordered(values))
+
+
 def _is_equation(tree: Tree) -> TypeGuard[Node]:
     return is_op(tree, "relation") and tree.parts[1::2] == ("=",)
 
 
-def _point(values: dict[str, Tree], salt: str) -> Key | None:
+def _point(values: dict[str, Tree], salt: str) -> Solutions | None:
     """Return names with their values, in the order of the alphabet."""
     if not symbols(tuple(values.values())).isdisjoint(values):
         return None
@@ -348,17 +468,54 @@ def _point(values: dict[str, Tree], salt: str) -> Key | None:
     return Solutions(names, Ordered(tuple(key_of(values[name], salt) for name in names)))
 
 
-def _family(tree: Node, salt: str) -> Key | None:
+def _family(tree: Node, salt: str) -> Family | None:
     r"""Return `2k + 1, k \in \mathbb{Z}` with the name of its parameter taken out, or None."""
     *members, domain = tree.parts
-    if tree.op == "or" or not is_op(domain, "relation") or domain.parts[1::2] != ("in",):
+    if not is_op(domain, "relation") or domain.parts[1::2] != ("in",):
         return None
     name, values = domain.parts[0], domain.parts[2]
     of_numbers = isinstance(values, Node) and (values.op in NUMBER_SETS or values.op == "word")
     if not isinstance(name, str) or not of_numbers or name not in symbols(tuple(members)):
         return None
+    named = {part.parts[0] for part in members if _is_equation(part) and part.parts[0] != name}
+    if len(named) == 1:  # x = k pi
+        members = [part.parts[2] if _is_equation(part) else part for part in members]
+        [only] = named
+        found = _family(Node(tree.op, (*members, domain)), salt)
+        return Family(found.member, found.parameters, written(only)) if found else None
+    if values.op == "ℤ" and (found := _progressions(members, name)) is not None:
+        return found
     member = members[0] if len(members) == 1 else Node(tree.op, tuple(members))
     return Family(key_of(_renamed(member, (name,)), salt), key_of(values, salt))
+
+
+def _progressions(members: list[Tree], name: str) -> Family | None:
+    r"""Return `a + kb` for all integers k: the step b, and a as a share of it; None if it is none.
+
+    So `\frac{\pi}{3} + 2k\pi` is `\frac{7\pi}{3} - 2n\pi`.
+    """
+    found = set()
+    for member in itertools.chain.from_iterable(map(_choices, members)):
+        if symbols(member) != {name}:
+            return None
+        try:
+            start, step = line_of(member, name)
+        except UnreadableError:
+            return None
+        share = recognised(start / abs(step) % 1)
+        found.add(Ordered((Values((share % 1,)), Values((recognised(abs(step)),)))))
+    return Family(Unordered(frozenset(found)), Word("ℤ"))
+
+
+def family_of_integers(tree: Tree, salt: str) -> Family | None:
+    r"""Return `k\pi + 1` as what it is if k runs through the integers; None if it is no family."""
+    letters = symbols(tree)
+    if len(letters) != 1 or letters.isdisjoint("knm") or not holds(tree, "+", "-", "±", "∓"):
+        return None
+    if ingredients(tree).isdisjoint({"pi", "°"}):
+        return None
+    found = _progressions([tree], *letters)
+    return found or Family(key_of(_renamed(tree, tuple(letters)), salt), Word("ℤ"))
 
 
 def _parametric(tree: Node, salt: str) -> Key:
@@ -384,6 +541,20 @@ def _congruence(tree: Node) -> Key:
     return Congruence(name, residue % modulus, modulus)
 
 
+def _residue_classes(tree: Node) -> Key | None:
+    r"""Return the classes of `n \equiv 0, 1 \pmod 4`, or None."""
+    first, *others = tree.parts
+    if not others or not is_op(others[-1], "mod") or not is_op(first, "relation"):
+        return None
+    name, modulus = first.parts[0], others[-1].parts[1]
+    residues = [first.parts[-1], *others[:-1], others[-1].parts[0]]
+    if first.parts[1::2] != ("≡",) or any(is_op(one, "relation") for one in residues):
+        return None
+    sides = [Node("relation", (name, "≡", one)) for one in residues]
+    classes = {_congruence(Node("mod", (side, modulus))) for side in sides}
+    return Unordered(frozenset(classes)) if len(classes) > 1 else classes.pop()
+
+
 def is_name(tree: Tree) -> bool:
     r"""Return True if an equation may give this a value: it names a quantity, and computes none.
 
@@ -391,19 +562,27 @@ def is_name(tree: Tree) -> bool:
     `\sin A`; not `x + y` or `x^2`, of which an equation says something else.
     """
     if not isinstance(tree, Node):
-        return isinstance(tree, str)
+        return isinstance(tree, str) and tree != "pi"
     op, parts = tree.op, tree.parts
     if op == "word" or op.startswith("call "):
         return True
+    if op == ":":
+        return all(isinstance(part, str) or _is_upper(part) for part in ratio_parts(tree))
+    if op in ("∪", "∩"):
+        return all(map(_is_upper, parts))
     if op in ("()", "matrix"):
         cells = [cell for row in parts for cell in row] if op == "matrix" else parts
         return all(isinstance(cell, str) for cell in cells)
     if op == "*" and all(isinstance(part, str) and part.startswith("vec ") for part in parts):
         return True
     if op == "*":
-        return _is_upper(tree) or written(tree).startswith(("(m * angle", "(d * ", "((d / "))
+        return _is_upper(tree) or written(tree).startswith(
+            ("(m * angle", "(d * ", "((d / ", "(((d * ")
+        )
     if op == "norm":
         return isinstance(parts[0], str)
+    if op == "abs" and parts[0] in LENGTHS:
+        return True
     if op in ("abs", "[]", "transpose"):
         return all((isinstance(part, str) and len(part) > 1) or _is_upper(part) for part in parts)
     if op == "/":
@@ -412,7 +591,7 @@ def is_name(tree: Tree) -> bool:
         return _is_upper(parts[0]) and parts[1] in (Node("neg", (Fraction(1),)), Fraction(-1))
     if op in ("sin", "cos", "tan", "cot", "sec", "csc"):
         return all(isinstance(part, str) and part not in "xyzt" for part in parts)
-    return op in ("gcd", "lcm", "det", "min", "max") and bool(symbols(tree))
+    return op in NAMING and bool(symbols(tree))
 
 
 def _is_upper(tree: Tree) -> bool:

@@ -26,7 +26,7 @@ def _either(words: str) -> str:
 
 
 BOX = re.compile(
-    r"""(?: \\f?boxed | \\fbox | \\framebox | \x08oxed | (?<![\\a-zA-Z])boxed(?=\{) | \\box(?=\{) )
+    r"""(?: \\f?boxed | \\fbox | \\framebox | \x08oxed | (?<![\\a-zA-Z])b?oxed(?=\{) | \\box(?=\{) )
         (?![a-zA-Z])\s*""",
     re.VERBOSE,
 )
@@ -45,6 +45,11 @@ PLACEHOLDER = re.compile(
 BETWEEN_BOXES = re.compile(
     r"[\s$]*(?:,|;|\\text\s*\{)?[\s$]*(?:,|and|or)?\s*\}?[\s$]*(?:\w\s*=\s*)?"
 )
+NAMED_CHOICE = re.compile(
+    r"(?<!\w)\(?([A-J])\)? is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice))?(?!\w)"
+)
+LONE_CHOICE = re.compile(r"(?:[Oo]ption|[Cc]hoice)?[*_$ ]{0,6}\(?([A-J])\)?[.*_$ ]{0,6}")
+CHOSEN = re.compile(r"\(?[A-J]\)?\.?")
 JOINT = re.compile(r"[,;]|and|or")
 ANSWER_TAG = re.compile(r"<answer>(.*?)(?=</?answer>|\Z)", re.DOTALL)
 NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,9}(?:Question|Problem|Q) ?\d{0,3} ?:")
@@ -52,7 +57,8 @@ NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,9}(?:Question|Problem|Q) ?\d{0,3} ?:")
 _WORD = r"[\w'’$\\{}^-]{1,30}"
 # What a phrase that announces an answer begins with: they are looked for first, and quickly.
 KEYWORD = re.compile(
-    "####|[Aa]nswer|ANSWER|[Rr]esult|RESULT|[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution|答案|结果|答え|答|"
+    "####|[Aa]nswer|ANSWER|[Rr]esult|RESULT|[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution|[Rr]oots|choose|select|pick|"
+    "答案|结果|答え|答|选|"
     "[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Rr]ésultat|[Ee]rgebnis|[Оо]твет"
 )
 MAX_KEYWORDS = 500  # that are tried, from the last one
@@ -60,15 +66,23 @@ PHRASE = re.compile(
     rf"""
     # stops at the next mark: a text full of them is read once, not a hundred times
     \#\#\#\#(?=[ \t*]{{0,9}}(?:[-+−$€£\\(\[{{.]?[\d\\(]|[-+−]?\$|[A-J][ \t*]{{0,9}}(?:\n|\Z)))
-  | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)[*_]{{0,3}}
+  | (?:[Aa]nswer|ANSWER|[Rr]esult|RESULT)(?:[ ](?:choice|option))?[*_]{{0,3}}
         (?: \s{{1,3}} (?:to|for|of|in) (?:\s{{1,3}}{_WORD}){{1,8}}? )?
-        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | \s{{1,3}}(?=\([A-J]\))
+        (?: \s{{0,3}}[*_]{{0,3}}\s{{0,3}}[:=|] | [*_]{{0,3}}\s{{1,3}}[-–—]\s
+          | \s{{1,3}}(?=\([A-J]\) | \(?[A-J]\)?[ \t.*]{{0,5}}(?:\n|\Z))
           | \s{{1,3}}(?:is|are|was|equals|becomes|IS|(?:should|must|would|will)\s{{1,3}}be)\b )
   | (?: \A | (?<=\n) | (?<=[\#*_]) | (?<=[\#*_][ ]) | (?<=inal[ ]) )
         (?:[Aa]nswer|ANSWER) [ \t*_]{{0,9}}:?[ \t*_]{{0,9}}(?=\n)
   | (?:[Oo]ption|[Cc]hoice|[Vv]alue|[Nn]umber|[Ss]olution)\s{{1,3}}is\s{{0,3}}:
-  | (?: (?<=orrect[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
+  | (?:[Ss]olutions|[Rr]oots|[Aa]nswers)\s{{1,3}}are\s{{0,3}}:?(?=\s{{0,3}}[$\\\d({{−-])
+  | (?<=orrect[ ])(?:option|choice)\s{{0,3}}[*_]{{0,3}}:
+  | (?: (?<=orrect[ ]) | (?<=[Mm]y[ ]) | (?<=ight[ ]) | (?<=inal[ ]) | (?<=est[ ]) )
         (?:option|choice|value|number|solution)\s{{1,3}}is\b
+  | (?:[Oo]ption|[Cc]hoice)\s{{1,3}}
+        (?=\(?[A-J]\)?\s{{1,3}}is\s{{1,3}}(?:the\s{{1,3}})?(?:right|correct|answer))
+  | (?:choose|select|pick)\s{{1,3}}(?:(?:option|choice|answer)\s{{1,3}})?
+        (?=\(?[A-J]\)?\s*(?:[.,:;]|\Z))
+  | 选(?:择|項|项)?\s{{0,3}}[:：]?(?=\s{{0,3}}[(（]?[A-J])
   | (?:答案|结果|答え)[*\s]{{0,3}}(?:是|为|為|は|[:：]) | 答[:：]
   | (?:[Rr]éponse|[Aa]ntwort|[Rr]espuesta|[Rr]isposta|[Rr]esposta|[Оо]твет|[Rr]ésultat|[Ee]rgebnis)
         (?:\s{{1,3}}(?:finale?|correcta|correcte))?\s{{0,3}}
@@ -80,7 +94,7 @@ PHRASE = re.compile(
 FILLER_WORDS = """
     therefore thus then simply just exactly precisely approximately about around roughly indeed
     actually clearly obviously definitely now hence still only also again that option choice
-    equal~to given~by found~to~be going~to~be as~follows
+    equal~to given~by given~as found~to~be going~to~be as~follows
 """
 THINGS = """
     fraction number value point set interval expression function equation matrix vector list choice
@@ -88,8 +102,8 @@ THINGS = """
     statement
 """
 FILLERS = re.compile(
-    rf"""(?: [\s:*_|"“]+ | \\\\
-      | (?: {_either(FILLER_WORDS)} | the\ (?:{_either(THINGS)})(?=\s*[\d\\$(\[{{-]) )\b ,? )+""",
+    rf"""(?: \s*\n\s*[-•]\s+ | ={{3,}} | -{{3,}} | [\s:*_|"“,]+ | \\\\
+      | (?: {_either(FILLER_WORDS)} | the\ (?:{_either(THINGS)})(?=,?\s*[\d\\$(\[{{-]) )\b ,? )+""",
     re.IGNORECASE | re.VERBOSE,
 )
 # a formula between its delimiters
@@ -107,8 +121,10 @@ CLAUSE_WORDS = """
     and~the and~this and~that and~it and~not
 """
 CLAUSE_END = re.compile(
-    rf"""; | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(]) | \s\(?\((?=[a-zA-Z=])
-      | \s[-–—]\s+(?=[a-zA-Z]{{2}}) | — | ,?\s+(?:{_either(CLAUSE_WORDS)})\b | \s(?:✓|✔|✅)""",
+    rf"""; | :\s+(?=[a-z]{{2}}) | ,\s+(?=[a-zA-Z]{{2}})(?!(?:and|or)\s+[-\d$\\(])
+      | \s\(?\((?=[a-zA-Z=]|[^()]{{1,99}}=)
+      | \s[-–—]\s+(?=[a-zA-Z]{{2}}) | — | ,?\s+(?:{_either(CLAUSE_WORDS)})\b
+      | \s+is\s+(?:the\s+)?(?:right|correct|answer)\b | \s(?:✓|✔|✅)""",
     re.VERBOSE | re.IGNORECASE,
 )
 MAX_BETWEEN_BOXES = 40  # characters between boxes of one answer
@@ -122,16 +138,17 @@ TAIL = 1200  # characters that are looked at around the last number
 WHOLE = r"\d{1,3}(?:(?:,|\{,\}|(?:\\!)?,\\!\s?|\\,)\d{3})+(?!\d)|\d+"
 NUMBER = re.compile(
     rf"""(?<![\w.^_])
-    [-+−]?\s?(?:\\?\$)?
+    [-+−]?\s?(?:\\?\$)?√?
     (?: (?:{WHOLE})\ \d+/\d+ | (?:{WHOLE})?\s?[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞]
-      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)? (?::\d\d)? %? )""",
+      | (?:(?:{WHOLE})(?:\.\d+)?|\.\d+) (?:[eE][-+]?\d+)? (?:/\d+(?:\.\d+)?)?
+        (?::\d+)* (?:%|√\d+|π)? )""",
     re.VERBOSE,
 )
-POINT = re.compile(r"(?<!\w)[(\[]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+\s*[)\]]")
+POINT = re.compile(r"(?<![\w^}\\])[(\[{]\s*[-−]?\d[\d./]*(?:\s*,\s*[-−]?\d[\d./]*)+\s*[)\]}]")
 PIECE = re.compile(r"[\\{}^_]")
 
 
-def extract_answer(text: str) -> str | None:
+def extract_answer(text: str, finished: bool = True) -> str | None:
     r"""Return the answer in a model's text, or None if there is none.
 
     The last complete `\boxed{...}` or `\fbox{...}` (also `\boxed 5`), or the last few, if only
@@ -139,13 +156,22 @@ def extract_answer(text: str) -> str | None:
     what follows the last "the answer is" or "####", to the end of its clause; without these, the
     last formula or number. A text that goes on with a question of its own counts up to there.
 
+    Args:
+        text: what the model wrote.
+        finished: False for a text that was cut off. Its last number is that of unfinished work, so
+            nothing but a complete box counts, unless the text had come to a question of its own.
+
     >>> extract_answer(r"First \boxed{1}, then \boxed{\frac{1}{2}}.")
     '\\frac{1}{2}'
     >>> extract_answer("<think>Is it 7?</think> The answer is 8, because 3 + 5 = 8.")
     '8'
+    >>> extract_answer("57 * 25 = 57 * 20 + 57 * 5, and 57 * 20 = ", finished=False)
     """
-    answer = _first_question(_after_thinking(text))
-    for find in (_boxes, _tagged, _announced, _last_formula_or_number):
+    written = _after_thinking(text)
+    answer = _first_question(written)
+    if not finished and answer == written:
+        return _boxes(answer) or None
+    for find in (_boxes, _tagged, _announced, _named_choice, _last_formula_or_number):
         found = find(answer)
         if found is not None:
             return found or None
@@ -168,6 +194,8 @@ def _boxes(text: str) -> str | None:
     found: list[str] = []
     begin, joint = -1, ", "
     for content, start, end in _boxes_from_the_end(text):
+        if not found and CHOSEN.fullmatch(chosen := _announced(text[end:]) or ""):
+            return chosen  # \boxed{12} ... Answer: D
         if found:
             between = text[end:begin] if 0 <= begin - end <= MAX_BETWEEN_BOXES else "no"
             if not BETWEEN_BOXES.fullmatch(between) or not JOINT.search(between):
@@ -241,12 +269,22 @@ def _announced(text: str) -> str | None:
     if phrase is None:
         return None
     rest = text[phrase.end() : phrase.end() + MAX_PHRASE]
+    if not rest.strip(" \n*_$:"):
+        return ""
     if (box := BOX.search(rest)) and not SENTENCE_END.search(rest[: box.start()].strip() + " x"):
         unfinished = rest[box.end() :].lstrip("{ ")
-        return unfinished.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", unfinished) else ""
+        return unfinished.strip() if _is_whole(unfinished) else ""
     clause = _clause(rest)
+    if clause is not None and clause.count("{") > clause.count("}"):  # cut off
+        return ""
     is_prose = clause is not None and len(clause.split()) > MAX_WORDS and not PLAIN.search(clause)
     return None if is_prose else clause
+
+
+def _named_choice(text: str) -> str | None:
+    """Return the letter of "(C) is the correct answer", or of a last line that is nothing else."""
+    named = _last(NAMED_CHOICE, text) or LONE_CHOICE.fullmatch(text.rstrip().rpartition("\n")[2])
+    return None if named is None else named[1]
 
 
 def _last_phrase(text: str) -> re.Match | None:
@@ -325,6 +363,17 @@ def _is_prose(tree: Tree) -> bool:
     return isinstance(tree, Node) and (tree.op == "word" or any(map(_is_prose, tree.parts)))
 
 
+def _is_whole(text: str) -> bool:
+    """Return True if a text in a box that was not closed misses nothing else."""
+    if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", text):
+        return True
+    return (
+        text.rstrip().endswith("}")
+        and text.count("{") == text.count("}")
+        and _tree(text) is not None
+    )
+
+
 def _last_formula_or_number(text: str) -> str | None:
     """Return the last formula, or the last number outside of one."""
     last_digit = max(*(text.rfind(digit) for digit in "0123456789"), *map(text.rfind, "½⅓⅔¼¾"))
@@ -343,7 +392,7 @@ def _last_formula_or_number(text: str) -> str | None:
     box = _last(BOX, tail)
     if box and at >= box.end() and tail.count("{", box.end()) > tail.count("}", box.end()):
         inside = tail[box.end() :].lstrip("{ ")
-        return inside.strip() if re.fullmatch(r"-?\d+(?:\.\d+)?\s*", inside) else None
+        return inside.strip() if _is_whole(inside) else None
     # 2. a number that is no piece of anything; else a formula without dollar signs
     number = next((one for one in NUMBER.finditer(tail) if one.start() <= at < one.end()), None)
     if number is not None and not PIECE.search(tail[max(0, number.start() - 1) : number.start()]):

@@ -18,18 +18,25 @@ r"""Grade an answer by meaning: is it the same as the reference? No text is ever
 Where a careful human might decide otherwise, this is what was decided:
 
 - units of measure and currencies are dropped: `5 hours` is 5, and also `5 minutes`; other words and
-  conditions behind an answer may be left out, but not replaced: `10 east` is 10, not `10 west`
+  conditions behind an answer may be left out, but not replaced: `10 east` is 10, not `10 west`;
+  `12 students` is 12, not `12 teachers`; `10 blue marbles` are `10 marbles`
 - `50\%` is a half and fifty, so `0.36\%` is also 0.36; but angles keep their unit: `45^\circ` is 45
   and not `\frac{\pi}{4}`
 - bare commas group digits (`5,100` is a number) but never inside brackets (`(5,100)` is a pair);
   against a list, `5,100` may be one
 - a name before a value may be left out, another name may not be put in its place: `f(x) = 3x` is
-  `3x`, `y = 3x` and `f(t) = 3t`, but not `g(x) = 3x`; `x + y = 12` names nothing, so it is not 12
+  `3x`, `y = 3x` and `f(t) = 3t`, but not `g(x) = 3x`; `x + y = 12` names nothing, so it is not 12,
+  nor is `|x| = 12`, but `|z| = 12` is; `a: 5, b: 7` is not `a: 7, b: 5`
 - of `a ≈ b` both may be meant, if b rounds a; `\sqrt{7}` is never 2.646. A false equation such as
   `4 = 5` is neither 4 nor 5
 - equations are one if they differ by a number as a factor, not by a letter: `xy = 6` is not
-  `y = \frac{6}{x}`; inequalities are solved if they are linear
+  `y = \frac{6}{x}`; inequalities are solved if their sides differ by a line or a parabola, or by
+  products and quotients of such: `x^2 < 9` is `(-3, 3)`
+- a family of numbers is a set: `\frac{\pi}{2} + k\pi, k \in \mathbb{Z}` is
+  `\frac{5\pi}{2} - n\pi, n \in \mathbb{Z}`; k, m and n beside pi run through the integers, if
+  nothing else is said; that n is an integer may be left out: `n > 5, n \in \mathbb{Z}` is `n > 5`
 - "no solution", "none" and the empty set are one; so are several boxes with "and" between them
+- "at least 5" is `x \ge 5`; of the two numbers in `C_5^2` the larger is chosen from
 - an en dash is a minus sign; a point and an open interval are told apart by the other side
 """
 
@@ -61,21 +68,25 @@ __all__ = [
 
 LETTERS = re.compile(r"[A-Za-z]{2,}(?:[ -][A-Za-z]+)*|[A-Za-z](?:[ -][A-Za-z]+)+")
 # What may be a unit, as models write it without a command: `5 m/s^2`; but `5m` is a product.
-UNIT = r"(?:[msgLlhNJWV]|k?m|c?m|mm|k?g|mi|ft|min|hr?|k?W|Hz|mol|K)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
+UNIT = (
+    r"(?:(?:[kcdmMGnµμ]|\\mu\s*)(?:[mgsLlNJWVA]|Pa|Hz|eV|cal|mol|Ω|\\Omega)|[msgLlhNJWVK]|mi|ft|min|hr?|Hz|Pa"
+    r"|mol|Ω|\\Omega)(?:\s*\^\s*\{?-?\d\}?|[²³])?"
+)
 BETWEEN_UNITS = r"(?:\s*[/*·]\s*|\\cdot\s*|\s+)"
-MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+{UNIT}(?:{BETWEEN_UNITS}{UNIT})*\s*\Z")
+MEASURED = re.compile(rf"(?:\s|~|\\[ ,;:])+\(?{UNIT}(?:{BETWEEN_UNITS}{UNIT})*\)?\s*\Z")
 # A choice with its text: `(E) 12`, `E: 12`, `Option E`, `\textbf{(E)}\ 12`
 CHOICE = re.compile(
     r"""
     (?:\\text(?:bf|rm|it)?\s*\{\s*)? (?:[Oo]ption|[Cc]hoice|[Aa]nswer)? \s*
-    (?:\(\s*([A-Ja-j])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\Z)
+    (?:\(\s*([A-Ja-j])\s*\) | ([A-J])\s*[).:] | ([A-J])\s*\}?\s*\Z)
     (?!\s*(?:and|or)\b | \s*[,;&]) (?:\s*\})? \s* (.*)
     """,
     re.VERBOSE | re.DOTALL,
 )
+ANOTHER_CHOICE = re.compile(r"(?<![A-Za-z])[A-J]\)?\s*[:=]|\((?:[A-Ja-j]|[ivx]+)\)")
 # Readings in which both sides may be taken: none of them equates different values.
-MUTUAL = ("a choice", "a word")
-GROUPED = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+MUTUAL = ("a choice", "a word", "a vector", "a family of integers", "an interval with letters")
+GROUPED = re.compile(r"(?:[a-zA-Z]\s*=\s*)?[1-9]\d{0,2}(?:,\d{3})+")
 
 
 @dataclass(frozen=True)
@@ -246,7 +257,7 @@ class Interpretation:
                 yield "a number of units", number.key
         if GROUPED.fullmatch(text):
             yield "a list", Interpretation(text.replace(",", ", "), self.salt).key
-        if choice := CHOICE.fullmatch(text):
+        if (choice := CHOICE.fullmatch(text)) and not ANOTHER_CHOICE.search(choice[4]):
             letter = choice[1] or choice[2] or choice[3]
             yield "a choice", Interpretation(letter.upper(), self.salt).key
             if content := choice[4].strip().strip("})"):

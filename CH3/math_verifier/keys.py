@@ -113,6 +113,17 @@ class Reals(Key):
 
 
 @dataclass(frozen=True)
+class Integers(Key):
+    """An infinite set of integers: those in some intervals."""
+
+    intervals: tuple[Interval, ...]
+    kind = "set of integers"
+
+    def __str__(self) -> str:
+        return f"integers of {Reals(self.intervals)}"
+
+
+@dataclass(frozen=True)
 class SymbolicInterval(Key):
     """An interval whose ends hold letters, with its brackets."""
 
@@ -196,10 +207,14 @@ class Congruence(Key):
 
 @dataclass(frozen=True)
 class Family(Key):
-    """An expression with a parameter, whatever that is called, and the set that it runs through."""
+    """An expression with a parameter, and the set that this runs through; what it is the value of.
+
+    What the parameter is called does not count.
+    """
 
     member: Key
     parameters: Key
+    name: str = ""
     kind = "family"
 
 

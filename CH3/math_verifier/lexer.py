@@ -9,12 +9,14 @@ it was spelled.
   texts that cannot be read are still compared by their tokens
 """
 
+import html
 import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
 from CH3.math_verifier.notation import (
+    BEFORE_WORDS,
     CURRENCIES,
     DRESSING,
     DROPPED_WITH_ARGUMENT,
@@ -73,6 +75,7 @@ TOKEN = re.compile(
   | (?P<grouped>   (?<!\d,)[1-9]\d{0,2}
                    (?: (?:\\!)?,\\!\s*\d{3} | (?:\{,\}|,|\\,|\\\ |~|')\d{3} )+ (?!\d|,\d) (?:\.\d+)?
                  | [1-9]\d?(?:,\d\d)*,0\d(?:,\d\d)*,\d{3}(?!\d|,\d)
+                 | [1-9]\d?(?:,\d\d)+,0\d\d(?!\d|,\d)
                  | [1-9]\d{0,2}(?:_\d{3})+(?!\d)
                  | [1-9]\d{0,2}(?:\ \d{3})+(?!\ ?[\d/]) )
   | (?P<date>      \d{4}-\d\d-\d\d(?!\d) | \d{1,2}/\d{1,2}/\d{4}(?!\d) )
@@ -82,10 +85,12 @@ TOKEN = re.compile(
   | (?P<number>    (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+(?!\w))? )
   | (?P<degree>    \^\s*(?: \\circ(?![a-zA-Z]) | \\(?:text|mathrm)\s*\{o\}
                           | \{\s*(?:\\circ|\\degree|o|\\(?:text|mathrm)\s*\{o\})\s*\} ) )
+  | (?P<angle>     \\left\s*< | \\right\s*> )
   | (?P<null>      \\(?:left|right)\s*\. | \\left\s*\\\{\s*(?=\\begin) )
   | (?P<begin>     \\begin\s*\{[a-zA-Z]+\*?\}(?:\s*\{[clr|\s\d@]*\})? )
   | (?P<finish>    \\end\s*\{[a-zA-Z]+\*?\} )
-  | (?P<numbers>   \\mathbb\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC]) | \\mathbf\s*\{[RZNQC]\} )
+  | (?P<numbers>   \\(?:mathbb|Bbb|mathds)\s*(?:\{\s*[RZNQC]\s*\}|[RZNQC])
+                 | \\mathbf\s*\{[RZNQC]\} )
   | (?P<command>   \\[a-zA-Z]+ )
   | (?P<either>    \+/- | (?: \A | (?<=[=(,{]) | (?<=[=(,{]\ ) )\+- )
   | (?P<sign>      \\\\(?:\s*\[-?[\d.]+\s*[a-z]{2}\])? | \\[{}%|]
@@ -99,9 +104,12 @@ BASED = re.compile(  # digits in a base of more than ten, whose letters would be
         \s* (?=_\s*\{?\s*(?:1[1-6]|\\text))""",
     re.VERBOSE,
 )
-SLANTED = frozenset(["mathbf", "textbf", "mathit", "textit", "mathnormal"])  # never units
+SLANTED = frozenset(
+    ["mathbb", "Bbb", "mathds", "mathbf", "textbf", "mathit", "textit", "mathnormal"]
+)  # never units
 CURRENCY_COUNTRY = re.compile(r"(?:US|CA|AU|HK|NZ)(?=\s*(?:\\?\$|[Dd]ollar))")
 CHOOSE = re.compile(r"(?:\{\}\s*)?[\^_]\s*\{?([\dn]+)\}?\s*C\s*_\s*\{?([\dkr]+)\}?")  # {}_5C_2
+CHOOSE_PLAIN = re.compile(r"(?<![\w}])(\d{1,3})C(\d{1,3})(?![\w_])")  # 5C2
 CLOCK = re.compile(r"([aApP])\.?\s?[mM]\b\.?")
 MARKED = re.compile(  # {AB}, {\imath}, {\mathbf{i}}, AB
     r"""\s*(?: \{\s*((?:[A-Za-z0-9]|\\[a-z]+)+)\s*\} | \{\s*\\math(?:bf|rm|it)\s*\{([A-Za-z])\}\s*\}
@@ -122,13 +130,19 @@ PERIOD = re.compile(r"(?P<one>(\d)\2{2,}|(\d{2,6})\3+)$")
 ORDINAL = {"1": "st", "2": "nd", "3": "rd"}
 RELATION_SIGNS = frozenset(["=", "<", ">", "<=", ">=", "!=", "≈", "≡", "∉"])
 # around a whole answer: Markdown's marks, quotes, tags, and slips at either end
-AROUND = re.compile(r"(\*{1,3}|_{1,2}|`{1,3}|\")(.+)\1", re.DOTALL)
+AROUND = re.compile(r"(\*{1,3}|_{1,2}|`{1,3}|\"|')(.+)\1", re.DOTALL)
 BEFORE = re.compile(
     r"(?:\s|=(?!=)|:|(?:\\approx|\\(?:Right|Longright)arrow|\\implies)(?![a-zA-Z]))+"
 )
 BEHIND = re.compile(r"(?:(?<!\.)\.|\\\\|\\n|\s)+\Z")
 ANGLES = re.compile(r"<([^<>=]*,[^<>=]*)>\Z")  # <2, 9>
 TAG = re.compile(r"</?(?:b|i|u|em|strong|span|p|div|code|answer)>|<br\s*/?>|<\|[a-z_]+\|>")
+OLD_FONT = re.compile(r"\{\s*\\(?:rm|sf|tt)\s*(?![a-z])([^{}]*)\}|\\(?:rm|sf|tt)\s*\{([^{}]*)\}")
+# (a) of several parts, with what stands between it and the part before
+PART = re.compile(
+    r"[,;]?\s*(?:\\text(?:bf|rm)?\s*\{\s*)?(?<![\w})'])\(([a-e]|i{1,3}|iv)\)(?=\s+[^-+*/=^<>]|\s-\d)\s*\}?"
+)
+ENTITY = re.compile(r"&(?:[a-zA-Z]+|#\d+);")
 HEIGHT = re.compile(r"<(su[bp])>([^<]*)</\1>")
 
 
@@ -146,9 +160,16 @@ def tokenize(text: str) -> list[Token]:
     text = bare(text)
     if "C" in text or "'c" in text:
         text = CHOOSE.sub(r"\\binom{\1}{\2}", text.replace("o'clock", "oclock"))
+        text = CHOOSE_PLAIN.sub(r"\\binom{\1}{\2}", text)
     if not text.isascii():
         text = bare(_ascii(text))
+    if ("(b)" in text or "(ii)" in text) and PART.match(text):
+        text = PART.sub(r"; \\text{part \1}: ", text).lstrip("; ")
+    if OLD_FONT.search(text):
+        text = OLD_FONT.sub(r"\\mathrm{\1\2}", text)
     tokens = list(_tokens(text, in_words=False))
+    if r"\equiv" in text and not any(token.text == "mod" for token in tokens):  # identically equal
+        tokens = [token._replace(text="=") if token.text == "≡" else token for token in tokens]
     return _aligned(tokens) if "&" in text else tokens
 
 
@@ -159,13 +180,19 @@ def bare(text: str) -> str:
     ('12 cm', 'x = 12', '7', '7...', '7')
     """
     # 1. tags
+    if "&" in text and ";" in text:
+        text = ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
     if "<" in text and ("</" in text or "<br" in text or "<|" in text):
         text = TAG.sub(" ", HEIGHT.sub(lambda tag: f"{'^_'[tag[1] == 'sub']}{{{tag[2]}}}", text))
     # 2. marks at both ends, layer by layer
     text = ANGLES.sub(r"\\langle \1\\rangle", text.strip()) if text[:1] == "<" else text.strip()
     while text:
         before = text
-        if text[0] in '*_`"' and (around := AROUND.fullmatch(text)) and around[1] not in around[2]:
+        if (
+            text[0] in "*_`\"'"
+            and (around := AROUND.fullmatch(text))
+            and around[1] not in around[2]
+        ):
             text = around[2]
         if text[:1] in "=:\\" and (start := BEFORE.match(text)):
             text = text[start.end() :]
@@ -282,7 +309,8 @@ def _based(text: str, place: int) -> tuple[str, int] | None:
     if match is None or (place and text[place - 1].isalnum()):
         return None
     digits = str(match[match.lastindex or 0])
-    if digits.isdigit() or not any(map(str.isdigit, digits)):
+    is_hexadecimal = len(digits) > 1 and re.match(r"\s*_\s*\{?\s*16", text[match.end() :])
+    if digits.isdigit() or not (is_hexadecimal or any(map(str.isdigit, digits))):
         return None
     return digits.upper(), match.end()
 
@@ -317,7 +345,9 @@ def _braced(text: str, place: int) -> tuple[str, int]:
 
 def _token(kind: str, found: str, space: bool) -> Iterator[Token]:
     """Yield the tokens of a number, an environment, or a sign."""
-    if kind == "date":
+    if kind == "angle":
+        yield Token("sign", "⟨" if found.endswith("<") else "⟩", space)
+    elif kind == "date":
         yield Token("word", found, space)
     elif kind in ("number", "grouped", "repeating", "dotted", "comma", "cyclic"):
         yield from _number(kind, found, space)
@@ -408,6 +438,10 @@ def _named(name: str, space: bool) -> Token:
         return Token("sign", SIGNS[name], space)
     if name in GREEK:
         return Token("symbol", name.removeprefix("var"), space)
+    if name == "forall":
+        return Token("word", "for", space)
+    if name in ("overline", "bar"):  # of more than a name
+        return Token("function", "conj", space, from_latex=True)
     if name in FUNCTIONS or name in WORDS:
         return Token("function", WORDS.get(name, name), space, from_latex=True)
     fraction = name.lstrip("cdts") if name != "nicefrac" else "frac"
@@ -474,6 +508,11 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         return in_words or lower in PLAIN_UNITS or re.search(r"\d\s+$|/$", text[:start]) is not None
     if run in SHORT_WORDS and not attached:
         return True
+    if (run == text or in_words) and len(run) > 1 and not run.strip("IVX"):  # a Roman number
+        return True
+    if run in BEFORE_WORDS:  # at least
+        following = re.match(r"\s+([a-z]{3,})", text[start + len(run) :])
+        return following is not None and following[1] not in FUNCTIONS
     if in_words and not (len(run) == 2 and run.isupper()):
         return len(run) > 1 or run.islower()
     # ABC: a name, not a product

@@ -1,11 +1,13 @@
 """The cells of matrices that are scaled, added, multiplied or transposed; each cell is a tree."""
 
+from fractions import Fraction
 from typing import Any
 
 from CH3.math_verifier.lexer import UnreadableError
 from CH3.math_verifier.tree import Node, Tree, holds, is_op
 
 Cells = tuple[tuple[Tree, ...], ...]  # of a matrix, row by row
+MINUS_ONE = (Node("neg", (Fraction(1),)), Fraction(-1))
 MAX_CELL = 400  # nodes of a product of matrices, one cell
 
 
@@ -39,6 +41,8 @@ def cells_of(tree: Tree) -> Cells:
         for _ in range(int(tree.parts[1]) - 1):
             product = _product(product, base)
         return product
+    if tree.op == "^" and tree.parts[1] in MINUS_ONE:
+        return _inverse(cells_of(tree.parts[0]))
     matrices = [part for part in tree.parts if holds(part, "matrix")]
     if tree.op in ("neg", "*", "/") and len(matrices) == 1:
         return _scaled(tree, matrices[0])
@@ -47,6 +51,16 @@ def cells_of(tree: Tree) -> Cells:
     if len(matrices) == 2 and tree.op in ("+", "-"):
         return _summed(tree.op, *map(cells_of, matrices))
     raise UnreadableError("no matrix")
+
+
+def _inverse(cells: Cells) -> Cells:
+    """Return the inverse of a matrix of two rows."""
+    if [*map(len, cells)] != [2, 2]:
+        raise UnreadableError("the inverse of a large matrix")
+    (a, b), (c, d) = cells
+    determinant = Node("-", (Node("*", (a, d)), Node("*", (b, c))))
+    adjugate = ((d, Node("neg", (b,))), (Node("neg", (c,)), a))
+    return tuple(tuple(Node("/", (cell, determinant)) for cell in row) for row in adjugate)
 
 
 def _scaled(tree: Node, matrix: Tree) -> Cells:

@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
 FUNCTIONS = _words("""
     sin cos tan cot sec csc cis arcsin arccos arctan arccot arcsec arccsc
     sinh cosh tanh coth sech csch arcsinh arccosh arctanh
-    ln log lg exp sqrt cbrt fourthroot abs floor ceil gcd lcm min max det
+    ln log lg exp sqrt cbrt fourthroot abs floor ceil gcd lcm min max det conj Re Im arg
 """)
 GREEK = _words(r"""
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho varrho sigma
@@ -31,7 +31,7 @@ MAYBE_FUNCTION_LETTERS = frozenset(["h", "H", "P", "Q", "T", "phi", "psi", "Phi"
 # --- commands ---
 TEXT_COMMANDS = _words("""
     text mbox hbox mathrm textbf textit textrm textnormal mathbf mathit mathsf operatorname emph texttt textsf textsc
-    textup mathtt mathnormal
+    textup mathtt mathnormal mathbb Bbb mathds
 """)
 # Commands that change how something looks: what stands in their braces stays.
 DRESSING = _words("""
@@ -40,7 +40,8 @@ DRESSING = _words("""
     limits nolimits hfill hfil boldsymbol bm bold bf rm it sf tt cal mathcal mathscr mathfrak pmb
     tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge
     boxed fbox underline uline mathstrut strut smash ensuremath therefore because nonumber notag noindent allowbreak
-    newline par relax mathop mathbin mathrel mathord mathopen mathclose ce square blacksquare qed
+    newline par relax mathop mathbin mathrel mathord mathopen mathclose mathinner mathpunct ce square blacksquare qed
+    mathclap mathllap mathrlap clap llap rlap underbrace overbrace negmedspace negthickspace checkmark
 """)
 DROPPED_WITH_ARGUMENT = _words("""
     hspace vspace hskip phantom hphantom vphantom tag label color textcolor colorbox mspace
@@ -63,7 +64,7 @@ SIGNS = {
     "smallsetminus": "∖", "infty": "∞", "emptyset": "∅", "varnothing": "∅", "lvert": "|", "rvert": "|", "vert": "|",
     "mid": "|", "lVert": "‖", "rVert": "‖", "Vert": "‖", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉",
     "langle": "⟨", "rangle": "⟩", "lbrace": r"\{", "rbrace": r"\}", "lbrack": "[", "rbrack": "]", "lparen": "(",
-    "rparen": ")", "degree": "°", "textdegree": "°", "lor": "or", "land": "and", "vee": "or", "wedge": "and",
+    "rparen": ")", "degree": "°", "textdegree": "°", "lor": "∨", "land": "∧", "vee": "∨", "wedge": "∧",
     "colon": ":", "to": "→", "rightarrow": "→", "Rightarrow": "⇒", "implies": "⇒", "Longrightarrow": "⇒",
     "iff": "⇒", "Leftrightarrow": "⇒", "mapsto": "↦", "longmapsto": "↦", "prime": "'",
     "ldots": "…", "dots": "…", "cdots": "…", "dotsc": "…", "dotsb": "…", "reals": "ℝ", "R": "ℝ", "N": "ℕ", "Z": "ℤ",
@@ -105,8 +106,7 @@ UNITS = _words("""
     rupee rupees yen yuan buck bucks
     radian radians rad rads celsius fahrenheit kelvin joule joules newton newtons watt watts volt volts ampere amperes
     ohm ohms pascal pascals mole moles hertz knot knots
-    unit units square cubic sq cu per each
-    people person students ways times points pieces items numbers integers solutions oclock
+    unit units square cubic sq cu per each oclock
 """)
 # Of the short ones, those that are no likely product of letters.
 PLAIN_UNITS = _words("mm cm km kg mg ml ft lb lbs oz hr hrs") | {
@@ -131,7 +131,7 @@ NOT_UNITS = _words("""
 """)
 # What they begin limits an answer, or only gives the reason for it, to its end.
 REASONS = _words("since because as")
-QUALIFIERS = REASONS | _words("for where with when whenever provided assuming given if")
+QUALIFIERS = REASONS | _words("for where with when whenever provided assuming given if such")
 MAGNITUDES = {
     "pair": 2, "dozen": 12, "score": 20, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9,
     "trillion": 10**12, "tens": 10, "hundreds": 100, "thousands": 10**3, "millions": 10**6, "billions": 10**9,
@@ -198,20 +198,41 @@ SHORT_NAMES = {name[:3]: name for name in (*MONTHS, *WEEKDAYS)}
 SHORT_NAMES |= {"sept": "september", "tues": "tuesday", "thur": "thursday", "thurs": "thursday"}
 # Short words that no product of letters is meant by; outside \text they would be one.
 SHORT_WORDS = (
-    frozenset(["odd", "yes", "Yes", "No", "The", "the", "not", "for", "out", "AM", "PM", "BC", "AD", "CE", "BCE"])
+    frozenset(["odd", "yes", "Yes", "No", "So", "The", "the", "not", "for", "out", "AM", "PM", "BC", "AD", "CE", "BCE"])
     | frozenset(word for word in SMALL_NUMBERS if len(word) < 4)
     | frozenset(name[:3].title() for name in (*MONTHS, *WEEKDAYS))
     | frozenset(["ago", "all", "any", "of", "is", "are", "if"])
 )  # fmt: skip
+# What stands before a colon and says nothing of what is behind it.
+NO_LABELS = frozenset(
+    ["answer", "final answer", "ans", "solution", "result", "答案", "解", "答", "最终答案"]
+)
+BEFORE_WORDS = _words("at an by on no be it as my we he")  # words if another word follows them
 ARTICLES = _words("the a an on at")
+OPENERS = _words(
+    "so thus hence therefore then finally 共 共有 约 即 故 所以 因此 则 得"
+)  # of a sentence, before its mathematics
+# What limits the number behind it.
+BOUNDS = {
+    "at least": ">=", "no less than": ">=", "not less than": ">=", "at most": "<=", "no more than": "<=",
+    "not more than": "<=", "up to": "<=", "more than": ">", "greater than": ">", "larger than": ">",
+    "less than": "<", "fewer than": "<", "smaller than": "<",
+}  # fmt: skip
+# ... or, with "or" between them, the number before it.
+OR_BOUNDS = {
+    "more": ">=", "greater": ">=", "above": ">=", "higher": ">=", "less": "<=", "fewer": "<=", "below": "<=",
+    "lower": "<=",
+}  # fmt: skip
 ADVERBS = _words("about around approximately roughly exactly only just simply nearly almost")
 # The same said in other words; a name that stands for a set is its sign.
 PHRASES = {
     "all real numbers": "ℝ", "all reals": "ℝ", "all real number": "ℝ", "real numbers": "ℝ", "reals": "ℝ",
     "any real number": "ℝ", "set of all real numbers": "ℝ", "set of real numbers": "ℝ", "all real values": "ℝ",
     "所有实数": "ℝ", "全体实数": "ℝ", "empty set": "∅", "no solution": "∅", "no solutions": "∅", "none": "∅",
-    "there is no solution": "∅", "there are no solutions": "∅", "无解": "∅", "no real solution": "no real solution",
+    "there is no solution": "∅", "there are no solutions": "∅", "无解": "∅", "空集": "∅", "no real solution": "no real solution",
     "no real solutions": "no real solution", "there are no real solutions": "no real solution",
+    "no real root": "no real solution", "no real roots": "no real solution", "no roots": "∅",
+    "there are no real roots": "no real solution", "no solution exists": "∅", "no solutions exist": "∅",
     "does not exist": "undefined", "dne": "undefined", "doesn't exist": "undefined", "不存在": "undefined",
     "infinitely many solutions": "infinitely many", "infinite solutions": "infinitely many",
     "infinite": "infinitely many", "there are infinitely many solutions": "infinitely many",
@@ -231,7 +252,7 @@ LATEX_OF_UNICODE = {
     "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∣": "|", "‖": r"\|", "∥": r"\|", "∠": r"\angle ",
     "△": r"\triangle ", "∆": r"\triangle ", "⇒": r"\Rightarrow ", "⟹": r"\Rightarrow ", "→": r"\to ",
     "↦": r"\mapsto ", "⇔": r"\iff ", "∴": " ", "…": r"\ldots ", "⋯": r"\ldots ", "∧": r"\land ", "∨": r"\lor ",
-    "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "∂": r"\partial ", "∶": ":", "‰": r"\times 10^{-3}",
+    "∀": r"\forall ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "∂": r"\partial ", "∶": ":", "‰": r"\times 10^{-3}",
     "’": "'", "‘": "'", "′": "'", "″": "''", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "。": ".", "、": ",",
     "；": ";", "「": '"', "」": '"', "【": "[", "】": "]",
     "\u00a0": " ", "\u2009": r"\,", "\u202f": r"\,", "\u3000": " ", "✓": " ", "✔": " ", "✅": " ",

@@ -15,13 +15,15 @@ from fractions import Fraction
 
 from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, number_value, tokenize
 from CH3.math_verifier.notation import (
+    ADVERBS,
     FUNCTION_LETTERS,
     MAYBE_FUNCTION_LETTERS,
+    OR_BOUNDS,
     QUALIFIERS,
     number_in_words,
 )
-from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree
-from CH3.math_verifier.words import END, ORDINALS, PRODUCT, SEPARATORS, WordReader
+from CH3.math_verifier.tree import BINDING, NUMBER_SETS, Node, Tree, is_call, is_op
+from CH3.math_verifier.words import ANY_NUMBER, END, ORDINALS, PRODUCT, SEPARATORS, WordReader
 
 MAX_DEPTH = 40  # of brackets
 RELATION_PRICE = 4  # operators: an inequality is solved at a dozen places
@@ -44,6 +46,7 @@ INVERSE = {
     name: f"arc{name}"
     for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"]
 }
+NAMES = frozenset(["min", "max", "gcd", "lcm", "det"])  # also of a quantity: max = 8
 MINUS_ONE = (Node("neg", (Fraction(1),)), Fraction(-1))
 
 
@@ -71,6 +74,8 @@ class Parser(WordReader):
     def answer(self) -> Tree:
         """Read a whole text: one thing, or a list of them."""
         tree = self.list_of_items()
+        if self.sees(r"\over", r"\choose"):  # 5 \over 8, without its braces
+            tree = Node("/" if self.take().text == r"\over" else "binom", (tree, self.expression()))
         while self.skip("⇒"):  # what follows is the answer
             tree = Node("implies", (tree, self.list_of_items()))
         if self.next is not END:
@@ -84,7 +89,16 @@ class Parser(WordReader):
             raise UnreadableError(f"{self.next.text!r} is out of place")
         if len(items) == 1:
             return items[0]
-        operation = next((word for word in ("or", "and") if word in separators), "list")
+        if separators <= set("∧∨") and not any(isinstance(item, Node) for item in items):
+            return Node(f"call {''.join(sorted(separators))}", tuple(sorted(items, key=str)))
+        if is_op(items[0], "relation") and items[0].parts[1::2] == ("!=",):  # x ≠ 1, 2
+            name = items[0].parts[0]
+            items = [
+                item if is_op(item, "relation") else Node("relation", (name, "!=", item))
+                for item in items
+            ]
+        words = (("∨", "or"), ("or", "or"), ("∧", "and"), ("and", "and"))
+        operation = next((word for sign, word in words if sign in separators), "list")
         return Node(operation, tuple(items))
 
     def items(self) -> tuple[list[Tree], set[str]]:
@@ -92,6 +106,8 @@ class Parser(WordReader):
         items: list[Tree] = []
         separators: set[str] = set()
         turned = self.sees("]") and self.depth == 0  # ]a, b[
+        if self.sees_word("for"):
+            self.skip_domain()
         while self.next is not END and (turned or not self.closes()):
             turned = False
             if self.next.kind == "word" and self.next.text.lower() in QUALIFIERS and items:
@@ -100,6 +116,10 @@ class Parser(WordReader):
             items.append(self.relation())
             if self._explains():
                 self.skip_bracket()
+            if self._is_condition():  # k pi (k in Z)
+                self.take()
+                items.append(self.relation())
+                separators.add(self.expect(")"))
             if not self.sees(*SEPARATORS):
                 break
             while self.sees(*SEPARATORS):  # ", and" is one
@@ -113,21 +133,38 @@ class Parser(WordReader):
         parts = [self.expression()]
         if self.next is END:
             return parts[0]
-        if self.sees("=") and (call := self._call_between(start)):
+        if self.sees("=") and not is_call(parts[0]) and (call := self._call_between(start)):
             parts = [call]  # whatever the letter: a(t) = ...
+        if self.sees("or") and (sign := OR_BOUNDS.get(self.after(1).text)):  # 5 or more
+            self.place += 2
+            return Node("relation", (ANY_NUMBER, sign, parts[0]))
         # 2. signs and further sides
         while self.sees(*RELATIONS):
             if self.sees("="):
                 parts[-1:] = [f"letter {parts[-1]}" if parts[-1] in ("e", "i") else parts[-1]]
             parts += [self.take().text, self.expression()]
             self.count_operator(RELATION_PRICE)
-        if self.sees("(") and self.after(1).text == "≈":  # 12 pi (≈ 37.7)
+        if self._restates():  # 12 pi (≈ 37.7), 7/4 (or 1.75)
             self.take()
-            parts += [self.take().text, self.expression()]
+            sign, again = self.take().text, self.expression()
+            if sign == "or":
+                parts[-1] = Node("or", (parts[-1], again))
+            else:
+                parts += [sign if sign == "=" else "≈", again]
             self.expect(")")
         # 3. what it all is modulo
-        tree = parts[0] if len(parts) == 1 else Node("relation", tuple(parts))
+        tree = parts[0] if len(parts) == 1 else _split_at_unions(tuple(parts))
         return self.modulo(tree)
+
+    def _is_condition(self) -> bool:
+        """Return True if a bracket comes next that says something of a letter: `(x > 0)`."""
+        is_relation = self.after(2).text in RELATIONS and self.after(2).kind == "sign"
+        return self.sees("(") and self.after(1).kind == "symbol" and is_relation
+
+    def _restates(self) -> bool:
+        """Return True if a bracket comes next that says the same in other words: `(about 37.7)`."""
+        token = self.after(1)
+        return self.sees("(") and (token.text in ("≈", "=", "or") or token.text in ADVERBS)
 
     def modulo(self, tree: Tree) -> Tree:
         r"""Read the `(mod 7)` behind a residue or a congruence, if it stands there."""
@@ -198,7 +235,8 @@ class Parser(WordReader):
             return Node("counted th", (base,))
         exponent = self.exponent()
         if exponent in ("T", "top") and (_is_of_cells(base) or _is_upper(base)):
-            return Node("transpose", (base,))
+            is_row = isinstance(base, Node) and base.op == "[]" and len(base.parts) > 1
+            return Node("transpose", (Node("()", base.parts) if is_row else base,))  # type: ignore[union-attr]
         return Node("^", (base, exponent))
 
     def exponent(self) -> Tree:
@@ -237,8 +275,11 @@ class Parser(WordReader):
         if self.next.kind in ("symbol", "function"):
             return True
         if self.sees("("):
-            return self.after(1).text not in ("mod", "≈") and not self._explains()
-        return self.sees("{", "⌊", "⌈", "∞", "begin") or (self.sees("|", "‖") and not self.bars)
+            ends = self._restates() or self._explains() or self._is_condition()
+            return self.after(1).text != "mod" and not ends
+        return self.sees("{", "⟨", "⌊", "⌈", "∞", "begin") or (
+            self.sees("|", "‖") and not self.bars
+        )
 
     # --- operands ---
 
@@ -304,6 +345,9 @@ class Parser(WordReader):
             return Node("()", (Node("neg", (Node("∞", ()),)), Fraction(0)))
         if name == "ℝ" and above in (">=0", "0+", "+0"):
             return Node("[)", (Fraction(0), Node("∞", ())))
+        if name in "ℤℕ":
+            above = {">0": "+", "*": "+", ">=1": "+", "0+": ">=0", "0": ">=0"}.get(above, above)
+            return Node("word", ("ℤ" + above,))
         return Node("word", (name + above,))
 
     def number(self, token: Token) -> Tree:
@@ -389,10 +433,23 @@ class Parser(WordReader):
         if self._is_inverse(token.text):
             name += "⁻¹"
         if self.sees("(") and self._is_function(token.text, name):
-            arguments = self.bracket(self.take().text)
-            is_list = isinstance(arguments, Node) and arguments.op == "()"
+            arguments = self._given() or self.bracket(self.take().text)
+            is_list = isinstance(arguments, Node) and arguments.op in ("()", "given")
             return Node(f"call {name}", arguments.parts if is_list else (arguments,))  # type: ignore[union-attr]
+        if self.sees("[") and name in ("E", "P") and not self.next.after_space:  # E[X]
+            return Node(f"call {name}", (self.bracket(self.take().text),))
         return name
+
+    def _given(self) -> Tree | None:
+        """Read the bracket of `P(A|B)`, if such comes next."""
+        if self.after(2).text != "|" or self.after(4).text != ")":
+            return None
+        self.take()
+        first = self.operand()
+        self.take()
+        arguments = Node("given", (first, "|", self.operand()))
+        self.expect(")")
+        return arguments
 
     def primes(self) -> str:
         r"""Read primes: `'`, or `^{\prime}`."""
@@ -403,6 +460,9 @@ class Parser(WordReader):
             elif self.sees("^") and self.after(1).text == "'":
                 self.place += 2
                 found += "'"
+            elif self.sees("^") and self.after(1).text == "*":
+                self.place += 2
+                found += "*"
             elif self.sees("^") and self.after(1).text == "{" and self.after(2).text == "'":
                 self.place += 2
                 while self.skip("'"):
@@ -430,7 +490,7 @@ class Parser(WordReader):
         while inside[-1] is not END and inside[-1].text != ")" and len(inside) < 12:
             inside.append(self.after(len(inside) + 1))
         single = inside[1].text == ")" and inside[0].kind in ("symbol", "number")
-        several = {"∩", "∪", ",", "|", "=", "to"} & {token.text for token in inside}
+        several = {"∩", "∪", ",", "|", "to", *RELATIONS} & {token.text for token in inside}
         return single or bool(several)
 
     def subscript(self) -> str:
@@ -453,6 +513,12 @@ class Parser(WordReader):
         if name in ROOTS:
             index = self.index() if self.sees("[") else Fraction(ROOTS[name])
             return Node("root", (self.argument() if token.from_latex else self.operand(), index))
+        if name in NAMES and self.sees("="):  # the maximum
+            return Node("word", (name,))
+        if name in NAMES and self.sees(":"):
+            return self._behind_label([name])
+        if name in NAMES and self.next.kind == "number":
+            return Node("relation", (Node("word", (name,)), "=", self.expression(PRODUCT)))
         base = (self.log_base(token),) if name == "log" and self._has_base(token) else ()
         power = self.argument() if self.skip("^") else None
         if power in MINUS_ONE and name in INVERSE:
@@ -593,6 +659,18 @@ class Parser(WordReader):
         if self.sees_word("if", "for", "when"):
             self.take()
         return self.list_of_items()
+
+
+def _split_at_unions(parts: tuple) -> Node:
+    """Return a chain of relations, or several between which a union stands: `x < 1 ∪ x > 2`."""
+    for place in range(2, len(parts) - 1, 2):
+        operand = parts[place]
+        if isinstance(operand, Node) and operand.op in ("∪", "∩"):
+            before, after = operand.parts
+            first = Node("relation", (*parts[:place], before))
+            rest = _split_at_unions((after, *parts[place + 1 :]))
+            return Node("or" if operand.op == "∪" else "and", (first, rest))
+    return Node("relation", parts)
 
 
 def _is_of_cells(tree: Tree) -> bool:

@@ -15,6 +15,7 @@ from CH3.math_verifier.values import (
     constant,
     nearly_equal,
     recognised,
+    root_of,
     symbols,
     unrounded_at,
     values_at_places,
@@ -65,9 +66,10 @@ def reals(tree: Tree) -> RealSet:
         return ALL
     if tree.op in INTERVALS and len(tree.parts) == 2:
         low, high = map(endpoint, tree.parts)
-        if low >= high:
+        if low > high or (low == high and tree.op != "[]"):
             raise UnreadableError("not an interval: its ends are not in order")
-        return normalised([Interval(low, tree.op[0] == "[", high, tree.op[1] == "]")])
+        ends = tree.op[0] == "[" and low != -INFINITY, tree.op[1] == "]" and high != INFINITY
+        return normalised([Interval(low, ends[0], high, ends[1])])
     if tree.op == "set":
         return normalised(list(map(_point, tree.parts)))
     if tree.op in ("∪", "∩", "∖", "-"):
@@ -187,10 +189,23 @@ def complement(intervals: RealSet) -> RealSet:
     return found
 
 
+def integers_among(intervals: RealSet) -> RealSet:
+    """Return the intervals between integers that hold the same integers; one point is one too."""
+    found = []
+    for low, low_closed, high, high_closed in intervals:
+        if low != -INFINITY:
+            low = Fraction(math.ceil(low) + (not low_closed and low == math.ceil(low)))
+        if high != INFINITY:
+            high = Fraction(math.floor(high) - (not high_closed and high == math.floor(high)))
+        found.append(Interval(low, low != -INFINITY, high, high != INFINITY))
+    return normalised(found)
+
+
 def solutions(relation: Node) -> RealSet:
     """Return the solutions of a chain of inequalities in one variable.
 
-    Each must be linear, or of a linear absolute value; an equation of the chain is a point.
+    Each must be linear or a square, a product or quotient of such, or of the absolute value of one;
+    an equation of the chain gives its roots.
 
     Raises:
         UnreadableError: it is none.
@@ -217,10 +232,10 @@ def _inequality(left: Tree, sign: str, right: Tree, name: str) -> RealSet:
     if _is_absolute(right) and not _is_absolute(left):
         left, sign, right = right, TURNED.get(sign, sign), left
     if sign in ("=", "!=") or not _is_absolute(left):
-        return _half_line(Node("-", (left, right)), sign, name)
+        return _where(Node("-", (left, right)), sign, name)
     [inside] = left.parts
-    above_zero = _half_line(Node("-", (inside, right)), sign, name)
-    below_zero = _half_line(Node("+", (inside, right)), TURNED[sign], name)
+    above_zero = _where(Node("-", (inside, right)), sign, name)
+    below_zero = _where(Node("+", (inside, right)), TURNED[sign], name)
     if sign in BELOW:
         return intersection(above_zero, below_zero)
     return normalised(above_zero + below_zero)
@@ -230,26 +245,96 @@ def _is_absolute(tree: Tree) -> TypeGuard[Node]:
     return isinstance(tree, Node) and tree.op == "abs"
 
 
-def _half_line(difference: Tree, sign: str, name: str) -> RealSet:
-    """Return where a linear expression is less than zero, more, or zero.
+def line_of(tree: Tree, name: str) -> tuple[Fraction, Fraction]:
+    """Return a and b of an expression that is a + b x, with all digits they were computed in.
 
-    Its root is computed with all digits and rounded once, as the end of an interval is, so that
-    `x > √3` and `(√3, ∞)` have the same end.
+    Raises:
+        UnreadableError: it is none.
     """
-    low, high = (unrounded_at(difference, {name: Fraction(place)}) for place in (0, 1))
-    if low == high:
+    start, slope, bend = _parabola(tree, name)
+    if bend or not slope:
         raise UnreadableError("not linear")
-    line = Node("+", (low, Node("*", (high - low, name))))
-    for value, expected in zip(values_at_places(difference), values_at_places(line), strict=True):
-        if not isinstance(value, Fraction) or not isinstance(expected, Fraction):
+    return start, slope
+
+
+def _parabola(tree: Tree, name: str) -> tuple[Fraction, Fraction, Fraction]:
+    """Return a, b and c of an expression that is a + b x + c x^2."""
+    if name not in symbols(tree):
+        return constant(tree), Fraction(0), Fraction(0)
+    at_zero, at_one, at_minus_one = (
+        unrounded_at(tree, {name: Fraction(place)}) for place in (0, 1, -1)
+    )
+    bend = (at_one + at_minus_one) / 2 - at_zero
+    bend = bend if recognised(bend) else Fraction(0)
+    slope = (at_one - at_minus_one) / 2
+    terms = Node("*", (name, Node("+", (slope, Node("*", (bend, name))))))
+    expected = values_at_places(Node("+", (at_zero, terms)))
+    for value, computed in zip(values_at_places(tree), expected, strict=True):
+        if not isinstance(value, Fraction) or not isinstance(computed, Fraction):
             raise UnreadableError("not real everywhere")
-        if not nearly_equal(value, expected):
-            raise UnreadableError("not linear")
-    slope, root = high - low, recognised(-low / (high - low))
-    if sign in ("=", "!="):
-        point = [Interval(root, True, root, True)]
-        return point if sign == "=" else complement(point)
-    closed = sign.endswith("=")
-    if (sign in BELOW) == (slope > 0):
-        return [Interval(-INFINITY, False, root, closed)]
-    return [Interval(root, closed, INFINITY, False)]
+        if not nearly_equal(value, computed):
+            raise UnreadableError("not linear, nor a square")
+    return at_zero, slope, bend
+
+
+def _where(difference: Node, sign: str, name: str) -> RealSet:
+    """Return where a difference is less than zero, more, or zero.
+
+    It must be linear or a square, or a product or quotient of such. Roots are computed with all
+    digits and rounded once, as the end of an interval is, so that `x > √3` and `(√3, ∞)` have the
+    same end.
+    """
+    # 1. the roots of all factors; those of a divisor are no solutions
+    left, right = difference.parts
+    tops, bottoms = _factors(left) if right == 0 else ([difference], [])
+    parabolas = [_parabola(factor, name) for factor in (*tops, *bottoms)]
+    found = [_roots(*parabola) for parabola in parabolas]
+    roots = sorted({root for some in found for root in some})
+    poles = {root for some in found[len(tops) :] for root in some}
+    if not roots and all(not slope and not bend for _, slope, bend in parabolas):
+        raise UnreadableError("nothing varies")
+    # 2. the roots themselves
+    zeros = [Interval(root, True, root, True) for root in roots if root not in poles]
+    if sign == "=":
+        return normalised(zeros)
+    if sign == "!=":
+        return complement(zeros)
+    # 3. the intervals between them
+    ends: list[Fraction | float] = [-INFINITY, *roots, INFINITY]
+    solved = zeros if sign.endswith("=") else []
+    for low, high in zip(ends, ends[1:], strict=False):
+        place = _between(low, high)
+        negatives = sum(a + place * (b + place * c) < 0 for a, b, c in parabolas)
+        if (negatives % 2 == 1) == (sign in BELOW):
+            solved = [*solved, Interval(low, False, high, False)]
+    return normalised(solved)
+
+
+def _factors(tree: Tree) -> tuple[list[Tree], list[Tree]]:
+    """Return the factors of a product, and those that it is divided by."""
+    if isinstance(tree, Node) and tree.op in ("*", "/"):
+        (tops, bottoms), (more, others) = map(_factors, tree.parts)
+        if tree.op == "/":
+            more, others = others, more
+        return tops + more, bottoms + others
+    if isinstance(tree, Node) and tree.op == "^" and tree.parts[1] in (3, 4, 5, 6):
+        return [tree.parts[0]] * int(tree.parts[1]), []
+    return [tree], []
+
+
+def _roots(start: Fraction, slope: Fraction, bend: Fraction) -> list[Fraction]:
+    """Return where a + b x + c x^2 is zero."""
+    if not bend:
+        return [recognised(-start / slope)] if recognised(slope) else []
+    discriminant = recognised(slope * slope - 4 * bend * start)
+    if discriminant < 0:
+        return []
+    width = root_of(slope * slope - 4 * bend * start) if discriminant else Fraction(0)
+    return [recognised((side * width - slope) / (2 * bend)) for side in (-1, 1)]
+
+
+def _between(low: Fraction | float, high: Fraction | float) -> Fraction:
+    """Return a number between two others, of which either may be infinite."""
+    if isinstance(low, float):
+        return Fraction(0) if isinstance(high, float) else high - 1
+    return low + 1 if isinstance(high, float) else (low + high) / 2

@@ -31,6 +31,11 @@ def is_op(tree: Any, op: str) -> TypeGuard[Node]:
     return isinstance(tree, Node) and tree.op == op
 
 
+def is_call(tree: Any) -> TypeGuard[Node]:
+    """Return True if the tree is the value of a function with only a name: `f(x)`."""
+    return isinstance(tree, Node) and tree.op.startswith("call ")
+
+
 def replaced(tree: Any, names: dict[str, str]) -> Any:
     """Rename operations in a tree, or in a row of a matrix: `names` maps old to new."""
     if isinstance(tree, Node):

@@ -127,6 +127,11 @@ def unrounded_at(tree: Tree, variables: dict[str, Fraction]) -> Fraction:
     return _exactly(value.real)
 
 
+def root_of(square: Fraction) -> Fraction:
+    """Return the root of a positive number, with the digits that values are computed in."""
+    return _exactly(ROUGH.inexact.sqrt(ROUGH.widened(square)))
+
+
 def constant(tree: Tree) -> Fraction:
     """Return the value of an expression without variables.
 
@@ -163,11 +168,16 @@ def nearly_equal(first: Fraction, second: Fraction) -> bool:
 
 
 def needs_whole(tree: Tree) -> bool:
-    """Return True if an expression is defined for integers only: n!, a binomial, gcd or lcm."""
+    r"""Return True if an expression is defined for integers only: n!, a binomial, gcd or lcm.
+
+    What rounds n is taken for one: `\lceil n/2 \rceil` is `\lfloor (n+1)/2 \rfloor`.
+    """
     if not isinstance(tree, Node):
         return False
     if tree.op in WHOLE or (tree.op == "root" and not isinstance(tree.parts[1], Fraction)):
         return bool(symbols(tree))
+    if tree.op in ("floor", "ceil") and symbols(tree) and symbols(tree) <= set("kmn"):
+        return True
     return any(map(needs_whole, tree.parts))
 
 

@@ -10,11 +10,14 @@ from CH3.math_verifier.lexer import RELATION_SIGNS, Token, UnreadableError, numb
 from CH3.math_verifier.notation import (
     ADVERBS,
     ARTICLES,
+    BOUNDS,
     CURRENCIES,
     DENOMINATORS,
     MAGNITUDES,
     MONTHS,
+    NO_LABELS,
     NOT_UNITS,
+    OPENERS,
     ORDINAL_WORDS,
     PARTS_OF_UNITS,
     PHRASES,
@@ -30,11 +33,13 @@ from CH3.math_verifier.notation import (
 from CH3.math_verifier.tree import BINDING, Node, Tree, has_letters
 
 MAX_OPERATORS = 150  # of one text: each may make the tree one level deeper
-SEPARATORS = frozenset([",", ";", "or", "and"])
+SEPARATORS = frozenset([",", ";", "or", "and", "∧", "∨"])
 CLOSERS = frozenset([*")]}⟩⌋⌉", r"\}", "finish", r"\\", "&", "⇒"])  # what ends a list
 ORDINALS = frozenset(["st", "nd", "rd", "th"])
+CLOCK = frozenset(["am", "pm"])
 IS = frozenset(["is", "are", "equals", "equal"])
 PRODUCT = BINDING["*"]
+ANY_NUMBER = "any number"  # the variable of "at least 5"
 END = Token("end", "end")
 MONTH_NAMES = {name: name for name in MONTHS} | {
     short: name for short, name in SHORT_NAMES.items() if name in MONTHS
@@ -111,6 +116,10 @@ class WordReader(Reader, ABC):
         """Read things between separators; see `Parser`."""
 
     @abstractmethod
+    def relation(self) -> Tree:
+        """Read an expression, or several with relations between them; see `Parser`."""
+
+    @abstractmethod
     def operand(self) -> Tree:
         """Read one operand; see `Parser`."""
 
@@ -138,6 +147,15 @@ class WordReader(Reader, ABC):
             return tree
         return Node(f"counted {' '.join(one.text for one in rest)}", (tree,))
 
+    def skip_domain(self) -> None:
+        """Read `for all x,` before what is said of every x, if no condition limits x."""
+        length = 1
+        while self.after(length) is not END and self.after(length).text != ",":
+            length += 1
+        if not any(self.after(place).text in RELATION_SIGNS for place in range(length)):
+            self.place += length
+            self.skip(",")
+
     def _explains(self) -> bool:
         """Return True if a bracket with words comes next: `(since x > 0)`."""
         token = self.after(1)
@@ -163,7 +181,8 @@ class WordReader(Reader, ABC):
         if token.kind == "word":
             if token.text == "of":  # a third of the pizza, but 50% of 80
                 return self.after(1).kind == "word"
-            return token.text.lower() not in NOT_UNITS or self._says_it_is_the_answer()
+            is_more = token.text in ("more", "less") and self.after(1).text != "than"
+            return is_more or token.text.lower() not in NOT_UNITS or self._says_it_is_the_answer()
         if token.kind == "symbol":
             if token.text == "mu" and self.is_unit(self.after(1)):  # micrometres
                 self.take()
@@ -173,6 +192,8 @@ class WordReader(Reader, ABC):
             return minutes_or_seconds or self._is_fraction_of_units()
         if self.sees("in"):
             return self._ends_at(1)
+        if self.sees("/"):  # 5/hour
+            return self.after(1).kind == "word" and self.after(1).text.lower() in UNITS
         if self.sees("(", "["):  # 48 (cm), 15 (fifteen)
             return self._bracketed_unit() or bool(self._bracketed_words())
         return False
@@ -248,6 +269,7 @@ class WordReader(Reader, ABC):
                 return Node("word", (f"{MONTH_NAMES[word]} {tree}",))
             elif (
                 self.is_unit(token)
+                or self._per_unit()
                 or (self.sees("in") and self._ends_at(1))
                 or self._bracketed_unit()
                 or self._is_fraction_of_units()
@@ -266,6 +288,10 @@ class WordReader(Reader, ABC):
             self.count_operator()
         words = ["th" if word in ORDINALS else word for word in words if word not in ARTICLES]
         return Node(f"counted {_singular(words)}", (tree,)) if words else tree
+
+    def _per_unit(self) -> bool:
+        """Read the stroke of `5/hour`, if a unit stands behind it."""
+        return self.is_unit(self.after(1)) and self.skip("/")
 
     def _bracketed_unit(self) -> bool:
         return self.sees("(", "[") and self.is_unit(self.after(1))
@@ -338,6 +364,11 @@ class WordReader(Reader, ABC):
             return self.expression(PRODUCT)
         if first.text.lower() in ADVERBS and self.next.kind == "number":
             return self.expression()
+        if first.text.lower() in OPENERS and self.next is not END:
+            self.skip(",")
+            return self.expression()
+        if (sign := self._bound(first)) is not None:
+            return Node("relation", (ANY_NUMBER, sign, self.expression()))
         if first.text.lower() == "negative":
             return Node("neg", (self.operand(),))
         if self.sees("(") and not self.next.after_space and first.text.isalpha():  # Var(X)
@@ -364,12 +395,37 @@ class WordReader(Reader, ABC):
                 break
         if words[-1].lower() in IS and self.next is not END:
             return self._labelled(words)
+        if self.sees(":"):
+            return self._behind_label(words)
         return self.said(words)
+
+    def _bound(self, first: Token) -> str | None:
+        """Read the words before a number that it bounds; return the sign for them, or None."""
+        words = [first.text.lower()]
+        for ahead in range(3):
+            if (sign := BOUNDS.get(" ".join(words))) is not None:
+                self.place += ahead
+                return sign
+            words.append(self.after(ahead).text.lower())
+        return None
 
     def _labelled(self, words: list[str]) -> Tree:
         """Read the value behind a label: "The answer is 7"."""
         self.skip(":", "=")
         return Node("relation", (Node("word", (_said(words[:-1]),)), "=", self.list_of_items()))
+
+    def _behind_label(self, words: list[str]) -> Tree:
+        """Read what follows a label and a colon: "Domain: x > 0", "ratio 3:4", "Answer: 5"."""
+        if words[-1].isdecimal():
+            words.pop()
+            self.place -= 1
+        else:
+            self.take()
+        value = self.relation()
+        label = _said(words)
+        return (
+            value if label in NO_LABELS else Node("relation", (Node("word", (label,)), "=", value))
+        )
 
     def _goes_on(self, words: list[str]) -> bool:
         """Return True if "and" goes on with a number in words: two hundred and five."""
@@ -382,7 +438,7 @@ class WordReader(Reader, ABC):
     def said(self, words: list[str]) -> Tree:
         """Return what words mean: a number, a set, or themselves."""
         text = _said(words)
-        meaning = PHRASES.get(text, text)
+        meaning = PHRASES.get(text) or text.removeprefix("all ")
         if meaning == "ℝ":
             tree: Tree = Node("ℝ", ())
             if self.sees_word("except", "but"):
@@ -398,13 +454,23 @@ class WordReader(Reader, ABC):
             return tree
         if meaning == "∅":
             return Node("set", ())
-        parts = text.replace("-", " ").split()
+        parts = meaning.replace("-", " ").split()
+        if not parts:  # a mere ending: "nd"
+            return Node("word", (meaning,))
         if len(parts) == 1 and parts[0] in ORDINAL_WORDS:
             return Node("counted th", (Fraction(ORDINAL_WORDS[parts[0]]),))
         while len(parts) > 1 and parts[-1] in UNITS:  # five dollars
             parts = parts[:-1]
         number = number_in_words(parts)
-        return Node("word", (meaning,)) if number is None else number
+        if number is not None:
+            return number
+        if parts[-1] in CLOCK and parts[0].isdecimal():  # noon
+            return Node(f"counted {parts[-1]}", (Fraction(parts[0]),))
+        for length in range(len(parts) - 1, 0, -1):  # five apples
+            number = number_in_words(parts[:length])
+            if number is not None and parts[0] != "a":
+                return Node(f"counted {_singular(parts[length:])}", (number,))
+        return Node("word", (meaning,))
 
 
 def _said(words: list[str]) -> str:
@@ -414,6 +480,8 @@ def _said(words: list[str]) -> str:
     parts = [SHORT_NAMES.get(word, word) for word in parts if word not in (*ORDINALS, "")]
     while len(parts) > 1 and parts[0] in ARTICLES:
         parts = parts[1:]
+    if len(parts) > 1 and parts[-1] == "only":
+        parts = parts[:-1]
     if len(parts) == 3 and parts[1] == "of" and parts[2] in MONTHS:  # 7th of May
         parts = [parts[2], parts[0]]
     return " ".join(parts)

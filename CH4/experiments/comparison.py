@@ -169,7 +169,9 @@ def saved(used: Sequence[float], full: Sequence[float]) -> Estimate:
         used, full: samples or tokens per problem, of the votes that stopped and of the full votes.
 
     Returns:
-        The share, with the normal 95 % interval of a ratio (Cochran, 1977, section 6.4).
+        The share, with the normal 95 % interval of a ratio (Cochran, 1977, section 6.4), after
+        adding one problem that saved all of its full vote and one that saved nothing: few problems
+        that save alike would have an interval of width 0 otherwise.
 
     Raises:
         ValueError: the full votes used nothing.
@@ -178,10 +180,13 @@ def saved(used: Sequence[float], full: Sequence[float]) -> Estimate:
         raise ValueError(
             f"the full votes used {sum(full)} in total, expected more than 0: no share can be saved"
         )
-    ratio = 1 - sum(used) / sum(full)
-    residuals = [whole * (1 - ratio) - part for part, whole in zip(used, full, strict=True)]
-    spread = 1.96 * pstdev(residuals) / len(full) ** 0.5 / fmean(full)
-    return Estimate(ratio, max(ratio - spread, 0.0), min(ratio + spread, 1.0))
+    ratio, mean = 1 - sum(used) / sum(full), fmean(full)
+    used, full = [*used, 0, mean], [*full, mean, mean]
+    padded = 1 - sum(used) / sum(full)
+    residuals = [whole * (1 - padded) - part for part, whole in zip(used, full, strict=True)]
+    spread = 1.96 * pstdev(residuals) / len(full) ** 0.5 / mean
+    low, high = max(padded - spread, 0.0), min(padded + spread, 1.0)
+    return Estimate(ratio, min(low, ratio), max(high, ratio))
 
 
 def replayed(draws: dict[str, Draws]) -> Votes:
@@ -233,17 +238,17 @@ def _rows_of_prompt(
     tokens = tuple(result["tokens"] for result in results)
     greedy = TableRow(prompt, GREEDY, 1, right, (1,) * len(results), tokens, *first[:1])
     drawn = {size: votes(size, None) for size in vote_sizes(num_samples)}
-    one_sample = _any_row(prompt, ONE_SAMPLE, 1, drawn[num_samples], *first[1:2])
+    one_sample = any_row(prompt, ONE_SAMPLE, 1, drawn[num_samples], *first[1:2])
     rows = [greedy, one_sample]
     # 2. Votes of each size, and what a perfect chooser of the same size would reach.
     for size, draws in drawn.items():
-        majority = _vote_row(prompt, MAJORITY, size, draws, majority_vote, one_sample)
-        weighted = _vote_row(prompt, CONFIDENCE, size, draws, confidence_vote, majority)
-        rows += [majority, weighted, _any_row(prompt, ANY, size, drawn[num_samples], majority)]
+        majority = vote_row(prompt, MAJORITY, size, draws, majority_vote, one_sample)
+        weighted = vote_row(prompt, CONFIDENCE, size, draws, confidence_vote, majority)
+        rows += [majority, weighted, any_row(prompt, ANY, size, drawn[num_samples], majority)]
     # 3. The largest vote, stopped by each rule.
     for rule in RULES:
         rows.append(
-            _vote_row(prompt, rule, num_samples, votes(num_samples, rule), majority_vote, majority)
+            vote_row(prompt, rule, num_samples, votes(num_samples, rule), majority_vote, majority)
         )
     return rows
 
@@ -253,7 +258,7 @@ def vote_sizes(num_samples: int) -> list[int]:
     return [size for size in SIZES if size < num_samples] + [num_samples]
 
 
-def _vote_row(
+def vote_row(
     prompt: str,
     method: str,
     size: int,
@@ -270,7 +275,7 @@ def _vote_row(
     )
 
 
-def _any_row(
+def any_row(
     prompt: str, method: str, size: int, draws: Draws, baseline: TableRow | None = None
 ) -> TableRow:
     """Make the row of a perfect chooser: a problem is right if any of `size` samples is.

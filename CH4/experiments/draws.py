@@ -14,18 +14,27 @@ from tempfile import TemporaryDirectory
 
 from Appendixes.QWEN3Model import Qwen3Model
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from CH3.evaluation import evaluate
-from CH3.evaluation.answers import Answer, AnswerFunction, is_right, say_unanswered
+from CH3.evaluation import evaluate, graded_again
+from CH3.evaluation.answers import (
+    Answer,
+    AnswerFunction,
+    answer_in,
+    is_right,
+    say_refused,
+    say_unanswered,
+)
 from CH3.evaluation.results import Result, SampleRecord
-from CH3.evaluation.writers import ModelWriter, Writer
+from CH3.evaluation.writers import REFUSED, ModelWriter, Writer
 from CH3.math_verifier import answer_key
-from CH3.problems import Problem, is_puzzle, reference_of
+from CH3.problems import Problem, Reference, reference_of
 from CH4 import sampling
 from CH4.early_stopping import StoppingRule
 from CH4.inference_scaling import Ballot, votes
 from CH4.voting import Sample, best_of_n, majority_vote
 
 Draws = list[list[Sample]]  # graded samples: one list per problem, in the order of the problems
+# takes the place of the samples of a problem that was refused
+REFUSED_SAMPLE = Sample(None, 0.0, 0, finish_reason=REFUSED)
 
 
 def voted_answers(
@@ -39,7 +48,8 @@ def voted_answers(
     An answer's text is the first sample that has the winning answer, or empty if no sample has an
     answer; its tokens are those of all samples; its samples are those that were counted. Puzzles
     are not voted on: the first sample that passes the check wins. A problem of which a sample
-    failed is left out, and the reason printed.
+    failed is left out, and the reason printed. One that was refused counts as if all of its samples
+    had no answer.
 
     Args:
         writer: draws the samples.
@@ -51,37 +61,76 @@ def voted_answers(
         for ballot in votes(writer, asked, num_samples, rule, wave):
             if ballot.failure is not None and ballot.failure.error is not None:
                 say_unanswered(ballot.problem, ballot.failure.error)
-            else:
-                yield _answer(ballot)
+                continue
+            if ballot.failure is not None:
+                say_refused(ballot.problem, ballot.failure)
+                ballot.samples = [REFUSED_SAMPLE] * num_samples
+            yield _answer(ballot)
 
     return answer_fn
 
 
 def _answer(ballot: Ballot[Problem]) -> Answer:
     """Make the answer that a vote, or a check, gives."""
-    winner = _winner(ballot) or Sample(None, 0.0, 0)
+    winner = _winner(ballot.samples, reference_of(ballot.problem))
     text = replace(
-        ballot.drawn[0],
+        ballot.failure or ballot.drawn[0],
         text=winner.text,
         tokens=ballot.tokens,
         logprob=winner.logprob,
-        finish_reason=None if ballot.failure is None else ballot.failure.finish_reason,
+        finish_reason=winner.finish_reason,
+        answered_by=next(filter(None, (text.answered_by for text in ballot.drawn)), None),
     )
-    samples: list[SampleRecord] = [
-        {"answer": one.answer, "logprob": one.logprob, "tokens": one.tokens, "text": one.text}
-        for one in ballot.samples
-    ]
     seconds = time.perf_counter() - ballot.started
+    samples = list(map(_record, ballot.samples))
     return Answer(ballot.problem, text, seconds, winner.answer, samples)
 
 
-def _winner(ballot: Ballot[Problem]) -> Sample | None:
-    """Return the sample that stands for all; None if there is none."""
-    if is_puzzle(ballot.problem):
-        reference = reference_of(ballot.problem)
-        return best_of_n(ballot.samples, lambda answer: is_right(answer, reference))
-    groups = majority_vote(ballot.samples).groups
-    return groups[0].samples[0] if groups else None
+def _winner(samples: Sequence[Sample], reference: Reference) -> Sample:
+    """Return the sample that stands for all; an empty one if there is none.
+
+    Args:
+        samples: of one problem.
+        reference: a puzzle, by which answers are checked; or a text, with which they are compared
+            later, after a vote.
+    """
+    if isinstance(reference, str):
+        groups = majority_vote(samples).groups
+        winner = groups[0].samples[0] if groups else None
+    else:
+        winner = best_of_n(samples, lambda answer: is_right(answer, reference))
+    if winner is not None:
+        return winner
+    return REFUSED_SAMPLE if REFUSED_SAMPLE in samples else Sample(None, 0.0, 0)
+
+
+def _record(sample: Sample) -> SampleRecord:
+    return {
+        "answer": sample.answer,
+        "logprob": sample.logprob,
+        "tokens": sample.tokens,
+        "text": sample.text,
+        "finish_reason": sample.finish_reason,
+    }
+
+
+def voted_again(result: Result) -> Result:
+    """Find the answer in a result anew, by a vote if it has samples, and grade it."""
+    if "samples" not in result:
+        return graded_again(result)
+    samples = [
+        replace(sample, answer=answer_in(sample.text, sample.finish_reason))
+        for sample in (Sample(**record) for record in result["samples"])
+    ]
+    winner = _winner(samples, result["reference"])
+    return {
+        **result,
+        "text": winner.text,
+        "finish_reason": winner.finish_reason,
+        "extracted": winner.answer,
+        "correct": is_right(winner.answer, result["reference"]),
+        "samples": list(map(_record, samples)),
+    }
 
 
 def draw(

@@ -1,6 +1,7 @@
 """Show the table of `CH4.experiments` as Markdown and as pictures, with computed titles."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -8,7 +9,8 @@ from matplotlib.figure import Figure
 
 from Appendixes.command_line import table
 from Appendixes.figure_style import BLUE, ORANGE, describe, new_picture
-from CH3.evaluation.report import Estimate, error_bars
+from CH3.evaluation.report import Estimate, cut_short_in_words, endings_of, error_bars
+from CH3.evaluation.results import Result
 from CH4.early_stopping import RULES
 from CH4.experiments.comparison import ANY, GREEDY, MAJORITY, ONE_SAMPLE, TableRow
 
@@ -27,7 +29,8 @@ NOTES = """\
 In brackets: 95 % intervals. Right: share of the problems. One sample: mean over all samples drawn
 (pass@1). Pass@n: at least one of n samples is right, which a perfect chooser would reach; estimated
 from all samples drawn. Samples, tokens: mean numbers drawn per problem; its prompt, which is read
-once, is not counted. Saved: share of the full vote. Gain: difference in the share of problems that
+once, is not counted. Saved: share of the full vote (normal interval of a ratio, after adding one
+problem that saved all and one that saved nothing). Gain: difference in the share of problems that
 are right, paired by problem (normal interval, after adding one problem won and one lost; so it has
 a width even where no problem differs, as with the rule "decided", which never changes a winner).
 """
@@ -92,6 +95,55 @@ def points(estimate: Estimate) -> str:
         for number in (estimate.value, estimate.low, estimate.high)
     )
     return f"{value} ({low} to {high})"
+
+
+def notes_on_texts(
+    results: Mapping[str, Sequence[Result]], max_new_tokens: int, temperature: float
+) -> list[str]:
+    """Say which texts are not whole, and warn of what a server did not do.
+
+    Args:
+        results: those of greedy answers and of votes, by what they are called.
+        max_new_tokens: most tokens of a text.
+        temperature: of the samples.
+    """
+    notes = []
+    for label, some in results.items():
+        # 1. Texts that are not whole, and problems without any.
+        if cut_short := cut_short_in_words(endings_of(some), max_new_tokens):
+            notes.append(f"{label}: {cut_short}; without a box, such a text has no answer")
+        for result in some:
+            if "refusal" in result:
+                name, why = result["unique_id"], result["refusal"]
+                notes.append(f"{label}: problem {name} counts as wrong, as it was refused: {why}")
+        # 2. Texts of another model.
+        others = Counter(one["answered_by"] for one in some if "answered_by" in one)
+        for name, count in others.items():
+            notes.append(
+                f"warning: {label}: the server says that another model answered {count} of "
+                f"{len(some)} problems: "
+                f"{name}"
+            )
+        # 3. Samples that are none, or whose probability is not known.
+        votes = [result["samples"] for result in some if "samples" in result]
+        written = [[one for one in samples if one["text"]] for samples in votes]
+        written = [samples for samples in written if len(samples) > 1]
+        if not written:
+            continue
+        if temperature > 0 and all(
+            len({one["text"] for one in samples}) == 1 for samples in written
+        ):
+            notes.append(
+                f"warning: {label}: the samples of each problem are one and the same text, at "
+                f"temperature {temperature}. Unless the model is certain each time, whatever wrote "
+                "them did not sample, and the votes and their savings say nothing"
+            )
+        if all(one["logprob"] == 0 for samples in written for one in samples):
+            notes.append(
+                f"warning: {label}: no log-probability came with the samples, so the "
+                "confidence-weighted votes weigh all of them alike"
+            )
+    return notes
 
 
 def plot_by_samples(rows: Sequence[TableRow]) -> Figure:

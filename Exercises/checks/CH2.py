@@ -218,9 +218,11 @@ def _toy_cases(rng: Random) -> Iterator[tuple[_ToyModel, list[int], int, tuple[i
 def generate_by_hand(rng: Random) -> Iterator[Case]:
     """Check toy models by sums, and the shipped model against the repository's `generate`."""
     for model, prompt, most, stop_ids in _toy_cases(rng):
-        yield Case(
-            (model, torch.tensor([prompt]), most, stop_ids), model.answer(prompt, most, stop_ids)
-        )
+        expected = model.answer(prompt, most, stop_ids)
+        shown = f"generate_by_hand(model, tensor([{prompt}]), {most}, {stop_ids=})"
+        note = "" if expected else "the first token is a stop token"
+        arguments = (model, torch.tensor([prompt]), most, stop_ids)
+        yield Case(arguments, expected, shown=shown, note=note)
     model, tokenizer = load_qwen3("tiny")
     ids = torch.tensor(
         [tokenizer.encode(f"What is {rng.randint(10, 99)} + {rng.randint(10, 99)}?")]
@@ -331,7 +333,9 @@ def rotate(rng: Random) -> Iterator[Case]:
         (torch.tensor([1.0, 2.0, 3.0, 4.0]), 0, 10_000.0), torch.tensor([1.0, 2.0, 3.0, 4.0])
     )
     yield Case(
-        (torch.tensor([1.0, 2.0, 3.0, 4.0]), 2, 100.0), reference([1.0, 2.0, 3.0, 4.0], 2, 100.0)
+        (torch.tensor([1.0, 2.0, 3.0, 4.0]), 2, 100.0),
+        reference([1.0, 2.0, 3.0, 4.0], 2, 100.0),
+        note="the points are (1, 3) and (2, 4): first half and second half",
     )
     for head_dim in (4, 6, 8):
         x, position = _randn(rng, head_dim), rng.randint(1, 60)
@@ -348,6 +352,21 @@ def attend(rng: Random) -> Iterator[Case]:
         (torch.zeros(2, 3, 1), torch.zeros(1, 3, 1), values),
         averages.expand(2, 3, 1),
         note="equal scores",
+    )
+    one = torch.tensor([[[7.0]], [[9.0]]])
+    yield Case(
+        (torch.zeros(4, 1, 1), torch.zeros(2, 1, 1), one),
+        torch.tensor([7.0, 7.0, 9.0, 9.0]).view(4, 1, 1),
+        note="4 heads on 2, one position: heads 0 and 1 share the first, 2 and 3 the second",
+    )
+    q = torch.tensor([[[2.0, 0.0, 0.0, 0.0]] * 2])
+    k = torch.tensor([[[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]])
+    v = torch.tensor([[[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]])
+    odds = math.e / (math.e + 1)
+    yield Case(
+        (q, k, v),
+        torch.tensor([[[1.0, 0.0, 0.0, 0.0], [odds, 1 - odds, 0.0, 0.0]]]),
+        note="products 2 and 0; head_dim is 4, so the scores are 1 and 0",
     )
     for heads, kv_heads, seq in ((4, 2, 3), (6, 2, 5), (3, 3, 4), (4, 1, 1)):
         q, k, v = (
@@ -455,7 +474,10 @@ def append_to_buffer(rng: Random) -> Iterator[Case]:
             "keys": torch.cat((buffer[:, :length], new), dim=1),
         }
         shown = f"append_to_buffer(buffer of capacity {capacity}, {length=}, new of {count} tokens)"
-        yield Case((buffer, length, new), expected, run=_run_append_to_buffer, shown=shown)
+        note = f"{length + count} tokens need a capacity of {expected['capacity']}"
+        yield Case(
+            (buffer, length, new), expected, run=_run_append_to_buffer, shown=shown, note=note
+        )
 
 
 def _run_append_to_buffer(

@@ -4,6 +4,7 @@ Each exercise has a function of its name, `(rng) -> cases`. `rng` has a new seed
 """
 
 import ast
+import itertools
 import json
 import math
 import re
@@ -515,8 +516,14 @@ def broken_rule(rng: Random) -> Iterator[Case]:
     """Check relations that break one rule or none; what is returned is tried on the relation."""
 
     def case(same, answers, breaks, about):
+        triples = itertools.product(answers, repeat=3)
+        chains = (one[:size] for one in triples for size in (1, 2, 3))
+        found = next((one for one in chains if _breaks(same, answers, one)), None)
         expected = (
-            Satisfies("answers that break a rule", lambda got: _breaks(same, answers, got))
+            Satisfies(
+                f"answers that break a rule, such as {found}",
+                lambda got: _breaks(same, answers, got),
+            )
             if breaks
             else None
         )
@@ -1104,28 +1111,23 @@ def my_judge(rng: Random) -> Iterator[Case]:
     """Check by hand, then 100 texts of the shipped model against the repository's verdicts."""
     for text, reference, same in (
         (r"So it is \boxed{\frac{2}{4}}.", "0.5", True),
-        ("I think it is 7.", "8", False),
-        ("I think it is 8.", "8", True),
+        (r"\boxed{7}", "8", False),
         ("I do not know.", "8", False),
         ("", "8", False),
         (r"First \boxed{3}, no: \boxed{4}", "3", False),
-        (r"\boxed{1,000}", "1000", True),
-        (r"\boxed{50\%}", r"\frac{1}{2}", True),
         (r"\boxed{-3\frac{1}{2}}", "-7/2", True),
         (r"\boxed{2^3 + 1}", "9", True),
-        (r"\boxed{[0.5, 2)}", "[1/2, 2)", True),
-        (r"\boxed{(0, 1]}", "(0, 1)", False),
+        (r"\boxed{-7}", "7", False),
+        (r"\boxed{0.333}", "1/3", False),
         (r"\boxed{(-9,7)}", "(-9, 7)", True),
         (r"\boxed{(7, -9)}", "(-9, 7)", False),
-        (r"\boxed{3, -1}", "-1, 3", True),
         (r"\boxed{Saturday}", "Saturday", True),
+        (r"\boxed{Sunday}", "Saturday", False),
         (r"\boxed{6x - 15}", "6x-15", True),
         (r"\boxed{__import__('os')}", "1", False),
         (r"\boxed{9^9^9^9}", "1", False),
         (r"\boxed{(((}", "1", False),
         (r"\boxed{1/0}", "1", False),
-        (r"\boxed{-7}", "7", False),
-        (r"\boxed{0.333}", "1/3", False),
     ):
         yield Case((text, reference), same)
     numbers = [(rng.randint(1, 9), rng.randint(2, 9)) for _ in range(4)]

@@ -72,8 +72,12 @@ def least_sure_step(rng: Random) -> Iterator[Case]:
 def with_temperature(rng: Random) -> Iterator[Case]:
     """Check against exponentials in Python floats; temperature 0 by hand."""
     odds = torch.tensor([0.0, math.log(3)])
-    for degree, expected in ((1.0, [0.25, 0.75]), (0.5, [0.1, 0.9]), (0.0, [0.0, 1.0])):
-        yield Case((odds, degree), torch.tensor(expected))
+    for degree, expected, note in (
+        (1.0, [0.25, 0.75], "odds of 1 to 3"),
+        (0.5, [0.1, 0.9], "the odds are squared"),
+        (0.0, [0.0, 1.0], "0: greedy"),
+    ):
+        yield Case((odds, degree), torch.tensor(expected), note=note)
     yield Case(
         (torch.tensor([2.0, 5.0, 5.0, 1.0]), 0.0),
         torch.tensor([0.0, 1.0, 0.0, 0.0]),
@@ -108,7 +112,11 @@ def keep_nucleus(rng: Random) -> Iterator[Case]:
     """Check against sums in Python floats; p lies between two sums, or equals one."""
     three, quarters = torch.tensor([[0.09, 0.5, 0.41]]).log(), torch.zeros(1, 4)
     inf = math.inf
-    yield Case((three, 0.9), three.masked_fill(torch.tensor([[True, False, False]]), -inf))
+    yield Case(
+        (three, 0.9),
+        three.masked_fill(torch.tensor([[True, False, False]]), -inf),
+        note="probabilities 0.09, 0.5, 0.41: the last two reach 0.9",
+    )
     yield Case(
         (three, 0.2),
         three.masked_fill(torch.tensor([[True, False, True]]), -inf),
@@ -223,7 +231,10 @@ def sample_text(rng: Random) -> Iterator[Case]:
             f"sample_text(model, tensor([{prompt}]), max_new_tokens={most}, stop_ids={stop_ids}, "
         )
         shown += f"temperature={degree}, p={p}, generator with seed {seed})"
-        note = "p is so small that one token stays" if p == 0.05 else ""
+        note = {
+            (1.0, 0.05): "p is so small that one token stays",
+            (1.0, 0.9): "a new dart for each token, from the generator given",
+        }.get((degree, p), "the nucleus is that of the scores divided by the temperature")
         yield Case(arguments, expected, run=_run_sample_text, note=note, shown=shown)
     model, tokenizer = load_qwen3("tiny")
     ids = torch.tensor(
@@ -530,9 +541,12 @@ def replayed_votes(rng: Random) -> Iterator[Case]:
 def pass_at_n(rng: Random) -> Iterator[Case]:
     """Check against an enumeration of all choices."""
     drawn = [(total, rng.randint(0, total), rng.randint(1, total)) for total in (6, 7, 8, 9, 10)]
-    for total, correct, n in [(4, 2, 2), (3, 1, 2), (5, 0, 3), (5, 3, 3), (10, 1, 1), *drawn]:
+    fixed = [(4, 2, 2), (3, 1, 2), (5, 0, 3), (5, 3, 3), (10, 1, 1)]
+    for total, correct, n in fixed + drawn:
         choices = list(itertools.combinations([True] * correct + [False] * (total - correct), n))
-        yield Case((total, correct, n), sum(map(any, choices)) / len(choices))
+        good = sum(map(any, choices))
+        note = f"{good} of {len(choices)} choices hold a right sample"
+        yield Case((total, correct, n), good / len(choices), note=note)
 
 
 def majority_accuracy(rng: Random) -> Iterator[Case]:
@@ -544,7 +558,8 @@ def majority_accuracy(rng: Random) -> Iterator[Case]:
             lead = 2 * sum(outcome) - n
             worth = Fraction(1, 2) if lead == 0 else int(lead > 0)
             total += worth * math.prod(chance if right else 1 - chance for right in outcome)
-        yield Case((q, n), float(total))
+        note = "a tie is possible: a coin decides it" if n % 2 == 0 else ""
+        yield Case((q, n), float(total), note=note)
 
 
 def plurality_accuracy(rng: Random) -> Iterator[Case]:
@@ -629,7 +644,8 @@ def is_decided(rng: Random) -> Iterator[Case]:
         for added in itertools.combinations_with_replacement(range(len(votes) + 2), left):
             final = [count + added.count(answer) for answer, count in enumerate([*votes, 0, 0])]
             outcomes.append(final[leader] == max(final) and final.count(max(final)) == 1)
-        yield Case((votes, left), bool(votes) and all(outcomes))
+        note = f"all {left} could go to one answer, or to a new one" if votes else "no vote yet"
+        yield Case((votes, left), bool(votes) and all(outcomes), note=note)
 
 
 def leading_probability(rng: Random) -> Iterator[Case]:

@@ -113,7 +113,7 @@ HINTS = {
     ),
     "race": (
         "Five lines: the ids, the time, one generator, the time, the other, the time.",
-        "`input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))` are the ids. `stream_with_cache` does nothing until it is run through: `list(...)`.",
+        "`torch.tensor([tokenizer.encode(render(CHAIN_OF_THOUGHT, question))])` are the ids, `(1, seq)`. `stream_with_cache` does nothing until it is run through: `list(...)`.",
         "The text is `tokenizer.decode(tokens)`; the seconds are differences of `perf_counter()`, as floats.",
     ),
 }

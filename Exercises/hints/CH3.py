@@ -135,8 +135,8 @@ HINTS = {
         '`try` around everything, `except ValueError: return False`. `int("0.5")` raises one as well. `^` is the only sign of `split_tokens` that is not allowed.',
     ),
     "my_judge": (
-        "Find the answer; compare as text without spaces; then ask each of your functions whether it can read both.",
-        "A helper `value(text)` tries `number_value`, `mixed_number` and `calculate`, and returns None if none can read it. `calculate` says so by a ValueError.",
-        "Two values decide. Without them: if `[`, `]` or `infty` is in one of them, `same_interval`; otherwise `same_list`. What your functions raise on strange texts is a False here.",
+        "Find the answer, compare as text, compare as numbers: three steps, and each may already decide.",
+        "A helper `value(text)` asks `mixed_number` first, then `calculate`, and returns None if neither can read it. `calculate` says so by a ValueError.",
+        "Only if both have a value do values decide: `yours is not None and yours == right`. None == None says nothing.",
     ),
 }

@@ -116,7 +116,7 @@ def number_value(text: str) -> Fraction | None:
 
 
 def mixed_number(text: str) -> Fraction | None:
-    r"""★★ The value of a whole number, a fraction, or both together.
+    r"""★★◆ The value of a whole number, a fraction, or both together.
 
     In `3\frac{1}{2}` nothing is multiplied: it is three *and* a half. The minus sign of
     `-3\frac{1}{2}` counts for all of it.
@@ -208,7 +208,7 @@ def parse_sums(tokens: list[str]) -> str | tuple:
 
 
 def parse_powers(tokens: list[str]) -> str | tuple:
-    """★★ A calculator, part 3: brackets, powers and minus signs.
+    """★★◆ A calculator, part 3: brackets, powers and minus signs.
 
     Everything of part 2, and:
 
@@ -267,7 +267,7 @@ def parse_powers(tokens: list[str]) -> str | tuple:
 
 
 def calculate(text: str) -> Fraction:
-    """★★ A calculator, part 4: exact values, errors and limits, without `eval`.
+    """★★◆ A calculator, part 4: exact values, errors and limits, without `eval`.
 
     Cut the text into tokens (your `split_tokens`), make a tree (your `parse_powers`), and compute
     its value in fractions. Whatever a model may write, two things can happen: a value, or a
@@ -486,7 +486,7 @@ def broken_rule(same: Callable[[str, str], bool], answers: list[str]) -> tuple[s
 
 
 def bounded_power(base: int, exponent: int, max_digits: int) -> int | None:
-    """★★◆ Know the price before you pay: a power, if it is not too long.
+    """★★ Know the price before you pay: a power, if it is not too long.
 
     9 ** 387420489 has 370 million digits. Computing it first and counting
     digits afterwards takes practically for ever. So look at base and exponent first, and compute
@@ -844,13 +844,14 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
 
 
 def my_judge(text: str, reference: str) -> bool:
-    r"""★★★◆ Capstone: your judge grades 100 answers that the shipped model has written.
+    r"""★★◆ Capstone: your judge grades 100 answers that the shipped model has written.
 
-    Read the answer from the text: your `last_box`, or your `last_number` if there is no box. Then
-    say whether it means the same as the reference. Your functions know numbers (`number_value`,
-    `mixed_number`), expressions (`calculate`), intervals (`same_interval`), and points, sets and
-    lists (`same_list`). Try them one after another; what none of them can read is compared as text,
-    without its spaces.
+    The answer stands in the last box: your `last_box`. Without one, the answer is wrong. Compare it
+    with the reference: as texts, without their spaces; and, if both are numbers, by their values,
+    exactly. Your `mixed_number` and your `calculate` read numbers; ask one, then the other.
+
+    Your other functions can make the judge better: `last_number` where there is no box,
+    `number_value` for `1,000` and `50\%`, `same_interval`, `same_list`.
 
     Args:
         text: what a model wrote.
@@ -858,42 +859,29 @@ def my_judge(text: str, reference: str) -> bool:
             `Saturday`.
 
     Returns:
-        Whether the text's answer is right; False where there is none. Nothing is raised.
+        Whether the text's answer is right. Nothing is raised, whatever the model wrote. On 100
+        answers of the shipped model, your verdict and that of the repository's judge may differ
+        five times.
 
-    >>> my_judge(r"So it is \boxed{\frac{2}{4}}.", "0.5"), my_judge("I think it is 7.", "8")
+    >>> my_judge(r"So it is \boxed{\frac{2}{4}}.", "0.5"), my_judge(r"\boxed{7}", "8")
     (True, False)
 
     Read: CH3/2_math_verifier.ipynb, section "What you have now"
     """
 
     def value(text: str) -> Fraction | None:
-        for read in (number_value, mixed_number, calculate):
-            try:
-                found = read(text)
-            except ValueError:  # what `calculate` cannot read
-                continue
-            if found is not None:
-                return found
-        return None
+        found = mixed_number(text)
+        if found is not None:
+            return found
+        try:
+            return calculate(text)
+        except ValueError:
+            return None
 
-    # 1. Find the answer.
     answer = last_box(text)
     if answer is None:
-        answer = last_number(text)
-    if answer is None:
         return False
-    # 2. Compare as text, as numbers, as intervals, as lists.
     if answer.replace(" ", "") == reference.replace(" ", ""):
         return True
-    values = value(answer), value(reference)
-    if None not in values:
-        return values[0] == values[1]
-    if any("[" in one or "]" in one or "infty" in one for one in (answer, reference)):
-        try:
-            return same_interval(answer, reference)
-        except (ValueError, IndexError):
-            return False
-    try:
-        return same_list(answer, reference)
-    except (ValueError, IndexError):
-        return False
+    yours, right = value(answer), value(reference)
+    return yours is not None and yours == right

@@ -23,7 +23,7 @@ def least_sure_step(logits: torch.Tensor) -> int:
 
 
 def with_temperature(logits: torch.Tensor, temperature: float) -> torch.Tensor:
-    """★◆ Temperature: make a distribution more peaked (below 1) or flatter (above 1).
+    """★ Temperature: make a distribution more peaked (below 1) or flatter (above 1).
 
     p_i = exp(z_i / T) / sum over j of exp(z_j / T). Temperature 0 stands for greedy decoding: all
     of the probability goes to the largest score; of several equal ones, to the first.
@@ -103,7 +103,7 @@ def keep_nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
 
 
 def draw_tokens(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """★★ Draw by inverse CDF: one dart a row, and the token it hits.
+    """★★◆ Draw by inverse CDF: one dart a row, and the token it hits.
 
     Lay the weights of a row end to end on a line, in the order of the ids. The dart lands at u
     times the line's length. A token covers its part of the line from where it begins up to, but not
@@ -307,7 +307,7 @@ def steps_or_luck(direct: list[bool], steps: list[bool]) -> tuple[int, int, floa
 
 
 def majority(answers: list[str | None]) -> str | None:
-    """★◆ Self-consistency's vote: the answer that most samples gave.
+    """★ Self-consistency's vote: the answer that most samples gave.
 
     Args:
         answers: one per sample; None for a sample in which no answer was found: it does not vote.
@@ -330,7 +330,7 @@ def majority(answers: list[str | None]) -> str | None:
 def group_by_meaning(
     answers: list[str | None], same: Callable[[str, str], bool]
 ) -> list[tuple[str, int]]:
-    """★★◆ Vote by meaning: 1/2 and 0.5 are one answer, not two.
+    """★★ Vote by meaning: 1/2 and 0.5 are one answer, not two.
 
     Args:
         answers: one per sample; None does not vote.
@@ -438,7 +438,7 @@ def weighted_vote(samples: list[tuple[str, float]]) -> tuple[str, float]:
 def replayed_votes(
     problems: list[tuple[str, list[tuple[str | None, int]]]], size: int
 ) -> tuple[float, float]:
-    """★★ Self-consistency on an evaluation: what a vote of `size` gets right, and what it costs.
+    """★★◆ Self-consistency on an evaluation: what a vote of `size` gets right, and what it costs.
 
     The samples were drawn once. A vote of five is the vote of the first five; the others are not
     looked at. A problem is right if the answer with most votes is its reference; of equally

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from Appendixes.QWEN3Model import Qwen3Config, find_checkpoint, load_qwen3, save_qwen3
 from Appendixes.QWEN3Model.checkpoint import SHIPPED
@@ -138,6 +139,40 @@ def test_both_forms_of_rope_theta_give_the_logits_of_transformers(theirs, folder
     assert relative_difference(changed, theirs) > 1e-3
 
 
+def rewrite_weights(folder, change):
+    weights = load_file(folder / "model.safetensors")
+    save_file(change(weights), folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("theirs", [True], indirect=True, ids=["tied"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        # another output layer in the file of a tied model
+        lambda weights: {**weights, "lm_head.weight": 2 - weights["model.embed_tokens.weight"]},
+        # a copy of the tied one
+        lambda weights: {**weights, "lm_head.weight": weights["model.embed_tokens.weight"].clone()},
+        # names as in embedding models
+        lambda weights: {name.removeprefix("model."): w for name, w in weights.items()},
+        # RoPE's angles, as older files have them
+        lambda weights: {**weights, "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(8)},
+    ],
+    ids=["other_head", "copied_head", "no_prefix", "angles"],
+)
+def test_unusual_files_load_as_in_transformers(theirs, folder, change):
+    rewrite_weights(folder, change)
+    opened = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    assert relative_difference(load_qwen3(folder, device="cpu")[0], opened) < 1e-4
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_config_without_a_dtype_means_the_files_as_in_transformers(theirs, folder, dtype):
+    theirs.to(dtype).save_pretrained(folder)
+    rewrite_config(folder, lambda raw: raw.pop("dtype"))
+    opened = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    assert load_qwen3(folder, device="cpu")[0].norm.weight.dtype == opened.dtype == dtype
+
+
 @pytest.mark.parametrize("silent_about", ["tie_word_embeddings", "head_dim"])
 def test_config_silent_about_a_setting_means_what_transformers_takes_it_for(silent_about, tmp_path):
     raw = {
@@ -188,7 +223,9 @@ def test_shipped_tokenizer_gives_the_same_ids_in_transformers(name):
 @pytest.mark.parametrize("thinking", [True, False])
 def test_the_thinking_checkpoint_is_asked_with_the_same_ids_in_transformers(thinking):
     folder = find_checkpoint("tiny-thinking")
-    messages = [{"role": "user", "content": "Write 54 with 3, 25 and 7."}]
+    puzzle = {"role": "user", "content": "Write 54 with 3, 25 and 7."}
+    answer = {"role": "assistant", "content": "<think>\n25 * 3 - 7 * 3\n</think>\n\n25*3-7*3"}
+    messages = [puzzle, answer, puzzle]
     theirs = transformers.AutoTokenizer.from_pretrained(folder)
     text = theirs.apply_chat_template(
         messages, add_generation_prompt=True, enable_thinking=thinking, tokenize=False

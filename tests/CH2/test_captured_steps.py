@@ -286,9 +286,9 @@ def test_steps_are_forgotten_whenever_a_buffer_is_replaced(model64, actions, see
         elif action == "step" and fork.rows:
             model64(torch.zeros(fork.rows, 1, dtype=torch.long), cache=fork)
         elif action == "remove" and fork.rows:
-            fork.remove_row(rng.randrange(fork.rows))
+            fork.remove_rows([rng.randrange(fork.rows)])
         elif action == "release" and set(range(parent.rows)) - set(fork.parent_rows):
-            parent.remove_row(min(set(range(parent.rows)) - set(fork.parent_rows)))
+            parent.remove_rows([min(set(range(parent.rows)) - set(fork.parent_rows))])
         elif action == "clear":
             rng.choice((fork.clear, fork.empty))()
         of_parent, of_fork = (

@@ -113,3 +113,24 @@ def test_bad_input_is_refused_when_it_is_submitted(model64, prompt, max_new_toke
 def test_a_batch_without_rows_is_refused(model64):
     with pytest.raises(ValueError, match="max_concurrent is 0"):
         ContinuousBatching(model64, max_concurrent=0)
+
+
+def test_an_idle_queue_holds_no_rows_memory(model64, prompts):
+    batching = ContinuousBatching(model64, max_concurrent=8)
+    for turn in range(2):
+        tasks = [batching.submit(prompts[3], 70) for _ in range(8)]
+        batching.step()
+        assert batching.engine.row_cache.nbytes > 0
+        if turn:
+            for task in tasks:
+                batching.cancel(task)
+        while batching:
+            batching.step()
+        assert batching.engine.row_cache.nbytes == 0
+        assert batching.engine.prompt_cache.nbytes > 0  # the next sample may come before the step
+        assert batching.step() == []
+        assert batching.engine.prompt_cache.nbytes == 0
+    last = batching.submit(prompts[1], 3)
+    while batching:
+        batching.step()
+    assert last.tokens == list(generate(model64, torch.tensor([prompts[1]]), 3))

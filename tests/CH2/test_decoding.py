@@ -3,12 +3,15 @@ disturb each other.
 """
 
 import random
+import sys
 
+import numpy as np
 import pytest
 import torch
 
-from CH2.decoding import DecodingEngine, greedy, pad_right
-from CH2.generation import generate
+from CH2.continuous_batching import ContinuousBatching
+from CH2.decoding import DecodingEngine, greedy, pad_right, similar_lengths
+from CH2.generation import generate, generate_batch
 
 STOPS = (3, 17, 29)
 
@@ -249,3 +252,159 @@ def test_padding_stands_behind_shorter_texts():
     assert input_ids.tolist() == [[1, 0, 0], [2, 3, 4]]
     assert mask.tolist() == [[True, False, False], [True, True, True]]
     assert pad_right([[1], [2]])[1] is None
+
+
+# --- what is taken for numbers and ids ---
+
+
+@pytest.mark.parametrize("number", [2.5, 2.0, float("nan"), "5", None, True, torch.tensor(2.0)])
+def test_a_length_that_is_no_integer_is_refused_everywhere(model64, number):
+    """A fraction, or NaN, is never reached by counting: such a text would not end."""
+    queue, engine = ContinuousBatching(model64), DecodingEngine(model64)
+    [prompt] = engine.add_prompts([[1]])
+    for refused in (
+        lambda: generate(model64, torch.tensor([[1, 2]]), number),
+        lambda: generate_batch(model64, [[1, 2]], number),
+        lambda: engine.admit(prompt, number),
+        lambda: queue.submit([1, 2], number),
+        lambda: ContinuousBatching(model64, max_concurrent=number),
+        lambda: ContinuousBatching(model64, max_cache_bytes=number or 2.5),  # None: no limit
+    ):
+        with pytest.raises(ValueError, match="expected an integer"):
+            refused()
+    assert not queue and not engine.rows
+
+
+@pytest.mark.parametrize(
+    "ids", ["12", "What?", b"12", [1.0, 2.0], ["1"], [True], torch.tensor([1.0]), 7, None, [None]]
+)
+def test_only_integers_are_taken_for_token_ids(model64, ids):
+    engine, queue = DecodingEngine(model64), ContinuousBatching(model64)
+    for refused in (
+        lambda: engine.add_prompts([ids]),
+        lambda: queue.submit(ids, 3),
+        lambda: generate_batch(model64, [[1], ids], 3),
+        lambda: generate_batch(model64, [[1], ids], 0),
+    ):
+        with pytest.raises(ValueError, match=r"expected (an integer|a list of integers)"):
+            refused()
+    assert not queue and not engine.prompts
+
+
+@pytest.mark.parametrize("stop_ids", [614, None, "12", ["<|im_end|>"], [2.0], torch.tensor(3)])
+def test_only_integers_are_taken_for_stop_ids(model64, stop_ids):
+    engine = DecodingEngine(model64)
+    [prompt] = engine.add_prompts([[1]])
+    for refused in (
+        lambda: generate(model64, torch.tensor([[1]]), 3, stop_ids=stop_ids),
+        lambda: generate_batch(model64, [[1]], 3, stop_ids=stop_ids),
+        lambda: engine.admit(prompt, 3, stop_ids=stop_ids),
+        lambda: ContinuousBatching(model64, stop_ids=stop_ids),
+    ):
+        with pytest.raises(ValueError, match=r"stop_ids is .*: expected"):
+            refused()
+
+
+@pytest.mark.parametrize("generator", [0, "seed", torch.Generator])
+def test_a_seed_is_not_taken_for_a_generator(model64, generator):
+    for refused in (
+        lambda: generate(model64, torch.tensor([[1]]), 3, generator=generator),
+        lambda: generate_batch(model64, [[1]], 3, generators=[generator]),
+        lambda: ContinuousBatching(model64).submit([1], 3, generator=generator),
+    ):
+        with pytest.raises(ValueError, match="expected one on the CPU"):
+            refused()
+
+
+@pytest.mark.parametrize("input_ids", [[1, 2], "12", [[1, 2]]])
+def test_generate_takes_a_tensor_and_says_so(model64, input_ids):
+    with pytest.raises(ValueError, match=r"expected a tensor \(1, seq\)"):
+        generate(model64, input_ids, 3)
+
+
+def test_integers_of_numpy_and_torch_are_integers(model64):
+    expected = list(generate(model64, torch.tensor([[1, 2, 3]]), 4))
+    ids = (
+        np.array([1, 2, 3]),
+        torch.tensor([1, 2, 3]),
+        (1, 2, 3),
+        [torch.tensor(1), np.int8(2), 3],
+    )
+    for prompt in ids:
+        assert generate_batch(model64, [prompt], np.int64(4)) == [expected]
+    stopped = generate_batch(model64, [[1, 2, 3]], 4, stop_ids=torch.tensor([expected[2]]))
+    assert stopped == [expected[: expected.index(expected[2])]]
+
+
+@pytest.mark.parametrize("shape", ["column", "scalar"])
+def test_a_sampler_that_gives_another_shape_is_refused(model64, shape):
+    def wrong(logits, uniform):
+        ids = logits.argmax(dim=-1)
+        return ids[:, None] if shape == "column" else ids.sum()
+
+    with pytest.raises(ValueError, match="expected a token id for each row"):
+        generate_batch(model64, [[1], [2]], 3, sampler=wrong)
+
+
+# --- what is read together ---
+
+
+def test_a_long_prompt_is_not_read_as_many_times_as_there_are_short_ones(
+    small_config, make_model, monkeypatch
+):
+    model, read = make_model(small_config), []
+    model.embed_tokens.register_forward_pre_hook(
+        lambda module, inputs: read.append(tuple(inputs[0].shape))
+    )
+    prompts = [[1, 2]] * 12 + [[3] * 400] + [[4] * 7] * 12
+    expected = [list(generate(model, torch.tensor([ids]), 3)) for ids in prompts]
+    for use_cache in (True, False):
+        read.clear()
+        assert generate_batch(model, prompts, 3, use_cache=use_cache) == expected
+        long = [rows for rows, length in read if length >= 399]
+        assert long and set(long) == {1}
+
+
+def test_texts_are_grouped_by_length_and_each_group_is_bounded():
+    rng = random.Random(2)
+    lengths = [rng.choice((1, 5, 60, 70, 500, 3000)) for _ in range(300)]
+    groups = similar_lengths(lengths, 2048)
+    assert sorted(index for group in groups for index in group) == list(range(300))
+    for group in groups:
+        shortest, longest = (pick(lengths[index] for index in group) for pick in (min, max))
+        assert len(group) == 1 or len(group) * longest <= 2048
+        assert longest <= 2 * shortest + 64
+        assert group == sorted(group)
+    assert similar_lengths([], 2048) == []
+
+
+def test_thousands_of_rows_take_time_in_proportion(small_config, make_model):
+    """Counted in lines of Python, which no other work on the machine changes."""
+    model = make_model(small_config, dtype=torch.float32)
+
+    def lines(rows, write):
+        count = 0
+
+        def trace(frame, event, argument):
+            nonlocal count
+            count += 1
+            return trace
+
+        prompts = [[number % 50, 1, 2, 3] for number in range(rows)]
+        sys.settrace(trace)
+        try:
+            write(prompts)
+        finally:
+            sys.settrace(None)
+        return count
+
+    def queue(prompts):
+        batching = ContinuousBatching(model, max_concurrent=len(prompts))
+        for ids in prompts:
+            batching.submit(ids, 2)
+        while batching:
+            batching.step()
+
+    for write in (lambda prompts: generate_batch(model, prompts, 2, stop_ids=range(25)), queue):
+        lines(20, write)
+        assert lines(400, write) < 2.6 * lines(200, write)

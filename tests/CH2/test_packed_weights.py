@@ -1,6 +1,8 @@
 """Joined, packed and quantised weights: the same model, or one that differs by a bounded amount."""
 
 import gc
+import io
+import pickle
 
 import pytest
 import torch
@@ -303,11 +305,78 @@ def test_a_copy_of_a_packed_model_outlives_it(make, form, product):
     assert generate_batch(copy, PROMPTS, 10) == expected
 
 
-@fbgemm
-def test_the_numbers_of_packed_matrices_are_not_saved():
-    """They are this process's: read by another, they would name other matrices."""
-    assert not any(
-        "handle" in name for name in pack_weights(small_model().bfloat16(), "int8").state_dict()
+packed_forms = pytest.mark.parametrize(
+    ("form", "product"),
+    [pytest.param("half", "fbgemm", marks=fbgemm), ("int8", None), ("int4", None)],
+)
+
+
+@packed_forms
+def test_what_is_packed_stays_on_its_device(form, product):
+    with pytest.raises(ValueError, match="save or move the model as it was loaded, and pack it"):
+        pack_weights(small_model().bfloat16(), form, product=product).to("meta")
+
+
+@packed_forms
+@pytest.mark.parametrize(
+    "save",
+    [
+        pickle.dumps,
+        lambda model: torch.save(model, io.BytesIO()),
+        lambda model: torch.save(model.state_dict(), io.BytesIO()),
+        lambda model: pickle.dumps(compile_model(model, backend="eager").layers[0].mlp.down_proj),
+    ],
+    ids=["pickle", "save", "state dict", "compiled"],
+)
+def test_what_is_packed_stays_in_its_process(save, form, product):
+    """Another process would read other matrices under the same numbers."""
+    packed = pack_weights(small_model().bfloat16(), form, product=product)
+    expected = generate_batch(packed, PROMPTS, 10)
+    with pytest.raises(ValueError, match="save or move the model as it was loaded, and pack it"):
+        save(packed)
+    assert generate_batch(packed, PROMPTS, 10) == expected
+
+
+@pytest.mark.parametrize("form", ["int8", "int4"])
+@pytest.mark.parametrize("cast", [torch.float32, torch.float64, torch.float16])
+def test_a_cast_leaves_what_is_packed_as_it_is(form, cast):
+    packed = pack_weights(small_model().bfloat16(), form)
+    before = packed.lm_head.weight, packed.layers[0].mlp.down_proj.weight
+    packed = packed.to(cast)
+    after = packed.lm_head.weight, packed.layers[0].mlp.down_proj.weight
+    assert all(map(torch.equal, before, after))
+    assert packed.norm.weight.dtype == cast
+    assert len(generate_batch(packed, PROMPTS, 5)[0]) == 5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(
+    ("form", "product"),
+    [("half", "fbgemm"), ("half", "onednn"), ("half", None), ("int8", None), ("int4", None)],
+)
+def test_a_weight_that_is_no_number_is_complained_of_with_every_form(value, form, product):
+    model = small_model().bfloat16()
+    model.layers[1].mlp.down_proj.weight[3, 5] = value
+    with pytest.raises(FloatingPointError, match="logits are NaN"):
+        generate_batch(pack_weights(model, form, product=product), PROMPTS, 3)
+
+
+def test_half_leaves_a_matrix_beyond_float16_to_others(monkeypatch):
+    monkeypatch.setattr(torch_kernels, "HAS_ONEDNN", False)
+    model = small_model().bfloat16()
+    model.layers[1].mlp.down_proj.weight[3, 5] = 1e5
+    packed = pack_weights(model, "half", product="fbgemm")
+    assert isinstance(packed.layers[1].mlp.down_proj, torch.nn.Linear)
+    assert isinstance(packed.layers[0].mlp.down_proj, HalfLinear) or not can_pack(torch.zeros(1))
+
+
+@pytest.mark.parametrize("form", ["int8", "int4"])
+def test_the_error_of_a_joined_model_is_that_of_its_matrices(form):
+    model = small_model()
+    joined = pack_weights(join_projections(model), form)
+    assert weight_error(model, joined) == weight_error(join_projections(model), joined)
+    assert weight_error(model, joined) == pytest.approx(
+        weight_error(model, pack_weights(model, form)), rel=1e-6
     )
 
 

@@ -1,8 +1,12 @@
 """Evaluation: answers in any order, interrupted in any way, end in the same results, each once."""
 
+import errno
 import json
+import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,14 +20,15 @@ from CH2.generation import generate
 from CH2.packed_weights import Int8Linear
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3.evaluation import ModelWriter, __main__, evaluate, graded
-from CH3.evaluation.answers import Answer, answers
+from CH3.evaluation.answers import Answer, answer_in, answers
 from CH3.evaluation.command_line import load
 from CH3.evaluation.results import FIELDS, ResultsFile, ResultsFileError
-from CH3.evaluation.writers import NO_ROOM, Text, model_settings
+from CH3.evaluation.writers import REFUSED, Text, model_settings
 from CH3.math_verifier import extract_answer
 from CH3.problems import Problem, load_problems
 
 SETTINGS = {"model": "a table"}
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +41,9 @@ def tiny(tiny_folder):
     return load_qwen3(tiny_folder, device="cpu", dtype=torch.float64)
 
 
-def answer(problem: Problem, text: str = "", tokens: int = 3) -> Answer:
+def answer(problem: Problem, text: str = "", tokens: int = 3, ended: str = "stop") -> Answer:
     text = text or f"so \\boxed{{{problem['answer']}}}"
-    return Answer(problem, Text("?", text, tokens, -0.5, "stop"), 0.5, extract_answer(text))
+    return Answer(problem, Text("?", text, tokens, -0.5, ended), 0.5, answer_in(text, ended))
 
 
 def backwards(problems):
@@ -93,6 +98,25 @@ def test_a_result_says_what_was_asked_answered_and_found(problems):
     assert graded(answer(problem, "\\boxed{0.25}"))["correct"] is False
     nothing = graded(answer(problem, "I do not know"))
     assert (nothing["extracted"], nothing["correct"]) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer_of_whole", "answer_of_cut"),
+    [
+        ("57 * 25 = 1451\n57 * 20 = ", "20", None),
+        ("The answer is 7. To check, we", "7", None),
+        ("<think>It may be \\boxed{3}, but", "3", "3"),
+        ("so \\boxed{5}. To check, 5 + 2 =", "5", "5"),
+        ("so \\boxed{5", "5", None),
+        ("<think>It is \\boxed{3}.</think>We get 4", "4", None),
+        # what counts was whole before the model asked itself something else
+        ("The answer is 7.\n\nQuestion: What is 2 + 2", "7", "7"),
+    ],
+)
+def test_a_text_that_was_cut_off_has_no_answer_but_in_a_box(text, answer_of_whole, answer_of_cut):
+    assert answer_in(text, "stop") == answer_in(text, None) == answer_of_whole
+    for reason in ("length", "context", "filter", "cancelled", REFUSED):
+        assert answer_in(text, reason) == answer_of_cut
 
 
 def test_an_interrupted_evaluation_goes_on_and_asks_nothing_twice(problems, tmp_path):
@@ -183,7 +207,7 @@ def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
         assert text.text == tokenizer.decode(alone)
         assert text.tokens == min(len(alone) + 1, 20)
         assert text.finish_reason == ("stop" if len(alone) < 20 else "length")
-        assert one.extracted == extract_answer(text.text)
+        assert one.extracted == extract_answer(text.text, text.finish_reason == "stop")
         assert one.seconds > 0
 
 
@@ -247,7 +271,7 @@ def test_chat_models_are_asked_in_their_own_format(thinking, tiny, problems):
     assert one.text.text == tokenizer.decode(alone)
 
 
-def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, problems):
+def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, problems, capsys):
     model, tokenizer = tiny
     context = model.config.max_position_embeddings
     empty = len(tokenizer.encode(render(DIRECT, "")))
@@ -256,11 +280,18 @@ def test_an_answer_ends_with_the_context_and_what_does_not_fit_has_none(tiny, pr
     )
     writer = ModelWriter(model, tokenizer, DIRECT, max_new_tokens=9)
     found = {len(one.problem["problem"]): one for one in answers(writer, [long, longer])}
-    assert found[context].text.finish_reason == NO_ROOM
+    refusal = f"a prompt of {context + empty:,} tokens leaves no room in the model's context of"
+    assert found[context].text.finish_reason == REFUSED
+    assert found[context].text.refusal == f"{refusal} {context:,}"
     assert (found[context].text.text, found[context].text.tokens) == ("", 0)
     assert found[context - empty - 4].text.tokens == 4
-    assert found[context - empty - 4].text.finish_reason == "length"
+    assert found[context - empty - 4].text.finish_reason == "context"
     assert graded(found[context])["correct"] is False
+    assert graded(found[context])["refusal"] == found[context].text.refusal
+    said = capsys.readouterr().err
+    assert (
+        f"problem {problems[0]['unique_id']} counts as wrong, as it was refused: a prompt" in said
+    )
 
 
 def test_the_settings_tell_models_apart(small_config, make_model, tiny):
@@ -381,6 +412,10 @@ def test_a_file_of_other_settings_is_refused(command, tmp_path, tiny_folder):
         (("--shard", "1/2", "--json", "numbers.json"), "--json and --plot: one of several"),
         (("--plot", "accuracy.docx"), "the name must end in one of"),
         (("--json", "nowhere/numbers.json"), "there is no folder nowhere"),
+        (("--json", "."), ". is a folder; give the name of a file"),
+        (("--extra-body", "{}", "--extra-body", "{"), "is not valid JSON"),
+        (("--extra-body", "[1]"), "'[1]' is not an object such as"),
+        (("--extra-body", '{"top_k": 1}'), "--extra-body: is for a server; give --endpoint, too"),
         (("--out", "."), "Is a directory"),
         (("--temperature", 1), "unrecognized arguments: --temperature"),
     ],
@@ -427,6 +462,63 @@ def test_ctrl_c_says_how_to_go_on(command, tmp_path, monkeypatch, tiny_folder):
     assert "the same command goes on from there" in error.splitlines()[-1]
     assert command(*arguments)[0] == 0
     assert len(appended) == 4
+
+
+def test_ctrl_c_while_the_model_is_loaded_is_one_sentence(command, monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("CH3.evaluation.command_line.load_qwen3", interrupted)
+    code, shown, said = command(*QUICK, "--out", tmp_path / "out.jsonl")
+    assert (code, shown, len(said.splitlines())) == (130, "", 1)
+    assert said.startswith("stopped")
+
+
+@pytest.mark.parametrize("module", ["CH3.evaluation", "CH3.evaluation.report", "CH4.experiments",
+                                    "CH2.benchmark", "CH3.benchmark_verifier"])  # fmt: skip
+def test_ctrl_c_while_packages_are_imported_is_one_sentence(module, tmp_path):
+    for name in ("torch", "sympy", "matplotlib", "pebble"):  # whichever comes first
+        (tmp_path / f"{name}.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    command = [sys.executable, "-m", module]
+    run = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, cwd=ROOT
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "stopped\n")
+
+
+def test_a_disk_that_is_full_is_no_wrong_command(command, tmp_path, monkeypatch, tiny_folder):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "out.jsonl")
+
+    monkeypatch.setattr(ResultsFile, "append", full)
+    code, _, _ = command(*QUICK, "--out", tmp_path / "out.jsonl")
+    assert "No space left on device: 'out.jsonl'; the answers so far are in" in code
+
+
+def test_verdicts_of_another_verifier_are_given_again_and_that_is_said(
+    problems, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "out.jsonl"
+    evaluate(backwards, problems, out, settings=SETTINGS, progress=False)
+    monkeypatch.setattr("CH3.evaluation.VERIFIER", "another")
+    monkeypatch.setattr("CH3.evaluation.grade_answer", lambda *_: False)
+    capsys.readouterr()
+    results = evaluate(breaking_after(0, []), problems, out, settings=SETTINGS, progress=False)
+    assert not any(result["correct"] for result in results)
+    said = capsys.readouterr().err
+    assert f"{out}: another version of the verifier had graded these answers" in said
+    assert "12 of the verdicts changed" in said
+    evaluate(breaking_after(0, []), problems, out, settings=SETTINGS, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_report_counts_what_was_cut_off(command, tmp_path, tiny_folder):
+    arguments = ("--limit", 4, "--device", "cpu", "--max-new-tokens", 3)
+    code, shown, _ = command(*arguments, "--out", tmp_path / "out.jsonl")
+    assert code == 0
+    assert "of 4 texts, 4 were cut off at 3 tokens" in shown
+    assert "0 of 4" in [cell.strip() for cell in shown.splitlines()[3].split("|")]
 
 
 def test_help_explains_and_gives_examples(command):

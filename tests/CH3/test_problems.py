@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from CH3 import problems as problems_module
-from CH3.problems import FIELDS, load_problems
+from CH3.problems import FIELDS, PUZZLE_FIELDS, is_puzzle, load_problems, reference_of
 
 COMMIT = "b" * 40
 PATH_ON_HUB = rf"/datasets/HuggingFaceH4/MATH-500/resolve/(?:main|{COMMIT})/test.jsonl"
@@ -42,6 +42,28 @@ def test_the_shipped_problems_are_500_and_different():
     assert load_problems("arithmetic500", limit=7) == problems[:7]
 
 
+def puzzle(number: int, **changes) -> dict:
+    fields = {key: value for key, value in problem(number).items() if key != "answer"}
+    return {**fields, "numbers": [number, 1], "target": number + 1, **changes}
+
+
+def test_the_shipped_puzzles_have_numbers_and_a_target_in_the_place_of_an_answer():
+    puzzles = load_problems("countdown500")
+    assert len(puzzles) == len({one["problem"] for one in puzzles}) == 500
+    assert all(set(one) == set(PUZZLE_FIELDS) for one in puzzles)
+    assert all(map(is_puzzle, puzzles))
+    assert reference_of(puzzles[0]) == {"numbers": [13, 16, 7], "target": 75}
+    assert not any(map(is_puzzle, load_problems("arithmetic500")))
+
+
+def test_a_file_may_hold_puzzles_beside_problems_with_answers(tmp_path):
+    both = {**puzzle(2), "answer": "3"}
+    (tmp_path / "mixed.json").write_text(json.dumps([problem(0), puzzle(1), both]))
+    problems = load_problems(tmp_path / "mixed.json")
+    assert problems == [problem(0), puzzle(1), {**problem(2)}]  # an answer is compared
+    assert list(map(reference_of, problems)) == ["1", {"numbers": [1, 1], "target": 2}, "3"]
+
+
 def test_math500_is_the_file_that_the_environment_names(tmp_path, monkeypatch):
     (tmp_path / "mine.json").write_text(json.dumps([problem(3)]))
     monkeypatch.setenv("MATH500_JSON", str(tmp_path / "mine.json"))
@@ -69,6 +91,24 @@ def test_a_list_and_lines_are_read_alike(tmp_path):
     assert "extra" not in problems[0]
 
 
+@pytest.mark.parametrize("name", ["mine.json", "mine.JSON", "mine.jsonl", "mine.JSONL"])
+def test_a_byte_order_mark_and_capital_letters_change_nothing(name, tmp_path):
+    rows = [problem(0), problem(1)]
+    lines = name.lower().endswith(".jsonl")
+    text = "\r\n".join(map(json.dumps, rows)) if lines else json.dumps(rows)
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert load_problems(tmp_path / name) == rows
+
+
+@pytest.mark.parametrize(("name", "place"), [("a.jsonl", "line 3"), ("a.json", "problem 2")])
+def test_half_a_surrogate_pair_is_refused_with_its_place(name, place, tmp_path):
+    rows = [problem(0), problem(1, problem="half \ud83d")]
+    text = json.dumps(rows[0]) + "\n\n" + json.dumps(rows[1])
+    (tmp_path / name).write_text(text if name == "a.jsonl" else json.dumps(rows))
+    with pytest.raises(ValueError, match=f"{name}, {place}: problem is not valid Unicode"):
+        load_problems(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
@@ -82,6 +122,21 @@ def test_a_list_and_lines_are_read_alike(tmp_path):
         (
             [{key: value for key, value in problem(0).items() if key not in ("answer", "level")}],
             "has no answer, level",
+        ),
+        ([puzzle(0, target="1")], "problem 1: target is '1', expected an integer"),
+        ([puzzle(0, numbers=[])], "numbers is [], expected a list of integers"),
+        ([puzzle(0, numbers=[1, "2"])], "numbers is [1, '2'], expected a list of integers"),
+        ([puzzle(0, numbers=[True, 2])], "numbers is [True, 2], expected a list of integers"),
+        ([puzzle(0, numbers="1 2")], "numbers is '1 2', expected a list of integers"),
+        ([puzzle(0, problem=" ")], "problem is ' ', expected text"),
+        ([puzzle(0, solution=None)], "solution is None, expected text"),
+        (
+            [{key: value for key, value in puzzle(0).items() if key != "numbers"}],
+            "problem 1 has no numbers",
+        ),
+        (
+            [{key: value for key, value in puzzle(0).items() if key != "target"}],
+            "problem 1 has no answer",
         ),
         ([problem(0), problem(1), problem(0)], "problems 1 and 3 have one unique_id, test/0.json"),
     ],
@@ -213,7 +268,7 @@ def test_math500_is_downloaded_once(hub, first_use):
 
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [([problem(0)], "has 1 problems, MATH-500 has 500"), (["no problem"], "problem 1 is a str")],
+    [([problem(0)], "has 1 problems, MATH-500 has 500"), (["no problem"], "line 1 is a str")],
 )
 def test_a_wrong_download_is_refused_and_not_kept(hub, first_use, rows, words):
     hub.content = "".join(json.dumps(row) + "\n" for row in rows).encode()

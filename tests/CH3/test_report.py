@@ -1,11 +1,19 @@
 """The report: intervals as published, counts as by hand, and a picture."""
 
 import json
+from contextlib import redirect_stdout
 
 import matplotlib.image
 import pytest
 
-from CH3.evaluation.report import Estimate, Report, error_bars, plot_report, wilson_interval
+from CH3.evaluation.report import (
+    Estimate,
+    Report,
+    error_bars,
+    plot_report,
+    wilson_interval,
+    write_report,
+)
 
 # correct, answered, level, subject, tokens
 TABLE = [
@@ -21,8 +29,11 @@ TABLE = [
 def results() -> list[dict]:
     return [
         {
+            "unique_id": str(tokens),
             "correct": correct,
             "extracted": "5" if answered else None,
+            "text": "so 5",
+            "finish_reason": "stop",
             "level": level,
             "subject": subject,
             "tokens": tokens,
@@ -93,6 +104,55 @@ def test_the_text_says_all_of_it(results):
     assert rows[0] == ["accuracy", "60.0%", "23.1% to 88.2%", "3 of 5"]
     assert tokens == "mean number of tokens per problem: 40.0"
     assert str(Report.of(results)).isascii()
+
+
+def test_texts_that_are_not_whole_are_counted_and_refusals_listed(results):
+    results[0]["finish_reason"] = results[1]["finish_reason"] = "length"
+    results[2]["finish_reason"] = "filter"
+    results[3] |= {"finish_reason": "refused", "refusal": "context exceeded"}
+    results[4]["finish_reason"] = "context"
+    report = Report.of(results, max_new_tokens=1024)
+    said = str(report)
+    assert (
+        "of 5 texts, 2 were cut off at 1,024 tokens, 1 was cut off at the end of the model's "
+        "context, 1 was held back by the server's filter, 1 was refused; without a box, such a "
+        "text has no answer" in said
+    )
+    assert "refused: problem 40: context exceeded" in said
+    assert report.accuracy == Estimate.of_count(3, 5)  # a refused problem counts as wrong
+    numbers = json.loads(json.dumps(report.numbers()))
+    assert numbers["endings"] == {"length": 2, "filter": 1, "refused": 1, "context": 1}
+    assert numbers["refusals"] == {"40": "context exceeded"}
+
+
+def test_the_texts_of_votes_are_counted_by_sample(results):
+    results[0]["samples"] = [{"finish_reason": "length"}] * 3 + [{"finish_reason": "stop"}]
+    results[1]["samples"] = [{}]  # a file of an earlier version
+    report = Report.of(results, 9)
+    assert report.endings == {"stop": 4, "length": 3, None: 1}
+    assert "of 8 texts, 3 were cut off at 9 tokens" in str(report)
+
+
+def test_answers_of_another_model_and_tokens_that_were_not_counted_are_said(results):
+    for result in results:
+        result["tokens"] = 0
+    results[0]["answered_by"] = results[1]["answered_by"] = "another"
+    report = Report.of(results)
+    assert report.numbers()["mean_tokens"] is None
+    assert "mean number of tokens per problem: not known" in str(report)
+    assert "2 answers are of another model, says the server: another" in str(report)
+
+
+def test_a_report_is_written_before_a_terminal_that_cannot_show_it_is_tried(results, tmp_path):
+    results[0]["subject"] = "Géométrie 几何"
+    file = tmp_path / "numbers.json"
+    with (
+        (tmp_path / "terminal").open("w", encoding="ascii") as terminal,
+        redirect_stdout(terminal),
+        pytest.raises(UnicodeEncodeError),
+    ):
+        write_report(Report.of(results), {}, file, None)
+    assert json.loads(file.read_text(encoding="utf-8"))["by_subject"]["Géométrie 几何"]
 
 
 def test_error_bars_reach_from_the_value_to_both_ends_of_its_interval():

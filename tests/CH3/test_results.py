@@ -4,6 +4,7 @@ import errno
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import filelock
 import pytest
@@ -12,16 +13,20 @@ from CH3.evaluation.results import FIELDS, ResultsFile, ResultsFileError
 
 SETTINGS = {"model": "tiny", "stop_ids": (1, 2), "chat": None}
 IDS = ("a", "b", "c", "d")
+SAMPLE = {"answer": "1/2", "logprob": -0.25, "tokens": 3, "text": "so 1/2"}
 
 
 def result(unique_id: str) -> dict:
     text = f"π is not {unique_id}\n\ud800"  # half a surrogate pair: not even this may hurt the file
     return {
-        **dict.fromkeys(FIELDS, 1),
+        **dict.fromkeys(FIELDS, "?"),
         "unique_id": unique_id,
         "text": text,
+        "level": 1,
         "correct": True,
         "extracted": None,
+        "tokens": 1,
+        "seconds": 0.5,
     }
 
 
@@ -48,7 +53,8 @@ def test_results_are_there_again(path):
 
 
 def test_the_samples_of_a_vote_are_kept(path):
-    voted = {**result("a"), "samples": [{"answer": "1/2", "logprob": -0.25}]}
+    samples = [SAMPLE, {**SAMPLE, "answer": None, "finish_reason": "length"}]
+    voted = {**result("a"), "samples": samples}
     with ResultsFile(path, SETTINGS, IDS) as file:
         file.append(voted)
         file.append(result("b"))
@@ -127,6 +133,74 @@ def test_a_problem_with_two_results_is_refused(path):
     path.write_bytes(content + content.splitlines(keepends=True)[1])
     with pytest.raises(ResultsFileError, match="line 4 answers problem a again"):
         ResultsFile(path, SETTINGS, IDS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"correct": value} for value in ("yes", 1, None)),
+        *({"tokens": value} for value in (None, "3", 1.5, float("nan"), -1, True)),
+        *({"seconds": value} for value in (None, "1", float("inf"), -1)),
+        *({"level": value} for value in ("1", None, 1.5)),
+        *({name: 5} for name in ("extracted", "finish_reason", "text", "reference", "subject")),
+        *({"samples": value} for value in (None, 3, "none", [3], [None], [{}])),
+        *({"samples": [{**SAMPLE, "logprob": value}]} for value in (1, None, float("nan"), "0")),
+        {"samples": [{**SAMPLE, "answer": 5}]},
+        {"samples": [{**SAMPLE, "extra": 5}]},
+        {"samples": [{**SAMPLE, "tokens": None}]},
+        {"refusal": None},
+        {"extra": 1},
+    ],
+)
+def test_a_value_of_the_wrong_type_is_damage(changes, path):
+    lines = write(path, "a", "b").splitlines()
+    lines[1] = json.dumps({**result("a"), **changes}).encode()
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(ResultsFileError, match="line 2 is damaged; delete the line"):
+        ResultsFile(path, SETTINGS, IDS)
+
+
+def test_verdicts_of_another_verifier_are_given_again_and_the_file_is_written_as_a_whole(path):
+    write(path, "a", "b")  # by the verifier ""
+
+    def regrade(result):
+        return {**result, "correct": result["unique_id"] == "b"}
+
+    with ResultsFile(path, SETTINGS, IDS, "new") as file:
+        assert file.graded_by == ""
+        assert file.grade_again(regrade) == 1
+        file.append(result("c"))
+        with pytest.raises(ResultsFileError, match="being written by another program"):
+            ResultsFile(path, SETTINGS, IDS, "new")
+    with ResultsFile(path, SETTINGS, IDS, "new") as file:
+        assert file.graded_by == "new"
+        verdicts = {name: one["correct"] for name, one in file.results.items()}
+        assert verdicts == {"a": False, "b": True, "c": True}
+    assert [one.name for one in path.parent.iterdir() if one.suffix == ".part"] == []
+
+
+def test_a_file_without_results_has_the_verifier_of_those_that_come(path):
+    write(path)
+    with ResultsFile(path, SETTINGS, IDS, "new") as file:
+        assert file.graded_by == "new"
+    assert json.loads(path.read_bytes())["verifier"] == "new"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_named_with_the_file(path, monkeypatch):
+    with ResultsFile(path, SETTINGS, IDS) as file:
+        file._file.close()
+        file._file = Path("/dev/full").open("wb")  # noqa: SIM115
+        with pytest.raises(OSError, match="No space left on device") as error:
+            file.append(result("a"))
+        assert error.value.filename == str(path)
+        assert "a" not in file.results
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a device")
+def test_a_device_is_no_file_of_results():
+    with pytest.raises(ResultsFileError, match="/dev/null is no ordinary file"):
+        ResultsFile("/dev/null", SETTINGS, IDS)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,15 +14,20 @@ import pytest
 import torch
 from process_team import Processes, rank_of, wait_until
 
-from CH3.evaluation import evaluate
+from CH3.evaluation import VERIFIER, evaluate, graded_again
 from CH3.evaluation.answers import Answer
 from CH3.evaluation.command_line import device_of_this_process, shard_of_torchrun
 from CH3.evaluation.report import main as report
-from CH3.evaluation.results import WHOLE, ResultsFileError, Shard, read_shards
+from CH3.evaluation.results import WHOLE, Gathered, ResultsFileError, Shard, shards_at_work
+from CH3.evaluation.results import read_shards as read_shards_by
 from CH3.evaluation.writers import Text
 from CH3.problems import Problem, load_problems
 
 SETTINGS = {"model": "a table"}
+
+
+def read_shards(paths: list[Path]) -> Gathered:
+    return read_shards_by(paths, VERIFIER, graded_again)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +113,26 @@ def test_the_report_adds_files_up_and_names_what_is_missing(files, monkeypatch, 
     files[1].rename(files[0].with_name("b.jsonl"))
     code, shown = reported(files[0].parent / "?.jsonl")
     assert ("shard 3/3 (0 of 4" in code, "6 of 6" in shown) == (True, True)
+
+
+def test_a_shard_that_is_not_done_is_named_with_its_silence(files):
+    out = files[0].with_name("[out].jsonl")
+    assert shards_at_work(out, Shard(2, 3), 12) == []
+    before = time.time() - 125
+    os.utime(files[1], (before, before))
+    [said] = shards_at_work(out, Shard(1, 3), 12)
+    assert re.fullmatch(r"shard 2/3 \(2 of 4 problems answered, nothing for 12\d s\)", said)
+    files[2].unlink()
+    assert shards_at_work(out, Shard(1, 3), 12)[1:] == ["shard 3/3 (nothing here yet)"]
+
+
+def test_shards_of_two_verifiers_are_graded_by_one(files):
+    assert read_shards(files).graded_again == {}
+    files[0].write_text(files[0].read_text().replace(VERIFIER, "an earlier one"))
+    found = read_shards(files)
+    assert found.graded_again == {files[0]: 4}  # the text "1" is right for none
+    assert [result["correct"] for result in found.results.values()] == [False] * 4 + [True] * 6
+    assert files[0].read_text().count("an earlier one") == 1  # it is left as it was
 
 
 def test_files_that_do_not_belong_together_are_refused(files, problems, tmp_path):

@@ -7,6 +7,7 @@ from math import comb
 
 import pytest
 
+from CH3.math_verifier import answer_key as real_answer_key
 from CH4.early_stopping import (
     Confident,
     Decided,
@@ -55,6 +56,22 @@ def test_decided_never_changes_the_winner():
         ties += full.tie
     assert stopped_early > 2500
     assert ties > 300
+
+
+def test_decided_keeps_the_winner_also_where_names_may_count_or_not(monkeypatch):
+    """What may still come can make two answers one, by their name, or tell them apart."""
+    monkeypatch.setattr("CH4.voting.answer_key", real_answer_key)
+    answers = ["5", "x=5", "y=5", "7", "x = 7", r"50\%", "50", "0.5"]
+    pool = [Sample(answer, -0.5, tokens=1) for answer in answers]
+    rng, rule, stopped_early = random.Random(0), Decided(), 0
+    for _ in range(3000):
+        some = rng.sample(pool, rng.randint(1, 4))
+        votes = [rng.choice(some) for _ in range(rng.randint(1, 11))]
+        needed, full = samples_needed(votes, rule), majority_vote(votes)
+        early = majority_vote(votes[:needed]).groups[0].samples
+        assert set(early) & set(full.groups[0].samples), [one.answer for one in votes]
+        stopped_early += needed < len(votes)
+    assert stopped_early > 1000
 
 
 def test_decided_stops_as_soon_as_nothing_can_change_the_winner():

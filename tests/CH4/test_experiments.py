@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import random
+import shutil
 import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -18,14 +19,21 @@ from process_team import Processes
 
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.prompts import DIRECT
+from CH3.evaluation import VERIFIER
 from CH3.evaluation.report import Estimate
 from CH3.evaluation.results import ResultsFile
 from CH3.problems import load_problems
 from CH4.experiments import __main__ as experiments
 from CH4.experiments import draws as draws_module
 from CH4.experiments.comparison import TableRow, compare, mean_estimate, replayed, saved
-from CH4.experiments.draws import draw, graded_samples
-from CH4.experiments.report import markdown_table, plot_by_samples, plot_by_tokens, plot_savings
+from CH4.experiments.draws import draw, graded_samples, voted_again
+from CH4.experiments.report import (
+    markdown_table,
+    notes_on_texts,
+    plot_by_samples,
+    plot_by_tokens,
+    plot_savings,
+)
 from CH4.voting import Sample
 
 PLOTS = (plot_by_samples, plot_by_tokens, plot_savings)
@@ -138,9 +146,35 @@ def test_the_interval_of_a_paired_difference_as_published():
 
 
 def test_of_nothing_no_part_can_be_saved():
-    assert three(saved([0, 0], [10, 30])) == pytest.approx((1, 1, 1))
+    assert saved([0, 0], [10, 30]).value == saved([0, 0], [10, 30]).high == 1
     with pytest.raises(ValueError, match="used 0 in total"):
         saved([1], [0])
+
+
+def test_savings_that_are_all_alike_have_an_interval_of_some_width():
+    estimate = saved([60] * 6, [100] * 6)
+    # six of 0.4, one of 1 and one of 0: mean 0.425, standard deviation 0.267
+    spread = 1.96 * math.sqrt((6 * 0.025**2 + 0.575**2 + 0.425**2) / 8 / 8) * 8 / 6
+    assert three(estimate) == pytest.approx((0.4, 0.425 - spread, 0.425 + spread), abs=0.07)
+    assert estimate.low < 0.3 and estimate.high > 0.5
+    assert saved([100] * 6, [100] * 6).low == 0 < saved([100] * 6, [100] * 6).high
+
+
+@pytest.mark.parametrize(
+    ("share", "truth"),
+    [
+        (lambda rng: rng.choice((0.25, 1)), 0.375),
+        (lambda rng: 0.25 if rng.random() < 0.15 else 1, 0.1125),
+        (lambda rng: rng.choice((0.2, 0.3, 0.5, 1)), 0.5),
+    ],
+)
+def test_intervals_of_savings_hold_the_truth_at_ten_problems(share, truth):
+    rng, rounds, held = random.Random(0), 4000, 0
+    for _ in range(rounds):
+        full = [rng.randint(10, 50) for _ in range(10)]
+        estimate = saved([tokens * share(rng) for tokens in full], full)
+        held += estimate.low <= truth <= estimate.high
+    assert held / rounds > 0.93
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
@@ -170,7 +204,7 @@ def test_solutions_that_vote_together_are_graded_once(monkeypatch):
         graded.append(answer)
         return answer == "1/2"
 
-    monkeypatch.setattr(draws_module, "grade_answer", grade)
+    monkeypatch.setattr(draws_module, "is_right", grade)
     answers = ("1/2", "3", None, "0.5", "\\frac{1}{2}", "3", None)
     records = [{"answer": one, "logprob": -0.5, "tokens": 3, "text": "t"} for one in answers]
     result = {"samples": records, "reference": "0.50", "extracted": None, "correct": False}
@@ -180,6 +214,56 @@ def test_solutions_that_vote_together_are_graded_once(monkeypatch):
     assert [(sample.answer, sample.tokens) for sample in samples] == [(one, 3) for one in answers]
     assert graded_samples({**result, "extracted": "0.5", "correct": True}) == samples
     assert graded == ["1/2", "3", "3"]  # the winner's grade is known
+
+
+def result(unique_id: str, *texts: str, **fields) -> dict:
+    """A result of a vote of these texts, that is graded wrongly."""
+    records = [{"answer": "?", "logprob": -0.5, "tokens": 3, "text": text} for text in texts]
+    for record in records:
+        record["finish_reason"] = "stop" if "." in record["text"] else "length"
+    return {
+        "unique_id": unique_id,
+        "text": "?",
+        "finish_reason": "stop",
+        "extracted": "?",
+        "reference": "7",
+        "correct": False,
+        "samples": records,
+        **fields,
+    }
+
+
+def test_another_verifier_holds_the_vote_anew(monkeypatch):
+    texts = ("so \\boxed{7}.", "we get 5.", "we get 5", "I say 7.", "we have 5")
+    again = voted_again(result("a", *texts))
+    assert [one["answer"] for one in again["samples"]] == ["7", "5", None, "7", None]
+    assert (again["text"], again["extracted"], again["correct"]) == (texts[0], "7", True)
+    assert voted_again(again) == again
+    refused = {**result("b"), "samples": [dict(text="", answer=None, logprob=0.0, tokens=0)]}
+    assert voted_again(refused)["correct"] is False
+    alone = {name: value for name, value in result("c").items() if name != "samples"}
+    assert voted_again({**alone, "text": "It is 7."})["correct"] is True
+
+
+def test_what_a_server_did_not_do_is_said_below_the_table():
+    equal = [result(name, "It is 7.", "It is 7.") for name in "ab"]
+    differing = [result("a", "It is 7.", "We get 7."), result("b", "It is 7.", "It is 7.")]
+    assert notes_on_texts({"direct, 2 samples": differing}, 60, 0.8) == []
+    [warning] = notes_on_texts({"direct, 2 samples": equal}, 60, 0.8)
+    assert warning.startswith("warning: direct, 2 samples: the samples of each problem are one")
+    assert notes_on_texts({"direct, 2 samples": equal}, 60, 0.0) == []  # as was asked for
+    for one in differing:
+        for record in one["samples"]:
+            record["logprob"] = 0.0
+    [warning] = notes_on_texts({"x": differing}, 60, 0.8)
+    assert "no log-probability came with the samples" in warning
+    cut = [result("a", "12 + ", "It is 7."), result("b", "We", "7", answered_by="other")]
+    cut.append(result("c", refusal="status 400: 'too long'"))
+    assert notes_on_texts({"x": cut}, 60, 0.8) == [
+        "x: of 4 texts, 3 were cut off at 60 tokens; without a box, such a text has no answer",
+        "x: problem c counts as wrong, as it was refused: status 400: 'too long'",
+        "warning: x: the server says that another model answered 1 of 3 problems: other",
+    ]
 
 
 def test_solutions_without_an_answer_lose_the_vote_and_stay(tiny_folder):
@@ -303,6 +387,21 @@ def test_ctrl_c_says_how_to_go_on(easy, tmp_path, monkeypatch):
     assert len(appended) == 4
 
 
+def test_verdicts_of_an_earlier_verifier_are_not_mixed_with_those_of_this_one(
+    easy, whole, tmp_path
+):
+    shutil.copytree(whole[0], tmp_path / "copy")
+    for path in (tmp_path / "copy" / "answers").glob("*.jsonl"):
+        lines = path.read_text().replace(VERIFIER, "an earlier one")
+        path.write_text(lines.replace('"correct": true', '"correct": false'))
+    code, _, error = run(*easy, "--out", tmp_path / "copy")
+    assert code == 0
+    assert error.count("they are graded again, and ") == 4
+    assert numbers(tmp_path / "copy")["rows"] == numbers(whole[0])["rows"]
+    code, _, error = run(*easy, "--out", tmp_path / "copy")
+    assert (code, "graded again" in error) == (0, False)
+
+
 def test_less_memory_gives_the_same_table_and_too_little_is_refused(easy, whole, tmp_path):
     code, _, _ = run(*easy, "--out", tmp_path, "--max-cache-bytes", 2_500_000)
     assert code == 0
@@ -362,15 +461,23 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, words, tmp_path, tin
     assert not (tmp_path / "out" / "answers").exists()
 
 
-def test_a_prompt_that_leaves_no_room_is_refused(tmp_path, tiny_folder):
-    [problem] = load_problems("arithmetic500", limit=1)
-    data, out = tmp_path / "long.json", tmp_path / "out"
-    data.write_text(json.dumps([{**problem, "problem": "7" * 1024}]))
-    code, shown, error = run(*QUICK, "--data", data, "--out", out)
-    assert (code, shown) == (2, "")
-    assert f"problem {problem['unique_id']}: a prompt of " in error.splitlines()[-1]
-    assert "leaves no room in the model's context of 1024" in error.splitlines()[-1]
-    assert not (out / "answers").exists()
+def test_a_prompt_that_leaves_no_room_counts_as_wrong_in_every_row(tmp_path, tiny_folder):
+    problems = [one for one in load_problems("arithmetic500") if one["level"] == 1][:2]
+    name = problems[0]["unique_id"]
+    problems[0]["problem"] = "7" * 1024
+    data = tmp_path / "long.json"
+    data.write_text(json.dumps(problems))
+    options = (*QUICK, "--data", data, "--samples", 4)
+    tables = []
+    for folder, fresh in (("replayed", ()), ("fresh", ("--fresh",))):
+        code, shown, error = run(*options, "--out", tmp_path / folder, *fresh)
+        assert code == 0
+        words = f"problem {name} counts as wrong, as it was refused: a prompt of "
+        assert words in error and words in " ".join(shown.split())
+        tables.append(numbers(tmp_path / folder)["rows"])
+    assert tables[0] == tables[1]
+    assert {row["problems"] for row in tables[0]} == {2}
+    assert all(row["accuracy"]["value"] <= 0.5 for row in tables[0])
 
 
 def test_help_explains_and_gives_examples():

@@ -93,6 +93,20 @@ def test_a_vote_that_lacks_a_sample_is_held_by_the_next_run(problems, tmp_path, 
         assert server.asked == {problems[7]["unique_id"]: 10}
 
 
+def test_a_refused_problem_is_a_vote_without_answers(problems, tmp_path, capsys):
+    with stand_in(problems[:5]) as server:
+        server.fault_of = {problems[2]["unique_id"]: "400"}
+        results = voted(server, problems[:5], tmp_path / "out.jsonl", max_concurrent=4)
+        assert len(voted(server, problems[:5], tmp_path / "out.jsonl")) == 5  # it is answered
+    refused = results[2]
+    assert (refused["finish_reason"], refused["refusal"]) == ("refused", "status 400: 'not now'")
+    assert (refused["extracted"], refused["correct"]) == (None, False)
+    endings = [one["finish_reason"] for one in refused["samples"]]
+    assert endings == ["refused"] * 10
+    assert capsys.readouterr().err.count("counts as wrong, as it was refused") == 1
+    assert [len(samples) for samples in draws_of(results)] == [10] * 5
+
+
 def experiment(server, problems: list[dict], folder: Path, monkeypatch) -> dict:
     """Numbers of the command line, asking a server for votes of six samples."""
     data = folder / "some.json"
@@ -113,6 +127,24 @@ def test_the_experiments_ask_an_endpoint(problems, tmp_path, monkeypatch, capsys
     assert numbers["settings"]["model"] == "model"
     greedy = [row for row in numbers["rows"] if row["name"] == "greedy"]
     assert [row["accuracy"]["value"] for row in greedy] == [1, 1]
+
+
+def test_a_server_that_does_not_sample_is_found_out(problems, tmp_path, monkeypatch, capsys):
+    with stand_in(problems[:4]) as server:
+        server.finish = ("stop", "It is 7.")
+        server.refuses = {"logprobs": 400}
+        server.named = "another"
+        texts = experiment(server, problems[:4], tmp_path, monkeypatch)["texts"]
+    for prompt in ("direct", "chain-of-thought"):
+        start = f"warning: {prompt}, 6 samples: "
+        assert [text.removeprefix(start)[:40] for text in texts if text.startswith(start)] == [
+            "the server says that another model answe",
+            "the samples of each problem are one and ",
+            "no log-probability came with the samples",
+        ]
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in texts)
+    assert all(text in (tmp_path / "out" / "results.md").read_text() for text in texts)
 
 
 def test_a_server_that_counts_no_tokens_gives_the_table_without_them(

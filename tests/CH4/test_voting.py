@@ -2,13 +2,17 @@
 they should be.
 """
 
+import json
 import math
 import random
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
-from CH4.voting import Sample, confidence_vote, majority_vote, pass_at_n
+from CH4.voting import Sample, best_of_n, confidence_vote, majority_vote, pass_at_n
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def samples(*drawn) -> list[Sample]:
@@ -24,6 +28,46 @@ def test_answers_are_grouped_by_meaning():
     assert [group.weight for group in vote.groups] == [3, 2]
     assert [group.share for group in vote.groups] == [0.6, 0.4]
     assert [sample.answer for sample in vote.groups[0].samples] == ["0.5", "1/2", r"\frac{1}{2}"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "winner", "weights"),
+    [
+        (["2x+3", "y=2x+3", "y = 2x+3", "2x+3", "5", "5", "5"], "2x+3", [4, 3]),
+        (["5", "x=5", "7", "7", "x = 5"], "5", [3, 2]),
+        ([r"50\%", "50", "7", "7", "50"], r"50\%", [3, 2]),
+        (["(7,8)", "x=7, y=8", "1"], "(7,8)", [2, 1]),
+        (["7 apples", "7", "3", "7"], "7 apples", [3, 1]),
+        (["5 m^2", "5", "2", "5"], "5 m^2", [3, 1]),
+        # two names, two units: nothing says whose the bare answer is
+        (["x=5", "y=5", "5", "5"], "5", [2, 1, 1]),
+        (["7 apples", "7 pears", "7", "7"], "7", [2, 1, 1]),
+        # the names agree, the answers do not
+        (["x=5", "x=6", "5", "6", "5"], "x=5", [3, 2]),
+        # nobody leaves the unit out, or it was meant
+        ([r"50\%", "0.5", "0.5"], r"50\%", [3]),
+        ([r"50\%", "0.5", "50", "50"], r"50\%", [2, 2]),
+        (["x=5", "x=5", "7"], "x=5", [2, 1]),
+    ],
+)
+def test_a_name_or_a_unit_that_all_agree_on_is_not_counted(answers, winner, weights):
+    vote = majority_vote(samples(*answers))
+    assert (vote.winner, [group.weight for group in vote.groups]) == (winner, weights)
+    confident = confidence_vote(samples(*answers))
+    assert [len(group.samples) for group in confident.groups] == weights
+
+
+def test_answers_that_differ_never_vote_together():
+    pairs = json.loads((ROOT / "CH3" / "graded_pairs.json").read_text(encoding="utf-8"))
+    apart = 0
+    for pair in pairs:
+        both = [pair["predicted"], pair["reference"]]
+        together = len(majority_vote(samples(*both)).groups) == 1
+        assert pair["same"] or not together, both
+        apart += pair["same"] and not together
+    assert apart < 0.02 * len(
+        pairs
+    )  # where a grade is no equivalence, such as (1, 3) for 1 < x < 3
 
 
 def test_samples_without_an_answer_do_not_vote():
@@ -105,3 +149,14 @@ def test_a_majority_is_right_as_often_as_the_binomial_distribution_says(p, n):
     deviation = math.sqrt(predicted * (1 - predicted) / votes)
     assert abs(hits / votes - predicted) < 3 * deviation
     assert n == 1 or abs(hits / votes - p) > 5 * deviation
+
+
+def test_the_best_of_n_is_the_first_that_passes_and_is_right_as_often_as_one_of_n():
+    drawn = samples("4", None, "9", "12")
+    assert best_of_n(drawn, lambda answer: int(answer) > 5) is drawn[2]
+    assert best_of_n(drawn, lambda answer: False) is None
+    assert best_of_n([], lambda answer: True) is None
+    # over all ways to choose three of the four, two of which are right
+    chosen = list(combinations(drawn, 3))
+    found = [best_of_n(some, lambda answer: int(answer) > 5) is not None for some in chosen]
+    assert sum(found) / len(found) == pass_at_n(drawn=4, correct=2, n=3)

@@ -46,6 +46,7 @@ DIFFER = [
     ([1, 2], [1, 2, 3], "length 3 came back, 2 was expected"),
     ([1, 2], [1, 3], "at [1]: 3 came back, 2 was expected"),
     ([1, 2], None, "NoneType came back, list was expected"),
+    ([{"a": (1, 2)}], [{"a": (1, 3)}], "at [0]['a'][1]: 3 came back, 2 was expected"),
     ({"a": 1}, {"a": 1, "b": 2}, "['b'] should not be there"),
     ({"a": 1, "b": 2}, {"a": 1}, "at ['b']: missing"),
     (torch.tensor([1.0]), [1.0], "list came back, a tensor was expected"),
@@ -210,7 +211,10 @@ def test_a_mistake_is_shown_in_the_words_of_the_check():
     verdict = judge(
         "f", lambda: 1, [Case((), 1, run=run, shown="f on a stream", note="an empty one")]
     )
-    assert verdict.message == "called:    f on a stream    (an empty one)\nnothing was handed out"
+    assert (
+        verdict.message
+        == "called:    f on a stream\nnote:      an empty one\nnothing was handed out"
+    )
 
 
 @pytest.mark.parametrize(

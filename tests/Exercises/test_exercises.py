@@ -12,9 +12,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from measure_exercises import busy_cores, solutions_file
 
 from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, copied, judge
 from Exercises.chapters import FOLDER, ROOT, Exercise, chapters, exercises, stub_file
+from Exercises.checking import run
 from Exercises.reader_file import parse, read_source, reader_file
 
 SEEDS = range(3)  # for capstones, which run the shipped model, the first of them
@@ -165,6 +167,22 @@ def test_an_exercise_uses_only_those_before_it(chapter):
 
 
 @each_chapter
+def test_the_core_path_needs_nothing_beside_it(chapter):
+    """The solution of an exercise on the core path uses exercises on the core path only."""
+    known = {exercise.name: exercise for exercise in exercises(chapter)}
+    for exercise in exercises(chapter):
+        if exercise.core:
+            tree = ast.walk(ast.parse(exercise.solution))
+            used = {node.id for node in tree if isinstance(node, ast.Name)} & set(known)
+            assert [name for name in used if not known[name].core] == []
+
+
+def test_there_is_a_core_path_of_about_twenty_and_a_capstone_in_each_chapter():
+    assert 18 <= sum(exercise.core for exercise in ALL) <= 24
+    assert {exercise.chapter for exercise in ALL if exercise.capstone} == set(chapters())
+
+
+@each_chapter
 def test_every_stub_is_not_done_yet(chapter, tmp_path):
     path = tmp_path / f"{chapter}.py"
     path.write_text(stub_file(chapter), encoding="utf-8")
@@ -204,3 +222,13 @@ def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
     if changed.returncode and text != stub_file(chapter):
         pytest.skip(f"{reader_file(chapter).name} is being worked on")
     assert text == stub_file(chapter)
+
+
+@each_chapter
+def test_right_answers_pass_while_every_core_is_busy(chapter):
+    """`measure_exercises.py` does the same ten times, capstones included."""
+    names = [exercise.name for exercise in exercises(chapter) if not exercise.capstone]
+    with busy_cores():
+        verdicts = list(run(chapter, solutions_file(chapter), names))
+    assert [verdict.message for verdict in verdicts if verdict.state != PASSED] == []
+    assert [verdict.name for verdict in verdicts] == names

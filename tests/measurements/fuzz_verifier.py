@@ -5,13 +5,15 @@
 Three kinds of text, in turn: LaTeX made by a grammar, the texts of the graded pairs with tokens
 deleted, doubled, swapped and exchanged, and random characters. Each is graded against itself and
 against another (of its own kind, of the table, or a mutation of itself), both ways, and put into a
-box from which it must come back. The same seed gives the same strings. Prints what was found; the
-exit code is 1 if anything was."""
+box from which it must come back. The same seed gives the same strings. Prints what was found, after
+an interrupt (SIGINT) too; the exit code is 1 if anything was."""
 
 import argparse
+import contextlib
 import json
 import random
 import re
+import signal
 import sys
 import time
 import traceback
@@ -43,7 +45,8 @@ ATOMS = choices(r"""
     \text{m}   3\text{ pm}   7 apples   3/4   0.(36)   0.\dot{3}   1{,}500   2F_{16}   May 7
     seven   two thirds   \vec{i}   \vec{j}   \mathbb{Z}   \ldots   \angle ABC   \int_0^1 x\,dx
     2^{2024}   2024!   5!!   8个   （3，8）   𝑥²   ∛5   ⅐   3:45   \$5   USD 29   (E) 12   f(x)
-    f^{-1}(x)   f'(x)
+    f^{-1}(x)   f'(x)   at least 5   5 or more   C_5^2   \overline{3+4i}   12 students   III   k\pi
+    x^2   Area: 12   E[X]   P(A|B)   ABC_{16}   \operatorname{Im}   &lt;   \left<1,2\right>
 """)
 
 SHAPES = choices(r"""
@@ -61,11 +64,16 @@ SHAPES = choices(r"""
     @\text{ @}   \mathrm{@}   @ for all x   @ and @   the answer is @   **@**   "@"
     \operatorname{arccot} @   \sinh^{-1} @   @ out of @   @ \text{ apples}   \sin(@^\circ)
     @' = @   @ \bmod @   \text{@}   \mbox{@}   @\text{ or }@   @\text{ and }@   \boxed{@}   $@$
-    \overline{@}   \langle @, @ \rangle   @'   \lfloor @ \rfloor
+    \overline{@}   \langle @, @ \rangle   @'   \lfloor @ \rfloor   @^2 < @   (x-@)(x-@) > 0
+    \frac{x-@}{x+@} \ge 0   @ + k\pi, k \in \mathbb{Z}   \{x \in \mathbb{Z} : @ < x < @\}
+    @ \land @   x = @, y = @ \text{ or } x = @, y = @   (a) @, (b) @   \text{Area: } @   \max @
+    \operatorname{Re}(@)   \left<@, @\right>   @ (or @)   \forall x, @   @ \equiv @, @ \pmod{@}
+    a = b = @   x < @ ∪ x > @   no more than @   @ (x > 0)   {\rm @}
+    \begin{pmatrix} @ \end{pmatrix}^{-1}
 """)
 
 CHARACTERS = "0123456789xyzeiπ+-*/^_=<>!|()[]{},.;:%$&#@~ \\\n\t\x00\u0301\u202e\ud800²½√∞−×≤∪٣５"
-CHARACTERS += '≈≡⇒↦∠°′″•⌊⌋⟨⟩∛⅐ˣₙ（），。、个或\u200b\u0305`"“”₹¢ℤℝ…'
+CHARACTERS += '∧∨∀：选＜≈≡⇒↦∠°′″•⌊⌋⟨⟩∛⅐ˣₙ（），。、个或\u200b\u0305`"“”₹¢ℤℝ…'
 
 
 def grammatical(rng: random.Random, levels: int = LEVELS) -> str:
@@ -154,6 +162,7 @@ class Fuzzer:
 
     Attributes:
         findings: all findings.
+        done: how many strings were checked.
         slowest: CPU seconds, name and texts of the slowest call.
         verdicts: how often a function said yes and no: a fuzz that never sees a yes tests little.
     """
@@ -161,6 +170,7 @@ class Fuzzer:
     def __init__(self, verifier=math_verifier):
         self.verifier = verifier
         self.findings: list[Finding] = []
+        self.done = 0
         self.slowest: tuple[float, str, tuple[str, ...]] = (0.0, "", ())
         self.verdicts: Counter = Counter()
 
@@ -239,6 +249,7 @@ class Fuzzer:
                 text, rng.choice([latest[number % 4], rng.choice(table), mutated(rng, [text])])
             )
             latest[number % 4] = text
+            self.done = number + 1
 
     def report(self) -> str:
         """List each kind of finding once, with how often it was met and its shortest example."""
@@ -276,9 +287,11 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     fuzzer, start = Fuzzer(), time.process_time()
-    fuzzer.run(arguments.strings, arguments.seed)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
+    with contextlib.suppress(KeyboardInterrupt):
+        fuzzer.run(arguments.strings, arguments.seed)
     seconds = time.process_time() - start
-    print(f"{arguments.strings} strings, seed {arguments.seed}, {seconds:.0f} s of CPU time")
+    print(f"{fuzzer.done} strings, seed {arguments.seed}, {seconds:.0f} s of CPU time")
     print(fuzzer.report())
     return 1 if fuzzer.findings else 0
 

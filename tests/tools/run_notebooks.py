@@ -109,7 +109,7 @@ def run_notebook(path: Path, build: Path, progress: bool = True) -> Outcome:
             on_cell_complete=lambda cell, cell_index: bar.update(cell.cell_type == "code"),
         )
         try:
-            client.execute()
+            client.execute(env={**os.environ, "NOTEBOOK_PAGE": "1"})  # no sliders
         finally:
             notebook.metadata.pop("widgets", None)
             copy_descriptions(notebook)

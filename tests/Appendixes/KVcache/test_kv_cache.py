@@ -155,9 +155,9 @@ def test_parent_row_in_use_is_not_forgotten(model64):
     fork = parent.fork()
     fork.continue_rows([0])
     with pytest.raises(ValueError, match="row 0 is still continued by a fork"):
-        parent.remove_row(0)
-    fork.remove_row(0)
-    parent.remove_row(0)
+        parent.remove_rows([0])
+    fork.remove_rows([0])
+    parent.remove_rows([0])
     assert parent.rows == 0 and fork.rows == 0
 
 
@@ -166,7 +166,7 @@ def test_forks_of_one_parent_follow_when_its_rows_move(model64):
     forks = [parent.fork(), parent.fork()]
     for fork in forks:
         fork.continue_rows([1])
-    parent.remove_row(0)  # row 1 becomes row 0
+    parent.remove_rows([0])  # row 1 becomes row 0
     for fork in forks:
         logits = model64(torch.tensor([[7]]), cache=fork)[:, -1]
         assert torch.allclose(logits, expected_logits(model64, [[4, 5, 6, 7]]), atol=1e-11)
@@ -207,7 +207,7 @@ def test_rows_keep_their_results_while_others_come_and_go(model64, actions, seed
             rows.append((prompts[place], list(prompts[place])))
         elif action == "remove" and rows:
             place = number(len(rows))
-            fork.remove_row(place)
+            fork.remove_rows([place])
             rows[place] = rows[-1]  # the last one takes its place
             rows.pop()
         elif action == "release":
@@ -215,7 +215,7 @@ def test_rows_keep_their_results_while_others_come_and_go(model64, actions, seed
                 i for i, prompt in enumerate(prompts) if not any(prompt is mine for mine, _ in rows)
             ]
             if unused:
-                parent.remove_row(unused[0])
+                parent.remove_rows([unused[0]])
                 prompts[unused[0]] = prompts[-1]
                 prompts.pop()
         elif action == "step" and rows:
@@ -233,13 +233,13 @@ def test_removing_a_row_shortens_what_the_others_carry(model64):
     cache = KVCache()
     mask = torch.tensor([[True] * 6, [True] * 2 + [False] * 4])
     model64(ids(2, 6), cache=cache, padding_mask=mask)
-    cache.remove_row(0)
+    cache.remove_rows([0])
     assert (cache.rows, cache.max_length, cache.lengths.tolist()) == (1, 2, [2])
 
 
 def test_place_of_a_removed_row_can_be_used_again(model64):
     cache = read(model64, [1, 2, 3, 4, 5])
-    cache.remove_row(0)
+    cache.remove_rows([0])
     assert torch.allclose(
         model64(torch.tensor([[7, 8]]), cache=cache)[:, -1], expected_logits(model64, [[7, 8]])
     )
@@ -273,7 +273,7 @@ def test_a_fork_continues_what_its_parent_holds_after_it_was_cleared(model64):
     model64(torch.tensor([[7]]), cache=fork)
     with pytest.raises(ValueError, match="still continued by a fork"):
         parent.clear()
-    fork.remove_row(0)
+    fork.remove_rows([0])
     parent.clear()
     parent.append_rows_of(read(model64, [8, 9, 10, 11]))
     fork.continue_rows([0, 0])

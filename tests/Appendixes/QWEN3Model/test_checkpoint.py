@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from Appendixes.QWEN3Model import Qwen3Config, checkpoint, find_checkpoint, load_qwen3, save_qwen3
@@ -141,6 +142,87 @@ def test_stored_copy_of_a_tied_output_layer_is_accepted(folder):
     assert torch.equal(some_logits(load(folder)[0]), whole)
 
 
+def test_another_output_layer_than_the_tied_one_is_used(folder):
+    tied = some_logits(load(folder)[0])
+    change_weights(
+        folder,
+        lambda tensors: tensors.update({"lm_head.weight": -tensors["model.embed_tokens.weight"]}),
+    )
+    model = load(folder)[0]
+    assert torch.equal(some_logits(model), -tied)
+    assert not model.config.tie_word_embeddings
+    save_qwen3(model, folder)
+    assert torch.equal(some_logits(load(folder)[0]), -tied)
+
+
+@pytest.mark.parametrize("silence", [..., None])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_a_config_that_names_no_dtype_means_that_of_the_file(folder, make_model, dtype, silence):
+    save_qwen3(make_model(CONFIG, dtype), folder)
+    change_config(folder, dtype=silence)
+    model = load(folder)[0]
+    assert {parameter.dtype for parameter in model.parameters()} == {dtype}
+    assert model.config.dtype == str(dtype).removeprefix("torch.")
+    assert load(folder, dtype=torch.float64)[0].norm.weight.dtype == torch.float64
+
+
+def rename_tensors(folder, rename):
+    change_weights(
+        folder,
+        lambda tensors: [tensors.update({rename(n): tensors.pop(n)}) for n in list(tensors)],
+    )
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        lambda name: name.removeprefix("model."),  # embedding models
+        lambda name: "_orig_mod." + name,  # a compiled model
+        lambda name: "base_model.model." + name,  # a merged adapter
+    ],
+    ids=["none", "compiled", "merged"],
+)
+@pytest.mark.parametrize("tied", [True, False])
+def test_whatever_stands_before_all_names_is_taken_off(folder, rename, tied):
+    if not tied:
+        change_config(folder, tie_word_embeddings=False)
+        change_weights(
+            folder,
+            lambda tensors: tensors.update(
+                {"lm_head.weight": tensors["model.embed_tokens.weight"] + 1}
+            ),
+        )
+    before = some_logits(load(folder)[0])
+    rename_tensors(folder, rename)
+    assert torch.equal(some_logits(load(folder)[0]), before)
+
+
+def test_stored_angles_of_older_files_are_passed_over(folder):
+    before = some_logits(load(folder)[0])
+    change_weights(
+        folder,
+        lambda tensors: tensors.update(
+            {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}
+        ),
+    )
+    assert torch.equal(some_logits(load(folder)[0]), before)
+
+
+def test_shards_of_any_name_load_through_the_index(folder):
+    whole = some_logits(load(folder)[0])
+    for file in set(shard(folder).values()):
+        (folder / file).rename(folder / f"model.safetensors-{file[6:]}")
+    index = folder / checkpoint.INDEX_FILE
+    index.write_text(index.read_text().replace('"model-', '"model.safetensors-'))
+    assert torch.equal(some_logits(load(folder)[0]), whole)
+
+
+def test_first_device_of_its_kind_may_be_numbered(folder):
+    assert torch.equal(
+        some_logits(load_qwen3(folder, device="cpu:0")[0]), some_logits(load(folder)[0])
+    )
+
+
 def test_interrupted_save_leaves_the_old_checkpoint(folder, make_model, monkeypatch):
     before = some_logits(load(folder)[0])
 
@@ -209,6 +291,14 @@ def test_a_model_whose_tensors_are_not_its_configs_is_not_saved_over_a_good_one(
         ({"rope_parameters": {"rope_theta": 1e6, "partial_rotary_factor": 0.5}}, "partial rotary"),
         ({"attention_bias": True}, "attention_bias"),
         ({"hidden_act": "gelu"}, "'gelu'"),
+        ({"rope_scaling": {"rope_type": "yarn", "type": "default"}}, "rope type 'yarn'"),
+        ({"rope_scaling": {"type": "default", "rope_type": "yarn"}}, "rope type 'yarn'"),
+        (
+            {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+            "quantised weights (gptq, 4 bits): take the repository with 16 bits",
+        ),
+        ({"quantization_config": {"quant_method": "fp8"}}, "quantised weights (fp8)"),
+        ({"quantization": {"group_size": 64, "bits": 8}}, "quantised weights (MLX, 8 bits)"),
     ],
 )
 def test_config_of_another_model_is_refused_by_name(folder, entries, named):
@@ -244,6 +334,9 @@ def test_config_names_all_that_is_wrong_with_it_at_once(folder):
         ({"layer_types": 2}, "layer_types"),
         ({"dtype": "float99"}, "'float99'"),
         ({"dtype": "int8"}, "'int8'"),
+        ({"dtype": "float8_e4m3fn"}, "'float8_e4m3fn'"),
+        ({"rope_parameters": {"rope_theta": 0.0}}, "rope_theta is 0.0: it must be positive"),
+        ({"rms_norm_eps": float("inf")}, "rms_norm_eps is inf"),
     ],
 )
 def test_config_with_a_bad_entry_says_which(folder, entries, named):
@@ -251,6 +344,27 @@ def test_config_with_a_bad_entry_says_which(folder, entries, named):
     with pytest.raises(ValueError, match="config.json") as error:
         load(folder)
     assert named in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"hidden_size": 64.5}, "hidden_size is 64.5, expected int"),
+        ({"hidden_size": "64"}, "hidden_size is '64', expected int"),
+        ({"hidden_size": None}, "hidden_size is None, expected int"),
+        ({"hidden_size": True}, "hidden_size is True, expected int"),
+        ({"tie_word_embeddings": 1}, "tie_word_embeddings is 1, expected bool"),
+        ({"rope_theta": -1.0}, "rope_theta is -1.0: it must be positive"),
+        ({"rms_norm_eps": float("nan")}, "rms_norm_eps is nan: it must be positive"),
+    ],
+)
+def test_a_config_made_by_hand_is_checked_like_a_file(entries, said):
+    with pytest.raises(ValueError, match=said):
+        Qwen3Config(**entries)
+
+
+def test_a_whole_number_may_stand_for_a_fraction():
+    assert Qwen3Config(rope_theta=10_000) == Qwen3Config(rope_theta=10_000.0)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "3", "\udcff"])
@@ -266,7 +380,125 @@ def test_config_survives_being_written_and_read(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["eos_token_id"] == [1, 2]
 
 
+# --- arguments that are refused ---
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"device": "gpu"}, "device is 'gpu': expected 'cpu', 'cuda'"),
+        ({"device": "auto"}, "device is 'auto': expected 'cpu', 'cuda'"),
+        ({"device": "meta"}, "device is 'meta': expected 'cpu', 'cuda'"),
+        ({"device": 2.5}, "device is 2.5: expected 'cpu', 'cuda'"),
+        ({"dtype": "bfloat16"}, "dtype is 'bfloat16': expected one of torch.float32"),
+        ({"dtype": "auto"}, "dtype is 'auto'"),
+        ({"dtype": torch.int8}, "dtype is torch.int8"),
+        ({"dtype": torch.float8_e4m3fn}, "dtype is torch.float8_e4m3fn"),
+        ({"dtype": torch.complex64}, "dtype is torch.complex64"),
+    ],
+)
+def test_a_device_or_dtype_that_cannot_be_used_is_refused_before_anything_is_read(options, said):
+    with pytest.raises(ValueError, match=said):
+        load_qwen3("someone/not-asked-for", **options)
+
+
+def test_a_device_that_is_not_here_says_so(folder):
+    name = "cuda" if not torch.cuda.is_available() else "mps"
+    with pytest.raises(ValueError, match=f"device '{name}' cannot be used here"):
+        load_qwen3(folder, device=name)
+
+
 # --- weights that are refused ---
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("model.layers.0.mlp.down_proj.qweight", torch.zeros(3, 16, dtype=torch.int32)),
+        ("model.layers.0.mlp.down_proj.weight", torch.zeros(16, 24, dtype=torch.int8)),
+        ("model.layers.0.mlp.down_proj.weight", torch.zeros(192, 1, dtype=torch.uint8)),
+        ("model.layers.0.mlp.down_proj.weight", torch.zeros(16, 24).to(torch.float8_e4m3fn)),
+    ],
+    ids=["gptq", "integers", "bitsandbytes", "fp8"],
+)
+def test_quantised_weights_are_called_so_where_the_config_is_silent(folder, name, weights):
+    change_weights(folder, lambda tensors: tensors.update({name: weights}))
+    with pytest.raises(ValueError, match="so the weights are quantised: take the repo") as error:
+        load(folder)
+    assert name in str(error.value)
+
+
+def test_a_missing_tensor_is_named_with_what_is_there_instead(folder):
+    rename_tensors(folder, lambda name: name.replace("mlp", "feed_forward"))
+    with pytest.raises(
+        ValueError,
+        match=r"down_proj.weight and 5 more missing .*, which has tensor"
+        r" model.layers.0.feed_forward.down_proj.weight and 5 more instead",
+    ):
+        load(folder)
+
+
+def test_a_pointer_of_git_lfs_is_called_so(folder):
+    (folder / WEIGHTS).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\n")
+    with pytest.raises(ValueError, match="model.safetensors is a pointer of Git LFS.*git lfs pull"):
+        load(folder)
+
+
+def test_a_file_that_must_not_be_read_is_not_called_damaged(folder, monkeypatch):
+    opened = Path.open
+
+    def forbidden(path, *arguments, **options):
+        if path.name == WEIGHTS:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(PermissionError, match="Permission denied.*model.safetensors"):
+        load(folder)
+
+
+def test_a_file_that_the_system_cannot_map_is_not_called_damaged(folder, monkeypatch):
+    def no_memory(*arguments, **options):
+        raise OSError("Cannot allocate memory (os error 12)")
+
+    monkeypatch.setattr(checkpoint, "safe_open", no_memory)
+    with pytest.raises(OSError, match="model.safetensors cannot be read: Cannot allocate memory"):
+        load(folder)
+
+
+def test_a_full_disk_is_named_with_the_file(folder, make_model, monkeypatch):
+    def full(*arguments, **options):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="model.safetensors cannot be written: .*No space left"):
+        save_qwen3(make_model(CONFIG, torch.float32), folder)
+
+
+@pytest.mark.parametrize(
+    ("gone", "there", "said"),
+    [
+        ([WEIGHTS], ["qwen3-q4.gguf"], "it has GGUF files, .* without GGUF"),
+        (
+            [WEIGHTS, "config.json"],
+            ["adapter_config.json", "adapter_model.safetensors"],
+            "it has a LoRA adapter: take its base model",
+        ),
+        ([WEIGHTS], ["pytorch_model.bin"], "it has pickled weights, which can run code"),
+        ([WEIGHTS], ["other.safetensors"], "it has weights under other names: name a single"),
+        ([WEIGHTS], ["model-00001-of-00002.safetensors"], "several need model.safetensors.index"),
+        (["tokenizer.json"], ["vocab.json", "merges.txt"], "it has a tokenizer in older files"),
+        ([WEIGHTS], ["README.md"], "model.safetensors missing$"),
+    ],
+)
+def test_a_folder_of_another_kind_is_called_what_it_is(folder, gone, there, said):
+    for file in gone:
+        (folder / file).unlink()
+    for file in there:
+        (folder / file).write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=said) as error:
+        load(folder)
+    assert all(file in str(error.value) for file in gone)
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", WEIGHTS])
@@ -506,6 +738,48 @@ def test_relative_folder_is_not_replaced_by_a_chapters_checkpoint_of_the_same_na
     shutil.copytree(folder, tmp_path / "runs" / "tiny")
     monkeypatch.chdir(tmp_path)
     assert find_checkpoint("runs/tiny").resolve() == (tmp_path / "runs" / "tiny").resolve()
+
+
+@pytest.mark.parametrize("name", ["tiny", Path("tiny"), "./tiny"])
+def test_a_checkpoint_in_this_folder_comes_before_a_chapters(
+    name, folder, tiny, make_model, tmp_path, monkeypatch
+):
+    shutil.copytree(folder, tmp_path / "here" / "tiny")
+    monkeypatch.chdir(tmp_path / "here")
+    for local_dir in (None, tmp_path / "local"):
+        found = find_checkpoint(name, local_dir=local_dir)
+        assert found.resolve() == (tmp_path / "here" / "tiny").resolve()
+
+
+def test_a_folder_without_a_checkpoint_hides_no_name(tiny, tmp_path, monkeypatch):
+    (tmp_path / "here" / "tiny").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_checkpoint("tiny") == tiny
+    with pytest.raises(FileNotFoundError, match="not a complete checkpoint"):
+        find_checkpoint(Path("tiny"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "C:\\models\\tiny",
+        "models\\tiny",
+        "D:tiny",
+        "\\\\server\\share\\tiny",
+        Path("tiny"),
+        Path("someone/tiny"),
+    ],
+)
+def test_a_path_is_never_filled_with_another_checkpoint(chapters, tiny, name):
+    with pytest.raises(FileNotFoundError, match="no checkpoint .* no such folder"):
+        find_checkpoint(name, local_dir=chapters[1])
+    assert not chapters[1].exists()
+
+
+def test_a_file_in_place_of_a_folder_is_called_so(folder):
+    for file in (folder / WEIGHTS, str(folder / WEIGHTS)):
+        with pytest.raises(FileNotFoundError, match="is a file: give the folder"):
+            find_checkpoint(file)
 
 
 # --- memory ---

@@ -9,19 +9,25 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from Appendixes.QWEN3Model import Qwen3Config, save_qwen3
 from Appendixes.QWEN3Model.checkpoint import SOURCE_NOTE
 
 REPO, COMMIT, WEIGHTS = "someone/some-model", "a" * 40, "model.safetensors"
+OLD_NAME = "someone-else/some-model"  # the Hub sends who asks for it to REPO
+INDEX = "model.safetensors.index.json"
 NEEDED = {"config.json", "generation_config.json", "tokenizer.json", WEIGHTS}
 UNNEEDED = {"README.md", "pytorch_model.bin", "vocab.json", "original/consolidated.safetensors"}
 CONFIG = Qwen3Config(
@@ -37,10 +43,13 @@ CONFIG = Qwen3Config(
 # Reads one request a line and answers in one line, so that PyTorch is imported once for all tests
 # of this file.
 LOADER = """
-import hashlib, json, sys, time
+import errno, hashlib, json, sys, time
 import huggingface_hub
 from Appendixes.QWEN3Model import checkpoint, load_qwen3
 from pathlib import Path
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 sleep = time.sleep
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 4096  # 10 MB is more than the whole checkpoint
@@ -48,6 +57,9 @@ time.sleep = lambda seconds: sleep(min(seconds, 0.05))  # it waits a second betw
 for line in sys.stdin:
     request = json.loads(line)
     checkpoint.CHAPTER_FOLDERS = [Path(request["folder"])]
+    checkpoint.hf_hub_download = huggingface_hub.hf_hub_download
+    if request["task"] == "load on a full disk":
+        checkpoint.hf_hub_download = full_disk
     try:
         if request["task"] == "fill the shared cache":
             huggingface_hub.snapshot_download(request["name"])
@@ -72,6 +84,8 @@ class StandIn:
         self.requests: list[tuple[str, str, str | None]] = []  # method, file, Range
         self.breaks = 0  # this many downloads of the weights break off half-way
         self.weights_status = 200
+        self.held: threading.Event | None = None  # ends a wait in the middle of the weights
+        self.refusal: tuple[int, str] | None = None  # status and code for all files
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -97,6 +111,8 @@ class StandIn:
 
     def answer(self, handler, method):
         path = handler.path.split("?")[0]
+        if OLD_NAME in path:
+            return self.send(handler, 307, b"", {"Location": path.replace(OLD_NAME, REPO)})
         if path == f"/api/models/{REPO}/revision/main":
             siblings = [{"rfilename": name} for name in self.files]
             return self.send_json(
@@ -114,6 +130,11 @@ class StandIn:
             return self.send(
                 handler, 404, b"", {"X-Error-Code": code, "X-Error-Message": "not here"}
             )
+        if self.refusal is not None:
+            status, code = self.refusal
+            return self.send(
+                handler, status, b"", {"X-Error-Code": code, "X-Error-Message": "restricted"}
+            )
         self.requests.append((method, match[1], handler.headers.get("Range")))
         return self.send_file(handler, method, match[1])
 
@@ -127,6 +148,11 @@ class StandIn:
             start = int(re.fullmatch(r"bytes=(\d+)-\d*", wanted)[1])
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
             content, status = content[start:], 206
+        if self.held is not None and name == WEIGHTS and method == "GET":
+            self.send(handler, status, content[:5000], {**headers, "Content-Length": "9999"})
+            if not self.held.wait(30):
+                self.held.set()  # whoever waits for the end of the file has waited too long
+            return
         broken = name == WEIGHTS and method == "GET" and self.breaks > 0
         if broken:
             self.breaks -= 1
@@ -196,10 +222,16 @@ class Loader:
         )
 
     def __call__(self, folder, task="load", name=REPO):
+        self.ask(folder, task, name)
+        return self.answer()
+
+    def ask(self, folder, task="load", name=REPO):
         self.process.stdin.write(
             json.dumps({"task": task, "folder": str(folder), "name": name}) + "\n"
         )
         self.process.stdin.flush()
+
+    def answer(self):
         return json.loads(self.process.stdout.readline())
 
     def close(self):
@@ -231,7 +263,8 @@ def offline(checkpoint_files, home):
 @pytest.fixture(autouse=True)
 def healthy(hub, home):
     """Every test starts with a server that works and an empty shared cache."""
-    hub.requests, hub.breaks, hub.weights_status = [], 0, 200
+    hub.requests, hub.breaks, hub.weights_status, hub.refusal = [], 0, 200, None
+    hub.held = None
     for entry in home.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
@@ -276,6 +309,24 @@ def test_failed_download_keeps_what_arrived_and_the_next_try_fetches_the_rest(
     assert hub.downloaded() == [WEIGHTS]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to the whole console")
+def test_an_interrupt_ends_a_download_at_once(hub, home, tmp_path, loaded):
+    hub.held = threading.Event()
+    with closing(Loader(hub.url, home)) as loader:
+        loader.ask(tmp_path)
+        for _ in range(3000):  # a minute
+            if ("GET", WEIGHTS, None) in hub.requests:
+                break
+            time.sleep(0.02)
+        loader.process.send_signal(signal.SIGINT)
+        answer = loader.answer()
+        waiting = not hub.held.is_set()
+        hub.held.set()
+        assert answer["error"] == "KeyboardInterrupt" and waiting
+        hub.held = None
+        assert loader(tmp_path) == loaded
+
+
 def test_connection_that_keeps_breaking_is_a_connection_error(hub, online, tmp_path):
     hub.breaks = 10**6
     assert online(tmp_path)["error"] == "ConnectionError"
@@ -303,7 +354,7 @@ def test_checkpoint_in_the_shared_cache_serves_when_the_hub_is_gone(
 def test_unreachable_hub_is_one_clear_connection_error(offline, tmp_path):
     answer = offline(tmp_path)
     assert answer["error"] == "ConnectionError"
-    assert REPO in answer["message"] and "Check the name and the network" in answer["message"]
+    assert REPO in answer["message"] and "check the name and the network" in answer["message"]
     assert "\n" not in answer["message"]
 
 
@@ -318,3 +369,73 @@ def test_incomplete_folder_and_unreachable_hub_is_a_connection_error(
 def test_name_the_hub_does_not_know_is_named(online, tmp_path):
     answer = online(tmp_path, name="someone/no-such-model")
     assert answer["error"] == "ConnectionError" and "someone/no-such-model" in answer["message"]
+    assert "the Hub has no such repository, or it is private" in answer["message"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_gated_repository_says_where_to_ask_and_how_to_log_in(hub, online, tmp_path, status):
+    hub.refusal = status, "GatedRepo"
+    answer = online(tmp_path)
+    assert answer["error"] == "ConnectionError"
+    for words in (f"https://huggingface.co/{REPO}", "access to it is restricted", "HF_TOKEN"):
+        assert words in answer["message"]
+    hub.refusal = None
+    assert "error" not in online(tmp_path)  # as soon as it is granted
+
+
+def test_a_renamed_repository_is_found_under_its_old_name(hub, online, tmp_path, loaded):
+    assert online(tmp_path, name=OLD_NAME) == loaded
+    hub.requests = []
+    assert online(tmp_path, name=OLD_NAME) == loaded and hub.requests == []
+
+
+@pytest.fixture
+def files(hub, monkeypatch):
+    """The files of the repository, as a test may change them."""
+    monkeypatch.setattr(hub, "files", dict(hub.files))
+    return hub.files
+
+
+def test_shards_of_any_name_are_fetched_as_the_index_names_them(
+    hub, online, files, tmp_path, loaded
+):
+    weights = load_tensors(files.pop(WEIGHTS))
+    names = sorted(weights)
+    shards = {
+        f"{WEIGHTS}-{number:05}-of-00002.safetensors": {name: weights[name] for name in part}
+        for number, part in enumerate((names[:9], names[9:]), start=1)
+    }
+    files |= {file: save_tensors(part) for file, part in shards.items()}
+    files["model-00001-of-00009.safetensors"] = b"of another model"
+    weight_map = {name: file for file, part in shards.items() for name in part}
+    files[INDEX] = json.dumps({"weight_map": weight_map}).encode()
+    assert online(tmp_path) == loaded
+    assert "model-00001-of-00009.safetensors" not in hub.downloaded()
+
+
+@pytest.mark.parametrize(
+    ("gone", "there", "said"),
+    [
+        (WEIGHTS, "some-model-q4_k_m.gguf", "it has GGUF files"),
+        (WEIGHTS, "adapter_config.json", "it has a LoRA adapter"),
+        (WEIGHTS, "pytorch_model.bin", "it has pickled weights"),
+        ("tokenizer.json", "vocab.json", "it has a tokenizer in older files"),
+    ],
+)
+def test_a_repository_of_another_kind_is_called_what_it_is(
+    online, files, tmp_path, gone, there, said
+):
+    del files[gone]
+    files.pop("pytorch_model.bin"), files.update({there: b"x"})
+    answer = online(tmp_path)
+    assert answer["error"] == "FileNotFoundError"
+    assert f"{REPO} on the Hub is not a checkpoint" in answer["message"]
+    assert f"{gone} missing; {said}" in answer["message"]
+    assert "network" not in answer["message"]
+
+
+def test_a_full_disk_is_named_with_the_folder(online, tmp_path):
+    answer = online(tmp_path, task="load on a full disk")
+    assert answer["error"] == "OSError" and "network" not in answer["message"]
+    assert "No space left on device" in answer["message"]
+    assert str(tmp_path / "some-model") in answer["message"]

@@ -1,5 +1,7 @@
 """The whole model: causal, blind to padding, and the same with a cache as without."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from property_testing import given, st
@@ -157,3 +159,32 @@ def test_cache_of_another_batch_is_refused(model64):
     model64(ids(2, 3), cache=cache)
     with pytest.raises(ValueError, match="the batch has 3 rows, the cache 2"):
         model64(ids(3, 1), cache=cache)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        torch.ones(2, 4, dtype=torch.long),  # as transformers has it
+        torch.ones(2, 1, dtype=torch.bool),
+        torch.ones(4, dtype=torch.bool),
+        torch.ones(2, 5, dtype=torch.bool),
+        torch.ones(2, 4, 4, dtype=torch.bool),
+    ],
+    ids=lambda mask: f"{mask.dtype}{tuple(mask.shape)}",
+)
+@pytest.mark.parametrize("make_cache", [KVCache, lambda: None], ids=["cache", "no cache"])
+def test_a_mask_of_another_type_or_shape_is_refused(model64, mask, make_cache):
+    with pytest.raises(ValueError, match="expected torch.bool of shape .2, 4., True for real"):
+        model64(ids(2, 4), make_cache(), padding_mask=mask)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"num_key_value_heads": 4}, {"head_dim": 6}, {"num_hidden_layers": 1}]
+)
+def test_a_cache_of_another_model_is_refused(model64, small_config, make_model, changes):
+    cache = KVCache()
+    model64(ids(1, 3), cache)
+    other = make_model(replace(small_config, **changes))
+    with pytest.raises(ValueError, match="cache is another model's: it has 2 layers of 2 heads"):
+        other(ids(1, 1), cache)
+    assert cache.lengths.tolist() == [3]

@@ -630,10 +630,16 @@ def my_judge__compares_texts(text, reference):
     return solutions.last_box(text) == reference
 
 
-def my_judge__nearly_equal(text, reference):
-    right = solutions.my_judge(text, reference)
-    answer = solutions.last_number(text)
-    return right or (answer is not None and answer.lstrip("-") == reference.lstrip("-"))
+def my_judge__forgets_signs(text, reference):
+    answer = solutions.last_box(text) or ""
+    return solutions.my_judge(f"\\boxed{{{answer.lstrip('-')}}}", reference.lstrip("-"))
+
+
+def my_judge__none_equals_none(text, reference):
+    answer = solutions.last_box(text)
+    return answer is not None and solutions.mixed_number(answer) == (
+        solutions.mixed_number(reference)
+    )
 
 
 def my_judge__the_first_box(text, reference):

@@ -1,0 +1,103 @@
+"""Drawings of chapter 3: the tree of an expression, and how wide an interval is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from Appendixes.drawings.canvas import FAINT, Canvas, Node, leaves
+from Appendixes.drawings.charts import Interval
+from Appendixes.figure_style import BLUE, FONT, GREEN, ORANGE, PALE, RED, SKY, new_picture, show
+
+
+def show_tree(text: str, tree: Any) -> None:
+    """Show an expression as a tree: operators above what they work on.
+
+    Args:
+        text: the expression, as it was written.
+        tree: a number, a letter, or `(sign, left, right)`.
+    """
+
+    def node(part: Any) -> Node:
+        if isinstance(part, tuple):
+            sign, *sides = part
+            return Node(sign, [node(side) for side in sides], SKY)
+        return Node(str(part), [], ORANGE if isinstance(part, str) else PALE)
+
+    def depth(part: Any) -> int:
+        return 1 + max(map(depth, part[1:])) if isinstance(part, tuple) else 1
+
+    def spoken(part: Any) -> str:
+        if not isinstance(part, tuple):
+            return str(part)
+        return f"{part[0]} above ({' and '.join(spoken(side) for side in part[1:])})"
+
+    root = node(tree)
+    width = max(2.2 * leaves(root), 10)
+    canvas = Canvas(width, 1.7 * depth(tree) + 0.5)
+    canvas.text(0.1, 0.5, text, align="left", size=FONT + 1, bold=True)
+    canvas.tree(0, 0.2, width, root, level=1.7)
+    canvas.show(f"The tree of {text}, from 1 root at the top: {spoken(tree)}.")
+
+
+def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]], truth: float) -> None:
+    """Show measured shares as points on lines from 0 to 1, each with its interval.
+
+    Args:
+        title: a sentence that states the finding.
+        shares: under its name, each measured share and its 95 % interval.
+        truth: the share that all of them estimate, drawn as a vertical line.
+    """
+    figure, axes = new_picture(title, "share right", "", grid="x", height=1.2 + 0.4 * len(shares))
+    said = []
+    for place, (name, (share, (low, high))) in enumerate(shares.items()):
+        holds = low <= truth <= high
+        axes.hlines(place, low, high, color=BLUE if holds else RED, linewidth=4, alpha=0.6)
+        axes.plot([share], [place], "o", color=BLUE if holds else RED, markersize=8)
+        miss = "" if holds else ", which misses"
+        said.append(f"{name} {share:.0%}, from {low:.0%} to {high:.0%}{miss}")
+    axes.axvline(truth, color="black", linestyle=":")
+    axes.set_yticks(range(len(shares)), list(shares), fontsize=FONT)
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axes.invert_yaxis()
+    show(figure, f"Lines around points: {'; '.join(said)}. A dotted line stands at {truth:.0%}.")
+
+
+def show_levels(title: str, shares: Mapping[str, Sequence[tuple[float, Interval]]]) -> None:
+    """Show the share of right answers at each level, for several ways of asking.
+
+    Args:
+        title: a sentence that states the finding.
+        shares: under each way's name, the share and its 95 % interval at the levels 1, 2, ...
+    """
+    figure, axes = new_picture(title, "level", "share right", height=3.4)
+    looks = {0: (BLUE, "o-"), 1: (ORANGE, "s--"), 2: (GREEN, "^-.")}
+    said = []
+    for place, (name, values) in enumerate(shares.items()):
+        colour, style = looks[place]
+        levels = range(1, len(values) + 1)
+        low = [share - interval[0] for share, interval in values]
+        high = [interval[1] - share for share, interval in values]
+        points = [share for share, _ in values]
+        axes.errorbar(levels, points, (low, high), fmt=style, color=colour, capsize=3, label=name)
+        said.append(f"{name}: {', '.join(f'{share:.0%}' for share in points)}")
+    axes.set_xticks(list(levels))
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axes.legend(frameon=False, fontsize=FONT)
+    show(figure, f"Lines, share right at levels 1 to {len(points)}. {'; '.join(said)}.")
+
+
+def show_braces(text: str, depths: Sequence[int]) -> None:
+    """Show a text with the depth of its braces under each character.
+
+    Args:
+        text: short.
+        depths: how many braces are open behind each character.
+    """
+    canvas = Canvas(len(text), 2.6)
+    for place, (sign, depth) in enumerate(zip(text, depths, strict=True)):
+        colour = ORANGE if sign in "{}" else PALE
+        canvas.square(place, 0.2, sign, colour)
+        canvas.text(place + 0.5, 1.8, str(depth), size=FONT - 1, colour=FAINT)
+    listed = ", ".join(map(str, depths))
+    canvas.show(f"The text {text} in squares; below, how many braces are open: {listed}.")

@@ -1,0 +1,151 @@
+r"""Watch a model solve one problem: step by step, at once, or by a vote of several solutions.
+
+    python -m CH4.solve "What is 47 * 36?"                 step by step, as it is written
+    python -m CH4.solve "What is 47 * 36?" --direct        the answer alone
+    python -m CH4.solve "What is 47 * 36?" --samples 20    twenty solutions, and their vote
+
+A model that was trained to converse thinks first; `--budget` limits its thought, in tokens:
+
+    python -m CH4.solve --model tiny-thinking --budget 100 \
+        "Write 54 with 25, 7 and 3, each number once, and + - * /."
+    python -m CH4.solve --model Qwen/Qwen3-0.6B "What is 47 * 36?"
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+
+from Appendixes.command_line import read_json, refuse
+from Appendixes.QWEN3Model import Qwen3Model, find_checkpoint, load_qwen3
+from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
+from CH2.generation import generate
+from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
+from CH3.countdown import explain_countdown
+from CH3.evaluation.command_line import at_least_one
+from CH3.math_verifier import extract_answer
+from CH4.inference_scaling import Consensus, self_consistency
+from CH4.thinking import stream_thought
+
+# In problems of the kinds that it was trained on, a shipped model gives its tokens probabilities of
+# 0.95 and more (the mean over a solution); elsewhere seldom. tests/CH4/test_solve.py measures it.
+SURE = 0.95
+WORLDS = {
+    "tiny": "It knows 27 kinds of short problems; `python -m Appendixes.TinyQwen3.problems` "
+    "prints some of each.",
+    "tiny-thinking": "It knows puzzles; `python -m Appendixes.TinyQwen3.countdown` prints some.",
+}
+
+PUZZLE = re.compile(r"Write (?P<target>\d+) with (?P<numbers>[\d, and]+), each number once")
+
+
+def converses(checkpoint: Path) -> bool:
+    """Return True if a checkpoint was trained on conversations: the end of a turn ends a text."""
+    return read_json(checkpoint / "tokenizer_config.json").get("eos_token") == "<|im_end|>"
+
+
+def show(tokens: Iterable[int], tokenizer: Qwen3Tokenizer) -> list[int]:
+    """Print a text while its tokens arrive, and return the tokens."""
+    kept: list[int] = []
+
+    def keep() -> Iterator[int]:
+        for token in tokens:
+            kept.append(token)
+            yield token
+
+    for piece in tokenizer.decode_stream(keep()):
+        print(piece, end="", flush=True)
+    print()
+    return kept
+
+
+@torch.no_grad()
+def mean_probability(model: Qwen3Model, prompt: list[int], tokens: list[int]) -> float:
+    """Compute the geometric mean of the probabilities that a model gives the tokens of a text."""
+    ids = torch.tensor([prompt + tokens], device=next(model.parameters()).device)
+    logits = model(ids)[0, len(prompt) - 1 : -1].float()  # (tokens, vocab)
+    return logits.log_softmax(dim=-1)[range(len(tokens)), tokens].mean().exp().item()
+
+
+def show_vote(consensus: Consensus) -> None:
+    """Print each answer of a vote with its votes, the winner first."""
+    for group in consensus.groups:
+        print(f"{'#' * len(group.samples):20s} {len(group.samples):2d}  {group.answer}")
+    without = sum(sample.answer is None for sample in consensus.samples)
+    if without:
+        print(f"{'.' * without:20s} {without:2d}  (no answer)")
+    print(f"{len(consensus.samples)} solutions, {consensus.tokens} tokens")
+
+
+def solve(arguments: argparse.Namespace) -> None:
+    """Print what a model writes about the problem, and the answer that is found in it.
+
+    Raises:
+        ValueError, OSError: the checkpoint cannot be loaded, or an option does not fit it.
+    """
+    # 1. Load the model, and find out how it is asked.
+    name, problem = arguments.model, arguments.problem
+    model, tokenizer = load_qwen3(name)
+    thinks = converses(find_checkpoint(name))
+    if thinks and (arguments.direct or arguments.samples):
+        raise ValueError(
+            f"{name} converses: it takes no --direct and no --samples; "
+            "with --budget 0 it answers without a thought"
+        )
+    if arguments.budget is not None and not thinks:
+        raise ValueError(f"--budget limits a thought, and {name} writes none")
+    prompt = tokenizer.encode(render(DIRECT if arguments.direct else CHAIN_OF_THOUGHT, problem))
+    room = model.config.max_position_embeddings - len(prompt)
+    limit, sure = min(arguments.max_new_tokens, room), None
+    # 2. Let several solutions vote, or show one while it is written.
+    if arguments.samples:
+        consensus = self_consistency(
+            model, tokenizer, prompt, arguments.samples, max_new_tokens=limit, seed=arguments.seed
+        )
+        show_vote(consensus)
+        answer = consensus.winner
+    elif thinks:
+        thought = stream_thought(model, tokenizer, problem, arguments.budget, max_new_tokens=limit)
+        answer = extract_answer(tokenizer.decode(show(thought, tokenizer)))
+    else:
+        ids = torch.tensor([prompt], device=next(model.parameters()).device)
+        tokens = show(generate(model, ids, limit, stop_ids=tokenizer.stop_ids), tokenizer)
+        answer = extract_answer(tokenizer.decode(tokens))
+        sure = mean_probability(model, prompt, tokens) if tokens else 0.0
+    # 3. Say the answer, and what to think of it.
+    print(f"\nanswer: {answer if answer is not None else 'none found'}")
+    if (puzzle := PUZZLE.match(problem)) is not None:
+        numbers = [int(number) for number in re.findall(r"\d+", puzzle["numbers"])]
+        print(f"checked: {explain_countdown(answer, numbers, int(puzzle['target'])).rule}")
+    elif name in WORLDS and (answer is None or thinks or (sure is not None and sure < SURE)):
+        doubt = "" if sure is None else f", and it was not sure here ({sure:.0%} per token)"
+        print(f"{name} is a small model{doubt}. {WORLDS[name]}")
+
+
+def main() -> None:
+    """Solve the problem of the command line; what cannot be done is said in one line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("problem", help="in words, in quotation marks")
+    add("--model", default="tiny", help="'tiny' (default), 'tiny-thinking', a folder or a Hub name")
+    add("--direct", action="store_true", help="ask for the answer alone")
+    add("--samples", type=at_least_one, metavar="N", help="draw N solutions, which vote")
+    add("--budget", type=int, metavar="N", help="end a thought after N tokens")
+    add("--max-new-tokens", type=at_least_one, default=1000, metavar="N", help="default: 1000")
+    add("--seed", type=int, default=0, help="of the samples; default: 0")
+    try:
+        solve(parser.parse_args())
+    except (ValueError, OSError) as error:
+        refuse(str(error))
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

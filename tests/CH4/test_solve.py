@@ -1,0 +1,97 @@
+"""Tests of the command that solves one problem."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from Appendixes.QWEN3Model import load_qwen3
+from CH2.generation import generate_batch
+from CH2.prompts import CHAIN_OF_THOUGHT, render
+from CH3.problems import load_problems
+from CH4 import solve as command
+from CH4.solve import SURE, mean_probability
+
+PUZZLE = "Write 54 with 25, 7 and 3, each number once, and + - * /."
+ELSEWHERE = (
+    "What is the capital of France?",
+    "Why is the sky blue?",
+    "Tell me a joke.",
+    "Three apples and four pears lie in a basket. Who is hungry?",
+)
+
+
+def run(capsys, monkeypatch, *arguments: str) -> str:
+    """Run the command in this process, and return what it prints."""
+    monkeypatch.setattr(sys, "argv", ["solve", *arguments])
+    command.main()
+    return capsys.readouterr().out
+
+
+def test_steps_are_shown_and_their_answer_is_found(capsys, monkeypatch):
+    printed = run(capsys, monkeypatch, "What is 47 * 36?")
+    assert "\\boxed{" in printed
+    *_, last = printed.splitlines()
+    assert last.startswith("answer: ")
+    assert last.removeprefix("answer: ") in printed.partition("\\boxed{")[2]
+
+
+def test_a_direct_answer_has_no_steps(capsys, monkeypatch):
+    printed = run(capsys, monkeypatch, "What is 47 * 36?", "--direct")
+    assert printed.startswith("\\boxed{")
+
+
+def test_a_vote_counts_all_samples(capsys, monkeypatch):
+    printed = run(capsys, monkeypatch, "What is 47 * 36?", "--samples", "6")
+    assert sum(line.count("#") + line.count(".") for line in printed.splitlines()) == 6
+    assert "6 solutions" in printed
+
+
+def test_a_thought_is_shown_and_its_answer_checked(capsys, monkeypatch):
+    printed = run(capsys, monkeypatch, "--model", "tiny-thinking", PUZZLE)
+    assert "</think>" in printed
+    assert "checked: " in printed
+    at_once = run(capsys, monkeypatch, "--model", "tiny-thinking", "--budget", "0", PUZZLE)
+    assert len(at_once) < len(printed)
+
+
+@pytest.mark.parametrize("problem", ELSEWHERE)
+def test_a_problem_outside_its_world_is_answered_with_a_warning(capsys, monkeypatch, problem):
+    assert "is a small model" in run(capsys, monkeypatch, problem)
+
+
+def test_most_problems_of_its_world_are_answered_without_a_warning():
+    model, tokenizer = load_qwen3("tiny")
+    prompts = [
+        tokenizer.encode(render(CHAIN_OF_THOUGHT, problem["problem"]))
+        for problem in load_problems("arithmetic500", 100)
+    ]
+    texts = generate_batch(model, prompts, 300, stop_ids=tokenizer.stop_ids)
+    sure = [
+        mean_probability(model, prompt, text) for prompt, text in zip(prompts, texts, strict=True)
+    ]
+    assert sum(value >= SURE for value in sure) >= 95
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budget", "5", "What?"], "writes none"),
+        (["--model", "tiny-thinking", "--direct", "What?"], "takes no --direct"),
+        (["--model", "no-such-folder/no-model", "What?"], "no-such-folder/no-model"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(arguments, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "CH4.solve", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env={"HF_HUB_OFFLINE": "1", "PATH": "", "PYTHONPATH": "."},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
