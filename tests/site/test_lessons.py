@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from run_notebooks import NOTEBOOKS, REPOSITORY, html_page
 
-CHAPTERS = ["CH2"]  # add CH3 and CH4 when they are lessons
+CHAPTERS = ["CH2", "CH3", "CH4"]
 LINES = 15  # of a cell of code that a page shows
 COLUMNS = 100
 QUESTION = re.compile(r"\*\*Predict[^*]*\*\*[^?]*\?", re.DOTALL)
