@@ -8,9 +8,9 @@ Begin with the notebook, `1_load_LLM&speedup_inference.ipynb`. Its sections lead
 - `continuous_batching.py` (chapter 3, section 9): admits waiting prompts as rows get free
 - `cache_budget.py` (section 7): predicts the memory of a cache, so that no text runs out of it
 - `compilation.py` (section 8): compiles a decoding step with `torch.compile`
-- `captured_steps.py` (section 8): captures decoding steps as CUDA graphs, which a GPU replays
+- `captured_steps.py` (section 12): captures decoding steps as CUDA graphs, which a GPU replays
 - `packed_weights.py` (section 10): packs weights for a CPU, in 16, 8 or 4 bits
-- `fast.py` (sections 8 and 10): joins, packs and compiles a model, as far as it pays here
+- `fast.py` (section 11): joins, packs and compiles a model, as far as it pays here
 - `speed_ladder.py` (section 11): all these changes one on the other, slowest to fastest
 - `benchmark/` (section 11): times the ladder beside other packages; `python -m CH2.benchmark`
 - `seeds.py` (chapter 4, section 5): gives each sample a random generator of its own

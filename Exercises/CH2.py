@@ -533,7 +533,7 @@ def four_bit_groups(
     >>> packed, scales, offsets  # codes 0, 7.5 -> 8, 5, 15: bytes 0 + 16 * 8 and 5 + 16 * 15
     (tensor([[128, 245]], dtype=torch.uint8), tensor([[0.2000]]), tensor([[-1.]]))
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "10. Fewer bits a weight"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "10. Fewer bits per weight"
     """
     raise NotImplementedError
 
@@ -562,7 +562,7 @@ def chat_prompt(messages: list[dict[str, str]], thinking: bool) -> str:
     >>> chat_prompt([{"role": "user", "content": "1 + 1?"}], thinking=False)[-21:]
     '<think>\n\n</think>\n\n'
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "12. The real Qwen3"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "13. The real Qwen3"
     """
     raise NotImplementedError
 

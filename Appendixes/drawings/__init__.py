@@ -4,6 +4,7 @@
 - `canvas.py`: boxes, arrows, squares, token strips and trees, to draw ideas with
 - `texts.py`: a text whose tokens are shaded by a number each
 - `overview.py`: the way from a prompt to a graded answer, with a mark for the present chapter
+- `chapter2.py`: tokens, the loop, attention, the cache, a batch, bytes and bandwidth
 - `chapter3.py`: the tree of an expression, intervals, levels
 - `chapter4.py`: distributions and darts, votes as squares, curves, the tries of a thought
 """

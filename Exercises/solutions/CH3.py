@@ -613,7 +613,7 @@ def countdown_answer(numbers: list[int], target: int, answer: str) -> bool:
     >>> countdown_answer([13, 16, 7], 75, "(13 * 7) - 16"), countdown_answer([13, 16, 7], 75, "75")
     (True, False)
 
-    Read: CH3/2_math_verifier.ipynb, section "8. How good is the judge?"
+    Read: CH3/2_math_verifier.ipynb, section "11. Checked instead of compared"
     """
     try:
         tokens = split_tokens(answer)
@@ -823,7 +823,7 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
     >>> problem["solution"], problem["answer"], problem["level"], problem["unique_id"]
     ('Half is 48/2 = 24.\n24 + 3 = 27.', '27', 2, 'sums/1')
 
-    Read: CH3/2_math_verifier.ipynb, section "11. MATH-500 and the real Qwen3"
+    Read: CH3/2_math_verifier.ipynb, section "12. MATH-500 and the real Qwen3"
     """
     import re
 

@@ -161,7 +161,7 @@ def sample_text(
     >>> sample_text(counts_up, torch.tensor([[3, 4]]), 9, (8,), 1.0, 0.9, generator)
     [5, 6, 7]
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "5. A sample that can be repeated"
+    Read: CH4/3_inference_time_scaling.ipynb, section "5. A whole text, drawn"
     """
     new_tokens: list[int] = []
     ids = input_ids
@@ -209,7 +209,7 @@ def sample_batch(
     >>> together[0] == together[2], together[1:2] == alone
     (True, True)
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "5. A sample that can be repeated"
+    Read: CH4/3_inference_time_scaling.ipynb, section "5. A whole text, drawn"
     """
     rows: list[list[int]] = [[] for _ in seeds]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -460,7 +460,7 @@ def replayed_votes(
     >>> replayed_votes([one, other], size=5)  # 8 by three to two: wrong
     (0.5, 90.0)
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "8. More samples"
+    Read: CH4/3_inference_time_scaling.ipynb, section "8. What a vote can do"
     """
     right = tokens = 0
     for reference, samples in problems:
@@ -488,7 +488,7 @@ def pass_at_n(drawn: int, correct: int, n: int) -> float:
     >>> pass_at_n(drawn=4, correct=2, n=2)  # of the six pairs, only one has no right sample: 5/6
     0.8333333333333334
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "8. More samples"
+    Read: CH4/3_inference_time_scaling.ipynb, section "8. What a vote can do"
     """
     import math
 
@@ -513,7 +513,7 @@ def majority_accuracy(q: float, n: int) -> float:
     >>> round(majority_accuracy(0.6, 4), 4)  # the fourth sample bought nothing
     0.648
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "8. More samples"
+    Read: CH4/3_inference_time_scaling.ipynb, section "8. What a vote can do"
     """
     import math
 
@@ -544,7 +544,7 @@ def plurality_accuracy(chances: list[float], n: int) -> float:
     >>> round(plurality_accuracy([0.4, 0.2, 0.2, 0.2], 5), 4)  # they scatter: it is better
     0.5094
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "8. More samples"
+    Read: CH4/3_inference_time_scaling.ipynb, section "8. What a vote can do"
     """
     import itertools
     import math
@@ -727,7 +727,7 @@ def think_within(
     >>> think_within(counts_up, [4], 2, 9, [0, 9, 0], (20,), max_answer=3)  # closed after 5 and 6
     ([5, 6], [1, 2, 3])
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "10. Stop when it is decided"
+    Read: CH4/3_inference_time_scaling.ipynb, section "11. Think longer"
     """
     text, thought, answer = list(prompt), [], []
     # 1. Think, until the thought is closed or the budget is spent.

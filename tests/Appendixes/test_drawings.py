@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from Appendixes import figure_style
+from Appendixes.drawings import chapter2
 from Appendixes.drawings.canvas import Canvas, Node, ink_on, leaves, visible
 from Appendixes.drawings.charts import show_bars, show_line_panels, show_lines
 from Appendixes.drawings.overview import STATIONS, show_map
@@ -22,7 +23,7 @@ def shown(monkeypatch) -> list:
     def keep(figure, text=""):
         figures.append(figure_style.describe(figure, text))
 
-    for module in ("canvas", "charts"):
+    for module in ("canvas", "charts", "chapter2"):
         monkeypatch.setattr(f"Appendixes.drawings.{module}.show", keep)
     return figures
 
@@ -44,6 +45,38 @@ def draw_all() -> None:
     for chapter in (2, 3, 4):
         show_map(chapter)
     show_shaded_text("One digit is unsure", ["4", "7", " = ", "8\n", "9"], [1, 0.25, 1, 0.5, 0.75])
+
+
+def draw_chapter2() -> None:
+    chapter2.show_tokens([["What", " is", " ", "4", "7"], list("Ardwarklethyrx")])
+    chapter2.show_number_formats()
+    chapter2.show_loop()
+    chapter2.show_recomputation(4, 7)
+    chapter2.show_attention(["4", "7", " * "], [[1, 0, 0], [0.5, 0.5, 0], [0.7, 0.2, 0.1]], "One")
+    chapter2.show_rotation([(5, 2), (9, 6)], 0.45)
+    for heads, kv_heads in ((6, 2), (16, 8), (4, 4)):
+        chapter2.show_shared_heads(heads, kv_heads)
+    chapter2.show_batch([34, 40, 42, 36], [103, 57, 41, 44])
+    chapter2.show_rounding([-0.2, 0.0, 0.1], {"4 bits": [-0.2, -0.1, 0.0, 0.1], "none": []})
+    chapter2.show_memory_limit({"16 bits": 1.19e9, "4 bits": 4e8}, 22.6e9)
+    chapter2.show_launches()
+    chapter2.show_shares("Most", {"embedding": 100, "attention": 400, "mlp": 1000}, "weights")
+
+
+def test_drawings_of_chapter_2_fit_and_say_what_they_show(shown):
+    draw_chapter2()
+    assert len(shown) == 14
+    assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
+    said = [figure.get_label() for figure in shown]
+    assert len(set(said)) == len(said)
+    assert all(re.search(r"\d", text) and len(text.split()) > 6 for text in said)
+
+
+def test_the_triangle_counts_what_is_computed_again(shown):
+    chapter2.show_recomputation(prompt=4, new=7)
+    # steps 2 to 7 read 4, 5, ... 9 tokens that were read before
+    assert "39 squares are computed again" in shown[0].get_label()
+    assert "10 are computed once" in shown[0].get_label()
 
 
 def test_nothing_is_cut_off(shown):

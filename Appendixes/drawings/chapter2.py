@@ -1,0 +1,328 @@
+"""Drawings of chapter 2: tokens, the loop, attention, the cache, a batch, bytes and bandwidth."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+
+from Appendixes.drawings.canvas import FAINT, Canvas, visible
+from Appendixes.figure_style import BLUE, GREEN, ORANGE, PALE, PINK, RED, SKY, new_picture, show
+
+WEIGHTS = LinearSegmentedColormap.from_list("weight", ["white", BLUE])
+# Bits of the sign, the exponent and the fraction.
+FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}
+
+
+def show_tokens(texts: Sequence[Sequence[str]]) -> None:
+    """Show texts as strips of tokens, with their spaces visible.
+
+    Args:
+        texts: tokens of each text.
+    """
+    canvas = Canvas(30, 1.7 * len(texts))
+    for row, tokens in enumerate(texts):
+        end = canvas.tokens(0.2, 1.7 * row + 0.2, tokens, SKY, height=1.3)
+        canvas.text(
+            end + 0.5, 1.7 * row + 0.85, f"{len(tokens)} tokens", colour=FAINT, align="left"
+        )
+    said = "; ".join(f"{len(one)} tokens, {' | '.join(map(visible, one))}" for one in texts)
+    canvas.show(f"{len(texts)} texts cut into tokens: {said}.")
+
+
+def show_number_formats() -> None:
+    """Show how the bits of three number formats are used."""
+    canvas = Canvas(40, 6.4)
+    for row, (name, parts) in enumerate(FORMATS.items()):
+        x, y = 6.0, 2 * row + 1.2
+        canvas.text(5.6, y + 0.7, name, align="right")
+        for bits, colour in zip(parts, (ORANGE, BLUE, PALE), strict=True):
+            for _ in range(bits):
+                canvas.box(x, y, 1, 1.4, "", colour)
+                x += 1
+    canvas.text(6.4, 0.5, "sign", colour=ORANGE, align="right")
+    canvas.text(10.5, 0.5, "exponent: range", colour=BLUE)
+    canvas.text(22, 0.5, "fraction: digits", colour=FAINT)
+    said = "; ".join("{} has {}, {} and {}".format(name, *parts) for name, parts in FORMATS.items())
+    canvas.show(f"Three rows of squares, one per bit. Bits of sign, exponent and fraction: {said}.")
+
+
+def show_loop() -> None:
+    """Show the loop of generation: the chosen token is appended, and the model reads again."""
+    canvas = Canvas(20, 6.6)
+    end = canvas.tokens(0.2, 2, ["7", " * ", "3", "6", " = "], PALE, height=1.4)
+    canvas.box(end + 0.1, 2, 0.9, 1.4, "4", ORANGE)
+    canvas.text(2.3, 1.4, "text so far")
+    canvas.arrow((end + 1.1, 2.7), (7.4, 2.7))
+    canvas.box(7.4, 1.6, 3.6, 2.2, "model", BLUE, size=13)
+    canvas.arrow((11, 2.7), (12.6, 2.7))
+    for place, (token, share) in enumerate((("4", 0.57), ("3", 0.42), ("...", 0.01))):
+        y = 1.5 + 0.85 * place
+        canvas.text(12.9, y + 0.35, token, align="left")
+        canvas.box(13.8, y, 0.4 + 3.6 * share, 0.7, "", ORANGE if place == 0 else SKY)
+        canvas.text(14.5 + 3.6 * share, y + 0.35, f"{share:.0%}", align="left", size=11)
+    canvas.text(15, 0.8, "a probability for each token")
+    canvas.line((17.5, 4.2), (17.5, 5.4))
+    canvas.line((17.5, 5.4), (end + 0.5, 5.4))
+    canvas.arrow((end + 0.5, 5.4), (end + 0.5, 3.5))
+    canvas.text(11, 5.9, "choose one token, append it, run the model again", colour=FAINT)
+    canvas.show(
+        "A loop of 3 stations: the text so far goes into the model; the model gives a probability "
+        "to each token, such as 57% for 4; one token is chosen and appended to the text."
+    )
+
+
+def show_recomputation(prompt: int, new: int) -> None:
+    """Show which tokens the model reads at each step, without a cache and with one.
+
+    Args:
+        prompt: tokens of the prompt.
+        new: steps.
+    """
+    columns = prompt + new - 1
+    canvas = Canvas(2 * columns + 5, new + 3.2)
+    for left, title, cached in (
+        (1.5, "without a cache", False),
+        (columns + 4, "with a cache", True),
+    ):
+        canvas.text(left + columns / 2, 0.5, title, bold=True)
+        canvas.text(left + columns / 2, 1.3, "tokens of the text", colour=FAINT, size=11)
+        for step in range(new):
+            for token in range(prompt + step):
+                first_time = token == prompt + step - 1 or step == 0
+                colour = ORANGE if first_time else SKY if cached else RED
+                canvas.box(left + token, 1.8 + step, 1, 1, "", colour)
+        canvas.text(left - 0.8, 1.8 + new / 2, "steps", colour=FAINT, size=11)
+    y = new + 2.5
+    for x, colour, name in (
+        (1.5, ORANGE, "read for the first time"),
+        (0.42 * canvas.width, RED, "computed again"),
+        (0.7 * canvas.width, SKY, "kept: looked up"),
+    ):
+        canvas.box(x, y - 0.4, 0.8, 0.8, "", colour)
+        canvas.text(x + 1.1, y, name, align="left", size=11)
+    again = sum(prompt + step - 1 for step in range(1, new))
+    canvas.show(
+        f"Two triangles of squares, steps downwards, tokens to the right, for a prompt of {prompt} "
+        f"and {new} steps. Without a cache {again} squares are computed again; with a cache none: "
+        f"{prompt + new - 1} are computed once."
+    )
+
+
+def show_attention(tokens: Sequence[str], weights: Sequence[Sequence[float]], title: str) -> None:
+    """Show how much each token looks at those up to itself.
+
+    Args:
+        tokens: texts of the tokens.
+        weights: of each query (a row) for each key (a column); a row sums to 1.
+        title: a sentence that states the finding.
+    """
+    count = len(tokens)
+    canvas = Canvas(2 * count + 6, count + 1.6, title)
+    left = (canvas.width - count) / 2
+    for row, token in enumerate(tokens):
+        canvas.text(left - 0.3, row + 1.6, visible(token), align="right", size=11)
+        canvas.text(left + row + 0.5, 0.6, visible(token)[:2], size=11)
+        for column in range(row + 1):
+            weight = weights[row][column]
+            label = f"{weight:.1f}".removeprefix("0") if weight >= 0.05 and count <= 20 else ""
+            canvas.box(left + column, row + 1.1, 1, 1, label, to_hex(WEIGHTS(weight)), size=10)
+    canvas.text(left - 2.2, count / 2 + 1.1, "query\nof", colour=FAINT, size=11)
+    canvas.text(left + count + 1.5, 0.6, "looks at", colour=FAINT, size=11)
+    last = max(range(count), key=lambda column: weights[-1][column])
+    canvas.show(
+        f"A triangle of {count * (count + 1) // 2} squares, the attention of {count} tokens to "
+        f"those up to themselves. The last, {tokens[-1]!r}, looks most at {tokens[last]!r}, token "
+        f"{last + 1}, with weight {weights[-1][last]:.2f}."
+    )
+
+
+def show_rotation(pairs: Sequence[tuple[int, int]], angle: float) -> None:
+    """Show a query and a key turned by their positions: the angle between them is what counts.
+
+    Args:
+        pairs: positions of query and key, for each circle.
+        angle: by which one position turns, in radians.
+    """
+    canvas = Canvas(6 * len(pairs), 5.2)
+    for place, (query, key) in enumerate(pairs):
+        x, y, radius = 6 * place + 3, 2.4, 1.9
+        circle = [math.tau * step / 90 for step in range(91)]
+        for one, other in zip(circle, circle[1:], strict=False):
+            start = x + radius * math.cos(one), y - radius * math.sin(one)
+            canvas.line(start, (x + radius * math.cos(other), y - radius * math.sin(other)), PALE)
+        for name, position, colour in (("query", query, BLUE), ("key", key, RED)):
+            turn = angle * position
+            tip = x + radius * math.cos(turn), y - radius * math.sin(turn)
+            canvas.arrow((x, y), tip, colour=colour)
+            canvas.text(
+                x + 1.25 * (tip[0] - x), y + 1.2 * (tip[1] - y), name, colour=colour, size=11
+            )
+        canvas.text(x, 4.85, f"query at {query}, key at {key}", size=11)
+    said = "; ".join(f"query at {query}, key at {key}" for query, key in pairs)
+    canvas.show(
+        f"{len(pairs)} circles with two arrows each, turned by their positions: {said}. Where the "
+        "positions differ by as much, the angle between the arrows is the same."
+    )
+
+
+def show_shared_heads(heads: int, kv_heads: int) -> None:
+    """Show which query heads share a key-value head.
+
+    Args:
+        heads, kv_heads: how many there are of each.
+    """
+    canvas = Canvas(max(2 * heads, 10) + 6, 4.6)
+    left = (canvas.width - 2 * heads) / 2 + 1.5
+    group = heads // kv_heads
+    for head in range(heads):
+        shared = head // group
+        middle = left + 2 * (shared * group + (group - 1) / 2) + 0.9
+        canvas.line((left + 2 * head + 0.9, 1.5), (middle, 2.9))
+        canvas.box(left + 2 * head, 0.3, 1.8, 1.2, f"q{head + 1}", SKY)
+    for shared in range(kv_heads):
+        middle = left + 2 * (shared * group + (group - 1) / 2) + 0.9
+        canvas.box(middle - 1.3, 2.9, 2.6, 1.2, f"k{shared + 1}, v{shared + 1}", ORANGE)
+    canvas.text(left - 0.4, 0.9, "queries", align="right")
+    canvas.text(left - 0.4, 3.5, "kept in\nthe cache", align="right")
+    canvas.show(
+        f"{heads} query heads above {kv_heads} key-value heads; lines join each key-value head "
+        f"with the {group} query heads that share it."
+    )
+
+
+def show_batch(prompts: Sequence[int], answers: Sequence[int]) -> None:
+    """Show a padded batch: padding on the left, prompts, answers, and rows that have ended.
+
+    Args:
+        prompts: tokens of each prompt.
+        answers: tokens of each answer.
+    """
+    longest, steps = max(prompts), max(answers)
+    canvas = Canvas(24, 1.2 * len(prompts) + 2.6)
+    unit = 21 / (longest + steps)
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        y, start = 1.2 * row + 1.1, 2 + unit * longest
+        canvas.text(1.8, y + 0.5, f"row {row + 1}", align="right", size=11)
+        if longest > prompt:
+            canvas.box(2, y, unit * (longest - prompt), 1, "", PALE)
+        canvas.box(start - unit * prompt, y, unit * prompt, 1, f"{prompt}", SKY)
+        canvas.box(start, y, unit * answer, 1, f"{answer}", ORANGE)
+        if steps > answer:
+            canvas.box(start + unit * answer, y, unit * (steps - answer), 1, "", PALE, dashed=True)
+    canvas.line((2 + unit * longest, 0.7), (2 + unit * longest, 1.2 * len(prompts) + 1.2), "black")
+    canvas.text(2 + unit * longest, 0.4, "the first step", size=11)
+    y = 1.2 * len(prompts) + 1.9
+    for x, colour, name, dashed in (
+        (2, PALE, "padding", False),
+        (7, SKY, "prompt", False),
+        (12, ORANGE, "answer", False),
+        (17, PALE, "row has ended", True),
+    ):
+        canvas.box(x, y - 0.35, 0.9, 0.7, "", colour, dashed=dashed)
+        canvas.text(x + 1.2, y, name, align="left", size=11)
+    said = "; ".join(
+        f"row {row + 1}: {longest - prompt} of padding, {prompt} of prompt, {answer} of answer"
+        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+    )
+    canvas.show(f"{len(prompts)} rows of a batch, in tokens. {said}.")
+
+
+def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]]) -> None:
+    """Show weights on a line, and the places that a number of bits can express.
+
+    Args:
+        weights: the numbers that are rounded.
+        levels: the places of each form, by its name.
+    """
+    figure, axes = new_picture(
+        "Few bits, few places to be", "weight", "", grid="x", height=1.4 + 0.5 * len(levels)
+    )
+    said = []
+    for row, (name, places) in enumerate(levels.items()):
+        seen = [place for place in places if min(weights) - 1e-9 <= place <= max(weights) + 1e-9]
+        axes.vlines(
+            seen, row + 0.7, row + 1.3, color=ORANGE, linewidth=1.2 if len(seen) < 50 else 0.5
+        )
+        axes.text(max(weights), row + 1.42, f"{name}: {len(seen)} places", ha="right", fontsize=11)
+        said.append(f"{name} {len(seen)}")
+    axes.plot(weights, [0] * len(weights), "|", color=BLUE, markersize=16)
+    axes.text(max(weights), 0.4, f"{len(weights)} weights", ha="right", fontsize=11)
+    axes.set_ylim(-0.5, len(levels) + 0.8)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    show(
+        figure,
+        f"{len(weights)} weights from {min(weights):.3f} to {max(weights):.3f} on a line, and "
+        f"above them the places that they can be rounded to: {'; '.join(said)}.",
+    )
+
+
+def show_memory_limit(sizes: Mapping[str, float], bandwidth: float) -> None:
+    """Show weights that pass from the memory to the processor once per token.
+
+    Args:
+        sizes: bytes of the weights in each form, by its name.
+        bandwidth: bytes per second.
+    """
+    canvas = Canvas(24, 2 * len(sizes) + 1.6)
+    largest = max(sizes.values())
+    canvas.text(4.5, 0.6, "weights in memory", size=11, colour=FAINT)
+    canvas.text(14.2, 0.6, "read once per token", size=11, colour=FAINT)
+    canvas.text(20.8, 0.6, "at most", size=11, colour=FAINT)
+    for row, (name, size) in enumerate(sizes.items()):
+        y, width = 2 * row + 1.2, 9 * size / largest
+        canvas.box(9.2 - width, y, width, 1.6, f"{name}\n{size / 1e9:.2f} GB", SKY)
+        canvas.arrow((9.4, y + 0.8), (18.2, y + 0.8), f"÷ {bandwidth / 1e9:.1f} GB per second")
+        canvas.box(18.3, y, 5.2, 1.6, f"{bandwidth / size:.0f} tokens/s", ORANGE)
+    said = "; ".join(
+        f"{name} {size / 1e9:.2f} GB, at most {bandwidth / size:.0f} tokens per second"
+        for name, size in sizes.items()
+    )
+    canvas.show(
+        f"Boxes as long as the weights, read at {bandwidth / 1e9:.1f} GB per second: {said}."
+    )
+
+
+def show_launches() -> None:
+    """Show the time of one step on a GPU: kernels started one by one, and a captured step."""
+    canvas = Canvas(24, 7.6)
+    for y, name in ((0.8, "Python"), (2, "GPU"), (4.6, "Python"), (5.8, "GPU")):
+        canvas.text(3.2, y + 0.45, name, align="right", size=11)
+    canvas.text(0.2, 0.3, "one kernel at a time", align="left", bold=True)
+    canvas.text(0.2, 4.1, "a captured step", align="left", bold=True)
+    for kernel in range(7):
+        canvas.box(3.5 + 2.6 * kernel, 0.8, 2.5, 0.9, "start", PALE, size=11)
+        canvas.box(6.0 + 2.6 * kernel, 2, 0.75, 0.9, "", BLUE)
+    canvas.text(12.9, 3.3, "idle in between", size=11, colour=FAINT)
+    canvas.box(3.5, 4.6, 2.5, 0.9, "replay", ORANGE, size=11)
+    for kernel in range(7):
+        canvas.box(6.0 + 0.8 * kernel, 5.8, 0.75, 0.9, "", BLUE)
+    canvas.arrow((3.5, 7.2), (23.5, 7.2))
+    canvas.text(2.6, 7.2, "time", colour=FAINT, size=11)
+    canvas.show(
+        "Two timelines of the same 7 kernels. Above, Python starts them one by one, and the GPU is "
+        "idle between them. Below, Python starts a replay once, and the kernels follow each other."
+    )
+
+
+def show_shares(title: str, shares: Mapping[str, int], what: str) -> None:
+    """Show the parts of a whole as boxes in a row, as wide as their shares.
+
+    Args:
+        title: a sentence that states the finding.
+        shares: number of each part, by its name.
+        what: name of the numbers.
+    """
+    total, x = sum(shares.values()), 0.2
+    canvas = Canvas(24, 3.5, title)
+    for (name, number), colour in zip(
+        shares.items(), (SKY, ORANGE, BLUE, GREEN, PINK), strict=False
+    ):
+        width = 23.6 * number / total
+        wide = width > 3
+        canvas.box(x, 0.8, width, 1.8, f"{name}\n{number / total:.0%}" if wide else "", colour)
+        if not wide:
+            canvas.text(x, 3, f"{name} {number / total:.0%}", align="left", size=11)
+        x += width
+    said = "; ".join(f"{name} {number:,} ({number / total:.0%})" for name, number in shares.items())
+    canvas.show(f"A bar cut into {len(shares)} parts, {what}: {said}.")
