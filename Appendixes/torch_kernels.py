@@ -15,9 +15,12 @@
 | `aten::_weight_int4pack_mm_for_cpu` and its packing | 4-bit matrices | plain products |
 | `aten::_weight_int4pack_mm` and its packing | the same on an NVIDIA GPU | plain products |
 | `torch._dynamo.config`, `guard_filter_fn` | fewer compilations and checks | PyTorch's defaults |
+| `torch.fx.experimental._config` | fewer compilations | PyTorch's default |
 """
 
+import contextlib
 import functools
+import importlib
 import itertools
 import warnings
 import weakref
@@ -231,6 +234,18 @@ def allow_recompilations(limit: int) -> None:
     config = torch._dynamo.config
     if hasattr(config, "recompile_limit"):
         config.recompile_limit = max(config.recompile_limit, limit)
+
+
+def tell_equal_sizes_apart() -> None:
+    """Let `torch.compile` take sizes for different numbers even if they are equal the first time.
+
+    By default a step that was first compiled for 8 rows in buffers of 8 places is compiled again
+    when 7 rows are left. Where the setting is missing, that default stays.
+    """
+    with contextlib.suppress(ImportError):
+        config = importlib.import_module("torch.fx.experimental._config")
+        if hasattr(config, "use_duck_shape"):
+            config.use_duck_shape = False
 
 
 @functools.cache

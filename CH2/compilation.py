@@ -25,16 +25,22 @@ def compile_model(
     """Fuse the small operations of a decoding step into few kernels, with `torch.compile`.
 
     Only steps of one token per row are compiled: they are many and alike, while prompts are few and
-    of all lengths. PyTorch builds the kernels during the first steps. A compiled step serves until
-    the text outgrows a block of 64 positions or the number of rows changes; from the second change
-    on, PyTorch builds a step for any length or number.
+    of all lengths. PyTorch builds the kernels during the first steps. The step of a single text
+    serves until that outgrows a block of 64 positions; then PyTorch builds one for any length.
+    Batches have, on a CPU, a step that is built for any length and number of rows at once, which a
+    small model of one row would feel; a queue then meets four builds at most. On a GPU they are
+    built as for a single text, and rounded sizes keep them few.
 
     One block is compiled and serves for all: that takes seconds, the whole model would take
     minutes. On a GPU a decoding engine then captures whole steps as CUDA graphs and replays them,
     as starting their kernels one by one takes longer than they run (`CH2/captured_steps.py`). A
     prototype of that, the 0.6B shape in bfloat16 on an H100, took 13.6 s to compile and wrote 500
     tokens per second (uncompiled 33), and 30,000 for 256 prompts at a time. This code has not yet
-    run on a GPU; `make gpu` tests and measures it.
+    run on a GPU; `make gpu` tests and measures it. In particular, Inductor's tuning
+    (`coordinate_descent_tuning`) is on, as 8-bit products need it; whether the first token then
+    comes within the 20 seconds that are wished for is not known: the prototype's 13.6 s were
+    without it, one tuned layer alone took 17 s. `options={"coordinate_descent_tuning": False}`
+    turns it off.
 
     Before each call PyTorch would check everything that the compiled code depends on, down to the
     hooks of every module; with 28 blocks per token, that takes as long as the kernels. So only the
@@ -68,6 +74,7 @@ def compile_model(
         return model
     torch_kernels.allow_recompilations(RECOMPILE_LIMIT)
     on_gpu = device.type == "cuda"
+    torch_kernels.tell_equal_sizes_apart()
     steps = None
     if on_gpu if static_steps is None else static_steps:
         steps = CapturedSteps(capture=on_gpu, idle_bytes=_idle_bytes(device))
@@ -92,8 +99,12 @@ class CompiledModel(Qwen3Model):
         if "mode" not in options:  # `torch.compile` takes either a mode or options
             defaults = torch_kernels.checks_of_arguments_only() | (GPU_OPTIONS if on_gpu else {})
             options = {**options, "options": defaults | options.get("options", {})}
-        step = torch.compile(_own_code(_run_block), **options)
-        self.layers = nn.ModuleList(CompiledBlock(layer, step) for layer in model.layers)
+        step = batch_step = torch.compile(_own_code(_run_block), **options)
+        if not on_gpu:
+            batch_step = torch.compile(_own_code(_run_block), **{"dynamic": True, **options})
+        self.layers = nn.ModuleList(
+            CompiledBlock(layer, step, batch_step) for layer in model.layers
+        )
         # 2. On a GPU, whole steps are captured, and the output layer is compiled as well: a layer
         #    of 8 bits is fast only if its numbers are made within the product.
         self.steps = steps
@@ -114,20 +125,23 @@ class CompiledBlock(TransformerBlock):
     Args:
         block: the block whose layers it shares, under the same names.
         step: the compiled `_run_block`, one for all blocks.
+        batch_step: the same, for rows that may be any number, and may share a prompt.
     """
 
-    def __init__(self, block: nn.Module, step: Callable):
+    def __init__(self, block: nn.Module, step: Callable, batch_step: Callable):
         nn.Module.__init__(self)
         self.__dict__.update(vars(block))
-        self._step = step
+        self._step, self._batch_step = step, batch_step
 
     def forward(self, x: torch.Tensor, *arguments: Any) -> torch.Tensor:
         """Compute what `TransformerBlock.forward` computes, by the compiled step if it fits: for
         one token per row, behind others in a cache.
         """
         extension = arguments[-1]
-        is_step = x.shape[1] == 1 and extension is not None and extension.buffers is not None
-        return (self._step if is_step else _run_block)(self, x, *arguments)
+        if x.shape[1] > 1 or extension is None or extension.buffers is None:
+            return _run_block(self, x, *arguments)
+        alone = x.shape[0] == 1 and extension.extension.cache.holds_whole_rows
+        return (self._step if alone else self._batch_step)(self, x, *arguments)
 
 
 def _run_head(model: Qwen3Model, *arguments: Any) -> torch.Tensor:

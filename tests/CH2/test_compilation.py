@@ -8,6 +8,7 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from CH2.compilation import compile_model
+from CH2.continuous_batching import ContinuousBatching
 from CH2.decoding import DecodingEngine
 from CH2.generation import generate, generate_batch
 
@@ -44,6 +45,25 @@ def test_compiled_steps_are_reused_when_prompts_were_released_and_others_read(mo
         engine.release(prompt)
         assert rows[0].tokens == rows[2].tokens == list(generate(model64, torch.tensor([ids]), 20))
     assert counter.frame_count < 6
+
+
+def test_a_queue_is_compiled_at_most_four_times_whatever_comes(model64):
+    """Rows that end one by one, prompts that come and go, equal ones, and three sizes of batch."""
+    counter, rng, steps = CompileCounterWithBackend("eager"), random.Random(0), 0
+    compiled, tasks = compile_model(model64, backend=counter), []
+    for rows, texts in ((8, 12), (3, 6), (5, 7)):
+        batching = ContinuousBatching(compiled, max_concurrent=rows)
+        prompts = [
+            [rng.randrange(50) for _ in range(rng.randrange(2, 90))] for _ in range(texts - 3)
+        ]
+        tasks += [batching.submit(rng.choice(prompts), rng.randrange(1, 40)) for _ in range(texts)]
+        while batching:
+            batching.step()
+            steps += 1
+    assert counter.frame_count <= 4 < steps
+    for task in rng.sample(tasks, 5):
+        alone = generate(model64, torch.tensor([task.prompt.ids]), task.max_new_tokens)
+        assert task.tokens == list(alone)
 
 
 def test_models_of_one_shape_compiled_in_one_process_keep_their_own_settings(
