@@ -512,7 +512,8 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         return True
     if run in BEFORE_WORDS:  # at least
         following = re.match(r"\s+([a-z]{3,})", text[start + len(run) :])
-        return following is not None and following[1] not in FUNCTIONS
+        if following and following[1] not in FUNCTIONS:
+            return True
     if in_words and not (len(run) == 2 and run.isupper()):
         return len(run) > 1 or run.islower()
     # ABC: a name, not a product
