@@ -155,6 +155,7 @@ def tokenize(text: str) -> list[Token]:
     >>> [token.text for token in tokenize(r"2\cdot\left(x+\tfrac12\right)")]
     ['2', '*', '(', 'x', '+', 'frac', '12', ')']
     """
+    text = text.strip()
     if len(text) > MAX_LENGTH:
         raise UnreadableError(f"{len(text)} characters are too many")
     text = bare(text)
