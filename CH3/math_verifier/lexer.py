@@ -155,6 +155,7 @@ def tokenize(text: str) -> list[Token]:
     >>> [token.text for token in tokenize(r"2\cdot\left(x+\tfrac12\right)")]
     ['2', '*', '(', 'x', '+', 'frac', '12', ')']
     """
+    text = text.strip()
     if len(text) > MAX_LENGTH:
         raise UnreadableError(f"{len(text)} characters are too many")
     text = bare(text)
@@ -512,7 +513,8 @@ def _is_word(text: str, start: int, run: str, in_words: bool, attached: bool) ->
         return True
     if run in BEFORE_WORDS:  # at least
         following = re.match(r"\s+([a-z]{3,})", text[start + len(run) :])
-        return following is not None and following[1] not in FUNCTIONS
+        if following and following[1] not in FUNCTIONS:
+            return True
     if in_words and not (len(run) == 2 and run.isupper()):
         return len(run) > 1 or run.islower()
     # ABC: a name, not a product

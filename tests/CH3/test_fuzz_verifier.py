@@ -29,6 +29,18 @@ def test_the_same_seed_gives_the_same_strings():
     assert len(set(FUZZ.strings(200, 7)) - set(FUZZ.strings(200, 8))) > 100
 
 
+def test_a_run_goes_on_where_another_was_stopped():
+    seen: list[list[str]] = []
+    for skip in (0, 12):
+        texts: list[str] = []
+        fuzzer = FUZZ.Fuzzer(verifier_with(extract_answer=texts.append))
+        fuzzer.run(20, seed=3, skip=skip)
+        assert fuzzer.done == 20
+        seen.append(texts)
+    assert seen[0][-len(seen[1]) :] == seen[1]
+    assert len(seen[1]) < len(seen[0])
+
+
 def verifier_with(**replaced) -> SimpleNamespace:
     return SimpleNamespace(**{**vars(math_verifier), **replaced})
 
