@@ -957,8 +957,9 @@ def budget_curve(rng: Random) -> Iterator[Case]:
 
     def real(budget_curve: Callable) -> str:
         model, tokenizer = load_qwen3("tiny-thinking")
+        begin = tokenizer.encode("<think>\n", allow_special=True)
         prompts = [
-            tokenizer.encode_chat([{"role": "user", "content": puzzle["problem"]}])
+            tokenizer.encode_chat([{"role": "user", "content": puzzle["problem"]}]) + begin
             for puzzle in puzzles
         ]
 

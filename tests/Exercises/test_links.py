@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from run_notebooks import NOTEBOOKS, REPOSITORY
 
-from Exercises.chapters import chapters, exercises
+from Exercises.chapters import STAR, chapters, exercises
 
 HEADING = re.compile(r"^## (?P<heading>.+)$")
 LINK = re.compile(
@@ -63,7 +63,7 @@ def test_exercise_is_linked_at_the_end_of_its_section_and_nowhere_else(key):
     assert [(section.notebook, section.heading) for section in found] == [EXERCISES[key].section]
 
 
-def test_every_link_names_an_exercise_with_its_title_and_its_marks():
+def test_every_link_names_an_exercise_with_its_title_and_its_stars():
     links = [link for section in SECTIONS for link in section.links]
     assert Counter((link["chapter"], int(link["number"])) for link in links) == Counter(
         EXERCISES.keys()
@@ -72,7 +72,7 @@ def test_every_link_names_an_exercise_with_its_title_and_its_marks():
         exercise = EXERCISES[link["chapter"], int(link["number"])]
         assert link["file"] == link["chapter"]
         assert link["marks"] == exercise.marks
-        assert " ".join(exercise.task.split()).startswith(link["title"])
+        assert exercise.task.lstrip(f"{STAR} ").startswith(link["title"])
 
 
 def test_no_line_of_practice_is_elsewhere_or_unread():
