@@ -17,10 +17,12 @@ from random import Random
 from Appendixes.command_line import write_json
 
 from .families import FAMILIES
+from .families.arithmetic import one_digit_fact
 
 LEVELS = (1, 2, 3, 4, 5)
 TEST_SHARE = 12  # one key in 12 belongs to the test split
 TEST_SEED = 20250
+FACT = "one_digit_fact"  # learnt by heart: all on the training side, none in the test set
 _NAMES = tuple(FAMILIES)
 
 
@@ -89,6 +91,14 @@ def test_set(size: int = 500, seed: int = TEST_SEED) -> list[dict]:
             }
         )
     return rows
+
+
+def sample_fact(rng: Random) -> Problem:
+    """Draw a sum, difference, product or quotient of two digits, of which all are trained on."""
+    parameters, text, lines, answer = one_digit_fact(rng)
+    key = f"{FACT}:{'|'.join(map(str, parameters))}"
+    solution = "\n".join(lines) + f"\n\\boxed{{{answer}}}"
+    return Problem(FACT, "Arithmetic", 1, key, text, solution, answer)
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test, despite its name

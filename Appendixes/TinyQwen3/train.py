@@ -18,6 +18,7 @@ import argparse
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from math import prod
 from pathlib import Path
 
@@ -89,11 +90,21 @@ class Recipe:
 
 
 WORLDS = {"arithmetic": arithmetic_document, "countdown": countdown_document}
+FIRST_EDITION = "build/tiny-first-edition"  # the weights of tiny at commit cd4d754
 RECIPES = {
-    "arithmetic": Recipe(),
+    "arithmetic": Recipe(
+        start=FIRST_EDITION,
+        seed=2,
+        steps=2500,
+        rows=26,
+        length=320,
+        direct_share=0.35,
+        matrix_rate=0.012,
+        other_rate=0.0024,
+    ),
     "countdown": Recipe(
         world="countdown",
-        start="tiny",
+        start=FIRST_EDITION,
         steps=2380,
         rows=9,
         length=384,
@@ -139,7 +150,10 @@ class Trainer:
         self.tokenizer = Qwen3Tokenizer.from_file(folder)
         torch.manual_seed(recipe.seed)
         self.model = Qwen3Model(shape)
+        self.start_sha256 = ""
         if recipe.start:
+            weights = find_checkpoint(recipe.start) / "model.safetensors"
+            self.start_sha256 = sha256(weights.read_bytes()).hexdigest()
             self.model.load_state_dict(load_qwen3(recipe.start, device="cpu")[0].state_dict())
         self.model.to(device)
         matrices = [p for p in self.model.layers.parameters() if p.dim() == 2]
@@ -244,6 +258,7 @@ class Trainer:
         last = self.history[-100:]
         record = {
             **asdict(self.recipe),
+            "start_sha256": self.start_sha256,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "steps_done": len(self.history),
             "tokens": sum(prod(self.recipe.size(step)) for step in range(len(self.history))),
