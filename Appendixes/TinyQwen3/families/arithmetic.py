@@ -16,18 +16,18 @@ from .steps import (
     sum_text,
 )
 
+QUESTIONS = (
+    "What is the value of {}?",
+    "Compute the value of {}.",
+    "Find the value of {}.",
+    "Calculate: {}. Give a number.",
+    "What is {}?",
+    "How much is {}?",
+)
+
 
 def _ask(rng: Random, expression: str) -> str:
-    return rng.choice(
-        (
-            f"What is the value of {expression}?",
-            f"Compute the value of {expression}.",
-            f"Find the value of {expression}.",
-            f"Calculate: {expression}. Give a number.",
-            f"What is {expression}?",
-            f"How much is {expression}?",
-        )
-    )
+    return rng.choice(QUESTIONS).format(expression)
 
 
 def one_digit_fact(rng: Random) -> Draft:
@@ -36,16 +36,18 @@ def one_digit_fact(rng: Random) -> Draft:
     sign = rng.choice("+-*/" if second else "+-*")
     if sign == "/":
         first *= second
-    value = {
-        "+": first + second,
-        "-": first - second,
-        "*": first * second,
-        "/": first // max(second, 1),
-    }[sign]
     expression = f"{first} {sign} {second}"
+    value = fact_value(first, sign, second)
     return Draft(
         (first, sign, second), _ask(rng, expression), [f"{expression} = {value}"], str(value)
     )
+
+
+def fact_value(first: int, sign: str, second: int) -> int:
+    """The value of `first sign second`; a quotient must come out even."""
+    if sign == "/":
+        return first // second
+    return {"+": first + second, "-": first - second, "*": first * second}[sign]
 
 
 @family("Arithmetic")

@@ -13,7 +13,7 @@ import torch
 from Appendixes.QWEN3Model import load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.data import IGNORED, document, training_batch
-from Appendixes.TinyQwen3.problems import sample_problem
+from Appendixes.TinyQwen3.problems import fact_set, sample_problem
 from Appendixes.TinyQwen3.tokenizer import VOCAB_SIZE, save_tokenizer, train_tokenizer
 from Appendixes.TinyQwen3.train import SHAPE, Recipe, Trainer, plot_history
 from CH2.generation import generate_batch
@@ -155,6 +155,15 @@ def test_direct_and_worked_answers_get_an_equal_share_of_problems(tokenizer):
     assert 0.42 < share < 0.58
 
 
+def test_one_digit_facts_get_their_share_of_documents(tokenizer):
+    texts = "".join(
+        tokenizer.decode(training_batch(0, number, 4, 256, tokenizer).input_ids.flatten().tolist())
+        for number in range(100)
+    )
+    facts = sum(texts.count(f"Question: {row['problem']}") for row in fact_set())
+    assert 0.05 < facts / texts.count("Question: ") < 0.12
+
+
 def test_documents_end_with_a_stop_token_and_their_answer(tokenizer):
     problem = sample_problem(Random(0), "train")
     for worked, answer in ((True, problem.solution), (False, f"\\boxed{{{problem.answer}}}")):
@@ -208,3 +217,29 @@ def test_the_shipped_model_is_right_as_often_as_its_card_says(tiny_folder):
         margin = (high - low) / 2 * (500 / 135) ** 0.5  # of a smaller sample
         assert abs(right / len(problems) - share) < margin, (name, right)
         assert None not in answers
+
+
+@pytest.mark.parametrize("template", [DIRECT, CHAIN_OF_THOUGHT])
+def test_the_shipped_model_knows_its_tables(tiny_folder, template):
+    """Sums, differences and products of two digits, each in every wording, are what readers type
+    first."""
+    model, tokenizer = load_qwen3(tiny_folder, device="cpu")
+    facts = fact_set()
+    prompts = [tokenizer.encode(render(template, one["problem"])) for one in facts]
+    ids = generate_batch(model, prompts, 24, stop_ids=tokenizer.stop_ids)
+    wrong = [
+        (one["problem"], text)
+        for one, text in zip(facts, map(tokenizer.decode, ids), strict=True)
+        if extract_answer(text) != one["answer"]
+    ]
+    assert len(wrong) <= 0.01 * len(facts), wrong[:5]
+
+
+def test_the_shipped_tokenizer_reads_every_problem_without_loss(tiny_folder):
+    tokenizer, rng = Qwen3Tokenizer.from_file(tiny_folder), Random(4)
+    for _ in range(500):
+        problem = sample_problem(rng, "train")
+        for text in (problem.problem, problem.solution):
+            ids = tokenizer.encode(text)
+            assert tokenizer.decode(ids) == text
+            assert len(ids) <= len(text)
