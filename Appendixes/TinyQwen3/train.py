@@ -1,10 +1,12 @@
 """Train a tiny checkpoint on a CPU or a GPU; the same command goes on after an interruption.
 
     python -m Appendixes.TinyQwen3.train                     as the weights of tiny were made
-    python -m Appendixes.TinyQwen3.train --steps 300         a quick look
+    python -m Appendixes.TinyQwen3.train --start "" --steps 300    a quick look, from random weights
     python -m Appendixes.TinyQwen3.train --world countdown   as those of tiny-thinking were made
     python -m CH3.evaluation --model build/tiny              how often the result is right
 
+- both shipped models start from the first edition of tiny, which is taken from the repository's
+  history (a training from random weights, on the problems of that time: this command at its commit)
 - the loss is on solutions only, never on questions
 - matrices are trained by Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/),
   the embedding and the norms by AdamW (Loshchilov and Hutter, 2019); the learning rate warms up,
@@ -16,6 +18,7 @@
 
 import argparse
 import platform
+import subprocess
 import time
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -90,7 +93,7 @@ class Recipe:
 
 
 WORLDS = {"arithmetic": arithmetic_document, "countdown": countdown_document}
-FIRST_EDITION = "build/tiny-first-edition"  # the weights of tiny at commit cd4d754
+FIRST_EDITION, FIRST_EDITION_COMMIT = "build/tiny-first-edition", "cd4d754"
 RECIPES = {
     "arithmetic": Recipe(
         start=FIRST_EDITION,
@@ -275,6 +278,35 @@ class Trainer:
         write_json(self.folder / "training.json", record)
 
 
+def fetch_first_edition(folder: Path, commit: str = FIRST_EDITION_COMMIT) -> None:
+    """Take the first edition of `tiny` from the repository's history, unless the folder is there.
+
+    Args:
+        folder: the folder to make.
+        commit: the commit that holds it.
+
+    Raises:
+        FileNotFoundError: git or that commit is not there, as in a shallow clone.
+    """
+    if folder.is_dir():
+        return
+    files = {}
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
+        command = ["git", "show", f"{commit}:CH2/qwen3/tiny/{name}"]
+        try:
+            files[name] = subprocess.run(
+                command, cwd=BUILD.parent, capture_output=True, check=True
+            ).stdout
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise FileNotFoundError(
+                f"{' '.join(command)} failed: this training starts from the first edition of tiny, "
+                'and needs the whole history of the repository; or give --start ""'
+            ) from error
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
 def _tokenizer(start: str) -> Tokenizer:
     """Load the tokenizer of the checkpoint that a training starts from, or train one."""
     if not start:
@@ -328,6 +360,8 @@ def main() -> None:
         arguments.out or BUILD / {"arithmetic": "tiny", "countdown": "tiny-thinking"}[recipe.world]
     )
     out.mkdir(parents=True, exist_ok=True)
+    if recipe.start == FIRST_EDITION:
+        fetch_first_edition(Path(FIRST_EDITION))
     trainer = Trainer(
         recipe, out, SHAPES[recipe.world], arguments.device, compiled=not arguments.no_compile
     )

@@ -4,7 +4,8 @@ only; and how often the shipped weights are right.
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -15,7 +16,14 @@ from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.data import IGNORED, document, training_batch
 from Appendixes.TinyQwen3.problems import fact_set, sample_problem
 from Appendixes.TinyQwen3.tokenizer import VOCAB_SIZE, save_tokenizer, train_tokenizer
-from Appendixes.TinyQwen3.train import SHAPE, Recipe, Trainer, plot_history
+from Appendixes.TinyQwen3.train import (
+    RECIPES,
+    SHAPE,
+    Recipe,
+    Trainer,
+    fetch_first_edition,
+    plot_history,
+)
 from CH2.generation import generate_batch
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3.math_verifier import extract_answer, grade_answer
@@ -89,6 +97,45 @@ def test_a_state_of_another_recipe_is_refused(tmp_path, tokenizer_files):
     trainer(tmp_path, tokenizer_files).save_state()
     with pytest.raises(ValueError, match="another recipe"):
         trainer(tmp_path, tokenizer_files, replace(RECIPE, seed=1))
+
+
+def test_a_training_starts_from_the_weights_that_its_record_names(tmp_path, tokenizer_files):
+    first = trainer(tmp_path / "first", tokenizer_files)
+    first.step()
+    first.save_checkpoint()
+    recipe = replace(RECIPE, start=str(tmp_path / "first"))
+    second = trainer(tmp_path / "second", tokenizer_files, recipe)
+    for name, weight in first.model.state_dict().items():
+        assert torch.equal(weight, second.model.state_dict()[name]), name
+    second.save_checkpoint()
+    weights = (tmp_path / "first" / "model.safetensors").read_bytes()
+    record = json.loads((tmp_path / "second" / "training.json").read_text())
+    assert record["start_sha256"] == sha256(weights).hexdigest()
+
+
+def test_the_first_edition_comes_from_the_history(tmp_path, tiny_folder):
+    folder = tmp_path / "first"
+    try:
+        fetch_first_edition(folder)
+    except FileNotFoundError:
+        pytest.skip("the repository's history is not here")
+    record = json.loads((tiny_folder / "training.json").read_text())
+    assert sha256((folder / "model.safetensors").read_bytes()).hexdigest() == record["start_sha256"]
+    assert (folder / "tokenizer.json").read_bytes() == (tiny_folder / "tokenizer.json").read_bytes()
+    load_qwen3(folder, device="cpu")
+    fetch_first_edition(folder, "no such commit")  # what is there is kept
+
+
+def test_a_history_without_the_first_edition_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="whole history"):
+        fetch_first_edition(tmp_path / "first", "no-such-commit")
+    assert not (tmp_path / "first").exists()
+
+
+def test_the_shipped_record_is_of_the_recipe_that_the_command_follows(tiny_folder):
+    record = json.loads((tiny_folder / "training.json").read_text())
+    assert asdict(RECIPES["arithmetic"]).items() <= record.items()
+    assert record["steps_done"] == RECIPES["arithmetic"].steps
 
 
 def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_loads(tmp_path, tokenizer_files):
