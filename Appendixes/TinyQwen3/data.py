@@ -11,10 +11,11 @@ from typing import NamedTuple
 import torch
 
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
-from Appendixes.TinyQwen3.problems import Problem, sample_problem
+from Appendixes.TinyQwen3.problems import Problem, sample_fact, sample_problem
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 
 IGNORED = -100  # label of a position whose prediction is not trained
+FACT_SHARE = 0.08  # share of documents that are one-digit facts, half of them with their step
 
 Branch = list[tuple[list[int], bool]]  # pieces: token ids, and whether they are to be learnt
 
@@ -50,9 +51,12 @@ class Document(NamedTuple):
 
 
 def arithmetic_document(rng: Random, tokenizer: Qwen3Tokenizer, direct_share: float) -> Document:
-    """Draw a problem of the families, with its steps or with its answer alone."""
-    worked = rng.random() >= direct_share
-    prompt, answer = document(sample_problem(rng, "train"), worked, tokenizer)
+    """Draw a problem of the families or a one-digit fact, with steps or with the answer alone."""
+    if rng.random() < FACT_SHARE:
+        prompt, answer = document(sample_fact(rng), rng.random() < 0.5, tokenizer)
+    else:
+        worked = rng.random() >= direct_share
+        prompt, answer = document(sample_problem(rng, "train"), worked, tokenizer)
     return Document(prompt, [[(answer, True)]])
 
 

@@ -2,25 +2,31 @@
 
     python -m Appendixes.TinyQwen3.problems                 a sample of each family and level
     python -m Appendixes.TinyQwen3.problems --write FILE    the test set, as JSON
+    python -m Appendixes.TinyQwen3.problems --facts FILE    all one-digit questions, as JSON
 
 - training and test problems are disjoint by construction: a problem's key is made of its family and
   parameters, not of its wording or method, and a hash of the key decides which side it is on
+- sums, differences and products of two digits are the exception: they are tables, learnt by heart;
+  all of them are trained on, and the test set has none
 - `CH3/arithmetic500_test.json` is the test set
 """
 
 import argparse
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 from random import Random
 
 from Appendixes.command_line import write_json
 
 from .families import FAMILIES
+from .families.arithmetic import QUESTIONS, fact_value, one_digit_fact
 
 LEVELS = (1, 2, 3, 4, 5)
 TEST_SHARE = 12  # one key in 12 belongs to the test split
 TEST_SEED = 20250
+FACT = "one_digit_fact"
 _NAMES = tuple(FAMILIES)
 
 
@@ -91,18 +97,51 @@ def test_set(size: int = 500, seed: int = TEST_SEED) -> list[dict]:
     return rows
 
 
+def sample_fact(rng: Random) -> Problem:
+    """Draw a sum, difference, product or quotient of two digits, of which all are trained on."""
+    parameters, text, lines, answer = one_digit_fact(rng)
+    key = f"{FACT}:{'|'.join(map(str, parameters))}"
+    solution = "\n".join(lines) + f"\n\\boxed{{{answer}}}"
+    return Problem(FACT, "Arithmetic", 1, key, text, solution, answer)
+
+
+def fact_set() -> list[dict]:
+    """List each sum, difference and product of two digits, 300 in all, in each of six wordings."""
+    rows = []
+    for first, sign, second in product(range(10), "+-*", range(10)):
+        expression, value = f"{first} {sign} {second}", fact_value(first, sign, second)
+        for wording, question in enumerate(QUESTIONS):
+            rows.append(
+                {
+                    "problem": question.format(expression),
+                    "solution": f"{expression} = {value}\n\\boxed{{{value}}}",
+                    "answer": str(value),
+                    "subject": "Arithmetic",
+                    "level": 1,
+                    "unique_id": f"train/arithmetic/{FACT}/{expression}/{wording}.json",
+                }
+            )
+    return rows
+
+
 test_set.__test__ = False  # type: ignore[attr-defined]  # pytest: not a test, despite its name
 
 
 def main() -> None:
-    """Write the test set, or print one sample of every family and level."""
+    """Write the sets that were asked for, or print one sample of every family and level."""
     parser = argparse.ArgumentParser(description="Mathematics problems with worked solutions.")
     parser.add_argument(
         "--write", type=Path, metavar="FILE", help="write the test set to this JSON file"
     )
-    path = parser.parse_args().write
-    if path is not None:
-        write_json(path, test_set(), indent=1)
+    parser.add_argument(
+        "--facts", type=Path, metavar="FILE", help="write the one-digit questions to this JSON file"
+    )
+    arguments = parser.parse_args()
+    if arguments.write is not None:
+        write_json(arguments.write, test_set(), indent=1)
+    if arguments.facts is not None:
+        write_json(arguments.facts, fact_set(), indent=1)
+    if arguments.write is not None or arguments.facts is not None:
         return
     rng = Random(0)
     for name in _NAMES:

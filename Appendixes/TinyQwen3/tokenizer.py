@@ -1,8 +1,10 @@
 """Train the tiny checkpoint's tokenizer: byte-pair encoding with 640 tokens, 26 of them Qwen3's
 added tokens.
 
-Numbers are cut into single digits, as in Qwen3's tokenizer, so that carrying is learnt digit by
-digit.
+- numbers are cut into single digits, as in Qwen3's tokenizer, so that carrying is learnt digit by
+  digit
+- the shipped file was learnt from the problems of tiny's first edition and is kept: token ids stay
+  as they are; a training from random weights learns another one, from the problems of today
 """
 
 from collections.abc import Iterator

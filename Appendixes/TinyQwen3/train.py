@@ -1,10 +1,12 @@
 """Train a tiny checkpoint on a CPU or a GPU; the same command goes on after an interruption.
 
     python -m Appendixes.TinyQwen3.train                     as the weights of tiny were made
-    python -m Appendixes.TinyQwen3.train --steps 300         a quick look
+    python -m Appendixes.TinyQwen3.train --start "" --steps 300    a quick look, from random weights
     python -m Appendixes.TinyQwen3.train --world countdown   as those of tiny-thinking were made
     python -m CH3.evaluation --model build/tiny              how often the result is right
 
+- both shipped models start from the first edition of tiny, which is taken from the repository's
+  history (a training from random weights, on the problems of that time: this command at its commit)
 - the loss is on solutions only, never on questions
 - matrices are trained by Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/),
   the embedding and the norms by AdamW (Loshchilov and Hutter, 2019); the learning rate warms up,
@@ -16,8 +18,10 @@
 
 import argparse
 import platform
+import subprocess
 import time
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from math import prod
 from pathlib import Path
 
@@ -89,11 +93,21 @@ class Recipe:
 
 
 WORLDS = {"arithmetic": arithmetic_document, "countdown": countdown_document}
+FIRST_EDITION, FIRST_EDITION_COMMIT = "build/tiny-first-edition", "cd4d754"
 RECIPES = {
-    "arithmetic": Recipe(),
+    "arithmetic": Recipe(
+        start=FIRST_EDITION,
+        seed=2,
+        steps=2500,
+        rows=26,
+        length=320,
+        direct_share=0.35,
+        matrix_rate=0.012,
+        other_rate=0.0024,
+    ),
     "countdown": Recipe(
         world="countdown",
-        start="tiny",
+        start=FIRST_EDITION,
         steps=2380,
         rows=9,
         length=384,
@@ -139,7 +153,10 @@ class Trainer:
         self.tokenizer = Qwen3Tokenizer.from_file(folder)
         torch.manual_seed(recipe.seed)
         self.model = Qwen3Model(shape)
+        self.start_sha256 = ""
         if recipe.start:
+            weights = find_checkpoint(recipe.start) / "model.safetensors"
+            self.start_sha256 = sha256(weights.read_bytes()).hexdigest()
             self.model.load_state_dict(load_qwen3(recipe.start, device="cpu")[0].state_dict())
         self.model.to(device)
         matrices = [p for p in self.model.layers.parameters() if p.dim() == 2]
@@ -244,6 +261,7 @@ class Trainer:
         last = self.history[-100:]
         record = {
             **asdict(self.recipe),
+            "start_sha256": self.start_sha256,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "steps_done": len(self.history),
             "tokens": sum(prod(self.recipe.size(step)) for step in range(len(self.history))),
@@ -258,6 +276,35 @@ class Trainer:
             },
         }
         write_json(self.folder / "training.json", record)
+
+
+def fetch_first_edition(folder: Path, commit: str = FIRST_EDITION_COMMIT) -> None:
+    """Take the first edition of `tiny` from the repository's history, unless the folder is there.
+
+    Args:
+        folder: the folder to make.
+        commit: the commit that holds it.
+
+    Raises:
+        FileNotFoundError: git or that commit is not there, as in a shallow clone.
+    """
+    if folder.is_dir():
+        return
+    files = {}
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"):
+        command = ["git", "show", f"{commit}:CH2/qwen3/tiny/{name}"]
+        try:
+            files[name] = subprocess.run(
+                command, cwd=BUILD.parent, capture_output=True, check=True
+            ).stdout
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise FileNotFoundError(
+                f"{' '.join(command)} failed: this training starts from the first edition of tiny, "
+                'and needs the whole history of the repository; or give --start ""'
+            ) from error
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def _tokenizer(start: str) -> Tokenizer:
@@ -313,6 +360,8 @@ def main() -> None:
         arguments.out or BUILD / {"arithmetic": "tiny", "countdown": "tiny-thinking"}[recipe.world]
     )
     out.mkdir(parents=True, exist_ok=True)
+    if recipe.start == FIRST_EDITION:
+        fetch_first_edition(Path(FIRST_EDITION))
     trainer = Trainer(
         recipe, out, SHAPES[recipe.world], arguments.device, compiled=not arguments.no_compile
     )

@@ -52,7 +52,7 @@ def linear_equation(rng: Random, level: int) -> Draft:
     """One unknown: from x + a = b to brackets on both sides, with fractions at level 5."""
     x = nonzero(rng, -12, 12)
     if level == 1:
-        a, x = nonzero(rng, -40, 40), rng.randint(2, 60)
+        a, x = nonzero(rng, -40, 40), rng.randint(1, 60)
         side, lines = [1, a], [f"x = {sum_chain(x + a, -a)}"]
         left, right, answer = polynomial(side), str(x + a), str(x)
     elif level == 2:
@@ -77,6 +77,7 @@ def linear_equation(rng: Random, level: int) -> Draft:
             f"Solve this for x: {left} = {right}.",
             f"Find the number x if {left} = {right}.",
             f"What is x when {left} = {right}?",
+            f"Solve {left} = {right}.",
         )
     )
     return Draft((level, *sorted((left, right))), problem + form, lines, answer)
@@ -158,7 +159,9 @@ def _eliminate(rng: Random, equations: list[tuple[int, int, int]]) -> list[str]:
     gone = rng.randrange(2)  # 0: eliminate x, 1: eliminate y
     kept = 1 - gone
     common = lcm(equations[0][gone], equations[1][gone])
-    lines, scaled = [], []
+    sizes = [abs(equation[gone]) for equation in equations]
+    both = f", both to {common}" if sizes[0] != sizes[1] else ""
+    lines, scaled = [f"Remove {'xy'[gone]}: {sizes[0]} and {sizes[1]}{both}"], []
     for name, equation in zip(("First", "Second"), equations, strict=True):
         factor = common // abs(equation[gone])
         scaled.append(tuple(factor * value for value in equation))

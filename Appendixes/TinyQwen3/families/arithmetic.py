@@ -16,30 +16,56 @@ from .steps import (
     sum_text,
 )
 
+QUESTIONS = (
+    "What is the value of {}?",
+    "Compute the value of {}.",
+    "Find the value of {}.",
+    "Calculate: {}. Give a number.",
+    "What is {}?",
+    "How much is {}?",
+)
+
 
 def _ask(rng: Random, expression: str) -> str:
-    return rng.choice(
-        (
-            f"What is the value of {expression}?",
-            f"Compute the value of {expression}.",
-            f"Find the value of {expression}.",
-            f"Calculate: {expression}. Give a number.",
-        )
+    return rng.choice(QUESTIONS).format(expression)
+
+
+def one_digit_fact(rng: Random) -> Draft:
+    """A sum, difference or product of two digits, or a quotient that is a digit."""
+    first, second = rng.randrange(10), rng.randrange(10)
+    sign = rng.choice("+-*/" if second else "+-*")
+    if sign == "/":
+        first *= second
+    expression = f"{first} {sign} {second}"
+    value = fact_value(first, sign, second)
+    return Draft(
+        (first, sign, second), _ask(rng, expression), [f"{expression} = {value}"], str(value)
     )
+
+
+def fact_value(first: int, sign: str, second: int) -> int:
+    """The value of `first sign second`; a quotient must come out even."""
+    if sign == "/":
+        return first // second
+    return {"+": first + second, "-": first - second, "*": first * second}[sign]
 
 
 @family("Arithmetic")
 def addition(rng: Random, level: int) -> Draft:
     """Sums and differences of two to four numbers."""
-    low, high, count = [(12, 89, 2), (110, 899, 2), (12, 99, 3), (110, 899, 3), (110, 999, 4)][
+    low, high, count = [(1, 89, 2), (101, 899, 2), (2, 99, 3), (101, 899, 3), (101, 999, 4)][
         level - 1
     ]
     terms = [rng.randint(low, high) for _ in range(count)]
+    if max(terms) < 10:  # two digits alone are one of the facts
+        terms[rng.randrange(count)] += 10
     for i in range(1, count):
         if rng.random() < 0.5:
             terms[i] = -terms[i]
     if count == 2:
-        lines = [sum_by_places(rng, *terms) if rng.random() < 0.7 else sum_chain(*terms)]
+        lines = [
+            sum_by_places(*terms) if rng.random() < 0.3 and sum(terms) >= 0 else sum_chain(*terms)
+        ]
     elif rng.random() < 0.5:
         lines = running_sum(terms)
     else:  # all that is added first, then all that is taken away
@@ -52,9 +78,9 @@ def addition(rng: Random, level: int) -> Draft:
 def multiplication(rng: Random, level: int) -> Draft:
     """Products, from two digits times one to three digits times two."""
     (low, high), (low_other, high_other) = [
-        ((12, 59), (3, 9)),
-        ((112, 899), (3, 9)),
-        ((12, 39), (12, 39)),
+        ((10, 59), (2, 9)),
+        ((101, 899), (2, 9)),
+        ((11, 39), (11, 39)),
         ((41, 99), (41, 99)),
         ((112, 699), (12, 89)),
     ][level - 1]
@@ -69,7 +95,10 @@ def multiplication(rng: Random, level: int) -> Draft:
         big, digit = max(first, second), min(first, second)
         parts = places(big)[::-1]
         split = " + ".join(f"{part} * {digit}" for part in parts)
-        lines = [f"{big} * {digit} = {split}", *running_sum([part * digit for part in parts])]
+        lines = [
+            f"{big} * {digit} = {split}",
+            *running_sum([part * digit for part in parts[::-1]]),  # the largest first
+        ]
     return Draft(
         tuple(sorted((first, second))), _ask(rng, f"{first} * {second}"), lines, str(first * second)
     )
@@ -81,8 +110,8 @@ def division(rng: Random, level: int) -> Draft:
     if level == 3:
         return _decimal_division(rng)
     (low, high), (low_quotient, high_quotient) = {
-        1: ((3, 9), (12, 59)),
-        2: ((3, 9), (61, 299)),
+        1: ((2, 9), (10, 59)),
+        2: ((2, 9), (61, 299)),
         4: ((12, 29), (12, 59)),
         5: ((21, 79), (112, 399)),
     }[level]
@@ -100,6 +129,7 @@ def division(rng: Random, level: int) -> Draft:
             f"Divide {number} by {divisor}. Give the quotient.",
             f"Compute the quotient {number} / {divisor}.",
             f"How many times does {number} contain {divisor}?",
+            f"What is {number} / {divisor}?",
         )
     )
     return Draft((number, divisor), problem, lines, str(quotient))
@@ -148,7 +178,7 @@ Worked = tuple[tuple, str, list[str], int]  # key, expression, lines, answer
 
 
 def _product_in_sum(rng: Random) -> Worked:
-    addend, first, second = rng.randint(3, 60), rng.randint(2, 9), rng.randint(3, 9)
+    addend, first, second = rng.randint(1, 60), rng.randint(2, 9), rng.randint(2, 9)
     expression = (
         f"{addend} + {first} * {second}" if rng.random() < 0.5 else f"{first} * {second} + {addend}"
     )

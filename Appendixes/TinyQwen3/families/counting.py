@@ -4,7 +4,7 @@ from math import comb
 from random import Random
 
 from .registry import Draft, family
-from .steps import lowest, product_chain, reduction_chain, sum_chain
+from .steps import lowest, product_chain, reduction_chain, running_sum, sum_chain, sum_text
 
 GROUPS = (
     ("boys", "girls"),
@@ -51,10 +51,13 @@ def arrangements(rng: Random, level: int) -> Draft:
             f"A team has {k} of {n} {one} and {j} of {m} {other}. How many teams are possible?",
         )
     )
-    blocks = [_choose_lines(n, k), _choose_lines(m, j)]
+    chosen = [(n, k), (m, j)]
     if rng.random() < 0.5:
-        blocks.reverse()
-    lines = blocks[0] + blocks[1] + [product_chain(comb(n, k), comb(m, j))]
+        chosen.reverse()
+    lines = [" * ".join(f"C({size}, {taken})" for size, taken in chosen)]  # the plan
+    for size, taken in chosen:
+        lines += _choose_lines(size, taken)
+    lines.append(product_chain(*[comb(size, taken) for size, taken in chosen]))
     return Draft(("choose", n, k, m, j), problem, lines, str(comb(n, k) * comb(m, j)))
 
 
@@ -115,10 +118,8 @@ def _at_least_one(rng: Random) -> Draft:
                 f"2 and 1: {product_chain(comb(n, 2), m)}",
                 f"1 and 2: {product_chain(n, comb(m, 2))}",
             ]
-            lines += [
-                sum_chain(comb(n, 3), comb(n, 2) * m),
-                sum_chain(comb(n, 3) + comb(n, 2) * m, n * comb(m, 2)),
-            ]
+            terms = [comb(n, 3), comb(n, 2) * m, n * comb(m, 2)]
+            lines += [f"All: {sum_text(terms)}", *running_sum(terms)]
     return Draft(("at least one", n, m, k), problem, lines, str(answer))
 
 

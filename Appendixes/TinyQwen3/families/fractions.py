@@ -19,15 +19,15 @@ def _proper(rng: Random, low: int, high: int) -> tuple[int, int]:
 def fraction_sum(rng: Random, level: int) -> Draft:
     """Sums and differences of two or three fractions."""
     if level == 1:
-        bottom = rng.randint(5, 19)
+        bottom = rng.randint(3, 19)
         fractions = [(rng.randint(1, bottom - 1), bottom) for _ in range(2)]
     elif level == 2:
-        top, bottom = _proper(rng, 3, 9)
+        top, bottom = _proper(rng, 2, 9)
         multiple = bottom * rng.randint(2, 4)
         fractions = [(top, bottom), (rng.randint(1, multiple - 1), multiple)]
         rng.shuffle(fractions)
     else:
-        low, high, count = [(3, 9, 2), (5, 12, 2), (3, 10, 3)][level - 3]
+        low, high, count = [(2, 9, 2), (5, 12, 2), (3, 10, 3)][level - 3]
         fractions = [_proper(rng, low, high) for _ in range(count)]
     signs = [1, *(rng.choice((1, -1)) for _ in fractions[1:])]
     bottoms = [bottom for _, bottom in fractions]
@@ -126,9 +126,9 @@ def percent(rng: Random, level: int) -> Draft:
     if level == 4:
         return _one_change(rng)
     if level == 1:
-        rate, number = 10 * rng.randint(1, 9), 10 * rng.randint(2, 60)
+        rate, number = 10 * rng.randint(1, 9), 10 * rng.randint(1, 60)
     elif level == 2:
-        rate, number = 5 * rng.randint(1, 19), 2 * rng.randint(10, 120)
+        rate, number = 5 * rng.randint(1, 19), 2 * rng.randint(1, 120)
     else:
         rate, number = rng.randint(11, 98), rng.randint(21, 99)
     lines, value = _part_lines(rng, rate, number)
@@ -137,6 +137,7 @@ def percent(rng: Random, level: int) -> Draft:
             f"What is {rate}% of {number}? Give a number.",
             f"Find {rate}% of {number}. Give a number.",
             f"Compute the value of {rate} percent of {number}.",
+            f"What is {rate}% of {number}?",
         )
     )
     return Draft((level > 2, rate, number), problem, lines, decimal(value, 2))

@@ -58,27 +58,33 @@ def _slope(rng: Random) -> Draft:
             f"Find the slope of the line from {first} to {second} in lowest terms.",
         )
     )
-    lines, slope = _slope_lines(rng, first, second)
+    lines, _, slope = _slope_lines(rng, first, second, whole=False)
     return Draft(("slope", *sorted((first, second))), problem, lines, slope)
 
 
 def _slope_lines(
-    rng: Random, first: tuple[int, int], second: tuple[int, int]
-) -> tuple[list[str], str]:
-    """Differences in either direction, then their quotient."""
+    rng: Random, first: tuple[int, int], second: tuple[int, int], whole: bool = True
+) -> tuple[list[str], tuple[int, int], str]:
+    """Differences from one point to the other, in either direction, then their quotient: the
+    lines, the point they start from and the slope.
+    """
     if rng.random() < 0.5:
         first, second = second, first
     run, rise = second[0] - first[0], second[1] - first[1]
-    lines = [f"Rise: {_minus(second[1], first[1])}", f"Run: {_minus(second[0], first[0])}"]
-    answer = lowest(rise, run)
-    if rise % run == 0:
+    lines = [
+        f"From {first} to {second}",
+        f"Run: {_minus(second[0], first[0])}",
+        f"Rise: {_minus(second[1], first[1])}",
+    ]
+    if whole:
         lines.append(f"Slope: {rise} / {bracket(run)} = {rise // run}")
     else:
         if run < 0:
-            rise, run = -rise, -run
-            lines.append(f"Change both signs: {rise} and {run}")
-        lines.append(f"Slope: {reduction_chain(rise, run)}")
-    return lines, answer
+            lines.append(f"Change both signs: {-rise} and {-run}")
+        lines.append(
+            f"Slope: {reduction_chain(-rise, -run) if run < 0 else reduction_chain(rise, run)}"
+        )
+    return lines, first, lowest(rise, run)
 
 
 def _line_points(rng: Random) -> tuple[tuple[int, int], tuple[int, int], int, int]:
@@ -99,9 +105,8 @@ def _line_through(rng: Random) -> Draft:
             f"A line passes through {first} and {second}. Write y in terms of x.",
         )
     )
-    lines = _slope_lines(rng, first, second)[0] + _intercept_lines(
-        rng.choice((first, second)), slope
-    )
+    lines, point, _ = _slope_lines(rng, first, second)
+    lines += _intercept_lines(point, slope)
     return Draft(
         ("through", *sorted((first, second))), problem, lines, polynomial([slope, intercept])
     )
@@ -119,7 +124,8 @@ def _meeting_lines(rng: Random, a: int, b: int, c: int, d: int, x: int) -> list[
     lines.append(f"{_minus(a, c)}, {_minus(d, b)}")
     lines.append(f"x = {d - b} / {bracket(a - c)} = {x}")
     slope, constant = (a, b) if rng.random() < 0.5 else (c, d)
-    lines.append(f"y: {product_chain(slope, x)}, {sum_chain(slope * x, constant)}")
+    chosen = f"y = {polynomial([slope, constant])}"
+    lines.append(f"{chosen}: {product_chain(slope, x)}, {sum_chain(slope * x, constant)}")
     return lines
 
 
@@ -156,9 +162,8 @@ def _line_meets_line(rng: Random) -> Draft:
             f"A line passes through {first} and {second}. At which point does it cross y = {shown}?",
         )
     )
-    lines = _slope_lines(rng, first, second)[0] + _intercept_lines(
-        rng.choice((first, second)), slope
-    )
+    lines, point, _ = _slope_lines(rng, first, second)
+    lines += _intercept_lines(point, slope)
     lines += _meeting_lines(rng, slope, intercept, c, d, x)
     return Draft(("line meets", *sorted((first, second)), c, d), problem, lines, f"({x}, {y})")
 

@@ -19,9 +19,9 @@ from .steps import (
 def gcd_lcm(rng: Random, level: int) -> Draft:
     """Greatest common divisor by Euclid or by common primes; least common multiple from it."""
     low, high, factors = [
-        (2, 9, (2, 9)),
+        (1, 9, (1, 9)),
         (3, 15, (3, 15)),
-        (2, 9, (2, 9)),
+        (1, 9, (1, 9)),
         (7, 40, (6, 24)),
         (4, 16, (3, 15)),
     ][level - 1]
@@ -31,8 +31,7 @@ def gcd_lcm(rng: Random, level: int) -> Draft:
     divisor = gcd(first, second)
     euclid = level >= 4 or rng.random() < 0.5
     lines = euclid_lines(first, second) if euclid else _common_primes(first, second)
-    if len(lines) == 1 or multiple or not euclid:
-        lines.append(f"gcd = {divisor}")
+    lines.append(f"gcd = {divisor}")
     answer = divisor
     if multiple:
         answer = lcm(first, second)
@@ -72,7 +71,7 @@ def remainder(rng: Random, level: int) -> Draft:
     """Remainders of numbers, products and powers."""
     key: tuple
     if level <= 2:
-        low, high, small, large = (30, 99, 4, 9) if level == 1 else (120, 999, 6, 13)
+        low, high, small, large = (10, 99, 3, 9) if level == 1 else (100, 999, 6, 13)
         number, modulus = rng.randint(low, high), rng.randint(small, large)
         key, expression, answer = (number, modulus), str(number), number % modulus
         lines = [remainder_line(number, modulus)]
@@ -160,7 +159,7 @@ def _composites(low: int, high: int, largest_prime: int) -> list[int]:
 
 
 COMPOSITES = [
-    _composites(12, 400, 31),
+    _composites(6, 400, 31),
     _composites(401, 1400, 31),
     _composites(12, 600, 31),
     _composites(401, 1900, 31),

@@ -4,7 +4,16 @@ from math import isqrt
 from random import Random
 
 from .registry import Draft, family
-from .steps import lowest, nonzero, plus, polynomial, product_chain, reduction_chain, sum_chain
+from .steps import (
+    lowest,
+    nonzero,
+    plus,
+    polynomial,
+    product_chain,
+    reduction_chain,
+    sum_chain,
+    sum_text,
+)
 
 
 @family("Quadratics")
@@ -56,18 +65,22 @@ def quadratic_roots(rng: Random, level: int) -> Draft:
 
 
 def _factor_lines(b: int, c: int, first: int, second: int) -> list[str]:
-    """Try the pairs with product c, smallest factor first, until one has the sum b."""
-    numbers = sorted((-first, -second), key=abs)
-    lines = [f"Need product {c} and sum {b}"]
+    """Try the pairs with product c, smallest factor first, until one has the sum b.
+
+    The larger number of a pair has the sign of b; the other one has it if c is positive.
+    """
+    numbers = sorted((-first, -second), key=lambda number: (abs(number), -number))
+    sign = 1 if numbers[1] > 0 else -1
     tried = []
     for small in range(1, abs(numbers[0]) + 1):
         if c % small == 0:
-            big = abs(c) // small
-            tried.append(f"{small} and {big}")
-    lines.append("Pairs: " + ", ".join(tried))
-    lines.append(sum_chain(*numbers))
-    lines.append(f"(x{plus(numbers[0])})(x{plus(numbers[1])}) = 0")
-    return lines
+            pair = [sign * small if c > 0 else -sign * small, sign * (abs(c) // small)]
+            tried.append(f"{sum_text(pair)} = {sum(pair)}")
+    return [
+        f"Need product {c} and sum {b}",
+        "Pairs: " + ", ".join(tried),
+        f"(x{plus(numbers[0])})(x{plus(numbers[1])}) = 0",
+    ]
 
 
 def _discriminant_lines(a: int, b: int, c: int) -> list[str]:
@@ -79,9 +92,7 @@ def _discriminant_lines(a: int, b: int, c: int) -> list[str]:
         sign = -1 if value == -b - root else 1
         top = sum_chain(-b, sign * root)
         ratio = (
-            reduction_chain(value, 2 * a)
-            if value % (2 * a)
-            else f"{value} / {2 * a} = {value // (2 * a)}"
+            reduction_chain(value, 2 * a) if a > 1 else f"{value} / {2 * a} = {value // (2 * a)}"
         )
         lines.append(f"{top}, x = {ratio}")
     return lines

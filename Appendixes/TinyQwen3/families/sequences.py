@@ -15,7 +15,7 @@ def arithmetic_sequence(rng: Random, level: int) -> Draft:
     """A far term, the number of terms and the sum."""
     if level <= 2:
         return _far_term(rng, level)
-    start, step = rng.randint(1, 20), rng.randint(2, 9)
+    start, step = rng.randint(1, 20), rng.randint(1, 9)
     count = rng.randint(5, 12) if level == 3 else rng.randint(8, 25)
     last = start + (count - 1) * step
     shown = f"{start}, {start + step}, {start + 2 * step}"
@@ -27,10 +27,12 @@ def arithmetic_sequence(rng: Random, level: int) -> Draft:
                 f"Find the sum of the first {count} terms: {shown}, ...",
             )
         )
-        lines = [product_chain(step, count - 1), f"Last term: {sum_chain(start, last - start)}"]
+        lines = [_step_line(start, step), product_chain(step, count - 1)]
+        lines.append(f"Last term: {sum_chain(start, last - start)}")
         lines += _sum_lines(rng, start, last, count)
         return Draft(("sum", start, step, count), problem, lines, str(count * (start + last) // 2))
     lines = [
+        _step_line(start, step),
         sum_chain(last, -start),
         quotient_chain(last - start, step),
         f"Terms: {count - 1} + 1 = {count}",
@@ -57,7 +59,7 @@ def arithmetic_sequence(rng: Random, level: int) -> Draft:
 
 def _far_term(rng: Random, level: int) -> Draft:
     start, step, n = (
-        (rng.randint(1, 20), rng.randint(2, 9), rng.randint(6, 12))
+        (rng.randint(1, 20), rng.randint(1, 9), rng.randint(4, 12))
         if level == 1
         else (rng.randint(-20, 60), nonzero(rng, -12, 12), rng.randint(15, 40))
     )
@@ -70,16 +72,24 @@ def _far_term(rng: Random, level: int) -> Draft:
         )
     )
     if rng.random() < 0.5:
-        lines = [f"Step: {sum_chain(start + step, -start)}", product_chain(n - 1, step)]
+        lines = [_step_line(start, step), product_chain(n - 1, step)]
         lines.append(sum_chain(start, (n - 1) * step))
     else:  # count from the third term, which is shown
         third = start + 2 * step
         lines = [
-            f"{n} - 3 = {n - 3} steps of {step}",
+            _step_line(start, step),
+            f"{n} - 3 = {n - 3}",
             product_chain(n - 3, step),
             sum_chain(third, (n - 3) * step),
         ]
     return Draft(("term", start, step, n), problem, lines, str(start + (n - 1) * step))
+
+
+def _step_line(start: int, step: int) -> str:
+    """The difference of the first two terms, on which all that follows rests."""
+    if start < 0:
+        return f"Step: {start + step} - ({start}) = {step}"
+    return f"Step: {sum_chain(start + step, -start)}"
 
 
 def _sum_lines(rng: Random, start: int, last: int, count: int) -> list[str]:

@@ -2,9 +2,10 @@ r"""Worked arithmetic, shared by all families. Every equality in the text return
 
 No step asks for more than a single-digit product, a sum or difference of small numbers, or copying:
 
-    sum_chain(458, 367)      458 + 367 = 700 + 125 = 825
+    sum_chain(458, 367)      458 + 367 = 700 + 110 + 15 = 825
+    sum_chain(815, -268)     815 - 268 = 600 - 50 - 3 = 547
     product_chain(47, 6)     47 * 6 = 40 * 6 + 7 * 6 = 240 + 42 = 282
-    quotient_chain(84, 6)    84 / 6 = 60 / 6 + 24 / 6 = 10 + 4 = 14
+    quotient_chain(84, 6)    84 / 6 = 10 + 24 / 6 = 10 + 4 = 14
     reduction_chain(12, 18)  \frac{12}{18} = \frac{6}{9} = \frac{2}{3}
 """
 
@@ -36,30 +37,53 @@ def sum_text(terms: list[int]) -> str:
 
 
 def sum_chain(first: int, second: int) -> str:
-    """`first + second` (a difference if second is negative), by hundreds when both are 100 or more."""
+    """`first + second` (a difference if second is negative): signs first, then place by place.
+
+    A sum or difference is written by places only where a place carries or borrows; elsewhere every
+    digit of the result is found from the two digits above it.
+    """
     head, total = f"{first}{plus(second)}", first + second
-    if first >= 100 and second >= 100 and (first % 100 or second % 100):
-        hundreds = first // 100 * 100 + second // 100 * 100
-        return f"{head} = {hundreds} + {first % 100 + second % 100} = {total}"
-    if first < 0 and second >= 100:
+    if max(abs(first), abs(second)) < 10 or 0 in (first, second):
+        return f"{head} = {total}"
+    if first < 0 and second > 0 and total >= 0:
         return f"{head} = {sum_chain(second, first)}"
-    if first <= -100 and second <= -100:
-        hundreds = -first // 100 * 100 + -second // 100 * 100
-        return f"{head} = -{hundreds} - {-first % 100 + -second % 100} = {total}"
-    if first >= 100 and second <= -100 and total < 0:
-        rest = first % 100
-        return f"{head} = -({-second} - {first}) = -({-total + rest} - {rest}) = {total}"
-    if first >= 100 and second <= -100 and second % 100:
-        rest = -second % 100
-        return f"{head} = {total + rest} - {rest} = {total}"
-    return f"{head} = {total}"
+    if first < 0 or total < 0:
+        low, high = sorted((abs(first), abs(second)))
+        if first < 0 and second < 0:
+            low, high = -second, -first
+            inside = f"{low} + {high}" if len(str(high)) < len(str(low)) else f"{high} + {low}"
+            parts = _place_sums(max(low, high), min(low, high))
+        else:
+            inside, parts = f"{high} - {low}", _place_sums(high, -low)
+        middle = f" = -({sum_text(parts)})" if parts else ""
+        return f"{head} = -({inside}){middle} = {total}"
+    if second > 0 and len(str(first)) < len(str(second)) and second >= 100:
+        return f"{head} = {sum_chain(second, first)}"
+    parts = _place_sums(max(first, second), min(first, second))
+    return f"{head} = {sum_text(parts)} = {total}" if parts else f"{head} = {total}"
 
 
-def sum_by_places(rng: Random, first: int, second: int) -> str:
-    """`first + second` one place of the second number at a time, from either end."""
+def _place_sums(first: int, second: int) -> list[int]:
+    """The sums place by place of two numbers, the longer one first: 458, 367 -> [700, 110, 15].
+
+    Places that the second number does not have are kept together; zeros are left out. The list is
+    empty if no place carries or borrows, or if it would be the two numbers again.
+    """
+    power, sums, crossed = 1, [], False
+    sign = 1 if second > 0 else -1
+    while power <= abs(second):
+        value = first // power % 10 + sign * (abs(second) // power % 10)
+        crossed |= not 0 <= value <= 9
+        sums.append(value * power)
+        power *= 10
+    sums.append(first // power * power)
+    shown = [value for value in reversed(sums) if value]
+    return shown if crossed and shown != [first, second] else []
+
+
+def sum_by_places(first: int, second: int) -> str:
+    """`first + second` one place of the second number at a time, from the left."""
     parts = [part if second > 0 else -part for part in places(abs(second))]
-    if rng.random() < 0.5:
-        parts.reverse()
     text, running = f"{first}{plus(second)}", first
     for i in range(len(parts) - 1):
         running += parts[i]
@@ -77,30 +101,34 @@ def running_sum(terms: list[int]) -> list[str]:
 
 
 def product_chain(first: int, second: int) -> str:
-    """`first * second` by the places of the longer factor (of the shorter if both have several
-    digits).
-    """
+    """`first * second` by the places of the longer factor (of both if both have several digits)."""
     head, product = f"{first} * {bracket(second)}", first * second
     small, big = sorted((abs(first), abs(second)))
     if small in (0, 1, 10, 100):
         return f"{head} = {product}"
-    small_places = places(small)
-    if len(small_places) == 1:
-        pairs = [(part, small) for part in places(big)]
-    else:
-        pairs = [(big, part) for part in small_places]
+    several = len(places(small)) > 1
+    pairs = [
+        (big, part) if several else (part, small) for part in places(small if several else big)
+    ]
     if len(pairs) == 1:
         return f"{head} = {product}"
-    parts, text = [left * right for left, right in pairs], head
+    sign = 1 if product > 0 else -1
+    parts, text = [sign * left * right for left, right in pairs], head
     if product > 0:
         text += " = " + " + ".join([f"{left} * {right}" for left, right in pairs])
-    else:
-        parts = [-part for part in parts]
+    pieces = []
+    for _, place in pairs if several else ():  # 10 or 100 times a number needs no steps
+        round_place = str(place).strip("0") == "1"
+        pieces += [big * place] if round_place else [part * place for part in places(big)]
+    if len(pieces) > len(parts):
+        text += f" = {sum_text([sign * piece for piece in pieces])}"
     text, running = f"{text} = {sum_text(parts)}", parts[0]
     for i in range(1, len(parts) - 1):
         running += parts[i]
         text += f" = {sum_text([running, *parts[i + 1 :]])}"
-    return f"{text} = {product}"
+    carried = _place_sums(abs(running), abs(parts[-1])) if abs(parts[-1]) >= 100 else []
+    middle = f" = {sum_text([sign * part for part in carried])}" if carried else ""
+    return f"{text}{middle} = {product}"
 
 
 def product_lines(rng: Random, first: int, second: int) -> list[str]:
@@ -112,25 +140,27 @@ def product_lines(rng: Random, first: int, second: int) -> list[str]:
     parts = places(second)
     if len(parts) == 1:
         return [product_chain(first, second)]
-    if rng.random() < 0.5:
-        parts.reverse()
-    lines = [f"{first} * {second} = " + " + ".join(f"{first} * {part}" for part in parts)]
-    lines += [product_chain(first, part) for part in parts]
-    return lines + running_sum([first * part for part in parts])
+    shown = parts[::-1] if rng.random() < 0.5 else parts
+    lines = [f"{first} * {second} = " + " + ".join(f"{first} * {part}" for part in shown)]
+    lines += [product_chain(first, part) for part in shown]
+    return lines + running_sum([first * part for part in parts])  # the largest first
 
 
 def quotient_chain(number: int, divisor: int) -> str:
-    """`number / divisor`, which must come out even, by the places of the quotient."""
+    """`number / divisor`, which must come out even: one place of the quotient at a time, and what
+    is left of the number.
+    """
     quotient = number // divisor
-    head = f"{number} / {bracket(divisor)}"
-    parts = places(abs(quotient)) if quotient else []
+    text, parts = f"{number} / {bracket(divisor)}", places(abs(quotient)) if quotient else []
     if len(parts) < 2 or divisor <= 1:
-        return f"{head} = {quotient}"
-    if quotient < 0:
-        parts = [-part for part in parts]
-    pieces = "".join(plus(part * divisor) + f" / {divisor}" for part in parts)
-    pieces = pieces[3:] if quotient > 0 else "-" + pieces[3:]
-    return f"{head} = {pieces} = {sum_text(parts)} = {quotient}"
+        return f"{text} = {quotient}"
+    sign = 1 if quotient > 0 else -1
+    done: list[int] = []
+    for part in parts[:-1]:
+        done.append(sign * part)
+        number -= sign * part * divisor
+        text += f" = {sum_text(done)}{plus(number)} / {divisor}"
+    return f"{text} = {sum_text([*done, sign * parts[-1]])} = {quotient}"
 
 
 def long_division(number: int, divisor: int) -> list[str]:
@@ -145,13 +175,16 @@ def long_division(number: int, divisor: int) -> list[str]:
 
 
 def remainder_line(number: int, divisor: int) -> str:
-    """How the remainder is found: '17 = 3 * 5 + 2', or by subtraction if the quotient is long."""
+    """How the remainder is found: '17 = 3 * 5 + 2', or by products that are taken away if the
+    divisor or the quotient is long.
+    """
     quotient, remainder = divmod(number, divisor)
-    if quotient <= 10:
+    if quotient <= 1 or (quotient <= 10 and divisor < 10):
         return f"{number} = {quotient} * {divisor} + {remainder}"
     steps = []
     for part in places(quotient):
-        steps.append(f"{number} - {divisor * part} = {number - divisor * part}")
+        shown = f"{part} * {divisor} = {part * divisor}, " if divisor >= 10 else ""
+        steps.append(shown + sum_chain(number, -divisor * part))
         number -= divisor * part
     return ", ".join(steps)
 
@@ -190,12 +223,22 @@ def reduction_chain(numerator: int, denominator: int) -> str:
 
 
 def euclid_lines(first: int, second: int) -> list[str]:
-    """Euclid's divisions, larger by smaller, down to remainder 0; the gcd is the last divisor."""
+    """Euclid's divisions, larger by smaller, down to remainder 0; the gcd is the last divisor.
+
+    A multiple of a long divisor is worked out and taken away; small ones stand in one equation.
+    """
     first, second = max(first, second), min(first, second)
     lines = []
     while second:
-        lines.append(f"{first} = {first // second} * {second} + {first % second}")
-        first, second = second, first % second
+        quotient, rest = divmod(first, second)
+        if second < 10 and quotient <= 10:
+            lines.append(f"{first} = {quotient} * {second} + {rest}")
+        elif quotient == 1:
+            lines.append(sum_chain(first, -second))
+        else:
+            taken = quotient * second
+            lines.append(f"{product_chain(second, quotient)}, {sum_chain(first, -taken)}")
+        first, second = second, rest
     return lines
 
 

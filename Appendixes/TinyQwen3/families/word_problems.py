@@ -23,7 +23,7 @@ def shopping(rng: Random, level: int) -> Draft:
     """Totals, change, discounts and an unknown price."""
     name = rng.choice(NAMES)
     one, other = rng.sample(THINGS, 2)
-    n, cost = rng.randint(3, 9), rng.randint(4, 29) if level < 4 else rng.randint(12, 60)
+    n, cost = rng.randint(2, 9), rng.randint(2, 29) if level < 4 else rng.randint(12, 60)
     if level == 1:
         cost += rng.randint(0, 20)
         problem = rng.choice(
@@ -33,7 +33,7 @@ def shopping(rng: Random, level: int) -> Draft:
                 f"A shop packs {n} boxes with {cost} {one} each. How many {one} is that?",
             )
         )
-        return Draft((1, n, cost), problem, [product_chain(cost, n)], str(n * cost))
+        return Draft((1, n, cost), problem, [product_chain(n, cost)], str(n * cost))
     m, price = rng.randint(2, 9), rng.randint(3, 29) if level < 4 else rng.randint(11, 60)
     buys = rng.choice(
         (
@@ -42,7 +42,7 @@ def shopping(rng: Random, level: int) -> Draft:
         )
     )
     first, second = n * cost, m * price
-    lines = [product_chain(cost, n), product_chain(price, m)]
+    lines = [f"{one}: {product_chain(n, cost)}", f"{other}: {product_chain(m, price)}"]
     if rng.random() < 0.5:
         lines.reverse()
     if level <= 4:
@@ -76,11 +76,10 @@ def _discount(
             f"{value} / 100 = {answer}",
         ]
     else:
-        off = decimal(total * rate, 2)
         lines += [
             product_chain(total, rate),
-            f"{total * rate} / 100 = {off}",
-            f"{total} - {off} = {answer}",
+            sum_chain(100 * total, -total * rate),
+            f"{value} / 100 = {answer}",
         ]
     question = rng.choice(
         (f"With {rate}% off, what is the total?", f"All is {rate}% off. What is the total?")
@@ -103,7 +102,7 @@ def _unknown_price(
             f"{left}. What is the price of one of the {other}?",
         )
     )
-    product = product_chain(cost, n)
+    product = product_chain(n, cost)
     if rng.random() < 0.5:
         lines = [f"Spent: {sum_chain(paid, -left)}", product, sum_chain(total, -n * cost)]
     else:
@@ -135,7 +134,10 @@ def _two_legs(rng: Random, who: str, level: int) -> Draft:
     speeds, hours = [rng.randint(21, 95) for _ in range(2)], [rng.randint(2, 6) for _ in range(2)]
     legs = f"{who} goes {speeds[0]} km an hour for {hours[0]} hours, then {speeds[1]} for {hours[1]} hours."
     ways = [speed * hour for speed, hour in zip(speeds, hours, strict=True)]
-    lines = [product_chain(speed, hour) for speed, hour in zip(speeds, hours, strict=True)]
+    lines = [
+        f"{leg}: {product_chain(speed, hour)}"
+        for leg, speed, hour in zip(("First", "Second"), speeds, hours, strict=True)
+    ]
     if rng.random() < 0.5:
         lines.reverse()
     lines.append(sum_chain(*ways))

@@ -8,14 +8,30 @@ import re
 from collections import Counter
 from datetime import date, timedelta
 from fractions import Fraction
-from itertools import combinations, permutations, product
+from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from Appendixes.TinyQwen3.families import FAMILIES
-from Appendixes.TinyQwen3.problems import LEVELS, sample_problem, split_of, test_set
+from Appendixes.TinyQwen3.families.steps import (
+    euclid_lines,
+    product_chain,
+    product_lines,
+    quotient_chain,
+    remainder_line,
+    sum_chain,
+)
+from Appendixes.TinyQwen3.problems import (
+    LEVELS,
+    fact_set,
+    sample_fact,
+    sample_problem,
+    split_of,
+    test_set,
+)
+from CH3.problems import read_problems
 
 ROOT = Path(__file__).resolve().parents[3]
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
@@ -541,6 +557,219 @@ def test_false_equalities_are_noticed():
     with pytest.raises(AssertionError, match="false statement"):
         true_equalities("so x = 12 / 4 = 4\n\\boxed{4}")
     assert true_equalities("Move 3: 10 - 3 = 7, so 7x = 14, x = 2\n\\boxed{2}") == 1
+
+
+# --- steps that can be found from what stands before them ---
+
+PAIR = re.compile(r"(\d+) ([-+]) (\d+)")
+
+
+def numbers_in_range(rng, digits):
+    return rng.randrange(10 ** (digits - 1), 10**digits)
+
+
+def by_places(first, second):
+    """The columns of a sum or difference from the left, where places of the first number alone are
+    one column; and whether any of them carries or borrows."""
+    length = len(str(abs(second)))
+    columns = [first // 10**length * 10**length]
+    crossed = False
+    for place in reversed(range(length)):
+        digits = [abs(number) // 10**place % 10 for number in (first, second)]
+        value = digits[0] + digits[1] if second > 0 else digits[0] - digits[1]
+        crossed |= not 0 <= value <= 9
+        columns.append(value * 10**place)
+    return [column for column in columns if column], crossed
+
+
+def terms_of(side):
+    return [int(term) for term in side.replace("- ", "-").replace("+ ", "").split()]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("long", "short"), [(2, 1), (2, 2), (3, 2), (3, 3), (5, 3), (5, 5)])
+def test_a_sum_is_written_by_places_where_one_carries(sign, long, short):
+    rng, carried = Random(long * 10 + short), 0
+    for _ in range(500):
+        second, first = sorted((numbers_in_range(rng, long), numbers_in_range(rng, short)))
+        columns, crossed = by_places(first, sign * second)
+        crossed &= columns != [first, sign * second]
+        carried += crossed
+        steps = sum_chain(first, sign * second).split(" = ")[1:-1]
+        assert [terms_of(step) for step in steps] == ([columns] if crossed else [])
+    assert carried > 150
+
+
+def written_steps(problems):
+    """Each side of each chain of equalities, with the side that follows it."""
+    for problem in problems:
+        for line in problem.solution.split("\n"):
+            yield from pairwise(line.split(" = "))
+
+
+def test_no_step_takes_the_low_places_away_first(many):
+    """815 - 268 = 807 - 260 looks like 815 - 260, and the model then lost its way."""
+    shown = 0
+    for left, right in written_steps(many):
+        start, following = PAIR.fullmatch(left), PAIR.fullmatch(right)
+        if not start or not following or start[2] != "-" or following[2] != "-":
+            continue
+        (a, b), (c, d) = [(int(match[1]), int(match[3])) for match in (start, following)]
+        shown += 1
+        assert [c, -d] == by_places(a, -b)[0] or (str(b).endswith(str(d)) and c == a - b + d)
+    assert shown > 300
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "positive"),
+    [
+        (318, -906, "906 - 318"),
+        (-72, 64, "72 - 64"),
+        (7, -12, "12 - 7"),
+        (-126, 24, "126 - 24"),
+        (-56, -81, "56 + 81"),
+        (-5, -812, "812 + 5"),
+    ],
+)
+def test_a_negative_result_is_found_from_positive_numbers(first, second, positive):
+    assert sum_chain(first, second).split(" = ")[1] == f"-({positive})"
+
+
+def test_the_larger_number_comes_first_where_lengths_differ(many):
+    """In 219 + 5840 the columns are hard to find; 5840 + 219 says where they are."""
+    for rng in map(Random, range(300)):
+        lines = product_lines(rng, numbers_in_range(rng, 2), numbers_in_range(rng, 3))
+        for match in PAIR.finditer("\n".join(line for line in lines if "*" not in line)):
+            assert match[2] == "+" and len(match[1]) >= len(match[3])
+    for left, right in written_steps(many):
+        match = PAIR.fullmatch(left)
+        if match and match[2] == "+" and match[1] != "0" and len(match[3]) > 2:
+            assert len(match[1]) >= len(match[3]) or right == f"{match[3]} + {match[1]}"
+
+
+def test_products_of_long_numbers_rest_on_products_of_single_digits():
+    for rng in map(Random, range(300)):
+        first, second = numbers_in_range(rng, 3), numbers_in_range(rng, 2)
+        sides = product_chain(first, second).split(" = ")
+        partial = max(sides[1:-1], key=lambda side: side.count("+")) if len(sides) > 2 else "0"
+        for part in terms_of(partial) if "*" not in partial else []:
+            bare = str(part).rstrip("0")
+            assert len(bare) <= 2 or part == first * 10 ** (len(str(part)) - len(str(first)))
+
+
+def test_a_quotient_is_built_from_the_left_with_what_remains():
+    for rng in map(Random, range(300)):
+        divisor, quotient = rng.randint(2, 9), rng.randint(10, 999)
+        *steps, last = quotient_chain(divisor * quotient, divisor).split(" = ")[1:]
+        assert last == str(quotient)
+        for side in steps[:-1]:
+            *done, rest = re.split(r" \+ ", side)
+            rest = int(rest.split(" / ")[0])
+            assert divisor * sum(map(int, done)) + rest == divisor * quotient
+            assert str(quotient).startswith(str(sum(map(int, done))).rstrip("0"))
+
+
+def test_euclid_divides_the_larger_by_the_smaller_and_never_takes_too_much():
+    for rng in map(Random, range(500)):
+        pair = [rng.randint(1, 400), rng.randint(1, 400)]
+        high, low = max(pair), min(pair)
+        for line in euclid_lines(*pair):
+            assert true_equalities(line + "\n\\boxed{0}")
+            # the line divides `high` by `low`: in one equation, or by taking a multiple away
+            last = line.split(", ")[-1]
+            if " * " in last:
+                number, quotient, divisor, rest = integers(last)
+                assert (number, divisor, rest) == (high, low, high - quotient * low)
+            else:
+                number, taken = map(int, PAIR.match(last).group(1, 3))
+                rest = int(last.split(" = ")[-1])
+                assert number == high and taken % low == 0
+            assert 0 <= rest < low
+            high, low = low, rest
+        assert low == 0
+
+
+def test_a_remainder_ends_its_line():
+    for rng in map(Random, range(500)):
+        number, divisor = rng.randint(1, 999), rng.randint(2, 13)
+        line = remainder_line(number, divisor)
+        assert int(re.findall(r"\d+", line)[-1]) == number % divisor
+        assert true_equalities(line + "\n\\boxed{0}")
+
+
+def test_a_sequence_begins_with_its_step(many):
+    for problem in many:
+        if problem.family == "arithmetic_sequence":
+            shown = re.search(r"(-?\d+)(?:,| \+) (-?\d+)(?:,| \+)", problem.problem)
+            step = int(shown[2]) - int(shown[1])
+            assert re.fullmatch(rf"Step: .* = {step}", problem.solution.split("\n")[0])
+
+
+def test_a_line_names_the_point_that_it_starts_from(many):
+    for problem in many:
+        solution = problem.solution
+        if problem.family == "line" and "From" in solution:
+            start, end = points(solution.split("\n")[0])
+            assert {start, end} == set(points(problem.problem)[:2])
+            assert f"Run: {end[0]} - " in solution and f"Rise: {end[1]} - " in solution
+            assert f"At {start}:" in solution or problem.level == 2
+
+
+# --- one-digit facts ---
+
+
+def test_every_one_digit_fact_is_drawn_in_every_wording_and_is_right():
+    rng, keys, wordings = Random(0), set(), set()
+    for _ in range(20_000):
+        fact = sample_fact(rng)
+        keys.add(fact.key)
+        expression = re.search(r"\d+ [-+*/] \d+", fact.problem)[0]
+        wordings.add(fact.problem.replace(expression, "{}"))
+        assert calculate(expression) == int(fact.answer)
+        assert fact.solution == f"{expression} = {fact.answer}\n\\boxed{{{fact.answer}}}"
+    assert len(keys) == 300 + 90  # quotients by 1 to 9
+    rows = fact_set()
+    assert {row["problem"] for row in rows} == {
+        wording.format(f"{a} {sign} {b}")
+        for wording in wordings
+        for a, sign, b in product(range(10), "+-*", range(10))
+    }
+    assert all(
+        calculate(re.search(r"\d [-+*] \d", row["problem"])[0]) == int(row["answer"])
+        for row in rows
+    )
+    assert {"What is 2 + 2?", "What is 7 + 5?"} <= {row["problem"] for row in rows}
+
+
+def test_one_digit_facts_are_in_no_family_and_so_in_no_test_set(many):
+    """They are trained on whatever their hash says, so the test set may not have them."""
+    facts, rng = {row["problem"] for row in fact_set()}, Random(1)
+    drawn = {problem.problem for problem in many} | {row["problem"] for row in test_set()}
+    for family in ("addition", "multiplication", "division"):
+        drawn |= {sample_problem(rng, "test", family, 1).problem for _ in range(1000)}
+    assert not facts & drawn
+    assert not any(re.search(r"^\D*\d [-+*/] \d\D*$", problem) for problem in drawn)
+
+
+def test_the_facts_can_be_evaluated_as_a_file_of_problems(tmp_path):
+    (tmp_path / "facts.json").write_text(json.dumps(fact_set()))
+    assert len(read_problems(tmp_path / "facts.json")) == 1800
+
+
+@pytest.mark.parametrize(
+    ("family", "level", "question"),
+    [
+        ("linear_equation", 1, " x + 2 = 5"),
+        ("percent", 2, " 50% of 8"),
+        ("gcd_lcm", 1, " gcd(6, 4)"),
+        ("fraction_sum", 3, " \\frac{1}{2} + \\frac{1}{3}"),
+        ("order_of_operations", 1, " 2 + 3 * 4"),
+        ("division", 1, " 84 / 4"),
+    ],
+)
+def test_ranges_start_where_a_reader_starts(family, level, question):
+    rng, draft = Random(0), FAMILIES[family].draft
+    assert any(question in draft(rng, level).problem for _ in range(40_000))
 
 
 def test_no_answer_is_a_good_guess(many):

@@ -4,7 +4,8 @@ only; and how often the shipped weights are right.
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -13,9 +14,16 @@ import torch
 from Appendixes.QWEN3Model import load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from Appendixes.TinyQwen3.data import IGNORED, document, training_batch
-from Appendixes.TinyQwen3.problems import sample_problem
+from Appendixes.TinyQwen3.problems import fact_set, sample_problem
 from Appendixes.TinyQwen3.tokenizer import VOCAB_SIZE, save_tokenizer, train_tokenizer
-from Appendixes.TinyQwen3.train import SHAPE, Recipe, Trainer, plot_history
+from Appendixes.TinyQwen3.train import (
+    RECIPES,
+    SHAPE,
+    Recipe,
+    Trainer,
+    fetch_first_edition,
+    plot_history,
+)
 from CH2.generation import generate_batch
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
 from CH3.math_verifier import extract_answer, grade_answer
@@ -91,6 +99,45 @@ def test_a_state_of_another_recipe_is_refused(tmp_path, tokenizer_files):
         trainer(tmp_path, tokenizer_files, replace(RECIPE, seed=1))
 
 
+def test_a_training_starts_from_the_weights_that_its_record_names(tmp_path, tokenizer_files):
+    first = trainer(tmp_path / "first", tokenizer_files)
+    first.step()
+    first.save_checkpoint()
+    recipe = replace(RECIPE, start=str(tmp_path / "first"))
+    second = trainer(tmp_path / "second", tokenizer_files, recipe)
+    for name, weight in first.model.state_dict().items():
+        assert torch.equal(weight, second.model.state_dict()[name]), name
+    second.save_checkpoint()
+    weights = (tmp_path / "first" / "model.safetensors").read_bytes()
+    record = json.loads((tmp_path / "second" / "training.json").read_text())
+    assert record["start_sha256"] == sha256(weights).hexdigest()
+
+
+def test_the_first_edition_comes_from_the_history(tmp_path, tiny_folder):
+    folder = tmp_path / "first"
+    try:
+        fetch_first_edition(folder)
+    except FileNotFoundError:
+        pytest.skip("the repository's history is not here")
+    record = json.loads((tiny_folder / "training.json").read_text())
+    assert sha256((folder / "model.safetensors").read_bytes()).hexdigest() == record["start_sha256"]
+    assert (folder / "tokenizer.json").read_bytes() == (tiny_folder / "tokenizer.json").read_bytes()
+    load_qwen3(folder, device="cpu")
+    fetch_first_edition(folder, "no such commit")  # what is there is kept
+
+
+def test_a_history_without_the_first_edition_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="whole history"):
+        fetch_first_edition(tmp_path / "first", "no-such-commit")
+    assert not (tmp_path / "first").exists()
+
+
+def test_the_shipped_record_is_of_the_recipe_that_the_command_follows(tiny_folder):
+    record = json.loads((tiny_folder / "training.json").read_text())
+    assert asdict(RECIPES["arithmetic"]).items() <= record.items()
+    assert record["steps_done"] == RECIPES["arithmetic"].steps
+
+
 def test_training_lowers_the_loss_and_leaves_a_checkpoint_that_loads(tmp_path, tokenizer_files):
     training = trainer(tmp_path, tokenizer_files, replace(RECIPE, steps=30))
     entries = [training.step() for _ in range(30)]
@@ -155,6 +202,15 @@ def test_direct_and_worked_answers_get_an_equal_share_of_problems(tokenizer):
     assert 0.42 < share < 0.58
 
 
+def test_one_digit_facts_get_their_share_of_documents(tokenizer):
+    texts = "".join(
+        tokenizer.decode(training_batch(0, number, 4, 256, tokenizer).input_ids.flatten().tolist())
+        for number in range(100)
+    )
+    facts = sum(texts.count(f"Question: {row['problem']}") for row in fact_set())
+    assert 0.05 < facts / texts.count("Question: ") < 0.12
+
+
 def test_documents_end_with_a_stop_token_and_their_answer(tokenizer):
     problem = sample_problem(Random(0), "train")
     for worked, answer in ((True, problem.solution), (False, f"\\boxed{{{problem.answer}}}")):
@@ -208,3 +264,29 @@ def test_the_shipped_model_is_right_as_often_as_its_card_says(tiny_folder):
         margin = (high - low) / 2 * (500 / 135) ** 0.5  # of a smaller sample
         assert abs(right / len(problems) - share) < margin, (name, right)
         assert None not in answers
+
+
+@pytest.mark.parametrize("template", [DIRECT, CHAIN_OF_THOUGHT])
+def test_the_shipped_model_knows_its_tables(tiny_folder, template):
+    """Sums, differences and products of two digits, each in every wording, are what readers type
+    first."""
+    model, tokenizer = load_qwen3(tiny_folder, device="cpu")
+    facts = fact_set()
+    prompts = [tokenizer.encode(render(template, one["problem"])) for one in facts]
+    ids = generate_batch(model, prompts, 24, stop_ids=tokenizer.stop_ids)
+    wrong = [
+        (one["problem"], text)
+        for one, text in zip(facts, map(tokenizer.decode, ids), strict=True)
+        if extract_answer(text) != one["answer"]
+    ]
+    assert len(wrong) <= 0.01 * len(facts), wrong[:5]
+
+
+def test_the_shipped_tokenizer_reads_every_problem_without_loss(tiny_folder):
+    tokenizer, rng = Qwen3Tokenizer.from_file(tiny_folder), Random(4)
+    for _ in range(500):
+        problem = sample_problem(rng, "train")
+        for text in (problem.problem, problem.solution):
+            ids = tokenizer.encode(text)
+            assert tokenizer.decode(ids) == text
+            assert len(ids) <= len(text)
