@@ -127,7 +127,7 @@ class Copy:
             env=self.environment,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=600,  # a busy machine takes its time
             check=False,
         )
 
@@ -402,7 +402,7 @@ def test_watch_checks_again_when_the_file_is_saved(copy):
         # which background jobs ignore
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    stop = threading.Timer(60, watching.kill)
+    stop = threading.Timer(600, watching.kill)
     stop.start()
     try:
         assert "not done" in _until_watching(watching)
