@@ -243,7 +243,7 @@ def tell_equal_sizes_apart() -> None:
     when 7 rows are left. Where the setting is missing, that default stays.
     """
     with contextlib.suppress(ImportError):
-        config = importlib.import_module("torch.fx.experimental._config")
+        config: Any = importlib.import_module("torch.fx.experimental._config")
         if hasattr(config, "use_duck_shape"):
             config.use_duck_shape = False
 
