@@ -30,11 +30,12 @@ SOURCE = REPOSITORY / "build" / "book-source"
 SITE = REPOSITORY / "build" / "book"
 
 README = PurePosixPath("README.md")
-NOTEBOOKS = sorted(
-    PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("CH[0-9]/*.ipynb")
+CHAPTERS, NOTEBOOKS_OF_PARTS = (
+    sorted(PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob(pattern))
+    for pattern in ("CH[0-9]/*.ipynb", "Appendixes/*/*.ipynb")
 )
 APPENDIXES = PurePosixPath("Appendixes")
-CODE = [*(path.parent for path in NOTEBOOKS), PurePosixPath("Exercises")]
+CODE = [*(path.parent for path in CHAPTERS), PurePosixPath("Exercises")]
 
 LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")  # the target in [text](target)
 ELSEWHERE = re.compile(r"#|[a-z]+:")  # a target on the same page, or on another site
@@ -115,7 +116,7 @@ def build_book() -> Path:
 
 def _write_sources() -> None:
     """Write the sources of all pages, and of everything they link to."""
-    waiting = [README, *NOTEBOOKS, *_parts(), *CODE]
+    waiting = [README, *CHAPTERS, *_parts(), *NOTEBOOKS_OF_PARTS, *CODE]
     known = set(waiting)
     while waiting:
         path = waiting.pop()
@@ -208,7 +209,7 @@ def _folder_page(path: PurePosixPath) -> str:
         about = in_map.get(name) or f": {_summary(path / name)}"
         about = re.sub(r"\s+", " ", about).removesuffix(": ")
         lines.append(f"- [`{name}`]({quote(name)}){about}")
-    # notebooks stand under Chapters
+    # notebooks stand under Chapters and Parts
     pages = [path / name for name in shown if _source_name(path / name).suffix == ".md"]
     contents = _toctree(pages, path)
     return f"# {_title(path)}\n\n{_summary(path)}\n\n" + "\n".join(lines) + contents
@@ -258,7 +259,10 @@ def _docstring(path: PurePosixPath) -> str:
 
 
 def _summary(path: PurePosixPath) -> str:
-    """Return the first paragraph of a module's or a package's docstring, on one line."""
+    """Return the first paragraph of a module's or a package's docstring, or a notebook's title."""
+    if path.suffix == ".ipynb":
+        first = nbformat.read(REPOSITORY / path, as_version=4).cells[0].source
+        return first.partition("\n")[0].lstrip("# ")
     return _docstring(path).split("\n\n")[0].replace("\n", " ")
 
 
@@ -276,7 +280,11 @@ def _code_page(path: PurePosixPath) -> str:
 
 def _table_of_contents() -> str:
     """Return the contents that stand beside every page."""
-    groups = {"Chapters": NOTEBOOKS, "Parts": _parts(), "Modules and exercises": CODE}
+    groups = {
+        "Chapters": CHAPTERS,
+        "Parts": [*_parts(), *NOTEBOOKS_OF_PARTS],
+        "Modules and exercises": CODE,
+    }
     folder = PurePosixPath()
     return "".join(_toctree(paths, folder, f":caption: {title}") for title, paths in groups.items())
 
