@@ -29,13 +29,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "build" / "book-source"
 SITE = REPOSITORY / "build" / "book"
 
+NOTEBOOKS_OF_PARTS = sorted(
+    PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("Appendixes/*/*.ipynb")
+)
+
 README = PurePosixPath("README.md")
-CHAPTERS, NOTEBOOKS_OF_PARTS = (
-    sorted(PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob(pattern))
-    for pattern in ("CH[0-9]/*.ipynb", "Appendixes/*/*.ipynb")
+NOTEBOOKS = sorted(
+    PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("CH[0-9]/*.ipynb")
 )
 APPENDIXES = PurePosixPath("Appendixes")
-CODE = [*(path.parent for path in CHAPTERS), PurePosixPath("Exercises")]
+CODE = [*(path.parent for path in NOTEBOOKS), PurePosixPath("Exercises")]
 
 LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")  # the target in [text](target)
 ELSEWHERE = re.compile(r"#|[a-z]+:")  # a target on the same page, or on another site
@@ -116,7 +119,7 @@ def build_book() -> Path:
 
 def _write_sources() -> None:
     """Write the sources of all pages, and of everything they link to."""
-    waiting = [README, *CHAPTERS, *_parts(), *NOTEBOOKS_OF_PARTS, *CODE]
+    waiting = [README, *NOTEBOOKS, *_parts(), *NOTEBOOKS_OF_PARTS, *CODE]
     known = set(waiting)
     while waiting:
         path = waiting.pop()
@@ -281,7 +284,7 @@ def _code_page(path: PurePosixPath) -> str:
 def _table_of_contents() -> str:
     """Return the contents that stand beside every page."""
     groups = {
-        "Chapters": CHAPTERS,
+        "Chapters": NOTEBOOKS,
         "Parts": [*_parts(), *NOTEBOOKS_OF_PARTS],
         "Modules and exercises": CODE,
     }
