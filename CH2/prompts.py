@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 
@@ -36,6 +37,28 @@ def render(template: str, problem: str) -> str:
     <BLANKLINE>
     """
     return template.format(problem=problem)
+
+
+def read_template(path: Path) -> str:
+    """Read a prompt template from a text file; one line break at its end is taken off.
+
+    Args:
+        path: of a text in UTF-8 with `{problem}` where the problem goes; other braces are doubled.
+
+    Raises:
+        ValueError: the text is no such template.
+        OSError: the file cannot be read.
+    """
+    try:
+        template = path.read_text(encoding="utf-8-sig").removesuffix("\n")
+        if render(template, "{one}") == render(template, "{two}"):
+            raise ValueError("{problem} does not stand in it")
+    except (ValueError, LookupError) as error:
+        raise ValueError(
+            f"{path} is no prompt template ({error}): write {{problem}} where the problem goes, "
+            "and double all other braces, as in \\boxed{{}}"
+        ) from None
+    return template
 
 
 # Problems and their worked solutions, for `examples=`; none of them is in a test set.

@@ -43,6 +43,7 @@ from functools import partial
 from pathlib import Path
 
 from Appendixes.command_line import argument_parser, output_file
+from CH2.prompts import read_template
 from CH3.evaluation import UnansweredError, evaluate
 from CH3.evaluation.answers import answers
 from CH3.evaluation.command_line import (
@@ -75,9 +76,9 @@ def main() -> None:
                 "--json and --plot: one of several processes has no report; give them to "
                 "python -m CH3.evaluation.report when all have ended"
             )
-        prompt = arguments.prompt or _default_prompt(run)
-        settings = {**run.settings, "prompt": PROMPTS[prompt], "sampling": "greedy"}
-        out = arguments.out or _default_out(prompt, run)
+        name, template = _prompt(arguments, run)
+        settings = {**run.settings, "prompt": template, "sampling": "greedy"}
+        out = arguments.out or _default_out(name, template, run)
         # 2. Ask and grade.
         results = _results(run, settings, out, arguments.batch)
         # 3. Report; one of several processes says which command does.
@@ -127,6 +128,13 @@ def _parser() -> argparse.ArgumentParser:
         "default: explain first, but for puzzles the problem alone",
     )
     add(
+        "--prompt-file",
+        type=Path,
+        metavar="FILE",
+        help="take the prompt from a text file, with {problem} where the problem goes; other "
+        "braces are doubled, as in \\boxed{{}}",
+    )
+    add(
         "--out",
         type=Path,
         metavar="FILE",
@@ -155,16 +163,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _default_prompt(run: Run) -> str:
-    """Choose the name of a prompt: puzzles say themselves what is to be done."""
-    return "bare" if all(map(is_puzzle, run.problems)) else "chain-of-thought"
+def _prompt(arguments: argparse.Namespace, run: Run) -> tuple[str, str]:
+    """Return the name and the template of the prompt that the command line asks for.
+
+    Raises:
+        ValueError, OSError: the file of a prompt cannot be read, or is no template.
+    """
+    if arguments.prompt_file is None:
+        # puzzles say themselves what is to be done
+        puzzles = all(map(is_puzzle, run.problems))
+        name = arguments.prompt or ("bare" if puzzles else "chain-of-thought")
+        return name, PROMPTS[name]
+    if arguments.prompt:
+        raise ValueError("--prompt and --prompt-file: give one of them")
+    return arguments.prompt_file.stem, read_template(arguments.prompt_file)
 
 
-def _default_out(prompt: str, run: Run) -> Path:
+def _default_out(name: str, template: str, run: Run) -> Path:
     """Name a file for each set of settings, so that the same command finds its file again."""
-    fingerprint = digest([run.settings, PROMPTS[prompt], run.problems])[:8]
-    name = f"{run.settings['model']}-{run.settings['data']}-{prompt}-{fingerprint}.jsonl"
-    return FOLDER / name
+    fingerprint = digest([run.settings, template, run.problems])[:8]
+    return FOLDER / f"{run.settings['model']}-{run.settings['data']}-{name}-{fingerprint}.jsonl"
 
 
 if __name__ == "__main__":

@@ -1134,13 +1134,13 @@ def my_judge(rng: Random) -> Iterator[Case]:
     for a, b in numbers:
         text, reference = rf"so \boxed{{\frac{{{a}}}{{{b}}}}}", f"{2 * a}/{2 * b}"
         yield Case((text, reference), True)
-    answered = _answered(rng.randrange(20))
+    choice = rng.randrange(20)
     seen: list[tuple[bool, bool]] = []
 
     def run(my_judge: Callable) -> str:
         seen.clear()
         other = []
-        for text, reference, ours in answered:
+        for text, reference, ours in _answered(choice):
             yours = my_judge(text, reference)
             seen.append((yours, ours))
             if yours != ours:

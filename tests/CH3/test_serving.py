@@ -365,7 +365,7 @@ def test_requests_say_what_is_wanted_and_texts_what_came(problems):
     with stand_in(problems[:1]) as server:
         url, model = server.url + "/", "some/model"
         plain = ServedWriter(url, model, DIRECT, max_new_tokens=9, key="secret")
-        drawn = {"temperature": 0.8, "top_p": 0.9, "seed": 6, "max_new_tokens": 9}
+        drawn = {"temperature": 0.8, "top_p": 0.9, "seed": 2, "max_new_tokens": 9}
         chat = ServedWriter(url, model, thinking=False, key="secret", **drawn)
         texts = [one_text(writer, problem) for writer in (plain, chat)]
     assert server.paths == ["/v1/completions", "/v1/chat/completions"]
@@ -376,7 +376,7 @@ def test_requests_say_what_is_wanted_and_texts_what_came(problems):
         **common,
         "temperature": 0.8,
         "top_p": 0.9,
-        "seed": text_seed(6, prompts[1], 0) % 2**31,
+        "seed": text_seed(2, prompts[1], 0) % 2**31,
         "logprobs": True,
         "messages": [{"role": "user", "content": prompts[1]}],
         "chat_template_kwargs": {"enable_thinking": False},

@@ -19,7 +19,8 @@ from Exercises.reader_file import read_source
 
 
 def _compute() -> None:
-    while True:
+    parent = os.getppid()
+    while os.getppid() == parent:  # nobody is left computing when the measurement is killed
         pass
 
 

@@ -268,10 +268,10 @@ def test_the_shipped_model_is_right_as_often_as_its_card_says(tiny_folder):
 
 @pytest.mark.parametrize("template", [DIRECT, CHAIN_OF_THOUGHT])
 def test_the_shipped_model_knows_its_tables(tiny_folder, template):
-    """Sums, differences and products of two digits, each in every wording, are what readers type
-    first."""
+    """Sums, differences and products of two digits, which readers type first: all 300, in turn in
+    one of the six wordings (the card's command asks all 1,800)."""
     model, tokenizer = load_qwen3(tiny_folder, device="cpu")
-    facts = fact_set()
+    facts = [row for i, row in enumerate(fact_set()) if i % 6 == i // 6 % 6]
     prompts = [tokenizer.encode(render(template, one["problem"])) for one in facts]
     ids = generate_batch(model, prompts, 24, stop_ids=tokenizer.stop_ids)
     wrong = [
