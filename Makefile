@@ -1,4 +1,4 @@
-# make run      execute the chapters' notebooks; pages and executed copies are written to build/
+# make run      execute the notebooks; pages and executed copies are written to build/
 # make test     run all tests, the linter and the type checker
 # make lab      open the notebooks in JupyterLab
 # make book     build a site of the notebooks, parts and modules: build/book/index.html

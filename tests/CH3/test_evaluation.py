@@ -504,7 +504,7 @@ def test_verdicts_of_another_verifier_are_given_again_and_that_is_said(
     out = tmp_path / "out.jsonl"
     evaluate(backwards, problems, out, settings=SETTINGS, progress=False)
     monkeypatch.setattr("CH3.evaluation.VERIFIER", "another")
-    monkeypatch.setattr("CH3.evaluation.grade_answer", lambda *_: False)
+    monkeypatch.setattr("CH3.evaluation.answers.grade_answer", lambda *_: False)
     capsys.readouterr()
     results = evaluate(breaking_after(0, []), problems, out, settings=SETTINGS, progress=False)
     assert not any(result["correct"] for result in results)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from CH3.evaluation import __main__, evaluate, graded
+from CH3.evaluation import VERIFIER, __main__, evaluate, graded, graded_again
 from CH3.evaluation.answers import Answer
 from CH3.evaluation.results import read_shards
 from CH3.evaluation.writers import Text
@@ -31,7 +31,7 @@ def test_a_puzzles_answer_is_checked_and_its_result_keeps_what_by(tmp_path):
     out = tmp_path / "out.jsonl"
     results = evaluate(answer_fn, [THREE, FOUR], out, settings={}, progress=False)
     assert [result["correct"] for result in results] == [True, True]
-    assert list(read_shards([out]).results.values()) == results
+    assert list(read_shards([out], VERIFIER, graded_again).results.values()) == results
     again = evaluate(list, [THREE, FOUR], out, settings={}, progress=False)  # nothing is asked
     assert again == results
 

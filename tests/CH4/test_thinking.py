@@ -113,7 +113,7 @@ def test_the_stand_in_ends_its_thoughts_in_every_way(stand_in):
     """Else the test above would not say much."""
     model, tokenizer = stand_in
     options = {"budget": 9, "waits": 2, "sampler": few_tokens(tokenizer)}
-    texts = [alone(model, tokenizer, "Why?", number, **options) for number in range(25)]
+    texts = [alone(model, tokenizer, "Why?", number, **options) for number in range(100)]
     assert {ended for _, _, _, ended, _ in texts} == {"by itself", "forced", None}
     assert {waits for *_, waits in texts} == {0, 1, 2}
 

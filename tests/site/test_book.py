@@ -13,6 +13,7 @@ pytestmark = pytest.mark.browser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTERS = [2, 3, 4]
+WORKSHOP = "chapter of the workshop"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
@@ -30,13 +31,14 @@ def site() -> Path:
 
 @pytest.fixture(scope="module")
 def pages(site) -> dict[str, Path]:
-    """The front page, each chapter, and pages of source."""
+    """The front page, each chapter, the notebook of the workshop, and a page of source."""
     chapters = {
         f"chapter {number}": next((site / f"CH{number}").glob("[0-9]*.html")) for number in CHAPTERS
     }
     return {
         "front": site / "index.html",
         **chapters,
+        WORKSHOP: next((site / "Appendixes" / "TinyQwen3").glob("how_*.html")),
         "source": site / "Appendixes" / "RoPE" / "rope.py.html",
     }
 
@@ -92,7 +94,9 @@ def test_a_package_has_a_page_that_leads_to_its_modules(site, package):
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("name", ["front", *(f"chapter {number}" for number in CHAPTERS), "source"])
+@pytest.mark.parametrize(
+    "name", ["front", *(f"chapter {number}" for number in CHAPTERS), WORKSHOP, "source"]
+)
 def test_page_opens_without_complaint(chromium, pages, name, viewport):
     page = chromium.new_page(viewport=viewport)
     complaints, messages, requests = [], [], []

@@ -28,13 +28,15 @@ STATUS = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.statu
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A copy of the chapters, for JupyterLab to save into; its notebooks have no outputs yet."""
+    """A copy of the notebooks' folders, for JupyterLab to save into, without outputs as yet."""
     copy = tmp_path_factory.mktemp("repository")
     for path in NOTEBOOKS:
         chapter = path.parent
         large = [entry.name for entry in chapter.glob("qwen3/*") if entry.name != "tiny"]
         shutil.copytree(
-            chapter, copy / chapter.name, ignore=shutil.ignore_patterns("__pycache__", *large)
+            chapter,
+            copy / chapter.relative_to(REPOSITORY),
+            ignore=shutil.ignore_patterns("__pycache__", *large),
         )
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:

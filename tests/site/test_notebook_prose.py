@@ -3,12 +3,13 @@
 import html
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
 import pytest
-from run_notebooks import NOTEBOOKS, REPOSITORY, html_page
+from run_notebooks import CHAPTERS, NOTEBOOKS, REPOSITORY, html_page
 
 NAMES = {path.parent.name: path for path in NOTEBOOKS}
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
@@ -165,7 +166,7 @@ def test_the_glossary_is_sorted_and_its_words_stand_in_the_sections_it_links_to(
 
 
 def test_a_chapter_opens_with_the_one_before_it():
-    for before, chapter in zip(NOTEBOOKS, NOTEBOOKS[1:], strict=False):
+    for before, chapter in pairwise(CHAPTERS):
         opening = next(cell.source for cell in read(chapter).cells)
         assert f"../{before.parent.name}/{before.name}" in opening
         assert f"hapter {before.parent.name[-1]}" in opening.split("\n\n")[1]

@@ -31,6 +31,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "build" / "book-source"
 SITE = REPOSITORY / "build" / "book"
 
+NOTEBOOKS_OF_PARTS = sorted(
+    PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("Appendixes/*/*.ipynb")
+)
+
 README = PurePosixPath("README.md")
 NOTEBOOKS = sorted(
     PurePosixPath(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("CH[0-9]/*.ipynb")
@@ -118,7 +122,7 @@ def build_book() -> Path:
 
 def _write_sources() -> None:
     """Write the sources of all pages, and of everything they link to."""
-    waiting = [README, *NOTEBOOKS, *_parts(), *CODE]
+    waiting = [README, *NOTEBOOKS, *_parts(), *NOTEBOOKS_OF_PARTS, *CODE]
     known = set(waiting)
     while waiting:
         path = waiting.pop()
@@ -211,7 +215,7 @@ def _folder_page(path: PurePosixPath) -> str:
         about = in_map.get(name) or f": {_summary(path / name)}"
         about = re.sub(r"\s+", " ", about).removesuffix(": ")
         lines.append(f"- [`{name}`]({quote(name)}){about}")
-    # notebooks stand under Chapters
+    # notebooks stand under Chapters and Parts
     pages = [path / name for name in shown if _source_name(path / name).suffix == ".md"]
     contents = _toctree(pages, path)
     tasks = _exercises() if path == EXERCISES else ""
@@ -281,7 +285,10 @@ def _docstring(path: PurePosixPath) -> str:
 
 
 def _summary(path: PurePosixPath) -> str:
-    """Return the first paragraph of a module's or a package's docstring, on one line."""
+    """Return the first paragraph of a module's or a package's docstring, or a notebook's title."""
+    if path.suffix == ".ipynb":
+        first = nbformat.read(REPOSITORY / path, as_version=4).cells[0].source
+        return first.partition("\n")[0].lstrip("# ")
     return _docstring(path).split("\n\n")[0].replace("\n", " ")
 
 
@@ -299,7 +306,11 @@ def _code_page(path: PurePosixPath) -> str:
 
 def _table_of_contents() -> str:
     """Return the contents that stand beside every page."""
-    groups = {"Chapters": NOTEBOOKS, "Parts": _parts(), "Modules and exercises": CODE}
+    groups = {
+        "Chapters": NOTEBOOKS,
+        "Parts": [*_parts(), *NOTEBOOKS_OF_PARTS],
+        "Modules and exercises": CODE,
+    }
     folder = PurePosixPath()
     return "".join(_toctree(paths, folder, f":caption: {title}") for title, paths in groups.items())
 

@@ -1,4 +1,4 @@
-"""Execute the chapters' notebooks from fresh kernels; `make run` calls this.
+"""Execute the notebooks, of chapters and of parts, from fresh kernels; `make run` calls this.
 
 Executed copies and HTML pages are written to build/. The notebooks themselves are left unchanged,
 unless --in-place asks for the new outputs in them. The environment variable QWEN3 names the model,
@@ -25,7 +25,8 @@ from nbconvert import HTMLExporter
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted(path for path in REPOSITORY.glob("CH[0-9]/*.ipynb"))
+CHAPTERS = sorted(REPOSITORY.glob("CH[0-9]/*.ipynb"))
+NOTEBOOKS = [*CHAPTERS, *sorted(REPOSITORY.glob("Appendixes/*/*.ipynb"))]
 CELL_TIMEOUT = 900  # seconds per cell
 # The template `lab` of nbconvert leaves out alternative texts, shows cells that are tagged
 # `hide-input`, and loads scripts from a network.
@@ -202,11 +203,11 @@ def main() -> None:
             )
         if arguments.in_place:
             nbformat.write(_without_times(outcomes[-1].executed), path)
-    print(f"\n{'notebook':46s} {'seconds':>8s} {'figures':>8s}  page")
+    print(f"\n{'notebook':60s} {'seconds':>8s} {'figures':>8s}  page")
     for outcome in outcomes:
         name = outcome.notebook.relative_to(REPOSITORY).as_posix()
         page = outcome.page.relative_to(REPOSITORY).as_posix()
-        print(f"{name:46s} {outcome.seconds:8.0f} {outcome.figures:8d}  {page}")
+        print(f"{name:60s} {outcome.seconds:8.0f} {outcome.figures:8d}  {page}")
     for outcome in outcomes:
         print("\n" + "\n".join(outcome.results))
 

@@ -1,0 +1,92 @@
+"""What a training learns and what it only reads: documents as tokens, batches as rows."""
+
+from collections.abc import Sequence
+from itertools import groupby, islice
+from pathlib import Path
+
+from Appendixes.drawings.canvas import FAINT, PALE, Canvas
+from Appendixes.drawings.texts import WIDTH, broken_lines
+from Appendixes.figure_style import BLUE
+from Appendixes.figure_style import WIDTH as COLUMN
+
+READ, LEARNT = PALE, BLUE
+
+
+def show_documents(title: str, documents: Sequence[tuple[Sequence[str], Sequence[bool]]]) -> None:
+    """Show documents, each token on a blue ground if it is learnt, on a grey one if it is not.
+
+    Args:
+        title: a sentence that states the finding.
+        documents: texts of the tokens, and whether each is learnt.
+    """
+    # 1. Break each document into lines; an empty line stands between two.
+    lines: list[tuple[list[str], list[bool]]] = []
+    for texts, learnt in documents:
+        flags = iter(learnt)
+        lines += [([], [])] if lines else []
+        lines += [(line, list(islice(flags, len(line)))) for line in broken_lines(texts)]
+    # 2. Draw them, and the meaning of the colours.
+    canvas = Canvas(WIDTH, 2.6 * (len(lines) + 1) + 0.6, title)
+    for row, (line, learnt) in enumerate(lines):
+        colours = [LEARNT if flag else READ for flag in learnt]
+        canvas.tokens(0, 2.6 * row, line, colours, height=2.4)
+    _legend(canvas, 2.6 * len(lines) + 0.6, ("read", READ), ("learnt", LEARNT))
+    # 3. Say how many tokens are learnt.
+    counts = [f"{sum(learnt)} of {len(texts)} tokens" for texts, learnt in documents]
+    whole = "A document" if len(counts) == 1 else f"{len(counts)} documents"
+    canvas.show(f"{whole}, token by token. Learnt: {', '.join(counts)}.")
+
+
+def show_rows(
+    title: str, documents: Sequence[Sequence[int]], learnt: Sequence[Sequence[bool]]
+) -> None:
+    """Show the rows of a batch: grey what is read, blue what is learnt, white the padding.
+
+    Args:
+        title: a sentence that states the finding.
+        documents: number of each token's document, row by row; padding is the last one.
+        learnt: whether the token's successor is learnt.
+    """
+    length = len(documents[0])
+    unit = length / WIDTH
+    canvas = Canvas(length, unit * (3.4 * (len(documents) + 1) + 0.6), title)
+    counts = {"learnt": 0, "read": 0, "padding": 0}
+    for row, (numbers, flags) in enumerate(zip(documents, learnt, strict=True)):
+        start = 0
+        for _, tokens in groupby(zip(numbers, flags, strict=True), key=lambda pair: pair[0]):
+            document = [flag for _, flag in tokens]
+            for flag, run in groupby(document):
+                size = len(list(run))
+                kind = "learnt" if flag else "read" if any(document) else "padding"
+                counts[kind] += size
+                colour = LEARNT if flag else READ
+                canvas.box(
+                    start, 3.4 * unit * row, size, 3 * unit, "", colour, dashed=kind == "padding"
+                )
+                start += size
+    bottom = unit * (3.4 * len(documents) + 0.6)
+    _legend(canvas, bottom, ("read", READ), ("learnt", LEARNT), unit=unit)
+    total = sum(counts.values())
+    shares = ", ".join(f"{count / total:.0%} {kind}" for kind, count in counts.items())
+    canvas.show(f"{len(documents)} rows of {length} tokens: {shares}.")
+
+
+def _legend(canvas: Canvas, y: float, *entries: tuple[str, str], unit: float = 1) -> None:
+    """Draw a box per colour with its meaning beside it."""
+    for place, (text, colour) in enumerate(entries):
+        x = unit * (1 + 16 * place)
+        canvas.box(x, y, 3 * unit, 2.2 * unit, "", colour)
+        canvas.text(x + 4 * unit, y + 1.1 * unit, text, colour=FAINT, align="left")
+
+
+def show_kept_picture(path: Path, description: str) -> None:
+    """Show a picture that was kept as a PNG file, in a notebook.
+
+    Args:
+        path: the file.
+        description: its alternative text, with numbers of what is to be seen.
+    """
+    from IPython.display import display  # Jupyter brings it, and only a notebook shows pictures
+
+    output = {"image/png": path.read_bytes(), "text/plain": description}
+    display(output, metadata={"image/png": {"alt": description, "width": COLUMN}}, raw=True)
