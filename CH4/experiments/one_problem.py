@@ -25,7 +25,7 @@ from CH4.voting import Sample, majority_vote
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 SAMPLES = 20
-LOOKED_AT = 100  # number of problems among which one is chosen
+LOOKED_AT = 250  # number of problems among which one is chosen
 LONGEST = 5  # lines of a solution or a thought that fit into the picture
 
 
@@ -47,7 +47,8 @@ class Story:
             and right(self.steps, self.reference)
             and bool(vote.groups[0].samples[0].right)
             and len(vote.groups) > 2
-            and len(self.steps.strip().splitlines()) <= LONGEST
+            and len(vote.groups[0].samples) > SAMPLES // 2
+            and 3 <= len(self.steps.strip().splitlines()) <= LONGEST
             and max(map(len, self.steps.splitlines())) < 44
             and all(sample.answer and len(sample.answer) < 6 for sample in self.samples)
         )
@@ -143,7 +144,17 @@ def main() -> None:
             0.5 + 2 * (place % 10), 14.8 + 2.2 * (place // 10), 1.9, 1.9, names[rank], colour
         )
     # 3. A puzzle, and a thought.
-    panel(canvas, 22.5, 13.3, "A thought", f"{puzzle}\n{tries}", solution, True, "")
+    shown = f"{puzzle.partition(', each')[0]}.\n{tries}"
+    panel(
+        canvas,
+        22.5,
+        13.3,
+        "A thought",
+        shown,
+        solution,
+        True,
+        "",
+    )
     path = RESULTS / "one_problem.png"
     canvas.figure.savefig(path, dpi=200)
     counts = Counter(sample.answer for sample in story.samples).most_common()
