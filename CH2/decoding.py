@@ -229,6 +229,8 @@ class DecodingEngine:
             if self.steps is not None and reuse_buffers
             else new_caches(share_prompts)
         )
+        if isinstance(model, CompiledModel) and isinstance(self.row_cache, ForkedCache):
+            self.row_cache.always_indexed = self.steps is None
 
     @torch.no_grad()
     def add_prompts(self, prompts: Sequence[Sequence[int]]) -> list[Prompt]:

@@ -85,9 +85,13 @@ class ForkedCache(KVCache):
 
     Attributes:
         parent_rows: for each row, the index of the prompt that it continues.
+        always_indexed: True lets rows be put side by side by indices, at least two for a prompt,
+            even where nothing has to be moved: more work, but the same operations whatever rows
+            there are, which a compiled step asks for.
     """
 
     holds_whole_rows = False
+    always_indexed = False
 
     def __init__(self, parent: PromptCache):
         super().__init__()
@@ -100,7 +104,9 @@ class ForkedCache(KVCache):
     def sharing(self) -> "Sharing":
         """The groups of rows that share a prompt, made anew when rows or prompts have changed."""
         if not self._sharing.describes(self.parent_rows, self.parent.rows):
-            self._sharing = Sharing(self.parent_rows, self.parent.rows, self.lengths.device)
+            width = 2 if self.always_indexed else 0
+            self._sharing = Sharing(self.parent_rows, self.parent.rows, self.lengths.device, width)
+            self._sharing.in_order &= not self.always_indexed
         return self._sharing
 
     @property
