@@ -94,14 +94,14 @@ RECIPES = {
     "countdown": Recipe(
         world="countdown",
         start="tiny",
-        steps=2380,
+        steps=2750,
         rows=9,
         length=384,
         direct_share=0.15,
         warm_up=50,
-        pause_at=1221,
-        pause=880,
-        long_share=0.199,
+        pause_at=598,
+        pause=1250,
+        long_share=0.388,
     ),
 }
 

@@ -164,7 +164,7 @@ def test_a_thought_that_ends_by_itself_is_not_forced(thinker):
 def test_a_thought_that_must_wait_goes_on(thinker):
     model, tokenizer = thinker
     whole = think(model, tokenizer, QUESTION)
-    for wait in ("Wait", "\n"):  # the second is a sign that the shipped model knows: it turns back
+    for wait in ("Wait", "\n"):
         longer = think(model, tokenizer, QUESTION, waits=1, wait=wait, max_new_tokens=150)
         assert longer.waits == 1
         assert longer.text.startswith(f"<think>\n{whole.thought}\n{wait}")
