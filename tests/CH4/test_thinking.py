@@ -112,8 +112,12 @@ def test_each_text_is_what_it_gives_alone(stand_in, budget, waits):
 def test_the_stand_in_ends_its_thoughts_in_every_way(stand_in):
     """Else the test above would not say much."""
     model, tokenizer = stand_in
-    options = {"budget": 9, "waits": 2, "sampler": few_tokens(tokenizer)}
-    texts = [alone(model, tokenizer, "Why?", number, **options) for number in range(25)]
+    options = {"budget": 9, "sampler": few_tokens(tokenizer)}
+    texts = [
+        alone(model, tokenizer, "Why?", number, waits=waits, **options)
+        for waits in (0, 2)
+        for number in range(20)
+    ]
     assert {ended for _, _, _, ended, _ in texts} == {"by itself", "forced", None}
     assert {waits for *_, waits in texts} == {0, 1, 2}
 
