@@ -41,6 +41,7 @@ from CH4.thinking import ThinkingWriter
 from CH4.voting import Sample, majority_vote
 
 BUDGETS = (0, 25, 50, 100, 200, 400, 800)  # most tokens of a thought
+TICKS = [step * 10**power for power in range(5) for step in (1, 2, 5)]  # of the picture's tokens
 THOUGHTS = 3  # largest number of samples that think
 NO_THOUGHT, TO_ITS_END, BUDGET, BEST = "none", "to its end", "at most {}", "best"
 NOTES = """\
@@ -207,6 +208,10 @@ def plot_thinking(rows: dict[str, list[TableRow]]) -> Figure:
             words.append(f"{subject.capitalize()}, {name}: {', '.join(points)}.")
     # 3. Axes, and the picture in words.
     axes.set_xscale("log")
+    shown = [row.mean_tokens for part in rows.values() for curve in _curves(part) for row in curve]
+    ticks = [tick for tick in TICKS if min(shown) <= tick <= max(shown)]
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
     axes.set_ylim(-2, 102)
     figure.legend(fontsize=8, ncols=2, loc="outside lower center")
     start = "Lines, puzzles solved, in %, by tokens drawn per problem."
