@@ -21,7 +21,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     except OSError as error:
         refuse(f"--plot {path}: {error.strerror or error}")
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    print(f"\nThe picture is in {path}: {'; '.join(titles)}")
+    print(f"\nThe picture is in {path}:", *titles, sep="\n   ")
 
 
 def report_difference(name: str, difference: float, tolerance: float) -> None:

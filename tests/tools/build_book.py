@@ -47,7 +47,8 @@ LINK = re.compile(r"(?<=\]\()[^()\s]+(?=\))")  # the target in [text](target)
 ELSEWHERE = re.compile(r"#|[a-z]+:")  # a target on the same page, or on another site
 # An entry of the map in a package's docstring, such as: - `voting.py` (section 7): counts votes
 MAP_ENTRY = re.compile(r"^- `([^`]+?)/?`(.+?)(?=\n- |\n\n|\Z)", re.MULTILINE | re.DOTALL)
-PICTURE = re.compile(r"\nThe picture is in \S+: (?P<title>.+)\n?\Z")  # a demonstration's last line
+# a demonstration's last lines
+PICTURE = re.compile(r"\nThe picture is in \S+:\n(?P<titles>.+)\Z", re.DOTALL)
 # Break the addresses among the references, which are wider than a phone, but no word in a table.
 STYLE = """\
 .bd-article { overflow-wrap: anywhere; }
@@ -260,7 +261,8 @@ def _demonstration(folder: PurePosixPath) -> str:
     if done.returncode:
         raise RuntimeError(f"{folder}/main.py failed:\n{done.stdout}{done.stderr}")
     said = PICTURE.search(done.stdout)
-    shown = f"\n![{said['title']}]({picture.name})\n" if said else ""
+    titles = "; ".join(said["titles"].split("\n   ")).strip() if said else ""
+    shown = f"\n![{titles}]({picture.name})\n" if said else ""
     printed = PICTURE.sub("", done.stdout).rstrip()
     return f"## At work\n{shown}\n`python {folder}/main.py` prints:\n\n```text\n{printed}\n```\n"
 
