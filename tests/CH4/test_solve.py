@@ -18,7 +18,7 @@ ELSEWHERE = (
     "What is the capital of France?",
     "Why is the sky blue?",
     "Tell me a joke.",
-    "Three apples and four pears lie in a basket. Who is hungry?",
+    "Write a poem about rain.",
 )
 
 
