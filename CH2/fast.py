@@ -26,7 +26,8 @@ from CH2.packed_weights import (
 )
 
 FORMS = {16: "half", 8: "int8", 4: "int4"}
-# tokens per second against the plain model's: the 0.6B shape on two cores (README's table)
+# tokens per second against the plain model's, as measured: the 0.6B shape on two cores of a Xeon at
+# 2.5 GHz (RESULTS.md); on two cores of an EPYC it was more
 GAINS = {16: 1.6, 8: 2.4, 4: 3.2}
 COMPILATION = 15  # seconds on a core or two, at the first tokens; less when kept from another run
 SMALL = 1 << 26  # bytes of weights below which a text is written before its step is compiled
@@ -85,7 +86,7 @@ def fast(model: Qwen3Model, bits: int = 16) -> Qwen3Model:
     compiled = compile_model(prepared)
     if compiled is not prepared:
         if on_cpu and gains:
-            gains.append(f"about {GAINS[bits]} times the plain model's speed")
+            gains.append(f"{GAINS[bits]} times the plain model's speed on a Xeon of two cores")
         gains.append(f"the first tokens wait about {COMPILATION} s for the compiler")
     _tell("; ".join(gains or ["the matrices that read the same vector are joined"]))
     return compiled
