@@ -5,7 +5,7 @@ from itertools import groupby, islice
 
 from Appendixes.drawings.canvas import FAINT, PALE, Canvas
 from Appendixes.drawings.texts import WIDTH, broken_lines
-from Appendixes.figure_style import BLUE, SKY
+from Appendixes.figure_style import BLUE, FONT, SKY
 
 READ, LEARNT = PALE, BLUE
 
@@ -89,7 +89,8 @@ def show_origins(title: str, first: float, later: Mapping[str, float]) -> None:
         y = 2.0 * place + 1
         canvas.arrow((8, middle), (10.9, y))
         canvas.box(11, y - 0.6, 2.9, 1.2, name, BLUE)
-        canvas.text(9.3, y + (-0.55 if y < middle else 0.55), f"{tokens:.1f} million", colour=FAINT)
+        beside = middle + 0.85 * (y - middle)
+        canvas.text(8.9, beside, f"{tokens:.1f} million", size=FONT - 1, colour=FAINT)
     grown = ", ".join(f"{name} by {tokens:.1f} million" for name, tokens in later.items())
     canvas.show(
         f"Arrows lead from random weights to a first edition by {first:.1f} million tokens, "
