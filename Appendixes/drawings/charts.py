@@ -155,6 +155,7 @@ def show_line_panels(
     """
     figure = new_figure(height=3)
     figure.suptitle(title, fontsize=FONT + 1)
+    figure.set_layout_engine("constrained", w_pad=0.12)  # inches, for the last number of an axis
     said = []
     for place, (name, values) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), place + 1)
