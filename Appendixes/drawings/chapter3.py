@@ -80,9 +80,7 @@ def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]], tru
     for place, (name, (share, (low, high))) in enumerate(shares.items()):
         holds = low <= truth <= high
         axes.hlines(place, low, high, color=BLUE if holds else RED, linewidth=4, alpha=0.6)
-        axes.plot(
-            [share], [place], "o", color=BLUE if holds else RED, markersize=8, clip_on=False
-        )
+        axes.plot([share], [place], "o", color=BLUE if holds else RED, markersize=8, clip_on=False)
         miss = "" if holds else ", which misses"
         said.append(f"{name} {share:.0%}, from {low:.0%} to {high:.0%}{miss}")
     axes.axvline(truth, color="black", linestyle=":")

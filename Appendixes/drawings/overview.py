@@ -10,7 +10,7 @@ STATIONS = (
     ("samples", "text 1\ntext 2\ntext 3", 4),
     ("answers", "1692\n1852\n1692", 3),
     ("vote", "1692: 2\n1852: 1", 4),
-    ("grade", "1692: right\n1852: wrong", 3),
+    ("grade", "right:\n1692", 3),
 )
 BUILT = {2: "prompt and tokens", 3: "answers and grade", 4: "samples and vote"}
 

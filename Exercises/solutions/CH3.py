@@ -787,7 +787,7 @@ def countdown_answer(numbers: list[int], target: int, answer: str) -> bool:
     """
     try:
         symbols = split_symbols(answer)
-        used = [int(symbol) for symbol in symbols if symbol[0].isdecimal()]  # int("0.5"): ValueError
+        used = [int(one) for one in symbols if one[0].isdecimal()]  # int("0.5"): ValueError
         allowed = "^" not in symbols and sorted(used) == sorted(numbers)
         return allowed and calculate(answer) == target
     except ValueError:
