@@ -123,23 +123,23 @@ def mixed_number(text: str) -> Fraction | None:
     raise NotImplementedError
 
 
-def split_tokens(text: str) -> list[str]:
-    """★◆ A calculator, part 1: cut a text into tokens.
+def split_symbols(text: str) -> list[str]:
+    """★◆ A calculator, part 1: cut a text into symbols.
 
-    A token is a number, whole (`12`) or decimal (`0.5`), or one of the signs `+ - * / ^ ( )`.
-    Spaces stand between tokens and are dropped. Nothing else is allowed.
+    A symbol is a number, whole (`12`) or decimal (`0.5`), or one of the signs `+ - * / ^ ( )`.
+    Spaces stand between symbols and are dropped. Nothing else is allowed.
 
     Args:
         text: what somebody, perhaps a model, wrote.
 
     Returns:
-        The tokens, as they are written.
+        The symbols, as they are written.
 
     Raises:
-        ValueError: the text has a character that belongs to no token, such as `x` or `!`. A point
+        ValueError: the text has a character that belongs to no symbol, such as `x` or `!`. A point
             needs digits on both sides.
 
-    >>> split_tokens("12*(0.5 + 3)")
+    >>> split_symbols("12*(0.5 + 3)")
     ['12', '*', '(', '0.5', '+', '3', ')']
 
     Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
@@ -147,14 +147,14 @@ def split_tokens(text: str) -> list[str]:
     raise NotImplementedError
 
 
-def parse_sums(tokens: list[str]) -> str | tuple:
+def parse_sums(symbols: list[str]) -> str | tuple:
     """★★◆ A calculator, part 2: sums and products become a tree.
 
     Products are made before sums; otherwise what stands left is made first: 8 - 2 * 3 - 1 means
-    (8 - (2 * 3)) - 1. A tree is either a number's token, or `(sign, left tree, right tree)`.
+    (8 - (2 * 3)) - 1. A tree is either a number's symbol, or `(sign, left tree, right tree)`.
 
     Args:
-        tokens: a number, then a sign and a number, again and again; the signs are `+ - * /`.
+        symbols: a number, then a sign and a number, again and again; the signs are `+ - * /`.
 
     Returns:
         The tree.
@@ -167,7 +167,7 @@ def parse_sums(tokens: list[str]) -> str | tuple:
     raise NotImplementedError
 
 
-def parse_powers(tokens: list[str]) -> str | tuple:
+def parse_powers(symbols: list[str]) -> str | tuple:
     """★★◆ A calculator, part 3: brackets, powers and minus signs.
 
     Everything of part 2, and:
@@ -178,10 +178,10 @@ def parse_powers(tokens: list[str]) -> str | tuple:
       a product: -2^2 means -(2^2), and 8/-2*3 means (8/(-2))*3. An exponent may have one: 2^-1
 
     Args:
-        tokens: of an expression that is whole: brackets match, and nothing is missing.
+        symbols: of an expression that is whole: brackets match, and nothing is missing.
 
     Returns:
-        The tree: a number's token, `("-", tree)`, or `(sign, left tree, right tree)`.
+        The tree: a number's symbol, `("-", tree)`, or `(sign, left tree, right tree)`.
 
     >>> parse_powers(["-", "2", "^", "2"])
     ('-', ('^', '2', '2'))
@@ -196,7 +196,7 @@ def parse_powers(tokens: list[str]) -> str | tuple:
 def calculate(text: str) -> Fraction:
     """★★◆ A calculator, part 4: exact values, errors and limits, without `eval`.
 
-    Cut the text into tokens (your `split_tokens`), make a tree (your `parse_powers`), and compute
+    Cut the text into symbols (your `split_symbols`), make a tree (your `parse_powers`), and compute
     its value in fractions. Whatever a model may write, two things can happen: a value, or a
     ValueError. Your parser was promised whole expressions so far; now it has to notice what is
     missing or left over, so you may have to change it.
@@ -415,30 +415,6 @@ def find_mistake(judge: Callable[[str, str], bool]) -> tuple[str, str, bool] | N
     raise NotImplementedError
 
 
-def countdown_answer(numbers: list[int], target: int, answer: str) -> bool:
-    """★★ An answer that needs no reference: check a solution of the game Countdown.
-
-    "Write 75 with 13, 16 and 7, each number once, and + - * /." There are many right answers, so
-    there is none to compare with. But each can be checked: it is right if it uses every number
-    exactly once and no other number, only the signs `+ - * /` and brackets, and if its exact value
-    is the target. Your `split_tokens` and `calculate` do most of it.
-
-    Args:
-        numbers: the numbers given; one may occur twice, and is then used twice.
-        target: the number to make.
-        answer: what a model wrote; anything.
-
-    Returns:
-        Whether the answer is right. What is no expression is wrong; nothing is raised.
-
-    >>> countdown_answer([13, 16, 7], 75, "(13 * 7) - 16"), countdown_answer([13, 16, 7], 75, "75")
-    (True, False)
-
-    Read: CH3/2_math_verifier.ipynb, section "11. Checked instead of compared"
-    """
-    raise NotImplementedError
-
-
 def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
     """★◆ How much an accuracy says: the Wilson interval (1927).
 
@@ -537,7 +513,7 @@ def still_open(content: bytes, unique_ids: list[str]) -> list[str]:
     >>> still_open(content, ["a", "b", "c"])
     ['a', 'c']
 
-    Read: CH3/2_math_verifier.ipynb, section "10. Killed, and nothing is lost"
+    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and nothing is lost"
     """
     raise NotImplementedError
 
@@ -561,7 +537,31 @@ def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list
         5 and called again, it asks three problems and returns five texts; called once more, it asks
         none.
 
-    Read: CH3/2_math_verifier.ipynb, section "10. Killed, and nothing is lost"
+    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and nothing is lost"
+    """
+    raise NotImplementedError
+
+
+def countdown_answer(numbers: list[int], target: int, answer: str) -> bool:
+    """★★ An answer that needs no reference: check a solution of the game Countdown.
+
+    "Write 75 with 13, 16 and 7, each number once, and + - * /." There are many right answers, so
+    there is none to compare with. But each can be checked: it is right if it uses every number
+    exactly once and no other number, only the signs `+ - * /` and brackets, and if its exact value
+    is the target. Your `split_symbols` and `calculate` do most of it.
+
+    Args:
+        numbers: the numbers given; one may occur twice, and is then used twice.
+        target: the number to make.
+        answer: what a model wrote; anything.
+
+    Returns:
+        Whether the answer is right. What is no expression is wrong; nothing is raised.
+
+    >>> countdown_answer([13, 16, 7], 75, "(13 * 7) - 16"), countdown_answer([13, 16, 7], 75, "75")
+    (True, False)
+
+    Read: CH3/2_math_verifier.ipynb, section "12. Checked instead of compared"
     """
     raise NotImplementedError
 
@@ -595,7 +595,7 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
     >>> problem["solution"], problem["answer"], problem["level"], problem["unique_id"]
     ('Half is 48/2 = 24.\n24 + 3 = 27.', '27', 2, 'sums/1')
 
-    Read: CH3/2_math_verifier.ipynb, section "12. MATH-500 and the real Qwen3"
+    Read: CH3/2_math_verifier.ipynb, section "13. MATH-500 and the real Qwen3"
     """
     raise NotImplementedError
 

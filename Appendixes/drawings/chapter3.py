@@ -1,10 +1,10 @@
-"""Drawings of chapter 3: the tree of an expression, and how wide an interval is."""
+"""Drawings of chapter 3: a tree, curves that meet, and how wide an interval is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from Appendixes.drawings.canvas import FAINT, Canvas, Node, leaves
-from Appendixes.drawings.charts import Interval
+from Appendixes.drawings.charts import COLOURS, LINE_STYLES, Interval
 from Appendixes.figure_style import BLUE, FONT, GREEN, ORANGE, PALE, RED, SKY, new_picture, show
 
 
@@ -32,10 +32,39 @@ def show_tree(text: str, tree: Any) -> None:
 
     root = node(tree)
     width = max(2.2 * leaves(root), 10)
-    canvas = Canvas(width, 1.7 * depth(tree) + 0.5)
+    canvas = Canvas(width, 1.7 * depth(tree) - 0.5)
     canvas.text(0.1, 0.5, text, align="left", size=FONT + 1, bold=True)
     canvas.tree(0, 0.2, width, root, level=1.7)
     canvas.show(f"The tree of {text}, from 1 root at the top: {spoken(tree)}.")
+
+
+def show_curves(
+    title: str,
+    curves: Mapping[str, Callable[[float], float]],
+    meetings: Sequence[float],
+    *,
+    reach: float = 3,
+) -> None:
+    """Show functions of x as curves, with a dot where they meet.
+
+    Args:
+        title: a sentence that states the finding.
+        curves: each function under its name.
+        meetings: the places at which all have the same value.
+        reach: x goes from minus this to this.
+    """
+    figure, axes = new_picture(title, "x", "value", height=3)
+    places = [reach * n / 50 for n in range(-50, 51)]
+    said = []
+    for place, (name, curve) in enumerate(curves.items()):
+        values = [curve(x) for x in places]
+        axes.plot(places, values, LINE_STYLES[place], color=COLOURS[place], linewidth=2, label=name)
+        said.append(f"{name} from {values[0]:g} at {-reach:g} to {values[-1]:g} at {reach:g}")
+    curve = next(iter(curves.values()))
+    axes.plot(meetings, [curve(x) for x in meetings], "o", color="black", markersize=9, zorder=3)
+    axes.legend(frameon=False, fontsize=FONT)
+    met = ", ".join(f"{x:g}" for x in meetings)
+    show(figure, f"{len(curves)} curves: {'; '.join(said)}. Dots where they meet, at x = {met}.")
 
 
 def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]], truth: float) -> None:
@@ -51,7 +80,7 @@ def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]], tru
     for place, (name, (share, (low, high))) in enumerate(shares.items()):
         holds = low <= truth <= high
         axes.hlines(place, low, high, color=BLUE if holds else RED, linewidth=4, alpha=0.6)
-        axes.plot([share], [place], "o", color=BLUE if holds else RED, markersize=8)
+        axes.plot([share], [place], "o", color=BLUE if holds else RED, markersize=8, clip_on=False)
         miss = "" if holds else ", which misses"
         said.append(f"{name} {share:.0%}, from {low:.0%} to {high:.0%}{miss}")
     axes.axvline(truth, color="black", linestyle=":")

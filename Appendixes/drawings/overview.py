@@ -6,11 +6,11 @@ from Appendixes.figure_style import BLUE, ORANGE, PALE
 # Station, what stands in its box, and the chapter that builds it.
 STATIONS = (
     ("prompt", "What is\n47 * 36?", 2),
-    ("tokens", "4, 7, *, 3\n6, =, 4, 7", 2),
+    ("tokens", "What, is, 4,\n7, *, 3, 6, ?", 2),
     ("samples", "text 1\ntext 2\ntext 3", 4),
     ("answers", "1692\n1852\n1692", 3),
     ("vote", "1692: 2\n1852: 1", 4),
-    ("grade", "1692 = 1692\nright", 3),
+    ("grade", "right:\n1692", 3),
 )
 BUILT = {2: "prompt and tokens", 3: "answers and grade", 4: "samples and vote"}
 

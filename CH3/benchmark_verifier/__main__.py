@@ -1,7 +1,7 @@
 r"""How right, how fast and how safe is the verifier? `python -m CH3.benchmark_verifier` prints it.
 
 - right: on MATH-500 (each reference against itself, against a plain-text rewriting of itself, and
-  against the worked solution it was taken from; then all pairs of different references), on the
+  against the worked solution it was taken from; then against the answers of other problems), on the
   table CH3/graded_pairs.json, and on CH3/hard_answers.json, pairs and texts that were written after
   what public bug reports say that graders get wrong
 - fast: grades per second on one core, on answers as models write them, most of them not the
@@ -69,7 +69,7 @@ def _math500_rows(found: Sequence[dict], results: dict) -> Iterator[Row]:
         ("reference = worked solution's answer", "solution"),
     ):
         yield title, [str(one["problems"] - len(one["missed"][key])) for one in found]
-    title = f"{found[0]['pairs']:,} pairs of references: called equal"
+    title = f"{found[0]['pairs']:,} pairs of different answers: called equal"
     yield _row(title, found, lambda one: len(one["called_equal"]))
 
 

@@ -20,15 +20,32 @@ SECONDS_ALLOWED = 0.5  # CPU time for one hostile answer
 MEGABYTES_ALLOWED = 200
 SECONDS_AT_MOST = 2  # CPU time until a process that grades a hostile answer is stopped
 CANARY = Path("hostile_canary")  # what hostile code writes into its folder
+# References of MATH-500 that are written differently and are the same, found by reading all 301
+# strings. Units, currency and degrees are not compared, nor is the name of the unknown. The last
+# class is lenient, not equal: 40 is how the answer is written in base nine, and a prediction may
+# leave the base out.
+SAME_REFERENCES = (
+    {"5", "x=5"},
+    {"15", r"15\mbox{ cm}^2"},
+    {"30", r"30^\circ"},
+    {"36", r"36^\circ", r"\$36"},
+    {"90", r"90^\circ"},
+    {"120", r"120^\circ"},
+    {"10080", r"10,\!080"},
+    {r"\frac14", r"\frac{1}{4}"},
+    {r"2\sqrt{5}", r"2 \sqrt{5}"},
+    {"1,-2", "-2,1"},
+    {"40", "40_9"},
+)
 
 
 def measure_math500(grader: Grader, problems: Sequence[Problem]) -> dict:
-    """Count the references of MATH-500 that are recognised, and the pairs that are called equal.
+    """Count the references of MATH-500 that are recognised, and the pairs wrongly called equal.
 
     Each reference is graded against itself, against its plain notation and against its worked
-    solution; then all pairs of different references are graded. Two problems with the same
-    reference say nothing that "reference = itself" does not, so each string stands once in the
-    pairs.
+    solution; then against the references of other problems that have another answer. Two problems
+    with the same reference say nothing that "reference = itself" does not, so each string stands
+    once in the pairs.
     """
     references = [problem["answer"] for problem in problems]
     questions = {
@@ -44,7 +61,11 @@ def measure_math500(grader: Grader, problems: Sequence[Problem]) -> dict:
             for problem, verdict in zip(problems, graded(grader, grade, asked, name), strict=True)
             if verdict is not True
         ]
-    pairs = distinct_pairs(references)
+    pairs = [
+        pair
+        for pair in distinct_pairs(references)
+        if not any(same.issuperset(pair) for same in SAME_REFERENCES)
+    ]
     verdicts = graded(grader, grader.grade, pairs, "pairs of references")
     equal = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is True]
     return {"problems": len(problems), "missed": missed, "pairs": len(pairs), "called_equal": equal}

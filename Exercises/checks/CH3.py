@@ -178,20 +178,20 @@ def mixed_number(rng: Random) -> Iterator[Case]:
         yield Case((sign + rng.choice(ways) % (whole, top, bottom),), -value if sign else value)
 
 
-def split_tokens(rng: Random) -> Iterator[Case]:
-    """Check expressions that are joined from known tokens."""
+def split_symbols(rng: Random) -> Iterator[Case]:
+    """Check expressions that are joined from known symbols."""
     yield Case(("12*(0.5 + 3)",), ["12", "*", "(", "0.5", "+", "3", ")"])
     yield Case(("  7 ",), ["7"])
-    yield Case(("",), [], note="no tokens at all")
-    yield Case(("12 3",), ["12", "3"], note="a space stands between tokens")
+    yield Case(("",), [], note="no symbols at all")
+    yield Case(("12 3",), ["12", "3"], note="a space stands between symbols")
     yield Case(("2^-1",), ["2", "^", "-", "1"])
     for text in ("2 + x", "3!", "1,5", ".5", "5.", "1.2.3", "__import__('os')", "2 × 3", "[1]"):
         yield Case((text,), "ValueError", run=_refused, note="must raise ValueError")
     for _ in range(5):
         numbers = [str(rng.choice([rng.randint(0, 999), rng.uniform(0, 9)])) for _ in range(6)]
         signs = rng.choices("+-*/^()", k=6)
-        tokens = [token for pair in zip(numbers, signs, strict=True) for token in pair]
-        yield Case(("".join(token + rng.choice(["", " ", "  "]) for token in tokens),), tokens)
+        symbols = [symbol for pair in zip(numbers, signs, strict=True) for symbol in pair]
+        yield Case(("".join(symbol + rng.choice(["", " ", "  "]) for symbol in symbols),), symbols)
 
 
 def _refused(function: Callable, *arguments) -> str:
@@ -210,8 +210,8 @@ def parse_sums(rng: Random) -> Iterator[Case]:
         for size in (3, 4, 6, 8)
     ]
     for text in hand + drawn:
-        shown = f"parse_sums({_tokens(text)})"
-        yield Case((_tokens(text),), _syntax_tree(text), run=_run_parse, shown=shown)
+        shown = f"parse_sums({_symbols(text)})"
+        yield Case((_symbols(text),), _syntax_tree(text), run=_run_parse, shown=shown)
 
 
 def parse_powers(rng: Random) -> Iterator[Case]:
@@ -219,22 +219,22 @@ def parse_powers(rng: Random) -> Iterator[Case]:
     hand = ["-2^2", "(1+2)*3", "2^3^2", "8/-2*3", "2^-1*4", "2*-3", "((7))", "1-(2-3)-4", "--3"]
     hand += ["-(1+2)^2", "2^(1+1)", "-3+5", "8-2*3-1", "2--3"]
     for text in hand + [_expression(rng, size).replace(" ", "") for size in (3, 4, 5, 7)]:
-        shown = f"parse_powers({_tokens(text)})"
-        yield Case((_tokens(text),), _syntax_tree(text), run=_run_parse, shown=shown)
+        shown = f"parse_powers({_symbols(text)})"
+        yield Case((_symbols(text),), _syntax_tree(text), run=_run_parse, shown=shown)
 
 
-def _tokens(text: str) -> list[str]:
+def _symbols(text: str) -> list[str]:
     return re.findall(r"[0-9.]+|\S", text)
 
 
-def _run_parse(parse: Callable, tokens: list[str]) -> str | tuple:
+def _run_parse(parse: Callable, symbols: list[str]) -> str | tuple:
     """Compare trees as they are written: fully bracketed, so that a difference can be read."""
-    tree = parse(tokens)
+    tree = parse(symbols)
     try:
         return _written_out(tree)
     except (TypeError, ValueError, IndexError):
         raise Mistake(
-            f"came back: {tree!r}\nexpected:  a tree: a number's token, (sign, tree, tree)"
+            f"came back: {tree!r}\nexpected:  a tree: a number's symbol, (sign, tree, tree)"
         ) from None
 
 
@@ -754,44 +754,6 @@ def _decimal(text: str) -> float | None:
         return None
 
 
-def countdown_answer(rng: Random) -> Iterator[Case]:
-    """Check expressions that are built from their numbers, and spoiled in known ways."""
-    hand = [
-        ([13, 16, 7], 75, "(13 * 7) - 16", True),
-        ([13, 16, 7], 75, "13*7-16", True),
-        ([13, 16, 7], 75, "75", False),
-        ([13, 16, 7], 75, "13 * 7 - 16 + 0", False),
-        ([13, 16, 7], 76, "13 * 7 - 16", False),
-        ([13, 16, 7], 91, "13 * 7", False),
-        ([13, 16, 7], 71, "13 * 7 - 16 - 16/4", False),
-        ([3, 3, 8, 8], 24, "8 / (3 - 8/3)", True),
-        ([3, 3, 8, 8], 24, "8 * 3", False),
-        ([2, 3], 8, "2^3", False),
-        ([3, 3], 6, "3 + 3", True),
-        ([3, 4], 6, "3 + 3", False),
-        ([1, 23], 24, "12 + 3", False),
-        ([5, 1], 0, "5 / (1 - 1)", False),
-        ([13, 16, 7], 75, "I do not know", False),
-        ([13, 16, 7], 75, "(13 * 7 - 16", False),
-        ([13, 16, 7], 75, "", False),
-        ([13, 16, 7], 75, "13.0 * 7 - 16", False),
-    ]
-    for numbers, target, answer, right in hand:
-        yield Case((numbers, target, answer), right)
-    for spoil in (None, "number", "target", None, "twice"):
-        numbers = [rng.randint(2, 25) for _ in range(3)]
-        a, b, c = rng.sample(numbers, 3)
-        answer = rng.choice([f"({a} + {b}) * {c}", f"{a} * {c} + {b}", f"{a} - {b} * {c}"])
-        target = int(_value_of_syntax_tree(answer))
-        if spoil == "target":
-            target += rng.choice([-1, 1])
-        elif spoil == "number":
-            numbers[rng.randrange(3)] += 30
-        elif spoil == "twice":
-            answer += f" + {a} - {a}"
-        yield Case((numbers, target, answer), spoil is None)
-
-
 def wilson(rng: Random) -> Iterator[Case]:
     """Check against the definition: shares within z deviations of the one seen, by bisection."""
     fixed = [
@@ -1023,6 +985,44 @@ def _check_lines(path: Path, problems: list[dict]) -> None:
         raise Mistake(
             f"in the end the file holds {content!r}\nexpected:  unique_id and text of each problem"
         )
+
+
+def countdown_answer(rng: Random) -> Iterator[Case]:
+    """Check expressions that are built from their numbers, and spoiled in known ways."""
+    hand = [
+        ([13, 16, 7], 75, "(13 * 7) - 16", True),
+        ([13, 16, 7], 75, "13*7-16", True),
+        ([13, 16, 7], 75, "75", False),
+        ([13, 16, 7], 75, "13 * 7 - 16 + 0", False),
+        ([13, 16, 7], 76, "13 * 7 - 16", False),
+        ([13, 16, 7], 91, "13 * 7", False),
+        ([13, 16, 7], 71, "13 * 7 - 16 - 16/4", False),
+        ([3, 3, 8, 8], 24, "8 / (3 - 8/3)", True),
+        ([3, 3, 8, 8], 24, "8 * 3", False),
+        ([2, 3], 8, "2^3", False),
+        ([3, 3], 6, "3 + 3", True),
+        ([3, 4], 6, "3 + 3", False),
+        ([1, 23], 24, "12 + 3", False),
+        ([5, 1], 0, "5 / (1 - 1)", False),
+        ([13, 16, 7], 75, "I do not know", False),
+        ([13, 16, 7], 75, "(13 * 7 - 16", False),
+        ([13, 16, 7], 75, "", False),
+        ([13, 16, 7], 75, "13.0 * 7 - 16", False),
+    ]
+    for numbers, target, answer, right in hand:
+        yield Case((numbers, target, answer), right)
+    for spoil in (None, "number", "target", None, "twice"):
+        numbers = [rng.randint(2, 25) for _ in range(3)]
+        a, b, c = rng.sample(numbers, 3)
+        answer = rng.choice([f"({a} + {b}) * {c}", f"{a} * {c} + {b}", f"{a} - {b} * {c}"])
+        target = int(_value_of_syntax_tree(answer))
+        if spoil == "target":
+            target += rng.choice([-1, 1])
+        elif spoil == "number":
+            numbers[rng.randrange(3)] += 30
+        elif spoil == "twice":
+            answer += f" + {a} - {a}"
+        yield Case((numbers, target, answer), spoil is None)
 
 
 def own_problems(rng: Random) -> Iterator[Case]:

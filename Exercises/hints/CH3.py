@@ -109,30 +109,30 @@ HINTS = {
         "`re.sub(r'<<.*?>>', '', text)`: the question mark makes it stop at the first `>>`.",
         r"`*steps, last = text.split('\n')`; the number is one more than the problems so far.",
     ),
-    "split_tokens": (
+    "split_symbols": (
         "`re.findall(pattern, text)` gives all matches in order. Which pattern finds a number, and otherwise any single character but a space?",
         r"`[0-9]+(?:\.[0-9]+)?|\S`: a number if there is one, else one character.",
-        "Then look at each: the first character is a digit, or the token is one of `+-*/^()`; otherwise raise ValueError.",
+        "Then look at each: the first character is a digit, or the symbol is one of `+-*/^()`; otherwise raise ValueError.",
     ),
     "parse_sums": (
         "A sum is products with + and - between them; a product is numbers with * and / between them. That is two functions, or two loops.",
-        "Keep a list of the tokens that are left, and take them from the front: `left.pop(0)`.",
+        "Keep a list of the symbols that are left, and take them from the front: `left.pop(0)`.",
         "`tree = product()`, then `while left: tree = (left.pop(0), tree, product())`. Python makes a tuple's parts from left to right. `product` is the same, with numbers, while `left[0]` is * or /.",
     ),
     "parse_powers": (
         "Give each sign a strength: + and - 1, * and / 2, ^ 3. `expression(weakest)` reads an operand and all that is bound to it at least so strongly.",
         "`operand()`: a number; or `(`, then `expression(1)`, then `)`; or a minus, then `expression(3)`, the strength of ^: so in 8/-2*3 it takes the 2 alone.",
-        "In `expression`: while the next token is a sign of strength `weakest` or more, take it, and let its right side be `expression(strength + 1)`; for ^ without the + 1, since powers go from the right.",
+        "In `expression`: while the next symbol is a sign of strength `weakest` or more, take it, and let its right side be `expression(strength + 1)`; for ^ without the + 1, since powers go from the right.",
     ),
     "calculate": (
-        "A function `value(tree)` that calls itself: a token is a number; otherwise compute the values of the parts, and put them together.",
-        '`Fraction(token)` reads "12" and "0.5" exactly. Look at a power before you compute it. `Fraction(1) / 0` raises ZeroDivisionError: turn it into a ValueError, `raise ValueError(...) from None`.',
-        "Your parser has three places for a ValueError: no token where one is needed, a token that is no operand, and tokens that are left over in the end. A bracket may be closed by something else, too.",
+        "A function `value(tree)` that calls itself: a symbol is a number; otherwise compute the values of the parts, and put them together.",
+        '`Fraction(symbol)` reads "12" and "0.5" exactly. Look at a power before you compute it. `Fraction(1) / 0` raises ZeroDivisionError: turn it into a ValueError, `raise ValueError(...) from None`.',
+        "Your parser has three places for a ValueError: no symbol where one is needed, a symbol that is no operand, and symbols that are left over in the end. A bracket may be closed by something else, too.",
     ),
     "countdown_answer": (
         "Three questions: are only allowed signs in it, are the numbers right, is the value right?",
         "Sorted lists compare numbers with their repetitions: `sorted(used) == sorted(numbers)`.",
-        '`try` around everything, `except ValueError: return False`. `int("0.5")` raises one as well. `^` is the only sign of `split_tokens` that is not allowed.',
+        '`try` around everything, `except ValueError: return False`. `int("0.5")` raises one as well. `^` is the only sign of `split_symbols` that is not allowed.',
     ),
     "my_judge": (
         "Find the answer, compare as text, compare as numbers: three steps, and each may already decide.",

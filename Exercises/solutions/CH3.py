@@ -146,23 +146,23 @@ def mixed_number(text: str) -> Fraction | None:
     return -value if sign else value
 
 
-def split_tokens(text: str) -> list[str]:
-    """★◆ A calculator, part 1: cut a text into tokens.
+def split_symbols(text: str) -> list[str]:
+    """★◆ A calculator, part 1: cut a text into symbols.
 
-    A token is a number, whole (`12`) or decimal (`0.5`), or one of the signs `+ - * / ^ ( )`.
-    Spaces stand between tokens and are dropped. Nothing else is allowed.
+    A symbol is a number, whole (`12`) or decimal (`0.5`), or one of the signs `+ - * / ^ ( )`.
+    Spaces stand between symbols and are dropped. Nothing else is allowed.
 
     Args:
         text: what somebody, perhaps a model, wrote.
 
     Returns:
-        The tokens, as they are written.
+        The symbols, as they are written.
 
     Raises:
-        ValueError: the text has a character that belongs to no token, such as `x` or `!`. A point
+        ValueError: the text has a character that belongs to no symbol, such as `x` or `!`. A point
             needs digits on both sides.
 
-    >>> split_tokens("12*(0.5 + 3)")
+    >>> split_symbols("12*(0.5 + 3)")
     ['12', '*', '(', '0.5', '+', '3', ')']
 
     Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
@@ -170,20 +170,20 @@ def split_tokens(text: str) -> list[str]:
     import re
 
     found = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text)
-    for token in found:
-        if not token[0].isdecimal() and token not in "+-*/^()":
-            raise ValueError(f"{token!r} belongs to no number and is no sign")
+    for symbol in found:
+        if not symbol[0].isdecimal() and symbol not in "+-*/^()":
+            raise ValueError(f"{symbol!r} belongs to no number and is no sign")
     return found
 
 
-def parse_sums(tokens: list[str]) -> str | tuple:
+def parse_sums(symbols: list[str]) -> str | tuple:
     """★★◆ A calculator, part 2: sums and products become a tree.
 
     Products are made before sums; otherwise what stands left is made first: 8 - 2 * 3 - 1 means
-    (8 - (2 * 3)) - 1. A tree is either a number's token, or `(sign, left tree, right tree)`.
+    (8 - (2 * 3)) - 1. A tree is either a number's symbol, or `(sign, left tree, right tree)`.
 
     Args:
-        tokens: a number, then a sign and a number, again and again; the signs are `+ - * /`.
+        symbols: a number, then a sign and a number, again and again; the signs are `+ - * /`.
 
     Returns:
         The tree.
@@ -193,7 +193,7 @@ def parse_sums(tokens: list[str]) -> str | tuple:
 
     Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
     """
-    left = list(tokens)
+    left = list(symbols)
 
     def product() -> str | tuple:
         tree = left.pop(0)
@@ -207,7 +207,7 @@ def parse_sums(tokens: list[str]) -> str | tuple:
     return tree
 
 
-def parse_powers(tokens: list[str]) -> str | tuple:
+def parse_powers(symbols: list[str]) -> str | tuple:
     """★★◆ A calculator, part 3: brackets, powers and minus signs.
 
     Everything of part 2, and:
@@ -218,10 +218,10 @@ def parse_powers(tokens: list[str]) -> str | tuple:
       a product: -2^2 means -(2^2), and 8/-2*3 means (8/(-2))*3. An exponent may have one: 2^-1
 
     Args:
-        tokens: of an expression that is whole: brackets match, and nothing is missing.
+        symbols: of an expression that is whole: brackets match, and nothing is missing.
 
     Returns:
-        The tree: a number's token, `("-", tree)`, or `(sign, left tree, right tree)`.
+        The tree: a number's symbol, `("-", tree)`, or `(sign, left tree, right tree)`.
 
     >>> parse_powers(["-", "2", "^", "2"])
     ('-', ('^', '2', '2'))
@@ -231,7 +231,7 @@ def parse_powers(tokens: list[str]) -> str | tuple:
     Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
     """
     binding = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
-    left = list(tokens)
+    left = list(symbols)
 
     def take() -> str:
         if not left:
@@ -239,17 +239,17 @@ def parse_powers(tokens: list[str]) -> str | tuple:
         return left.pop(0)
 
     def operand() -> str | tuple:
-        token = take()
-        if token == "-":
+        symbol = take()
+        if symbol == "-":
             return ("-", expression(binding["^"]))
-        if token == "(":
+        if symbol == "(":
             tree = expression(1)
             if take() != ")":
                 raise ValueError("a bracket is not closed")
             return tree
-        if not token[0].isdecimal():
-            raise ValueError(f"expected a number, found {token!r}")
-        return token
+        if not symbol[0].isdecimal():
+            raise ValueError(f"expected a number, found {symbol!r}")
+        return symbol
 
     def expression(weakest: int) -> str | tuple:
         tree = operand()
@@ -269,7 +269,7 @@ def parse_powers(tokens: list[str]) -> str | tuple:
 def calculate(text: str) -> Fraction:
     """★★◆ A calculator, part 4: exact values, errors and limits, without `eval`.
 
-    Cut the text into tokens (your `split_tokens`), make a tree (your `parse_powers`), and compute
+    Cut the text into symbols (your `split_symbols`), make a tree (your `parse_powers`), and compute
     its value in fractions. Whatever a model may write, two things can happen: a value, or a
     ValueError. Your parser was promised whole expressions so far; now it has to notice what is
     missing or left over, so you may have to change it.
@@ -313,7 +313,7 @@ def calculate(text: str) -> Fraction:
         except ZeroDivisionError:
             raise ValueError(f"a division by zero in {text!r}") from None
 
-    return value(parse_powers(split_tokens(text)))
+    return value(parse_powers(split_symbols(text)))
 
 
 def same_fraction(first: tuple[int, int], second: tuple[int, int]) -> bool:
@@ -594,36 +594,6 @@ def find_mistake(judge: Callable[[str, str], bool]) -> tuple[str, str, bool] | N
     return None
 
 
-def countdown_answer(numbers: list[int], target: int, answer: str) -> bool:
-    """★★ An answer that needs no reference: check a solution of the game Countdown.
-
-    "Write 75 with 13, 16 and 7, each number once, and + - * /." There are many right answers, so
-    there is none to compare with. But each can be checked: it is right if it uses every number
-    exactly once and no other number, only the signs `+ - * /` and brackets, and if its exact value
-    is the target. Your `split_tokens` and `calculate` do most of it.
-
-    Args:
-        numbers: the numbers given; one may occur twice, and is then used twice.
-        target: the number to make.
-        answer: what a model wrote; anything.
-
-    Returns:
-        Whether the answer is right. What is no expression is wrong; nothing is raised.
-
-    >>> countdown_answer([13, 16, 7], 75, "(13 * 7) - 16"), countdown_answer([13, 16, 7], 75, "75")
-    (True, False)
-
-    Read: CH3/2_math_verifier.ipynb, section "11. Checked instead of compared"
-    """
-    try:
-        tokens = split_tokens(answer)
-        used = [int(token) for token in tokens if token[0].isdecimal()]  # int("0.5"): ValueError
-        allowed = "^" not in tokens and sorted(used) == sorted(numbers)
-        return allowed and calculate(answer) == target
-    except ValueError:
-        return False
-
-
 def wilson(right: int, total: int, z: float = 1.96) -> tuple[float, float]:
     """★◆ How much an accuracy says: the Wilson interval (1927).
 
@@ -746,7 +716,7 @@ def still_open(content: bytes, unique_ids: list[str]) -> list[str]:
     >>> still_open(content, ["a", "b", "c"])
     ['a', 'c']
 
-    Read: CH3/2_math_verifier.ipynb, section "10. Killed, and nothing is lost"
+    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and nothing is lost"
     """
     import json
 
@@ -774,7 +744,7 @@ def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list
         5 and called again, it asks three problems and returns five texts; called once more, it asks
         none.
 
-    Read: CH3/2_math_verifier.ipynb, section "10. Killed, and nothing is lost"
+    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and nothing is lost"
     """
     import json
 
@@ -792,6 +762,36 @@ def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list
                 file.write(line.encode() + b"\n")
                 file.flush()
     return [texts[problem["unique_id"]] for problem in problems]
+
+
+def countdown_answer(numbers: list[int], target: int, answer: str) -> bool:
+    """★★ An answer that needs no reference: check a solution of the game Countdown.
+
+    "Write 75 with 13, 16 and 7, each number once, and + - * /." There are many right answers, so
+    there is none to compare with. But each can be checked: it is right if it uses every number
+    exactly once and no other number, only the signs `+ - * /` and brackets, and if its exact value
+    is the target. Your `split_symbols` and `calculate` do most of it.
+
+    Args:
+        numbers: the numbers given; one may occur twice, and is then used twice.
+        target: the number to make.
+        answer: what a model wrote; anything.
+
+    Returns:
+        Whether the answer is right. What is no expression is wrong; nothing is raised.
+
+    >>> countdown_answer([13, 16, 7], 75, "(13 * 7) - 16"), countdown_answer([13, 16, 7], 75, "75")
+    (True, False)
+
+    Read: CH3/2_math_verifier.ipynb, section "12. Checked instead of compared"
+    """
+    try:
+        symbols = split_symbols(answer)
+        used = [int(one) for one in symbols if one[0].isdecimal()]  # int("0.5"): ValueError
+        allowed = "^" not in symbols and sorted(used) == sorted(numbers)
+        return allowed and calculate(answer) == target
+    except ValueError:
+        return False
 
 
 def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
@@ -823,7 +823,7 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
     >>> problem["solution"], problem["answer"], problem["level"], problem["unique_id"]
     ('Half is 48/2 = 24.\n24 + 3 = 27.', '27', 2, 'sums/1')
 
-    Read: CH3/2_math_verifier.ipynb, section "12. MATH-500 and the real Qwen3"
+    Read: CH3/2_math_verifier.ipynb, section "13. MATH-500 and the real Qwen3"
     """
     import re
 

@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from Appendixes import figure_style
-from Appendixes.drawings import chapter2
+from Appendixes.drawings import chapter2, chapter3
 from Appendixes.drawings.canvas import Canvas, Node, ink_on, leaves, visible
 from Appendixes.drawings.charts import show_bars, show_line_panels, show_lines
 from Appendixes.drawings.overview import STATIONS, show_map
@@ -24,7 +24,7 @@ def shown(monkeypatch) -> list:
     def keep(figure, text=""):
         figures.append(figure_style.describe(figure, text))
 
-    for module in ("canvas", "charts", "chapter2"):
+    for module in ("canvas", "charts", "chapter2", "chapter3"):
         monkeypatch.setattr(f"Appendixes.drawings.{module}.show", keep)
     return figures
 
@@ -81,6 +81,20 @@ def test_the_triangle_counts_what_is_computed_again(shown):
     # steps 2 to 7 read 4, 5, ... 9 tokens that were read before
     assert "39 squares are computed again" in shown[0].get_label()
     assert "10 are computed once" in shown[0].get_label()
+
+
+def test_drawings_of_chapter_3_fit_and_say_what_they_show(shown):
+    chapter3.show_braces("{a}", [1, 1, 0])
+    chapter3.show_tree("2x^2", ("*", "2", ("^", "x", "2")))
+    chapter3.show_tree("-x", ("-", "x"))  # a minus sign has one side
+    chapter3.show_curves("They meet once", {"x": lambda x: x, "2x": lambda x: 2 * x}, [0])
+    chapter3.show_intervals("One misses", {"a": (1, (0.7, 1)), "b": (0.2, (0.1, 0.3))}, 0.8)
+    chapter3.show_levels("It falls", {"a": [(0.9, (0.8, 1)), (0.5, (0.4, 0.6))]})
+    assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
+    *_, curves, intervals, levels = (figure.get_label() for figure in shown)
+    assert "2x from -6 at -3 to 6 at 3. Dots where they meet, at x = 0." in curves
+    assert "b 20%, from 10% to 30%, which misses" in intervals
+    assert "a: 90%, 50%" in levels
 
 
 def test_nothing_is_cut_off(shown):

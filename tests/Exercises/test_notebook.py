@@ -47,7 +47,7 @@ def test_a_right_function_passes(capsys, shown):
         return CH3.wilson(right, total, z)
 
     check(wilson)
-    assert capsys.readouterr().out == "✓ CH3 19  wilson ★◆: passed\n"
+    assert capsys.readouterr().out == "✓ CH3 18  wilson ★◆: passed\n"
     assert shown == []
 
 
@@ -57,7 +57,7 @@ def test_a_helper_that_is_not_done_is_named(capsys, monkeypatch):
     stub.__name__ = "wilson"
     monkeypatch.setitem(globals(), "wilson", stub)
     check(problems_needed)
-    assert "your code called wilson (CH3 19), which is not done" in capsys.readouterr().out
+    assert "your code called wilson (CH3 18), which is not done" in capsys.readouterr().out
 
 
 def problems_needed(share, width):

@@ -482,21 +482,21 @@ def own_problems__levels_beyond_five(questions, subject):
     return _own(questions, subject, cap=99)
 
 
-def split_tokens__at_spaces(text):
+def split_symbols__at_spaces(text):
     return text.split()
 
 
-def split_tokens__drops_what_it_does_not_know(text):
+def split_symbols__drops_what_it_does_not_know(text):
     return re.findall(r"[0-9]+(?:\.[0-9]+)?|[-+*/^()]", text)
 
 
-def split_tokens__digit_by_digit(text):
+def split_symbols__digit_by_digit(text):
     return [sign for sign in text if sign != " "]
 
 
-def _sums(tokens, from_the_left=True, strong="*/"):
+def _sums(symbols, from_the_left=True, strong="*/"):
     """A parser with a fault: options change in which order signs are taken."""
-    left = list(tokens)
+    left = list(symbols)
 
     def product():
         tree = left.pop(0)
@@ -516,32 +516,32 @@ def _sums(tokens, from_the_left=True, strong="*/"):
     return tree
 
 
-def parse_sums__all_signs_alike(tokens):
-    return _sums(tokens, strong="+-*/")
+def parse_sums__all_signs_alike(symbols):
+    return _sums(symbols, strong="+-*/")
 
 
-def parse_sums__from_the_right(tokens):
-    return _sums(tokens, from_the_left=False)
+def parse_sums__from_the_right(symbols):
+    return _sums(symbols, from_the_left=False)
 
 
-def parse_sums__computes(tokens):
-    return solutions.calculate(" ".join(tokens))
+def parse_sums__computes(symbols):
+    return solutions.calculate(" ".join(symbols))
 
 
-def _powers(tokens, power_from_the_left=False, minus=3, from_the_left=True):
+def _powers(symbols, power_from_the_left=False, minus=3, from_the_left=True):
     """A parser with a fault: options change how tightly, and from which side, signs bind."""
     binding = {"+": 1, "-": 1, "*": 2, "/": 2, "^": 3}
-    left = list(tokens)
+    left = list(symbols)
 
     def operand():
-        token = left.pop(0)
-        if token == "-":
+        symbol = left.pop(0)
+        if symbol == "-":
             return ("-", expression(minus))
-        if token == "(":
+        if symbol == "(":
             tree = expression(1)
             left.pop(0)
             return tree
-        return token
+        return symbol
 
     def expression(weakest):
         tree = operand()
@@ -554,20 +554,20 @@ def _powers(tokens, power_from_the_left=False, minus=3, from_the_left=True):
     return expression(1)
 
 
-def parse_powers__powers_from_the_left(tokens):
-    return _powers(tokens, power_from_the_left=True)
+def parse_powers__powers_from_the_left(symbols):
+    return _powers(symbols, power_from_the_left=True)
 
 
-def parse_powers__sums_from_the_right(tokens):
-    return _powers(tokens, from_the_left=False)
+def parse_powers__sums_from_the_right(symbols):
+    return _powers(symbols, from_the_left=False)
 
 
-def parse_powers__minus_before_power(tokens):
-    return _powers(tokens, minus=9)
+def parse_powers__minus_before_power(symbols):
+    return _powers(symbols, minus=9)
 
 
-def parse_powers__minus_takes_the_product_that_follows(tokens):
-    return _powers(tokens, minus=2)
+def parse_powers__minus_takes_the_product_that_follows(symbols):
+    return _powers(symbols, minus=2)
 
 
 def calculate__does_not_look_for_what_is_left_over(text):
@@ -605,7 +605,7 @@ def countdown_answer__only_the_value(numbers, target, answer):
 
 def countdown_answer__numbers_as_a_set(numbers, target, answer):
     try:
-        used = {int(token) for token in solutions.split_tokens(answer) if token[0].isdecimal()}
+        used = {int(symbol) for symbol in solutions.split_symbols(answer) if symbol[0].isdecimal()}
         return used == set(numbers) and solutions.calculate(answer) == target
     except ValueError:
         return False
@@ -622,7 +622,7 @@ def countdown_answer__digits_anywhere(numbers, target, answer):
 
 
 def countdown_answer__raises_on_nonsense(numbers, target, answer):
-    used = [int(token) for token in re.findall("[0-9]+", answer)]
+    used = [int(symbol) for symbol in re.findall("[0-9]+", answer)]
     return sorted(used) == sorted(numbers) and solutions.calculate(answer) == target
 
 
