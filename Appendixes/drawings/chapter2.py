@@ -155,7 +155,7 @@ def show_attention(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
 
     Args:
         tokens: texts of the tokens.
-        weights: of each query (a row) for each key (a column); a row sums to 1.
+        weights: of each query (a row) for each key (a column).
         title: a sentence that states the finding.
     """
     count = len(tokens)
@@ -294,7 +294,9 @@ def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]
         axes.vlines(
             seen, row + 0.7, row + 1.3, color=ORANGE, linewidth=1.2 if len(seen) < 50 else 0.5
         )
-        axes.text(max(weights), row + 1.42, f"{name}: {len(seen)} places here", ha="right", fontsize=11)
+        axes.text(
+            max(weights), row + 1.42, f"{name}: {len(seen)} places here", ha="right", fontsize=11
+        )
         said.append(f"{name} {len(seen)}")
     axes.plot(weights, [0] * len(weights), "|", color=BLUE, markersize=16)
     axes.text(max(weights), 0.4, f"{len(weights)} weights", ha="right", fontsize=11)
