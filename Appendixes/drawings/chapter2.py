@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from Appendixes.drawings.canvas import FAINT, Canvas, visible
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PALE, PINK, RED, SKY, new_picture, show
 
-WEIGHTS = LinearSegmentedColormap.from_list("weight", ["white", BLUE])
+WEIGHTS = LinearSegmentedColormap.from_list("weight", ["whitesmoke", BLUE])
 # Bits of the sign, the exponent and the fraction.
 FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}
 
@@ -186,7 +186,7 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
         angle: by which one position turns, in radians.
         between: from the query to the key at one position, in radians.
     """
-    canvas = Canvas(6 * len(pairs), 5.2)
+    canvas = Canvas(6 * len(pairs), 5.7)
     for place, (query, key) in enumerate(pairs):
         x, y, radius = 6 * place + 3, 2.4, 1.9
         circle = [math.tau * step / 90 for step in range(91)]
@@ -202,7 +202,7 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
             canvas.text(
                 x + 1.25 * (tip[0] - x), y + 1.2 * (tip[1] - y), name, colour=colour, size=11
             )
-        canvas.text(x, 4.85, f"query at {query}, key at {key}", size=11)
+        canvas.text(x, 5.35, f"query at {query}, key at {key}", size=11)
     said = "; ".join(
         f"query at {query}, key at {key}, the key {_degrees(between + angle * (key - query))} "
         "degrees further"
