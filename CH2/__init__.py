@@ -3,13 +3,13 @@
 Begin with the notebook, `1_load_LLM&speedup_inference.ipynb`. Its sections lead to these modules:
 
 - `prompts.py` (section 4): puts a problem into a prompt, for a direct answer or for steps
-- `generation.py` (sections 4 and 9): generates one text as a stream, or many at once
-- `decoding.py` (section 9): runs the one decoding loop, whose rows come, go and share prompts
+- `generation.py` (sections 4 and 10): generates one text as a stream, or many at once
+- `decoding.py` (section 10): runs the one decoding loop, whose rows come, go and share prompts
 - `continuous_batching.py` (chapter 3, section 9): admits waiting prompts as rows get free
-- `cache_budget.py` (section 7): predicts the memory of a cache, so that no text runs out of it
-- `compilation.py` (section 8): compiles a decoding step with `torch.compile`
-- `captured_steps.py` (section 12): captures decoding steps as CUDA graphs, which a GPU replays
-- `packed_weights.py` (section 10): packs weights for a CPU, in 16, 8 or 4 bits
+- `cache_budget.py` (section 8): predicts the memory of a cache, so that no text runs out of it
+- `compilation.py` (section 9): compiles a decoding step with `torch.compile`
+- `captured_steps.py` (section 13): captures decoding steps as CUDA graphs, which a GPU replays
+- `packed_weights.py` (section 12): packs weights for a CPU, in 16, 8 or 4 bits
 - `fast.py` (section 11): joins, packs and compiles a model, as far as it pays here
 - `speed_ladder.py` (section 11): all these changes one on the other, slowest to fastest
 - `benchmark/` (section 11): times the ladder beside other packages; `python -m CH2.benchmark`

@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from Appendixes.drawings.canvas import FAINT, Canvas, visible
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PALE, PINK, RED, SKY, new_picture, show
 
-WEIGHTS = LinearSegmentedColormap.from_list("weight", ["white", BLUE])
+WEIGHTS = LinearSegmentedColormap.from_list("weight", ["whitesmoke", BLUE])
 # Bits of the sign, the exponent and the fraction.
 FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}
 
@@ -31,7 +31,7 @@ def show_tokens(texts: Sequence[Sequence[str]]) -> None:
 
 def show_number_formats() -> None:
     """Show how the bits of three number formats are used."""
-    canvas = Canvas(40, 6.4)
+    canvas = Canvas(40, 7)
     for row, (name, parts) in enumerate(FORMATS.items()):
         x, y = 6.0, 2 * row + 1.2
         canvas.text(5.6, y + 0.7, name, align="right")
@@ -46,16 +46,57 @@ def show_number_formats() -> None:
     canvas.show(f"Three rows of squares, one per bit. Bits of sign, exponent and fraction: {said}.")
 
 
-def show_loop() -> None:
-    """Show the loop of generation: the chosen token is appended, and the model reads again."""
+def show_shapes(positions: int, width: int, vocabulary: int, blocks: int) -> None:
+    """Show how the numbers of a text flow through the model, with the shape at each place.
+
+    Args:
+        positions: tokens of the text.
+        width: numbers of a vector.
+        vocabulary: entries of the vocabulary.
+        blocks: how many there are.
+    """
+    canvas = Canvas(26, 7)
+    shapes = (
+        f"({positions})", *[f"({positions}, {width})"] * 3, f"({positions}, {vocabulary})",
+    )  # fmt: skip
+    stations = (
+        ("embedding", SKY, "takes a row of\nthe table for each"),
+        (f"{blocks} blocks", ORANGE, "attention and feed-\nforward add to it"),
+        ("norm", PALE, "brings it to a\ncommon size"),
+        ("output\nlayer", SKY, "gives a score to\neach entry"),
+    )
+    for place, name in enumerate(("numbers", "vectors", "vectors", "vectors", "logits")):
+        middle = 5.7 * place + 1.6
+        canvas.text(middle, 0.6, name, size=10, colour=FAINT)
+        canvas.text(middle, 1.4, shapes[place], size=10, bold=True)
+        canvas.arrow((middle - 1.1, 3.2), (middle + 1.1, 3.2))
+    for place, (name, colour, said) in enumerate(stations):
+        canvas.box(5.7 * place + 2.8, 2.1, 3.3, 2.2, name, colour, size=11)
+        canvas.text(5.7 * place + 4.45, 5.5, said, size=10, colour=FAINT)
+    canvas.show(
+        f"Four boxes from left to right, with the shape between them: {positions} token numbers "
+        f"{shapes[0]}; embedding; vectors {shapes[1]}; {blocks} blocks, whose attention and "
+        f"feed-forward layers add to them; vectors {shapes[2]}; norm; vectors {shapes[3]}; output "
+        f"layer; logits {shapes[4]}."
+    )
+
+
+def show_loop(tokens: Sequence[str], shares: Mapping[str, float]) -> None:
+    """Show the loop of generation: the chosen token is appended, and the model reads again.
+
+    Args:
+        tokens: the last ones of the text so far.
+        shares: probability of each token that could come next, the likeliest first.
+    """
+    chosen, highest = next(iter(shares.items()))
     canvas = Canvas(20, 6.6)
-    end = canvas.tokens(0.2, 2, ["7", " * ", "3", "6", " = "], PALE, height=1.4)
-    canvas.box(end + 0.1, 2, 0.9, 1.4, "4", ORANGE)
+    end = canvas.tokens(0.2, 2, tokens, PALE, height=1.4)
+    canvas.box(end + 0.1, 2, 0.9, 1.4, chosen, ORANGE, dashed=True)
     canvas.text(2.3, 1.4, "text so far")
     canvas.arrow((end + 1.1, 2.7), (7.4, 2.7))
     canvas.box(7.4, 1.6, 3.6, 2.2, "model", BLUE, size=13)
     canvas.arrow((11, 2.7), (12.6, 2.7))
-    for place, (token, share) in enumerate((("4", 0.57), ("3", 0.42), ("...", 0.01))):
+    for place, (token, share) in enumerate(shares.items()):
         y = 1.5 + 0.85 * place
         canvas.text(12.9, y + 0.35, token, align="left")
         canvas.box(13.8, y, 0.4 + 3.6 * share, 0.7, "", ORANGE if place == 0 else SKY)
@@ -67,7 +108,8 @@ def show_loop() -> None:
     canvas.text(11, 5.9, "choose one token, append it, run the model again", colour=FAINT)
     canvas.show(
         "A loop of 3 stations: the text so far goes into the model; the model gives a probability "
-        "to each token, such as 57% for 4; one token is chosen and appended to the text."
+        f"to each token, such as {highest:.0%} for {chosen}; one token is chosen and appended to "
+        "the text."
     )
 
 
@@ -79,10 +121,10 @@ def show_recomputation(prompt: int, new: int) -> None:
         new: steps.
     """
     columns = prompt + new - 1
-    canvas = Canvas(2 * columns + 5, new + 3.2)
+    canvas = Canvas(2 * columns + 6, new + 3.2)
     for left, title, cached in (
-        (1.5, "without a cache", False),
-        (columns + 4, "with a cache", True),
+        (2, "without a cache", False),
+        (columns + 5, "with a cache", True),
     ):
         canvas.text(left + columns / 2, 0.5, title, bold=True)
         canvas.text(left + columns / 2, 1.3, "tokens of the text", colour=FAINT, size=11)
@@ -94,7 +136,7 @@ def show_recomputation(prompt: int, new: int) -> None:
         canvas.text(left - 0.8, 1.8 + new / 2, "steps", colour=FAINT, size=11)
     y = new + 2.5
     for x, colour, name in (
-        (1.5, ORANGE, "read for the first time"),
+        (2, ORANGE, "read for the first time"),
         (0.42 * canvas.width, RED, "computed again"),
         (0.7 * canvas.width, SKY, "kept: looked up"),
     ):
@@ -113,7 +155,7 @@ def show_attention(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
 
     Args:
         tokens: texts of the tokens.
-        weights: of each query (a row) for each key (a column); a row sums to 1.
+        weights: of each query (a row) for each key (a column).
         title: a sentence that states the finding.
     """
     count = len(tokens)
@@ -121,7 +163,7 @@ def show_attention(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
     left = (canvas.width - count) / 2
     for row, token in enumerate(tokens):
         canvas.text(left - 0.3, row + 1.6, visible(token), align="right", size=11)
-        canvas.text(left + row + 0.5, 0.6, visible(token)[:2], size=11)
+        canvas.text(left + row + 0.5, 0.6, visible(token), size=10)
         for column in range(row + 1):
             weight = weights[row][column]
             label = f"{weight:.1f}".removeprefix("0") if weight >= 0.05 and count <= 20 else ""
@@ -136,33 +178,42 @@ def show_attention(tokens: Sequence[str], weights: Sequence[Sequence[float]], ti
     )
 
 
-def show_rotation(pairs: Sequence[tuple[int, int]], angle: float) -> None:
+def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float) -> None:
     """Show a query and a key turned by their positions: the angle between them is what counts.
 
     Args:
         pairs: positions of query and key, for each circle.
         angle: by which one position turns, in radians.
+        between: from the query to the key at one position, in radians.
     """
-    canvas = Canvas(6 * len(pairs), 5.2)
+    canvas = Canvas(6 * len(pairs), 5.7)
     for place, (query, key) in enumerate(pairs):
         x, y, radius = 6 * place + 3, 2.4, 1.9
         circle = [math.tau * step / 90 for step in range(91)]
         for one, other in zip(circle, circle[1:], strict=False):
             start = x + radius * math.cos(one), y - radius * math.sin(one)
             canvas.line(start, (x + radius * math.cos(other), y - radius * math.sin(other)), PALE)
-        for name, position, colour in (("query", query, BLUE), ("key", key, RED)):
-            turn = angle * position
+        for name, turn, colour in (
+            ("query", angle * query, BLUE),
+            ("key", between + angle * key, RED),
+        ):
             tip = x + radius * math.cos(turn), y - radius * math.sin(turn)
             canvas.arrow((x, y), tip, colour=colour)
             canvas.text(
                 x + 1.25 * (tip[0] - x), y + 1.2 * (tip[1] - y), name, colour=colour, size=11
             )
-        canvas.text(x, 4.85, f"query at {query}, key at {key}", size=11)
-    said = "; ".join(f"query at {query}, key at {key}" for query, key in pairs)
-    canvas.show(
-        f"{len(pairs)} circles with two arrows each, turned by their positions: {said}. Where the "
-        "positions differ by as much, the angle between the arrows is the same."
+        canvas.text(x, 5.35, f"query at {query}, key at {key}", size=11)
+    said = "; ".join(
+        f"query at {query}, key at {key}, the key {_degrees(between + angle * (key - query))} "
+        "degrees further"
+        for query, key in pairs
     )
+    canvas.show(f"{len(pairs)} circles with two arrows each, turned by their positions: {said}.")
+
+
+def _degrees(turn: float) -> int:
+    """Turn radians into whole degrees from 0 to 359."""
+    return round(math.degrees(turn)) % 360
 
 
 def show_shared_heads(heads: int, kv_heads: int) -> None:
@@ -183,7 +234,7 @@ def show_shared_heads(heads: int, kv_heads: int) -> None:
         middle = left + 2 * (shared * group + (group - 1) / 2) + 0.9
         canvas.box(middle - 1.3, 2.9, 2.6, 1.2, f"k{shared + 1}, v{shared + 1}", ORANGE)
     canvas.text(left - 0.4, 0.9, "queries", align="right")
-    canvas.text(left - 0.4, 3.5, "kept in\nthe cache", align="right")
+    canvas.text(left - 0.4, 3.5, "keys and\nvalues", align="right")
     canvas.show(
         f"{heads} query heads above {kv_heads} key-value heads; lines join each key-value head "
         f"with the {group} query heads that share it."
@@ -243,7 +294,9 @@ def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]
         axes.vlines(
             seen, row + 0.7, row + 1.3, color=ORANGE, linewidth=1.2 if len(seen) < 50 else 0.5
         )
-        axes.text(max(weights), row + 1.42, f"{name}: {len(seen)} places", ha="right", fontsize=11)
+        axes.text(
+            max(weights), row + 1.42, f"{name}: {len(seen)} places here", ha="right", fontsize=11
+        )
         said.append(f"{name} {len(seen)}")
     axes.plot(weights, [0] * len(weights), "|", color=BLUE, markersize=16)
     axes.text(max(weights), 0.4, f"{len(weights)} weights", ha="right", fontsize=11)
@@ -280,6 +333,33 @@ def show_memory_limit(sizes: Mapping[str, float], bandwidth: float) -> None:
     )
     canvas.show(
         f"Boxes as long as the weights, read at {bandwidth / 1e9:.1f} GB per second: {said}."
+    )
+
+
+def show_fusing(groups: Sequence[Sequence[str]]) -> None:
+    """Show kernels that are started one by one, and the fewer ones that they are fused into.
+
+    Args:
+        groups: names of the kernels in order; those of one group become one.
+    """
+    names = [name for group in groups for name in group]
+    canvas = Canvas(24, 6.2)
+    width = 23.6 / len(names)
+    canvas.text(0.2, 0.5, f"as written: {len(names)} kernels", align="left", bold=True)
+    canvas.text(0.2, 5.7, f"fused: {len(groups)} kernels", align="left", bold=True)
+    x = 0.2
+    for group in groups:
+        colour = ORANGE if len(group) > 1 else SKY
+        for place, name in enumerate(group):
+            left = x + place * width
+            canvas.box(left, 1, width, 1.3, name, colour, size=10)
+            canvas.line((left + width / 2, 2.3), (x + len(group) * width / 2, 3.7))
+        canvas.box(x, 3.7, len(group) * width, 1.3, " · ".join(group), colour, size=10)
+        x += len(group) * width
+    said = "; ".join(" and ".join(group) for group in groups if len(group) > 1)
+    canvas.show(
+        f"Above, {len(names)} boxes, one per kernel. Below, the {len(groups)} that are left when "
+        f"neighbours are fused: {said}."
     )
 
 

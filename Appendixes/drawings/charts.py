@@ -68,7 +68,7 @@ def show_bars(
     axes.set_xlim(left=0)
     axes.invert_yaxis()
     if limits:
-        axes.legend(frameon=False, fontsize=FONT)
+        figure.legend(loc="outside lower right", frameon=False, fontsize=FONT)
     # 2. The same in words.
     said = []
     for name, number in values.items():

@@ -304,7 +304,7 @@ def rotate(x: torch.Tensor, position: int, theta: float) -> torch.Tensor:
     >>> rotate(torch.tensor([1.0, 0.0]), position=1, theta=10_000.0)  # cos 1, sin 1
     tensor([0.5403, 0.8415])
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. Attention"
     """
     half = len(x) // 2
     angles = position * theta ** (-2 * torch.arange(half) / len(x))
@@ -334,7 +334,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     tensor([[3., 4., 6.],
             [3., 4., 6.]])
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. Attention"
     """
     heads, seq, head_dim = q.shape
     group = heads // len(k)
@@ -376,7 +376,7 @@ def transformer_block(x: torch.Tensor, weights: dict[str, torch.Tensor], config)
     Returns:
         `(seq, hidden_size)`.
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. Attention"
     """
     eps, theta = config.rms_norm_eps, config.rope_theta
 
@@ -417,7 +417,7 @@ def small_model(ids: list[int], weights: dict[str, torch.Tensor], config) -> tor
     Returns:
         Logits, `(seq, vocab)`.
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. Attention"
     """
     x = weights["embed_tokens.weight"][ids]
     for number in range(config.num_hidden_layers):
@@ -450,7 +450,7 @@ def append_to_buffer(
         The buffer, the same one if there was room, and the tokens that it holds now. Capacity 4
         with 3 tokens: one more fits exactly; two more need a buffer for 8, six more one for 16.
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "7. The key-value cache"
     """
     end, capacity = length + new.shape[1], buffer.shape[1]
     while capacity < end:
@@ -484,7 +484,7 @@ def stream_with_cache(
         The most likely token of each step, an int. With a prompt of 5 tokens and 3 new ones, the
         calls read 5, 1 and 1 positions.
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "6. The key-value cache"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "7. The key-value cache"
     """
     new = input_ids
     for _ in range(max_new_tokens):
@@ -508,7 +508,7 @@ def cache_bytes(config, tokens: int, bytes_per_number: int) -> int:
         Bytes. Qwen3-0.6B (28 layers, 16 heads on 8 key-value heads of size 128) in bfloat16:
         114,688 for one token.
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "7. What a cache costs"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "8. What a cache costs"
     """
     # of one token
     numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
@@ -543,7 +543,7 @@ def left_pad(
     tensor([[0, 1, 2],
             [0, 0, 0]])
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "9. Many prompts at once"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "10. Many prompts at once"
     """
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.tensor([[pad_id] * (longest - len(prompt)) + prompt for prompt in prompts])
@@ -582,7 +582,7 @@ def generate_rows(
     >>> generate_rows(counts_up, [[1], [2, 3], [6]], max_new_tokens=3, stop_ids=(8,), pad_id=0)
     [[2, 3, 4], [4, 5, 6], [7]]
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "9. Many prompts at once"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "10. Many prompts at once"
     """
     texts, new = [list(prompt) for prompt in prompts], [[] for _ in prompts]
     growing = list(range(len(prompts)))
@@ -630,7 +630,7 @@ def four_bit_groups(
     >>> packed, scales, offsets  # codes 0, 7.5 -> 8, 5, 15: bytes 0 + 16 * 8 and 5 + 16 * 15
     (tensor([[128, 245]], dtype=torch.uint8), tensor([[0.2000]]), tensor([[-1.]]))
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "10. Fewer bits per weight"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "12. Fewer bits per weight"
     """
     # 1. A scale and an offset for each group.
     groups = weight.unflatten(1, (-1, group_size))  # (rows, groups, group_size)
@@ -667,7 +667,7 @@ def chat_prompt(messages: list[dict[str, str]], thinking: bool) -> str:
     >>> chat_prompt([{"role": "user", "content": "1 + 1?"}], thinking=False)[-19:]
     '<think>\n\n</think>\n\n'
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "13. The real Qwen3"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "14. The real Qwen3"
     """
     text = ""
     for message in messages:

@@ -54,22 +54,24 @@ def draw_all() -> None:
 def draw_chapter2() -> None:
     chapter2.show_tokens([["What", " is", " ", "4", "7"], list("Ardwarklethyrx")])
     chapter2.show_number_formats()
-    chapter2.show_loop()
+    chapter2.show_shapes(34, 160, 640, 5)
+    chapter2.show_loop(["Answer", ":", "\n\n"], {"4": 0.61, "3": 0.39})
     chapter2.show_recomputation(4, 7)
     chapter2.show_attention(["4", "7", " * "], [[1, 0, 0], [0.5, 0.5, 0], [0.7, 0.2, 0.1]], "One")
-    chapter2.show_rotation([(5, 2), (9, 6)], 0.45)
+    chapter2.show_rotation([(5, 2), (9, 6)], 0.45, 1.0)
     for heads, kv_heads in ((6, 2), (16, 8), (4, 4)):
         chapter2.show_shared_heads(heads, kv_heads)
     chapter2.show_batch([34, 40, 42, 36], [103, 57, 41, 44])
     chapter2.show_rounding([-0.2, 0.0, 0.1], {"4 bits": [-0.2, -0.1, 0.0, 0.1], "none": []})
     chapter2.show_memory_limit({"16 bits": 1.19e9, "4 bits": 4e8}, 22.6e9)
+    chapter2.show_fusing([["square", "mean"], ["product"], ["add"]])
     chapter2.show_launches()
     chapter2.show_shares("Most", {"embedding": 100, "attention": 400, "mlp": 1000}, "weights")
 
 
 def test_drawings_of_chapter_2_fit_and_say_what_they_show(shown):
     draw_chapter2()
-    assert len(shown) == 14
+    assert len(shown) == 16
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     said = [figure.get_label() for figure in shown]
     assert len(set(said)) == len(said)
