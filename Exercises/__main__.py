@@ -20,7 +20,7 @@ from pathlib import Path
 
 from Exercises.cases import PASSED, Verdict
 from Exercises.chapters import ROOT, STATE, Exercise, chapters, exercises
-from Exercises.checking import Checker, check
+from Exercises.checking import Checker, check, last_verdicts
 from Exercises.display import clear, command, show_line, show_next, show_progress, show_verdict
 from Exercises.reader_file import read_source, reader_file, reset
 
@@ -153,11 +153,10 @@ def check_chapter(chapter: str, checker: Checker | None = None) -> int:
 
 
 def overview() -> int:
-    """Check all chapters; print the progress of each and the next open exercise."""
+    """Check the chapters that have changed; print the progress of each and what is open next."""
     results = []
     for chapter in chapters():
-        verdicts = check(read_source(chapter), exercises(chapter))
-        in_chapter = list(zip(exercises(chapter), verdicts, strict=True))
+        in_chapter = list(zip(exercises(chapter), last_verdicts(chapter), strict=True))
         show_progress(chapter, in_chapter)
         results += in_chapter
     return _finish(results)

@@ -1,19 +1,22 @@
 """Check the reader's file in a separate process, so that nothing it does can harm this one."""
 
+import hashlib
 import importlib
+import json
 import multiprocessing
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from Exercises.attempt import TRIES, examine
 from Exercises.cases import FAILED, UNDECIDED, Verdict, reader_lines
-from Exercises.chapters import Exercise, exercise_named
-from Exercises.reader_file import parse
+from Exercises.chapters import FOLDER, STATE, Exercise, exercise_named, exercises
+from Exercises.reader_file import parse, read_source
 from Exercises.time_limit import OutOfTime, cpu_limit
 
 SILENCE = 900.0  # seconds of waiting for one verdict; only code that no limit stops takes as long
@@ -67,6 +70,27 @@ def check(source: str, wanted: list[Exercise], checker: Checker | None = None) -
             checker.process.kill()
             checker.process.join()
         checker = None
+
+
+def last_verdicts(chapter: str) -> list[Verdict]:
+    """Check a chapter, or repeat the verdicts of last time if file and checks are the same.
+
+    Raises:
+        RuntimeError: a check itself cannot run, or the reader's file cannot be read.
+    """
+    source, kept = read_source(chapter), STATE / f"verdicts_{chapter}.json"
+    checks = (FOLDER / "checks" / f"{chapter}.py").read_text(encoding="utf-8")
+    judged = hashlib.sha256(f"{source}{checks}".encode()).hexdigest()
+    if kept.is_file():
+        last = json.loads(kept.read_text(encoding="utf-8"))
+        if last["judged"] == judged:
+            return [Verdict(**verdict) for verdict in last["verdicts"]]
+    verdicts = list(check(source, exercises(chapter)))
+    if UNDECIDED not in [verdict.state for verdict in verdicts]:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"judged": judged, "verdicts": [asdict(one) for one in verdicts]})
+        kept.write_text(text, encoding="utf-8")
+    return verdicts
 
 
 def _serve(connection: Connection, chapter: str) -> None:

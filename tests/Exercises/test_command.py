@@ -184,6 +184,31 @@ def test_progress_moves_on_as_exercises_are_solved(copy):
     assert "All done." in finished
 
 
+def test_the_overview_checks_again_only_what_has_changed(copy):
+    looked = copy.folder / "looked"
+    copy.fill(double=f"open({str(looked)!r}, 'a').write('x')\nreturn 2 * number")
+    first = copy.exercises()
+    calls = looked.read_text()
+    assert "1 of 3" in first
+    assert copy.exercises() == first
+    assert looked.read_text() == calls
+    copy.exercises("CH2")  # what is asked for by name is always checked
+    assert len(looked.read_text()) > len(calls)
+    copy.fill(double="return 3 * number")
+    assert "0 of 3" in copy.exercises()
+    checks = copy.folder / "Exercises" / "checks" / "CH2.py"
+    checks.write_text(CHECKS.replace("number + number", "3 * number"), encoding="utf-8")
+    assert "1 of 3" in copy.exercises()
+
+
+def test_what_is_undecided_is_checked_again(copy):
+    copy.limit(SHORT)
+    copy.fill(double="while True: pass")
+    assert OUT_OF_TIME in copy.exercises()
+    copy.limit(2 * SHORT)
+    assert OUT_OF_TIME.replace(str(SHORT), f"{2 * SHORT:g}") in copy.exercises()
+
+
 def test_a_chapter_shows_a_line_for_each_exercise(copy):
     copy.fill(double="return number + number", join="return ''.join(words)")
     lines = copy.exercises("CH2").splitlines()
