@@ -121,7 +121,8 @@ def check_one(exercise: Exercise, checker: Checker | None = None) -> int:
     [verdict] = check(read_source(exercise.chapter), [exercise], checker)
     show_verdict(exercise, verdict)
     save_picture(exercise, verdict)
-    following = exercises(exercise.chapter)[exercise.number :]
+    every = [one for chapter in chapters() for one in exercises(chapter)]
+    following = every[every.index(exercise) + 1 :]
     if verdict.state != PASSED:
         show_next(exercise, verdict)
     elif following:

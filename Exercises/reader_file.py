@@ -6,6 +6,7 @@ where functions begin, and those that do not parse are left out.
 
 import ast
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,21 +56,25 @@ def parse(source: str) -> Parsed:
     # Cut the file: a piece is a function with what follows it, up to the next one.
     cuts = [(0, ""), *((begins.start(), begins[1]) for begins in BEGINNING.finditer(source))]
     for (at, name), (end, _) in zip(cuts, [*cuts[1:], (len(source), "")], strict=True):
-        start, piece = source.count("\n", 0, at), source[at:end].rstrip()
+        start, piece = source.count("\n", 0, at), source[at:end].rstrip().split("\n")
         try:
-            found.places |= _places("\n" * start + piece)
+            found.places |= _places("\n".join([""] * start + piece))
         except SyntaxError as error:
-            quoted = (error.text or "").strip()
+            stop, quoted = start + len(piece), (error.text or "").strip()
+            found.places[name] = (start, stop)
             found.errors[name] = f"line {error.lineno}: {error.msg}\n    {quoted}".rstrip()
-            found.places[name] = (start, start + len(piece.split("\n")))
-            lines[slice(*found.places[name])] = [""] * len(piece.split("\n"))
+            lines[start:stop] = [""] * len(piece)
     return found
 
 
 def _places(text: str) -> dict[str, tuple[int, int]]:
-    compile(text, "text", "exec")  # finds what `ast` does not: a `return` outside of a function
+    with warnings.catch_warnings():
+        # An escape such as "\d" is told when the file is imported; once is enough.
+        warnings.simplefilter("ignore")
+        compile(text, "text", "exec")  # finds what `ast` does not: a `return` outside of a function
+        tree = ast.parse(text)
     places = {}
-    for node in ast.parse(text).body:
+    for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             places[node.name] = (first - 1, node.end_lineno or first)

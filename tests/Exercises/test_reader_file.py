@@ -76,6 +76,11 @@ def test_places_are_those_of_whole_functions_with_their_decorators():
     assert broken.places["five"] == (19, 22)
 
 
+def test_a_doubtful_escape_is_no_error_and_no_warning(recwarn):
+    assert parse('def one():\n    return "\\d"\n').places == {"one": (0, 2)}
+    assert list(recwarn) == []
+
+
 @pytest.mark.parametrize(
     "body", ["    return x\n", "    return (x\n", "    def own():\n        ..\n"]
 )
