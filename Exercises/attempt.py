@@ -9,7 +9,7 @@ import importlib
 import inspect
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import CodeType
 
 from Exercises.cases import FAILED, PASSED, UNDECIDED, Verdict, judge
@@ -44,8 +44,8 @@ def examine(exercise: Exercise, function: Callable) -> Verdict:
         for other, helper in exercises_used(function):
             state = _try(other, helper, TRIES[0]).state
             if state != PASSED:
-                called = f"your code called {other.name}, whose own check ({other.place}) says"
-                verdict.message = f"{called}: {state}\n{verdict.message}"
+                uses = f"your code uses {other.name}, whose own check ({other.place}) says: {state}"
+                verdict.message = f"{uses}\n{verdict.message}"
                 break
     return verdict
 
@@ -64,16 +64,21 @@ def _try(exercise: Exercise, function: Callable, seconds: float) -> Verdict:
     return verdict
 
 
-def exercises_used(function: Callable) -> Iterator[tuple[Exercise, Callable]]:
-    """Yield the other exercises whose functions a function names, and these functions."""
+def exercises_used(function: Callable) -> list[tuple[Exercise, Callable]]:
+    """Return the other exercises whose functions a function names, in order, and these functions.
+
+    What is not done in an early one may be all that is wrong with a later one.
+    """
     function = inspect.unwrap(function)
     code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    found = []
     for name in _names(code) if code else ():
         other, helper = exercise_named(name), known.get(name)
         if other and helper is not function and inspect.isfunction(helper):
-            yield other, helper
+            found.append((other, helper))
+    return sorted(found, key=lambda used: (used[0].chapter, used[0].number))
 
 
-def _names(code: CodeType) -> list[str]:
-    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return [*code.co_names, *(name for one in inner for name in _names(one))]
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return {*code.co_names}.union(*inner)

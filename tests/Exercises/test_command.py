@@ -377,13 +377,15 @@ def test_an_unfinished_or_wrong_helper_is_named(copy):
     shown = copy.exercises("CH2", "2")
     assert (
         "CH2 2  countdown ★★: failed\n"
-        "    your code called double, whose own check (CH2 1) says: not done yet" in shown
+        "    your code uses double, whose own check (CH2 1) says: not done yet" in shown
     )
     copy.fill(double="return number", countdown="yield double(number)")
     shown = copy.exercises("CH2", "2")
-    assert "your code called double, whose own check (CH2 1) says: failed" in shown
+    assert "your code uses double, whose own check (CH2 1) says: failed" in shown
+    copy.fill(join="return [countdown(1), double(1)][0]")
+    assert "uses double" in copy.exercises("CH2", "3")  # the first of the two that are not done
     copy.fill(double="return 2 * number", countdown="yield double(number)")
-    assert "your code called" not in copy.exercises("CH2", "2")
+    assert "your code uses" not in copy.exercises("CH2", "2")
 
 
 @pytest.mark.parametrize(

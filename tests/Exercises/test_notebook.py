@@ -58,7 +58,7 @@ def test_a_helper_that_is_not_done_is_named(capsys, monkeypatch):
     monkeypatch.setitem(globals(), "wilson", stub)
     check(problems_needed)
     assert (
-        "your code called wilson, whose own check (CH3 19) says: not done yet"
+        "your code uses wilson, whose own check (CH3 19) says: not done yet"
         in capsys.readouterr().out
     )
 
