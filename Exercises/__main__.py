@@ -190,9 +190,9 @@ def watch(chapter: str, exercise: Exercise | None) -> int:
             check_one(exercise, checker) if exercise else check_chapter(chapter, checker)
         except RuntimeError as error:  # the file cannot be read; the next save may repair it
             print(error)
-        print(f"\nwatching {file.name}: save it to check again, Ctrl-C ends", flush=True)
         if not checker.process.is_alive():
             checker = Checker(chapter)  # in advance, so that the next verdict comes at once
+        print(f"\nwatching {file.name}: save it to check again, Ctrl-C ends", flush=True)
         while _saved(file) == saved:
             time.sleep(PAUSE)
 

@@ -33,9 +33,17 @@ class Checker:
     def __init__(self, chapter: str):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, chapter), daemon=True)
+        self.folder = tempfile.TemporaryDirectory()  # this process outlives the other
+        arguments = (theirs, chapter, self.folder.name)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
+
+    def close(self) -> None:
+        """End the process, and remove what it has written."""
+        self.process.kill()
+        self.process.join()
+        self.folder.cleanup()
 
 
 def check(source: str, wanted: list[Exercise], checker: Checker | None = None) -> Iterator[Verdict]:
@@ -67,8 +75,7 @@ def check(source: str, wanted: list[Exercise], checker: Checker | None = None) -
             ended = f"the Python interpreter ended: exit status {checker.process.exitcode}"
             yield Verdict(left.pop(0).name, FAILED, ended)
         finally:
-            checker.process.kill()
-            checker.process.join()
+            checker.close()
         checker = None
 
 
@@ -93,39 +100,38 @@ def last_verdicts(chapter: str) -> list[Verdict]:
     return verdicts
 
 
-def _serve(connection: Connection, chapter: str) -> None:
+def _serve(connection: Connection, chapter: str, folder: str) -> None:
     """Import the checks, wait for one request, and send a verdict per function, or a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, which ends this
     try:
         importlib.import_module(f"Exercises.checks.{chapter}")
-        for verdict in _verdicts(*connection.recv()):
+        for verdict in _verdicts(folder, *connection.recv()):
             connection.send(verdict)
     except Exception:
         hint = "Are the requirements installed, for this Python? pip install -r requirements.txt"
         connection.send(traceback.format_exc() + hint)
 
 
-def _verdicts(source: str, wanted: list[Exercise]) -> Iterator[Verdict]:
+def _verdicts(folder: str, source: str, wanted: list[Exercise]) -> Iterator[Verdict]:
     # 1. Import what parses. An error in the imports, or in a helper, concerns all exercises.
     file, parsed, module = f"{wanted[0].chapter}.py", parse(source), None
     shared = [error for name, error in parsed.errors.items() if exercise_named(name) is None]
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, f"{MODULE}.py").write_text("\n".join(parsed.lines), encoding="utf-8")
-        sys.path.insert(0, folder)
-        try:
-            with cpu_limit(TRIES[0]):
-                module = importlib.import_module(MODULE)
-        except (Exception, SystemExit, OutOfTime) as error:
-            told = f"{type(error).__name__}: {error}"
-            shared.append("\n    ".join([told, *reader_lines(error, MODULE)]))
-        # 2. Examine function by function.
-        for exercise in wanted:
-            name, function = exercise.name, getattr(module, exercise.name, None)
-            problem = next(filter(None, [parsed.errors.get(name), *shared]), None)
-            if problem:
-                yield Verdict(name, FAILED, f"{file} cannot be read: {problem}")
-            elif not callable(function):
-                told = f"{file} has no function {name} any more; --reset brings it back"
-                yield Verdict(name, FAILED, told)
-            else:
-                yield examine(exercise, function)
+    Path(folder, f"{MODULE}.py").write_text("\n".join(parsed.lines), encoding="utf-8")
+    sys.path.insert(0, folder)
+    try:
+        with cpu_limit(TRIES[0]):
+            module = importlib.import_module(MODULE)
+    except (Exception, SystemExit, OutOfTime) as error:
+        told = f"{type(error).__name__}: {error}"
+        shared.append("\n    ".join([told, *reader_lines(error, MODULE)]))
+    # 2. Examine function by function.
+    for exercise in wanted:
+        name, function = exercise.name, getattr(module, exercise.name, None)
+        problem = next(filter(None, [parsed.errors.get(name), *shared]), None)
+        if problem:
+            yield Verdict(name, FAILED, f"{file} cannot be read: {problem}")
+        elif not callable(function):
+            told = f"{file} has no function {name} any more; --reset brings it back"
+            yield Verdict(name, FAILED, told)
+        else:
+            yield examine(exercise, function)

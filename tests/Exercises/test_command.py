@@ -265,6 +265,14 @@ def test_nothing_in_an_exercise_harms_the_others(copy, body, reason):
     assert "✓  3  join" in shown
 
 
+def test_nothing_is_left_in_the_folder_for_temporary_files(copy, monkeypatch, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    copy.fill(double="import os\nos._exit(3)", join="return ' '.join(words)")
+    assert "✓  3  join" in copy.exercises("CH2")
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_of_two_functions_with_the_same_name_the_last_is_checked(copy):
     second = "\n\ndef double(number):\n    return {body}\n"
     copy.save(copy.stubs + second.format(body="2 * number"))
