@@ -160,7 +160,7 @@ def until_stop(tokens: Iterator[int], stop_ids: tuple[int, ...]) -> Iterator[int
     is not handed out, and nothing is read after it.
 
     Args:
-        tokens: an iterator that may never end by itself.
+        tokens: an iterator. It may end without a stop token, or never end by itself.
         stop_ids: ids that end a text; there may be several.
 
     >>> list(until_stop(iter([5, 8, 2, 9]), stop_ids=(1, 2)))
@@ -382,11 +382,11 @@ def append_to_buffer(
     Args:
         buffer: `(kv_heads, capacity, head_dim)`; its first `length` positions hold keys, the others
             nothing of meaning.
-        length: tokens held so far.
+        length: how many tokens it holds so far.
         new: keys of the next tokens, `(kv_heads, seq, head_dim)`.
 
     Returns:
-        The buffer, the same one if there was room, and the tokens that it holds now. Capacity 4
+        The buffer, the same one if there was room, and how many tokens it holds now. Capacity 4
         with 3 tokens: one more fits exactly; two more need a buffer for 8, six more one for 16.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "7. The key-value cache"
@@ -426,7 +426,7 @@ def cache_bytes(config, tokens: int, bytes_per_number: int) -> int:
     Args:
         config: the shape of a model; has `num_hidden_layers`, `num_attention_heads`,
             `num_key_value_heads`, `head_dim` and `hidden_size`, among others.
-        tokens: that the cache holds.
+        tokens: how many the cache holds.
         bytes_per_number: 2 for bfloat16, 4 for float32.
 
     Returns:

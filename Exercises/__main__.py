@@ -20,9 +20,9 @@ from pathlib import Path
 
 from Exercises.cases import PASSED, Verdict
 from Exercises.chapters import ROOT, STATE, Exercise, chapters, exercises
-from Exercises.checking import Checker, check
+from Exercises.checking import Checker, check, last_verdicts
 from Exercises.display import clear, command, show_line, show_next, show_progress, show_verdict
-from Exercises.reader_file import reader_file, reset, reset_chapter
+from Exercises.reader_file import read_source, reader_file, reset
 
 HINTS_SHOWN = STATE / "hints.json"
 PAUSE = 0.1  # seconds between two looks at a file that is watched
@@ -48,12 +48,18 @@ def main(arguments: list[str] | None = None) -> int:
     if number is not None and not 1 <= number <= len(exercises(chapter)):
         parser.error(f"{chapter} has the exercises 1 to {len(exercises(chapter))}, not {number}")
     try:
-        if options.watch:
-            return watch(chapter, number)
-        if number is not None:
-            return _one(exercises(chapter)[number - 1], options)
+        exercise = exercises(chapter)[number - 1] if number else None
         if options.reset:
-            return _start_anew(chapter)
+            return start_anew(chapter, exercise)
+        if options.watch:
+            return watch(chapter, exercise)
+        if exercise and options.hint:
+            return show_hints(exercise)
+        if exercise and options.solution:
+            print(exercise.solution, end="")
+            return 0
+        if exercise:
+            return check_one(exercise)
         return check_chapter(chapter) if chapter else overview()
     except KeyboardInterrupt:
         print()
@@ -88,19 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _one(exercise: Exercise, options: argparse.Namespace) -> int:
-    if options.hint:
-        show_hints(exercise)
-    elif options.solution:
-        print(exercise.solution, end="")
-    elif options.reset:
-        print(f"the stub of {exercise.name} is back; your file as it was: {reset(exercise)}")
-    else:
-        return check_one(exercise)
-    return 0
-
-
-def show_hints(exercise: Exercise) -> None:
+def show_hints(exercise: Exercise) -> int:
     """Print the hints of earlier calls and one more; a file remembers how many were shown."""
     seen = json.loads(HINTS_SHOWN.read_text(encoding="utf-8")) if HINTS_SHOWN.is_file() else {}
     before = seen.get(exercise.name, 0)
@@ -111,22 +105,24 @@ def show_hints(exercise: Exercise) -> None:
     seen[exercise.name] = min(before + 1, len(exercise.hints))
     HINTS_SHOWN.parent.mkdir(parents=True, exist_ok=True)
     HINTS_SHOWN.write_text(json.dumps(seen, indent=2) + "\n", encoding="utf-8")
+    return 0
 
 
-def _start_anew(chapter: str) -> int:
-    backup = reset_chapter(chapter)
-    print(
-        f"all stubs of {chapter} are back" + (f"; your file as it was: {backup}" if backup else "")
-    )
+def start_anew(chapter: str, exercise: Exercise | None) -> int:
+    """Restore one stub of a chapter, or all; say where the file as it was is kept."""
+    backup = reset(chapter, exercise)
+    restored = f"the stub of {exercise.name} is" if exercise else f"all stubs of {chapter} are"
+    print(f"{restored} back" + (f"; your file as it was: {backup}" if backup else ""))
     return 0
 
 
 def check_one(exercise: Exercise, checker: Checker | None = None) -> int:
     """Check one exercise; print the verdict, then the task if it is not done, else the next one."""
-    [verdict] = check(exercise.chapter, [exercise], checker=checker)
+    [verdict] = check(read_source(exercise.chapter), [exercise], checker)
     show_verdict(exercise, verdict)
     save_picture(exercise, verdict)
-    following = exercises(exercise.chapter)[exercise.number :]
+    every = [one for chapter in chapters() for one in exercises(chapter)]
+    following = every[every.index(exercise) + 1 :]
     if verdict.state != PASSED:
         show_next(exercise, verdict)
     elif following:
@@ -149,7 +145,7 @@ def save_picture(exercise: Exercise, verdict: Verdict) -> None:
 def check_chapter(chapter: str, checker: Checker | None = None) -> int:
     """Check a chapter; print a line per exercise, the progress and the next open exercise."""
     results = []
-    verdicts = check(chapter, exercises(chapter), checker=checker)
+    verdicts = check(read_source(chapter), exercises(chapter), checker)
     for exercise, verdict in zip(exercises(chapter), verdicts, strict=True):
         show_line(exercise, verdict)
         results.append((exercise, verdict))
@@ -158,10 +154,10 @@ def check_chapter(chapter: str, checker: Checker | None = None) -> int:
 
 
 def overview() -> int:
-    """Check all chapters; print the progress of each and the next open exercise."""
+    """Check the chapters that have changed; print the progress of each and what is open next."""
     results = []
     for chapter in chapters():
-        in_chapter = list(zip(exercises(chapter), check(chapter, exercises(chapter)), strict=True))
+        in_chapter = list(zip(exercises(chapter), last_verdicts(chapter), strict=True))
         show_progress(chapter, in_chapter)
         results += in_chapter
     return _finish(results)
@@ -184,47 +180,27 @@ def _finish(results: list) -> int:
     return 1
 
 
-def watch(chapter: str, number: int | None) -> int:
-    """Check now and whenever the file is saved, until Ctrl-C."""
-    file = reader_file(chapter)
-    before: tuple | None = ()  # the file's state at the last look
-    checked: tuple | None = ()  # its state at the last check
-    checker = Checker(chapter)  # always one ahead, so that a verdict comes at once
-    try:
-        while True:
-            now = _look(file)
-            if now == before != checked:  # the same twice: no editor is halfway through saving it
-                checked = now
-                clear()
-                _check_while_watching(chapter, number, checker)
-                print(f"\nwatching {file.name}: save it to check again, Ctrl-C ends", flush=True)
-                checker.close()
-                checker = Checker(chapter)
-            before = now
+def watch(chapter: str, exercise: Exercise | None) -> int:
+    """Check an exercise or a chapter now and whenever the file is saved, until Ctrl-C."""
+    file, checker = reader_file(chapter), Checker(chapter)
+    while True:
+        saved = _saved(file)
+        clear()
+        try:
+            check_one(exercise, checker) if exercise else check_chapter(chapter, checker)
+        except RuntimeError as error:  # the file cannot be read; the next save may repair it
+            print(error)
+        if not checker.process.is_alive():
+            checker = Checker(chapter)  # in advance, so that the next verdict comes at once
+        print(f"\nwatching {file.name}: save it to check again, Ctrl-C ends", flush=True)
+        while _saved(file) == saved:
             time.sleep(PAUSE)
-    finally:
-        checker.close()
 
 
-def _check_while_watching(chapter: str, number: int | None, checker: Checker) -> None:
-    """Check and print; a file that cannot be read is reported, as the next save may repair it."""
+def _saved(file: Path) -> tuple[int, int] | None:
+    """Return the time when a file was saved and its size; None while there is no such file."""
     try:
-        if number:
-            check_one(exercises(chapter)[number - 1], checker)
-        else:
-            check_chapter(chapter, checker)
-    except RuntimeError as error:
-        print(error)
-
-
-def _look(file: Path) -> tuple[int, bytes] | None:
-    """Return a file's time of saving and its content; None while it cannot be read.
-
-    The time alone misses a second save within one tick of the clock; the content alone misses a
-    save that changed nothing.
-    """
-    try:
-        return file.stat().st_mtime_ns, file.read_bytes()
+        return file.stat().st_mtime_ns, file.stat().st_size
     except OSError:
         return None
 

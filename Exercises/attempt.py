@@ -1,7 +1,7 @@
 """Judge one attempt at an exercise within a limit: the same in a notebook and on the command line.
 
 An attempt that uses up its CPU time gets one more try, with more; if that is not enough either, the
-verdict is `undecided`. What the reader's code prints is kept, up to a length.
+verdict is `undecided`.
 """
 
 import contextlib
@@ -9,10 +9,10 @@ import importlib
 import inspect
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import CodeType
 
-from Exercises.cases import FAILED, NOT_DONE, PASSED, UNDECIDED, Verdict, judge
+from Exercises.cases import FAILED, PASSED, UNDECIDED, Verdict, judge
 from Exercises.chapters import Exercise, exercise_named
 from Exercises.time_limit import OutOfTime, cpu_limit
 
@@ -29,50 +29,56 @@ class FirstPart(io.StringIO):
         return super().write(text[: PRINTED - self.tell()])
 
 
-def examine(exercise: Exercise, function: Callable, tries: tuple[float, ...] = TRIES) -> Verdict:
-    """Judge a function as an attempt at an exercise.
+def examine(exercise: Exercise, function: Callable) -> Verdict:
+    """Judge a function as an attempt at an exercise; what is wrong may be another of the reader's.
 
     Args:
         exercise: whose check is run.
         function: the reader's function.
-        tries: seconds of CPU time of each try; a further one is made only if time ran out.
     """
-    # 1. Run the check, with more time if it runs out.
-    checks = importlib.import_module(f"Exercises.checks.{exercise.chapter}")
-    for seconds in tries:
-        printed = FirstPart()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            try:
-                with cpu_limit(seconds * (PATIENCE if exercise.capstone else 1)):
-                    cases = getattr(checks, exercise.name)(random.Random())
-                    verdict = judge(exercise.name, function, cases)
-            except OutOfTime as limit:  # between two calls of the reader's function
-                verdict = Verdict(exercise.name, UNDECIDED, str(limit))
-        verdict.printed = printed.getvalue()
+    for seconds in TRIES:
+        verdict = _try(exercise, function, seconds)
         if verdict.state != UNDECIDED:
             break
-    # 2. What is wrong may be another function of the reader's.
     if verdict.state in (FAILED, UNDECIDED):
         for other, helper in exercises_used(function):
-            state = examine(other, helper, tries[:1]).state
+            state = _try(other, helper, TRIES[0]).state
             if state != PASSED:
-                told = "is not done" if state == NOT_DONE else "does not pass its own check"
-                named = f"your code called {other.name} ({other.place}), which {told}"
-                verdict.message = f"{named}\n{verdict.message}"
+                uses = f"your code uses {other.name}, whose own check ({other.place}) says: {state}"
+                verdict.message = f"{uses}\n{verdict.message}"
                 break
     return verdict
 
 
-def exercises_used(function: Callable) -> Iterator[tuple[Exercise, Callable]]:
-    """Yield the other exercises whose functions a function names, and these functions."""
+def _try(exercise: Exercise, function: Callable, seconds: float) -> Verdict:
+    checks = importlib.import_module(f"Exercises.checks.{exercise.chapter}")
+    printed = FirstPart()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            with cpu_limit(seconds * (PATIENCE if exercise.capstone else 1)):
+                cases = getattr(checks, exercise.name)(random.Random())
+                verdict = judge(exercise.name, function, cases)
+        except OutOfTime as limit:  # between two calls of the reader's function
+            verdict = Verdict(exercise.name, UNDECIDED, str(limit))
+    verdict.printed = printed.getvalue()
+    return verdict
+
+
+def exercises_used(function: Callable) -> list[tuple[Exercise, Callable]]:
+    """Return the other exercises whose functions a function names, in order, and these functions.
+
+    What is not done in an early one may be all that is wrong with a later one.
+    """
     function = inspect.unwrap(function)
     code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    found = []
     for name in _names(code) if code else ():
         other, helper = exercise_named(name), known.get(name)
         if other and helper is not function and inspect.isfunction(helper):
-            yield other, helper
+            found.append((other, helper))
+    return sorted(found, key=lambda used: (used[0].chapter, used[0].number))
 
 
-def _names(code: CodeType) -> list[str]:
-    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return [*code.co_names, *(name for one in inner for name in _names(one))]
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return {*code.co_names}.union(*inner)

@@ -140,7 +140,7 @@ def judge(name: str, function: Callable, cases: Iterable[Case]) -> Verdict:
 
 
 def _lines(*parts: str, error: BaseException, of: Callable) -> str:
-    return "\n".join([*parts, *reader_lines(error, of)])
+    return "\n".join([*parts, *reader_lines(error, of.__module__)])
 
 
 def is_stub(function: Callable) -> bool:
@@ -187,7 +187,8 @@ def stub_that_raised(error: BaseException, function: Callable) -> str | None:
     if not isinstance(error, NotImplementedError) or error.args:
         return None
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_code.co_name if frame.f_globals is _globals_of(function) else None
+    inside = frame.f_globals.get("__name__") == function.__module__
+    return frame.f_code.co_name if inside else None
 
 
 def copied(value: Any) -> Any:
@@ -201,21 +202,14 @@ def copied(value: Any) -> Any:
     return value
 
 
-def reader_lines(error: BaseException, function: Callable) -> list[str]:
-    """Return the last three of the reader's lines that an exception passed through.
-
-    The reader's lines are those of functions that share their globals with the function judged.
-    """
+def reader_lines(error: BaseException, module: str) -> list[str]:
+    """Return the last three lines of the reader's module that an exception passed through."""
     places: dict[str, None] = {}
     for frame, number in traceback.walk_tb(error.__traceback__):
-        if frame.f_globals is _globals_of(function):
+        if frame.f_globals.get("__name__") == module:
             text = linecache.getline(frame.f_code.co_filename, number).strip()
             places[f"line {number}:  {text}"] = None  # once: a comprehension is two frames
     return list(places)[-3:]
-
-
-def _globals_of(function: Callable) -> dict | None:
-    return getattr(inspect.unwrap(function), "__globals__", None)
 
 
 def _shown_error(error: BaseException) -> str:

@@ -1,18 +1,23 @@
 """Check the reader's file in a separate process, so that nothing it does can harm this one."""
 
+import hashlib
 import importlib
+import json
 import multiprocessing
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from Exercises.attempt import examine
-from Exercises.cases import FAILED, UNDECIDED, Verdict
-from Exercises.chapters import Exercise, exercise_named
-from Exercises.reader_file import parse, read_source, reader_file
+from Exercises.attempt import TRIES, examine
+from Exercises.cases import FAILED, UNDECIDED, Verdict, reader_lines
+from Exercises.chapters import FOLDER, STATE, Exercise, exercise_named, exercises
+from Exercises.reader_file import parse, read_source
+from Exercises.time_limit import OutOfTime, cpu_limit
 
 SILENCE = 900.0  # seconds of waiting for one verdict; only code that no limit stops takes as long
 MODULE = "readers_code"
@@ -28,100 +33,105 @@ class Checker:
     def __init__(self, chapter: str):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, chapter))
+        self.folder = tempfile.TemporaryDirectory()  # this process outlives the other
+        arguments = (theirs, chapter, self.folder.name)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
 
-    def close(self) -> int | None:
-        """End the process; return its exit status if it had ended before."""
-        self.connection.close()
-        self.process.join(0.5)
-        status = self.process.exitcode
+    def close(self) -> None:
+        """End the process, and remove what it has written."""
         self.process.kill()
-        return status
+        self.process.join()
+        self.folder.cleanup()
 
 
-def check(
-    chapter: str, wanted: list[Exercise], checker: Checker | None = None
-) -> Iterator[Verdict]:
-    """Yield verdicts on exercises in the reader's file, in their order, each when it is known.
+def check(source: str, wanted: list[Exercise], checker: Checker | None = None) -> Iterator[Verdict]:
+    """Yield verdicts on the functions of a text; a new process goes on when one has ended.
 
     Args:
-        chapter: such as "CH2".
-        wanted: exercises to check.
+        source: text of the reader's file.
+        wanted: exercises of one chapter, in the order of the verdicts.
         checker: a process that was started in advance; None starts one.
-
-    Raises:
-        RuntimeError: a check itself cannot run, or the reader's file cannot be read.
-    """
-    source = read_source(reader_file(chapter))
-    yield from run(chapter, source, [exercise.name for exercise in wanted], checker)
-
-
-def run(
-    chapter: str, source: str, names: list[str], checker: Checker | None = None
-) -> Iterator[Verdict]:
-    """Yield verdicts on functions of a text; a new process goes on when one has ended.
 
     Raises:
         RuntimeError: a check itself cannot run.
     """
-    left = list(names)
+    left = list(wanted)
     while left:
-        checker = checker or Checker(chapter)
+        checker = checker or Checker(left[0].chapter)
         try:
             checker.connection.send((source, left))
-            while left:
-                verdict = Verdict(left[0], UNDECIDED, f"no result in {SILENCE:g} seconds")
-                silent = not checker.connection.poll(SILENCE)
-                answer = verdict if silent else checker.connection.recv()
+            while left and checker.connection.poll(SILENCE):
+                answer = checker.connection.recv()
                 if isinstance(answer, str):
-                    raise RuntimeError(f"the check of {chapter} {left[0]} does not run:\n{answer}")
-                left = left[1:]
+                    raise RuntimeError(f"the check of {left[0].place} does not run:\n{answer}")
+                left.pop(0)
                 yield answer
-                if silent:
-                    break
+            if left:
+                yield Verdict(left.pop(0).name, UNDECIDED, f"no result in {SILENCE:g} seconds")
         except (EOFError, OSError):  # the exercise has ended the process
-            ended = f"the Python interpreter ended: exit status {checker.close()}"
-            yield Verdict(left[0], FAILED, ended)
-            left = left[1:]
+            checker.process.join(1)
+            ended = f"the Python interpreter ended: exit status {checker.process.exitcode}"
+            yield Verdict(left.pop(0).name, FAILED, ended)
         finally:
             checker.close()
         checker = None
 
 
-def _serve(connection: Connection, chapter: str) -> None:
+def last_verdicts(chapter: str) -> list[Verdict]:
+    """Check a chapter, or repeat the verdicts of last time if file and checks are the same.
+
+    Raises:
+        RuntimeError: a check itself cannot run, or the reader's file cannot be read.
+    """
+    source, kept = read_source(chapter), STATE / f"verdicts_{chapter}.json"
+    checks = (FOLDER / "checks" / f"{chapter}.py").read_text(encoding="utf-8")
+    judged = hashlib.sha256(f"{source}{checks}".encode()).hexdigest()
+    if kept.is_file():
+        last = json.loads(kept.read_text(encoding="utf-8"))
+        if last["judged"] == judged:
+            return [Verdict(**verdict) for verdict in last["verdicts"]]
+    verdicts = list(check(source, exercises(chapter)))
+    if UNDECIDED not in [verdict.state for verdict in verdicts]:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"judged": judged, "verdicts": [asdict(one) for one in verdicts]})
+        kept.write_text(text, encoding="utf-8")
+    return verdicts
+
+
+def _serve(connection: Connection, chapter: str, folder: str) -> None:
     """Import the checks, wait for one request, and send a verdict per function, or a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, which ends this
     try:
         importlib.import_module(f"Exercises.checks.{chapter}")
-        for verdict in _verdicts(f"{chapter}.py", *connection.recv()):
+        for verdict in _verdicts(folder, *connection.recv()):
             connection.send(verdict)
-    except EOFError:  # nobody asks any more
-        return
     except Exception:
         hint = "Are the requirements installed, for this Python? pip install -r requirements.txt"
         connection.send(traceback.format_exc() + hint)
 
 
-def _verdicts(file: str, source: str, names: list[str]) -> Iterator[Verdict]:
+def _verdicts(folder: str, source: str, wanted: list[Exercise]) -> Iterator[Verdict]:
     # 1. Import what parses. An error in the imports, or in a helper, concerns all exercises.
-    parsed, module = parse(source), None
+    file, parsed, module = f"{wanted[0].chapter}.py", parse(source), None
     shared = [error for name, error in parsed.errors.items() if exercise_named(name) is None]
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, f"{MODULE}.py").write_text("".join(parsed.lines), encoding="utf-8")
-        sys.path.insert(0, folder)
-        try:
+    Path(folder, f"{MODULE}.py").write_text("\n".join(parsed.lines), encoding="utf-8")
+    sys.path.insert(0, folder)
+    try:
+        with cpu_limit(TRIES[0]):
             module = importlib.import_module(MODULE)
-        except (Exception, SystemExit) as error:
-            shared.append(f"{type(error).__name__}: {error}")
-        # 2. Examine function by function.
-        for name in names:
-            exercise, function = exercise_named(name), getattr(module, name, None)
-            problem = next(filter(None, [parsed.errors.get(name), *shared]), None)
-            if problem:
-                yield Verdict(name, FAILED, f"{file} cannot be read: {problem}")
-            elif exercise is None or not callable(function):
-                told = f"{file} has no function {name} any more; --reset brings it back"
-                yield Verdict(name, FAILED, told)
-            else:
-                yield examine(exercise, function)
+    except (Exception, SystemExit, OutOfTime) as error:
+        told = f"{type(error).__name__}: {error}"
+        shared.append("\n    ".join([told, *reader_lines(error, MODULE)]))
+    # 2. Examine function by function.
+    for exercise in wanted:
+        name, function = exercise.name, getattr(module, exercise.name, None)
+        problem = next(filter(None, [parsed.errors.get(name), *shared]), None)
+        if problem:
+            yield Verdict(name, FAILED, f"{file} cannot be read: {problem}")
+        elif not callable(function):
+            told = f"{file} has no function {name} any more; --reset brings it back"
+            yield Verdict(name, FAILED, told)
+        else:
+            yield examine(exercise, function)

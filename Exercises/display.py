@@ -54,7 +54,7 @@ def show_progress(chapter: str, results: list[tuple[Exercise, Verdict]]) -> None
     """Print how many of a chapter's exercises are done, in all and on the core path."""
     done = [exercise for exercise, verdict in results if verdict.state == PASSED]
     core = [exercise for exercise, _ in results if exercise.core]
-    path = f", ◆ {len(set(core) & set(done))} of {len(core)}" if core else ""
+    path = f", core path ◆ {len(set(core) & set(done))} of {len(core)}" if core else ""
     print(f"{chapter}  {bar(len(done), len(results))}{path}", flush=True)
 
 

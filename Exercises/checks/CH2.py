@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from random import Random
+from time import perf_counter
 
 import torch
 import torch.nn.functional as F
@@ -139,7 +140,8 @@ def until_stop(rng: Random) -> Iterator[Case]:
             itertools.takewhile(lambda token, stop_ids=stop_ids: token not in stop_ids, tokens)
         )
         shown = f"list(until_stop(iter({tokens}), stop_ids={stop_ids}))"
-        yield Case((tokens, stop_ids), expected, run=_run_until_stop, shown=shown)
+        note = "the stream ends without a stop token" if expected == tokens else ""
+        yield Case((tokens, stop_ids), expected, run=_run_until_stop, note=note, shown=shown)
 
 
 def _run_until_stop(
@@ -624,7 +626,7 @@ def generate_rows(rng: Random) -> Iterator[Case]:
         most = 1 if number == 1 else rng.randint(5, 9)
         whole = [model.rows.answer(prompt, most, ()) for prompt in prompts]
         # a text in the middle of its growth, and one at its first token, meet a stop token
-        stop_ids = () if number == 0 else (whole[0][most // 2], whole[-1][0])
+        stop_ids = () if number == 0 else tuple({whole[0][most // 2], whole[-1][0]})
         expected = [model.rows.answer(prompt, most, stop_ids) for prompt in prompts]
         shown = f"generate_rows(model, {prompts}, {most}, {stop_ids=}, pad_id=0)"
         arguments = (model, prompts, most, stop_ids, 0)
@@ -712,17 +714,22 @@ def chat_prompt(rng: Random) -> Iterator[Case]:
 
 
 class _Counted(torch.nn.Module):
-    """The shipped model; it records the positions read by each call, with a cache and without."""
+    """The shipped model; it records positions read and seconds, with a cache and without."""
 
     def __init__(self, model: torch.nn.Module):
         super().__init__()
         self.model = model
         self.reads: dict[bool, list[int]] = {False: [], True: []}
+        self.seconds = {False: 0.0, True: 0.0}
 
     def forward(self, input_ids: torch.Tensor, cache: KVCache | None = None, **options):
-        self.reads[cache is not None].append(input_ids.shape[1])
+        cached = cache is not None
+        self.reads[cached].append(input_ids.shape[1])
+        start = perf_counter()
         with torch.no_grad():
-            return self.model(input_ids, cache, **options)
+            logits = self.model(input_ids, cache, **options)
+        self.seconds[cached] += perf_counter() - start
+        return logits
 
 
 def race(rng: Random) -> Iterator[Case]:
@@ -733,8 +740,9 @@ def race(rng: Random) -> Iterator[Case]:
 
     def run(race: Callable, question: str, most: int) -> str:
         nonlocal rows, told
-        counted = _Counted(model)
+        counted, start = _Counted(model), perf_counter()
         result = race(counted, tokenizer, question, most)
+        whole = perf_counter() - start
         if not (isinstance(result, tuple) and len(result) == 3):
             raise Mistake(f"came back: {result!r}\nexpected:  a text, and two numbers of seconds")
         text, slow, fast = result
@@ -746,6 +754,21 @@ def race(rng: Random) -> Iterator[Case]:
         if not without or not within:
             which = "generate_by_hand" if not without else "stream_with_cache"
             raise Mistake(f"the model was never called as {which} calls it: call both, with model")
+        for name, seconds, needed in (
+            ("generate_by_hand", slow, counted.seconds[False]),
+            ("stream_with_cache", fast, counted.seconds[True]),
+        ):
+            if seconds < 0.9 * needed:
+                raise Mistake(
+                    f"you took {seconds:.2f} seconds for {name}, in which the model alone computed "
+                    f"for {needed:.2f}\nDoes it begin and end between your two looks at the clock? "
+                    "A generator does nothing until it is run through: list(...)"
+                )
+        if slow + fast > 1.1 * whole:
+            raise Mistake(
+                f"your times, {slow:.2f} and {fast:.2f} seconds, are more than all of it took: "
+                f"{whole:.2f}"
+            )
         if sum(within) >= sum(without):
             raise Mistake(
                 f"your stream_with_cache read {sum(within)} positions, generate_by_hand "
@@ -791,9 +814,9 @@ def merge_pairs(rng: Random) -> Iterator[Case]:
         library = Tokenizer(
             models.BPE({piece: number for number, piece in enumerate(sorted(pieces))}, merges)
         )
-        yield Case(
-            (word, {pair: rank for rank, pair in enumerate(merges)}), library.encode(word).tokens
-        )
+        ranks = {pair: rank for rank, pair in enumerate(merges)}
+        note = "a pair that occurs twice is merged twice" if word == "abab" else ""
+        yield Case((word, ranks), library.encode(word).tokens, note=note)
 
 
 def _learned(rng: Random) -> list[tuple[str, str]]:

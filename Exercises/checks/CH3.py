@@ -4,6 +4,8 @@ Each exercise has a function of its name, `(rng) -> cases`. `rng` has a new seed
 """
 
 import ast
+import difflib
+import functools
 import itertools
 import json
 import math
@@ -11,7 +13,6 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -35,7 +36,8 @@ def fill_template(rng: Random) -> Iterator[Case]:
         ("{{problem}} means: {problem}", "3 {problem}s", "{problem} means: 3 {problem}s"),
     ]
     for template, problem, expected in hand:
-        yield Case((template, problem), expected)
+        note = "doubled braces are braces" if "{{" in template else ""
+        yield Case((template, problem), expected, note=note)
     for _ in range(3):
         before, after = (f"{rng.choice(WORDS)} {{{rng.choice(WORDS)}}}: " for _ in range(2))
         problem = f"What is \\frac{{{rng.randint(1, 9)}}}{{{rng.randint(2, 9)}}}?"
@@ -227,15 +229,21 @@ def _symbols(text: str) -> list[str]:
     return re.findall(r"[0-9.]+|\S", text)
 
 
-def _run_parse(parse: Callable, symbols: list[str]) -> str | tuple:
-    """Compare trees as they are written: fully bracketed, so that a difference can be read."""
+class Meaning(str):
+    """Expression that a tree stands for, with a bracket around each of its operations."""
+
+    def __repr__(self) -> str:
+        return f"a tree that means {self}"
+
+
+def _run_parse(parse: Callable, symbols: list[str]) -> Meaning:
+    """Compare trees by what they mean, so that a difference can be read."""
     tree = parse(symbols)
     try:
-        return _written_out(tree)
+        return Meaning(_written_out(tree))
     except (TypeError, ValueError, IndexError):
-        raise Mistake(
-            f"came back: {tree!r}\nexpected:  a tree: a number's symbol, (sign, tree, tree)"
-        ) from None
+        kinds = "a number's symbol, ('-', tree) or (sign, left tree, right tree)"
+        raise Mistake(f"came back: {tree!r}\nexpected:  a tree: {kinds}") from None
 
 
 def _written_out(tree: str | tuple) -> str:
@@ -249,8 +257,8 @@ def _written_out(tree: str | tuple) -> str:
     return f"({_written_out(left)} {sign} {_written_out(right)})"
 
 
-def _syntax_tree(text: str) -> str:
-    """Write out Python's tree of an expression in the same form."""
+def _syntax_tree(text: str) -> Meaning:
+    """Return what Python's tree of an expression means."""
     signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
 
     def written(node: ast.expr) -> str:
@@ -260,7 +268,7 @@ def _syntax_tree(text: str) -> str:
             return f"(-{written(node.operand)})"
         return f"({written(node.left)} {signs[type(node.op)]} {written(node.right)})"
 
-    return written(ast.parse(text.replace("^", "**"), mode="eval").body)
+    return Meaning(written(ast.parse(text.replace("^", "**"), mode="eval").body))
 
 
 def calculate(rng: Random) -> Iterator[Case]:
@@ -540,6 +548,7 @@ def broken_rule(rng: Random) -> Iterator[Case]:
 
     yield case(nearly_equal, ["0.30", "0.38", "0.46"], True, "differ by less than 0.1")
     yield case(nearly_equal, ["0.46", "0.30", "0.38"], True, "differ by less than 0.1")
+    yield case(nearly_equal, ["0.38", "0.30", "0.46"], True, "differ by less than 0.1")
     yield case(at_most, ["1", "2"], True, "a <= b")
     yield case(never, ["7"], True, "never the same")
     yield case(nearly_equal, ["0.30", "0.38", "0.60"], False, "differ by less than 0.1")
@@ -841,7 +850,8 @@ def compare_templates(rng: Random) -> Iterator[Case]:
                 answers[f"{before}{problem['problem']}{after}"] = (
                     f"so \\boxed{{{problem['answer']}}}"
                 )
-        ask = lambda prompt, answers=answers: answers.get(prompt, "I do not know.")  # noqa: E731
+        prompts = [f"{before}{q}{after}" for before, after in frames.values() for q in questions]
+        ask = functools.partial(_answer_to, answers, prompts)
         templates = {
             name: f"{_doubled(frames[name][0])}{{problem}}{_doubled(frames[name][1])}"
             for name in names
@@ -852,7 +862,17 @@ def compare_templates(rng: Random) -> Iterator[Case]:
         yield Case((templates, problems, ask, _boxed_answer), expected, shown=shown)
 
 
+def _answer_to(answers: dict[str, str], prompts: list[str], prompt: str) -> str:
+    if prompt not in prompts:
+        [nearest] = difflib.get_close_matches(f"{prompt}", prompts, n=1, cutoff=0)
+        raise Mistake(f"ask got:   {prompt!r}\nexpected:  {nearest!r}")
+    return answers.get(prompt, "I do not know.")
+
+
 def _boxed_answer(written: str, reference: str) -> bool:
+    if "know" not in written and "\\boxed" not in written:
+        order = "what was written, then the reference"
+        raise Mistake(f"grade got: {written!r}, {reference!r}\nexpected:  {order}")
     return written.endswith(f"\\boxed{{{reference}}}")
 
 
@@ -1087,7 +1107,7 @@ def _run_own_problems(
             raise Mistake(f"came back: {got!r}\nload_problems says: {reason}") from None
 
 
-@cache
+@functools.cache
 def _answered(seed: int, count: int = 100) -> list[tuple[str, str, bool]]:
     """Let the shipped model answer test problems: text, reference, and our verdict, of each."""
     from Appendixes.QWEN3Model import load_qwen3  # here, as they are slow to import

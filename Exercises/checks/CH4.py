@@ -66,7 +66,8 @@ def least_sure_step(rng: Random) -> Iterator[Case]:
     drawn = [(2 * _randn(rng, steps, 5)).tolist() for steps in (4, 6, 9, 12)]
     for logits in fixed + drawn:
         largest = [max(_softmax(row)) for row in logits]
-        yield Case((torch.tensor(logits),), largest.index(min(largest)))
+        note = "of two sevens, each has half of the probability" if logits is fixed[0] else ""
+        yield Case((torch.tensor(logits),), largest.index(min(largest)), note=note)
 
 
 def with_temperature(rng: Random) -> Iterator[Case]:
@@ -104,7 +105,9 @@ def keep_top_k(rng: Random) -> Iterator[Case]:
             expected.append(
                 [score if token in kept else -math.inf for token, score in enumerate(row)]
             )
-        note = "more than there are" if k > len(logits[0]) else ""
+        equal = any(len(set(row)) < len(row) for row in logits)
+        note = "of equal scores, those with the lowest ids stay" if equal else ""
+        note = "more than there are" if k > len(logits[0]) else note
         yield Case((torch.tensor(logits), k), torch.tensor(expected), note=note)
 
 
@@ -416,14 +419,14 @@ def steps_or_luck(rng: Random) -> Iterator[Case]:
         lost = sum(one > other for one, other in zip(direct, steps, strict=True))
         heads = [sum(tosses) for tosses in itertools.product((0, 1), repeat=gained + lost)]
         expected = (gained, lost, sum(count >= gained for count in heads) / len(heads))
-        yield Case(
-            (direct, steps), expected, note="they never differ" if gained + lost == 0 else ""
-        )
+        note = f"the chance of {gained} or more heads in {gained + lost} tosses"
+        note = "they never differ" if gained + lost == 0 else note
+        yield Case((direct, steps), expected, note=note)
 
 
 def majority(rng: Random) -> Iterator[Case]:
     """Check against `Counter`, which lists equal counts in order of first appearance."""
-    yield Case((["5", None, "6", "6", None, None],), "6")
+    yield Case((["5", None, "6", "6", None, None],), "6", note="None does not vote")
     yield Case((["9", "10", "9", "10"],), "9", note="a tie")
     yield Case(([None, None],), None, note="nobody votes")
     for _ in range(4):
@@ -440,7 +443,11 @@ def group_by_meaning(rng: Random) -> Iterator[Case]:
     def same_word(one: str, other: str) -> bool:
         return one.lower() == other.lower()
 
-    yield Case((["3", "1/2", None, "0.5", "3.0", "2/4"], same_number), [("1/2", 3), ("3", 2)])
+    yield Case(
+        (["3", "1/2", None, "0.5", "3.0", "2/4"], same_number),
+        [("1/2", 3), ("3", 2)],
+        note="None does not vote",
+    )
     yield Case(
         (["Yes", "NO", "no", "yes", None, "Maybe"], same_word),
         [("Yes", 2), ("NO", 2), ("Maybe", 1)],
@@ -535,7 +542,9 @@ def replayed_votes(rng: Random) -> Iterator[Case]:
                 winner for winner, _ in Counter(filter(None, answers)).most_common(1)
             ]
             tokens.append(sum(costs))
-        yield Case((problems, size), (right / len(problems), sum(tokens) / len(problems)))
+        note = f"the first {size} of each problem are drawn, and cost; None does not vote"
+        share, cost = right / len(problems), sum(tokens) / len(problems)
+        yield Case((problems, size), (share, cost), note=note)
 
 
 def pass_at_n(rng: Random) -> Iterator[Case]:
@@ -584,7 +593,7 @@ def plurality_accuracy(rng: Random) -> Iterator[Case]:
                     chance**count for chance, count in zip(exact, counts, strict=True)
                 )
                 total += ways * happens / counts.count(max(counts))
-        yield Case((chances, n), float(total))
+        yield Case((chances, n), float(total), note="exactly, not by drawing")
 
 
 def frontier(rng: Random) -> Iterator[Case]:

@@ -525,7 +525,7 @@ def count_mistakes(
     exception has not said "the same".
 
     Args:
-        judge: says whether an answer is the same as a reference.
+        judge: `judge(answer, reference)` says whether they are the same.
         pairs: answer, reference, and whether they are the same in truth.
 
     Returns:
@@ -672,8 +672,8 @@ def compare_templates(
         templates: by name. Each is a format string with `{problem}`, in which `{{` and `}}` stand
             for braces.
         problems: dictionaries with `problem` and `answer`, the reference; at least one.
-        ask: gives what a model writes when it reads a prompt.
-        grade: says whether what was written agrees with a reference.
+        ask: `ask(prompt)` gives what a model writes when it reads a prompt.
+        grade: `grade(written, reference)` says whether what was written agrees with a reference.
 
     Returns:
         `(name, share of problems answered correctly)` for each template, the best first; of equally

@@ -143,7 +143,7 @@ def test_a_stub_is_not_done(stub):
 
 
 def test_a_function_of_a_notebook_cell_without_source_is_judged_all_the_same():
-    cell = {}
+    cell = {"__name__": "__main__"}
     exec("def one(): return 1\ndef stub(): ...\ndef wrong(): return 1 / 0", cell)  # noqa: S102
     assert judge("one", cell["one"], [Case((), 1)]).state == PASSED
     assert judge("stub", cell["stub"], [Case((), 1)]).state == NOT_DONE
@@ -250,7 +250,7 @@ def test_a_line_that_is_two_frames_is_shown_once():
 
     with pytest.raises(ZeroDivisionError) as caught:
         outer()
-    lines = reader_lines(caught.value, test_a_line_that_is_two_frames_is_shown_once)
+    lines = reader_lines(caught.value, __name__)
     assert len(lines) == len(set(lines)) == 3
     assert "outer()" in lines[0]
     assert "return inner()" in lines[1]

@@ -184,6 +184,31 @@ def test_progress_moves_on_as_exercises_are_solved(copy):
     assert "All done." in finished
 
 
+def test_the_overview_checks_again_only_what_has_changed(copy):
+    looked = copy.folder / "looked"
+    copy.fill(double=f"open({str(looked)!r}, 'a').write('x')\nreturn 2 * number")
+    first = copy.exercises()
+    calls = looked.read_text()
+    assert "1 of 3" in first
+    assert copy.exercises() == first
+    assert looked.read_text() == calls
+    copy.exercises("CH2")  # what is asked for by name is always checked
+    assert len(looked.read_text()) > len(calls)
+    copy.fill(double="return 3 * number")
+    assert "0 of 3" in copy.exercises()
+    checks = copy.folder / "Exercises" / "checks" / "CH2.py"
+    checks.write_text(CHECKS.replace("number + number", "3 * number"), encoding="utf-8")
+    assert "1 of 3" in copy.exercises()
+
+
+def test_what_is_undecided_is_checked_again(copy):
+    copy.limit(SHORT)
+    copy.fill(double="while True: pass")
+    assert OUT_OF_TIME in copy.exercises()
+    copy.limit(2 * SHORT)
+    assert OUT_OF_TIME.replace(str(SHORT), f"{2 * SHORT:g}") in copy.exercises()
+
+
 def test_a_chapter_shows_a_line_for_each_exercise(copy):
     copy.fill(double="return number + number", join="return ''.join(words)")
     lines = copy.exercises("CH2").splitlines()
@@ -240,6 +265,14 @@ def test_nothing_in_an_exercise_harms_the_others(copy, body, reason):
     assert "✓  3  join" in shown
 
 
+def test_nothing_is_left_in_the_folder_for_temporary_files(copy, monkeypatch, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    copy.fill(double="import os\nos._exit(3)", join="return ' '.join(words)")
+    assert "✓  3  join" in copy.exercises("CH2")
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_of_two_functions_with_the_same_name_the_last_is_checked(copy):
     second = "\n\ndef double(number):\n    return {body}\n"
     copy.save(copy.stubs + second.format(body="2 * number"))
@@ -250,10 +283,6 @@ def test_of_two_functions_with_the_same_name_the_last_is_checked(copy):
     assert f"Exercises/CH2.py, line {copy.line_of('def double(number):')}" in shown
     copy.save(copy.stubs + second.format(body="(number"))
     assert "'(' was never closed" in copy.exercises("CH2", "1")
-    copy.save(
-        copy.stubs.replace(STUB, "    return (number\n", 1) + second.format(body="2 * number")
-    )
-    assert "✓ CH2 1  double ★: passed" in copy.exercises("CH2", "1")
 
 
 def test_a_byte_order_mark_does_no_harm(copy):
@@ -304,6 +333,21 @@ def test_what_all_exercises_share_is_reported_for_all(copy, head):
     assert "CH2.py cannot be read: " in copy.exercises("CH2", "1")
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("print(1 / 0)", "ZeroDivisionError: division by zero"),
+        ("while True: pass", "not finished after 0.25 seconds of CPU time"),
+    ],
+)
+def test_what_stops_the_import_is_told_with_its_line(copy, line, reason):
+    copy.limit(SHORT)
+    copy.save(f"{copy.stubs}\n\n{line}\n")
+    shown = copy.exercises("CH2")
+    assert re.search(rf"CH2.py cannot be read: .*{re.escape(reason)}", shown)
+    assert f"line {copy.line_of(line)}:  {line}" in shown
+
+
 def test_a_function_that_is_gone_can_be_brought_back(copy):
     text = copy.stubs.replace("def join(", "def joined(")
     copy.file.write_text(text, encoding="utf-8")
@@ -340,14 +384,16 @@ def test_an_unfinished_or_wrong_helper_is_named(copy):
     copy.fill(countdown="return double(number) / 2")
     shown = copy.exercises("CH2", "2")
     assert (
-        "CH2 2  countdown ★★: failed\n    your code called double (CH2 1), which is not done"
-        in shown
+        "CH2 2  countdown ★★: failed\n"
+        "    your code uses double, whose own check (CH2 1) says: not done yet" in shown
     )
     copy.fill(double="return number", countdown="yield double(number)")
     shown = copy.exercises("CH2", "2")
-    assert "your code called double (CH2 1), which does not pass its own check" in shown
+    assert "your code uses double, whose own check (CH2 1) says: failed" in shown
+    copy.fill(join="return [countdown(1), double(1)][0]")
+    assert "uses double" in copy.exercises("CH2", "3")  # the first of the two that are not done
     copy.fill(double="return 2 * number", countdown="yield double(number)")
-    assert "your code called" not in copy.exercises("CH2", "2")
+    assert "your code uses" not in copy.exercises("CH2", "2")
 
 
 @pytest.mark.parametrize(
@@ -385,7 +431,7 @@ def test_a_broken_check_is_not_blamed_on_the_reader(copy):
     )
     copy.fill(double="return number + number")
     ran = copy.python("-m", "Exercises", "CH2", "1")
-    assert ran.stderr.startswith("the check of CH2 double does not run:")
+    assert ran.stderr.startswith("the check of CH2 1 does not run:")
     assert "ZeroDivisionError" in ran.stderr
     assert ran.returncode == 2
 
@@ -428,23 +474,23 @@ def test_watch_checks_again_when_the_file_is_saved(copy):
         watching.kill()
 
 
-def test_watch_waits_until_a_save_is_complete(monkeypatch):
-    begun, empty, whole, replaced = (1, b"begun"), (2, b""), (2, b"whole"), (3, b"replaced")
-    looks = [begun, begun, begun, empty, whole, whole, None, replaced, replaced]
+def test_watch_checks_again_what_it_read_while_it_was_being_saved(monkeypatch):
+    looks = [(1, 9), (1, 9), (2, 0), (3, 9), (3, 9), None, (4, 9)]
     seen, checked = [], []
 
-    def look(file: Path) -> tuple[int, bytes] | None:
+    def look(file: Path) -> tuple[int, int] | None:
         if len(seen) == len(looks):
             raise KeyboardInterrupt
         seen.append(looks[len(seen)])
         return seen[-1]
 
+    process = SimpleNamespace(is_alive=lambda: False)
     monkeypatch.setattr(program, "PAUSE", 0)
-    monkeypatch.setattr(program, "_look", look)
-    monkeypatch.setattr(program, "Checker", lambda chapter: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(program, "_saved", look)
+    monkeypatch.setattr(program, "Checker", lambda chapter: SimpleNamespace(process=process))
     monkeypatch.setattr(program, "check_one", lambda exercise, checker: checked.append(seen[-1]))
     assert main(["CH2", "1", "--watch"]) == 130
-    assert checked == [begun, whole, replaced]
+    assert checked == [(1, 9), (3, 9), (4, 9)]
 
 
 def _until_watching(process: subprocess.Popen) -> str:

@@ -16,7 +16,7 @@ from measure_exercises import busy_cores, solutions_file
 
 from Exercises.cases import FAILED, NOT_DONE, PASSED, Case, copied, judge
 from Exercises.chapters import FOLDER, ROOT, Exercise, chapters, exercises, stub_file
-from Exercises.checking import run
+from Exercises.checking import check
 from Exercises.reader_file import parse, read_source, reader_file
 
 SEEDS = range(3)  # for capstones, which run the shipped model, the first of them
@@ -208,7 +208,7 @@ def test_stubs_and_solutions_agree(chapter):
         }
 
     theirs = heads((FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8"))
-    readable = "".join(parse(read_source(reader_file(chapter))).lines)
+    readable = "\n".join(parse(read_source(chapter)).lines)
     ours = {name: head for name, head in heads(readable).items() if name in theirs}
     assert ours == theirs
 
@@ -218,7 +218,7 @@ def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
     changed = subprocess.run(
         ["git", "diff", "--quiet", "HEAD", "--", reader_file(chapter)], cwd=ROOT, check=False
     )
-    text = read_source(reader_file(chapter))
+    text = read_source(chapter)
     if changed.returncode and text != stub_file(chapter):
         pytest.skip(f"{reader_file(chapter).name} is being worked on")
     assert text == stub_file(chapter)
@@ -227,8 +227,8 @@ def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
 @each_chapter
 def test_right_answers_pass_while_every_core_is_busy(chapter):
     """`measure_exercises.py` does the same ten times, capstones included."""
-    names = [exercise.name for exercise in exercises(chapter) if not exercise.capstone]
+    wanted = [exercise for exercise in exercises(chapter) if not exercise.capstone]
     with busy_cores():
-        verdicts = list(run(chapter, solutions_file(chapter), names))
+        verdicts = list(check(solutions_file(chapter), wanted))
     assert [verdict.message for verdict in verdicts if verdict.state != PASSED] == []
-    assert [verdict.name for verdict in verdicts] == names
+    assert [verdict.name for verdict in verdicts] == [exercise.name for exercise in wanted]

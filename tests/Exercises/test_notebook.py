@@ -57,7 +57,10 @@ def test_a_helper_that_is_not_done_is_named(capsys, monkeypatch):
     stub.__name__ = "wilson"
     monkeypatch.setitem(globals(), "wilson", stub)
     check(problems_needed)
-    assert "your code called wilson (CH3 18), which is not done" in capsys.readouterr().out
+    assert (
+        "your code uses wilson, whose own check (CH3 18) says: not done yet"
+        in capsys.readouterr().out
+    )
 
 
 def problems_needed(share, width):

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 
 from Exercises.cases import PASSED
 from Exercises.chapters import FOLDER, chapters, exercises
-from Exercises.checking import run
-from Exercises.reader_file import read_source
+from Exercises.checking import check
 
 
 def _compute() -> None:
@@ -40,7 +39,7 @@ def busy_cores() -> Iterator[None]:
 
 def solutions_file(chapter: str) -> str:
     """Return a chapter's solutions, as the text of a reader's file."""
-    return read_source(FOLDER / "solutions" / f"{chapter}.py")
+    return (FOLDER / "solutions" / f"{chapter}.py").read_text(encoding="utf-8")
 
 
 def main() -> int:
@@ -53,8 +52,7 @@ def main() -> int:
         start = time.perf_counter()
         with busy_cores():
             for chapter in chapters():
-                names = [exercise.name for exercise in exercises(chapter)]
-                for verdict in run(chapter, solutions_file(chapter), names):
+                for verdict in check(solutions_file(chapter), exercises(chapter)):
                     checked += 1
                     if verdict.state != PASSED:
                         wrong += 1

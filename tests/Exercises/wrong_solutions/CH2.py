@@ -509,6 +509,25 @@ def race__asks_the_bare_question(model, tokenizer, question, max_new_tokens):
     return tokenizer.decode(list(tokens)), 1.0, 0.5
 
 
+def race__runs_the_stream_after_the_race(model, tokenizer, question, max_new_tokens):
+    ids = solutions.input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))
+    start = perf_counter()
+    solutions.generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)
+    middle = perf_counter()
+    tokens = solutions.stream_with_cache(model, KVCache(), ids, max_new_tokens, tokenizer.stop_ids)
+    end = perf_counter()
+    return tokenizer.decode(list(tokens)), middle - start, end - middle
+
+
+def race__both_times_from_one_start(model, tokenizer, question, max_new_tokens):
+    ids = solutions.input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))
+    start = perf_counter()
+    solutions.generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)
+    slow = perf_counter() - start
+    stream = solutions.stream_with_cache(model, KVCache(), ids, max_new_tokens, tokenizer.stop_ids)
+    return tokenizer.decode(list(stream)), slow, perf_counter() - start
+
+
 def race__never_runs_the_stream(model, tokenizer, question, max_new_tokens):
     ids = solutions.input_for(model, tokenizer.encode(render(CHAIN_OF_THOUGHT, question)))
     tokens = solutions.generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)

@@ -241,6 +241,19 @@ def broken_rule__in_the_order_of_the_list(same, answers):
     return None
 
 
+def broken_rule__the_first_of_three_stands_first(same, answers):
+    for i, a in enumerate(answers):
+        if not same(a, a):
+            return (a,)
+        for b in answers[i:]:
+            if same(a, b) != same(b, a):
+                return a, b
+            for c in answers[i:]:
+                if same(a, b) and same(b, c) and not same(a, c):
+                    return a, b, c
+    return None
+
+
 def broken_rule__says_yes_or_no(same, answers):
     return any(not same(a, a) for a in answers) or None
 
