@@ -121,7 +121,7 @@ def show_votes(
     # 1. Name the answers, most votes first, and give each a text that fits into a square.
     names = [answer for answer, _ in Counter(answers).most_common()]
     plain = ["-" if name is None else FRACTION.sub(r"\1/\2", name) for name in names]
-    long = max(map(len, plain)) > 80 / max(len(answers), 8)
+    long = max(map(len, plain)) > 60 / max(len(answers), 8)
     labels = [chr(ord("A") + rank) for rank in range(len(names))] if long else plain
     stops = dict(sorted((stops or {}).items(), key=lambda stop: stop[1]))
     squares_end = 1.6 + 0.5 * (reference is not None)
