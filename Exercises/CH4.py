@@ -394,29 +394,6 @@ def replayed_votes(
     raise NotImplementedError
 
 
-def pass_at_n(drawn: int, correct: int, n: int) -> float:
-    """★ pass@n: how often is at least one of n samples right?
-
-    More samples were drawn than n. Of all ways to choose n of them, return the part that holds a
-    right one: an estimate without bias. (1 - (1 - correct / drawn) ** n looks similar, and is too
-    small: it would put each sample back before the next is chosen.)
-
-    Args:
-        drawn: samples of one problem.
-        correct: how many of them are right, 0 to `drawn`.
-        n: 1 to `drawn`.
-
-    Returns:
-        A probability.
-
-    >>> pass_at_n(drawn=4, correct=2, n=2)  # of the six pairs, only one has no right sample: 5/6
-    0.8333333333333334
-
-    Read: CH4/3_inference_time_scaling.ipynb, section "8. What a vote can do"
-    """
-    raise NotImplementedError
-
-
 def majority_accuracy(q: float, n: int) -> float:
     """★★ What a majority of n is worth, if each sample is right with probability q.
 
@@ -464,24 +441,25 @@ def plurality_accuracy(chances: list[float], n: int) -> float:
     raise NotImplementedError
 
 
-def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
-    """★★ Which ways of answering are worth their tokens?
+def pass_at_n(drawn: int, correct: int, n: int) -> float:
+    """★ pass@n: how often is at least one of n samples right?
 
-    A way drops out if another one is better: at least as accurate for at most as many tokens, and
-    not the same in both.
+    More samples were drawn than n. Of all ways to choose n of them, return the part that holds a
+    right one: an estimate without bias. (1 - (1 - correct / drawn) ** n looks similar, and is too
+    small: it would put each sample back before the next is chosen.)
 
     Args:
-        ways: name, accuracy and tokens per problem of each.
+        drawn: samples of one problem.
+        correct: how many of them are right, 0 to `drawn`.
+        n: 1 to `drawn`.
 
     Returns:
-        The names of the ways that stay, the cheapest first; those that cost the same in the order
-        they were given.
+        A probability.
 
-    >>> votes = [("vote of 5", 0.8, 500), ("vote of 3", 0.7, 300)]
-    >>> frontier([*votes, ("greedy", 0.7, 100), ("direct", 0.2, 10)])
-    ['direct', 'greedy', 'vote of 5']
+    >>> pass_at_n(drawn=4, correct=2, n=2)  # of the six pairs, only one has no right sample: 5/6
+    0.8333333333333334
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "9. What a token buys"
+    Read: CH4/3_inference_time_scaling.ipynb, section "9. How often at least one is right"
     """
     raise NotImplementedError
 
@@ -611,6 +589,28 @@ def think_within(
     raise NotImplementedError
 
 
+def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
+    """★★ Which ways of answering are worth their tokens?
+
+    A way drops out if another one is better: at least as accurate for at most as many tokens, and
+    not the same in both.
+
+    Args:
+        ways: name, accuracy and tokens per problem of each.
+
+    Returns:
+        The names of the ways that stay, the cheapest first; those that cost the same in the order
+        they were given.
+
+    >>> votes = [("vote of 5", 0.8, 500), ("vote of 3", 0.7, 300)]
+    >>> frontier([*votes, ("greedy", 0.7, 100), ("direct", 0.2, 10)])
+    ['direct', 'greedy', 'vote of 5']
+
+    Read: CH4/3_inference_time_scaling.ipynb, section "13. Everything on one picture"
+    """
+    raise NotImplementedError
+
+
 def vote_curve(
     problems: list[tuple[str, str]],
     sizes: list[int],
@@ -638,7 +638,7 @@ def vote_curve(
         A row for each size: the size, the share of problems that are right, and the tokens per
         problem.
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "What you have now"
+    Read: CH4/3_inference_time_scaling.ipynb, section "13. Everything on one picture"
     """
     raise NotImplementedError
 
@@ -667,6 +667,6 @@ def budget_curve(
         A row for each budget: the budget, the share of problems that are right, and the mean number
         of tokens per problem, those of the thought and those of the answer.
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "What you have now"
+    Read: CH4/3_inference_time_scaling.ipynb, section "13. Everything on one picture"
     """
     raise NotImplementedError

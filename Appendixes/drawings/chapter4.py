@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,6 +21,8 @@ from Appendixes.figure_style import (
     show,
     style_axes,
 )
+
+FRACTION = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
 
 
 def show_temperatures(tokens: Sequence[str], shares: Mapping[float, Sequence[float]]) -> None:
@@ -87,7 +90,8 @@ def show_darts(tokens: Sequence[str], shares: Sequence[float], darts: Sequence[f
     ends = [100 * math.fsum(shares[: n + 1]) for n in range(len(shares))]
     for place, (token, end) in enumerate(zip(tokens, ends, strict=True)):
         start = ends[place - 1] if place else 0.0
-        canvas.box(start, 11, end - start, 8, token.strip() or token, COLOURS[place % len(COLOURS)])
+        label = f"{token.strip() or token}\n{shares[place]:.0%}"
+        canvas.box(start, 11, end - start, 8, label, COLOURS[place % len(COLOURS)])
     canvas.text(0, 22.5, "0", colour=FAINT, align="left")
     canvas.text(100, 22.5, "1", colour=FAINT, align="right")
     said = []
@@ -107,34 +111,88 @@ def show_votes(
 ) -> None:
     """Show one square per sample, in order, with a colour per answer.
 
+    Answers that are long stand beside letters, below the squares.
+
     Args:
         answers: of the samples; None for a sample without an answer.
         stops: number of samples after which each rule stops, under the rule's name.
-        reference: the right answer, whose squares have a frame; None: no square has one.
+        reference: the right answer, whose squares are ticked; None: no square is.
     """
+    # 1. Name the answers, most votes first, and give each a text that fits into a square.
     names = [answer for answer, _ in Counter(answers).most_common()]
+    plain = ["-" if name is None else FRACTION.sub(r"\1/\2", name) for name in names]
+    long = max(map(len, plain)) > 60 / max(len(answers), 8)
+    labels = [chr(ord("A") + rank) for rank in range(len(names))] if long else plain
     stops = dict(sorted((stops or {}).items(), key=lambda stop: stop[1]))
-    canvas = Canvas(max(len(answers), 8), 2.6 + 0.75 * len(stops))
+    squares_end = 1.6 + 0.5 * (reference is not None)
+    width = max(len(answers), 8)
+    below = 0.75 * len(stops) + long * width / 24 * math.ceil(len(names) / 3)
+    canvas = Canvas(width, squares_end + below + 0.2)
+    # 2. The squares; right ones are ticked.
     for place, answer in enumerate(answers):
         rank = names.index(answer)
         colour = COLOURS[rank] if rank < len(COLOURS) and answer is not None else PALE
-        canvas.square(place, 0.6, "-" if answer is None else answer, colour)
+        canvas.square(place, 0.6, labels[rank], colour)
         canvas.text(place + 0.5, 0.3, str(place + 1), size=8, colour=FAINT)
         if reference is not None and answer == reference:
-            canvas.line((place + 0.12, 1.72), (place + 0.88, 1.72), colour="black")
+            canvas.text(place + 0.5, 1.85, "right", size=9)
+    # 3. What the letters stand for, or where the rules stop.
+    if long:
+        for rank, name in enumerate(plain):
+            x, y = width / 3 * (rank % 3), squares_end + width / 24 * (rank // 3 + 0.5)
+            canvas.text(x + 0.1, y, f"{labels[rank]}: {name}", align="left", size=FONT - 1)
     for line, (name, after) in enumerate(stops.items()):
-        y = 2.45 + 0.75 * line
-        canvas.arrow((after - 0.5, y - 0.1), (after - 0.5, 1.6))
-        left = after > 6
+        y = 2.25 + 0.75 * line
+        canvas.arrow((after - 0.5, y + 0.1), (after - 0.5, 1.6))
+        left = after * 24 / width > 3  # room for a short name
         canvas.text(
-            after - 0.75 if left else after - 0.25, y, f"{name}: stops after {after}",
+            after - 0.7 if left else after - 0.3, y, f"{name}: {after}",
             align="right" if left else "left",
         )  # fmt: skip
+    # 4. The same in words.
     said = "; ".join(f"{name or 'no answer'} {answers.count(name)} times" for name in names)
     if reference is not None:
         said += f". The right answer is {reference}"
     ends = "".join(f" {name} stops after {after}." for name, after in stops.items())
     canvas.show(f"{len(answers)} squares, one per sample: {said}.{ends}")
+
+
+def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> None:
+    """Show a square per problem above its number of right samples, coloured by its vote.
+
+    Problems whose samples are all right are counted below it, as their column is the highest.
+
+    Args:
+        rights: number of right samples of each problem.
+        won: True for a problem whose vote is right.
+        size: number of samples of each problem.
+    """
+    rest = sorted((count, not win) for count, win in zip(rights, won, strict=True) if count < size)
+    heights = Counter(count for count, _ in rest)
+    top = max([*heights.values(), 3])
+    canvas = Canvas(size, top + 3.6, "A square per problem: its vote is right (blue) or wrong")
+    stacked: Counter[int] = Counter()
+    for count, lost in rest:
+        canvas.box(count, top - stacked[count] - 0.5, 1, 1, "", ORANGE if lost else BLUE)
+        stacked[count] += 1
+    canvas.line((size / 2 + 0.5, 0), (size / 2 + 0.5, top + 0.6))
+    for count in range(size):
+        canvas.text(count + 0.5, top + 1.1, str(count), size=FONT - 1, colour=FAINT)
+    canvas.text(
+        size / 2, top + 2.5,
+        f"right samples of {size}; the line is one half\n"
+        f"not drawn: {len(rights) - len(rest)} problems with {size} right samples",
+    )  # fmt: skip
+    said = [
+        f"{below} of {total} {words}"
+        for words, low, high in (("below one half", 0, size / 2), ("above", size / 2 + 0.5, size))
+        for total in [sum(low <= count < high for count, _ in rest)]
+        for below in [sum(low <= count < high and not lost for count, lost in rest)]
+    ]
+    canvas.show(
+        f"{len(rest)} squares, one per problem, by its right samples of {size}. "
+        f"Votes that are right: {'; '.join(said)}."
+    )
 
 
 def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> None:
@@ -177,30 +235,40 @@ def show_frontier(
             written beside the point; a name that begins with "_" is not written.
         y_label: the share's name.
     """
-    figure, axes = new_picture(title, "tokens per problem (logarithmic)", y_label, height=4.2)
+    figure, axes = new_picture(title, "tokens per problem", y_label, height=4.6)
     said = []
+    # 1. A line for each way, and its points' names: by turns on the left and on the right.
     for place, (way, points) in enumerate(series.items()):
         tokens, shares, intervals = zip(*points.values(), strict=True)
         low = [share - interval[0] for share, interval in zip(shares, intervals, strict=True)]
         high = [interval[1] - share for share, interval in zip(shares, intervals, strict=True)]
         axes.errorbar(
-            tokens, shares, (low, high), label=way, color=COLOURS[place], capsize=3,
-            linestyle=LINE_STYLES[place], marker=MARKERS[place], elinewidth=0.8,
+            tokens, shares, (low, high), label=way, color=COLOURS[place], capsize=2,
+            linestyle=LINE_STYLES[place], marker=MARKERS[place], elinewidth=0.7,
         )  # fmt: skip
         for name, at, share in zip(points, tokens, shares, strict=True):
             if not name.startswith("_"):
+                left = place % 2 == 0
                 axes.annotate(
-                    name, (at, share), (5, -12), textcoords="offset points", fontsize=FONT - 2
-                )
+                    name, (at, share), (-6, 3) if left else (7, -10), color=COLOURS[place],
+                    ha="right" if left else "left", textcoords="offset points", fontsize=FONT - 2,
+                )  # fmt: skip
         listed = ", ".join(
             f"{name.lstrip('_')} {share:.0%} for {at:,.0f}"
             for name, at, share in zip(points, tokens, shares, strict=True)
         )
         said.append(f"{way}: {listed}")
+    # 2. Scales whose ticks do not collide, and the names of the lines below the picture.
+    most = max(at for points in series.values() for at, _, _ in points.values())
     axes.set_xscale("log")
-    axes.set_ylim(0, 1.02)
+    axes.margins(x=0.1)
+    ticks = [at for at in (10, 30, 100, 300, 1000, 3000, 10000) if at < 1.6 * most]
+    axes.set_xticks(ticks, [f"{at:,}" for at in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.legend(frameon=False, fontsize=FONT, loc="lower right")
+    columns = 2 if len(series) > 1 else 1
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=FONT)
     show(figure, f"Points, {y_label} against tokens per problem. {'. '.join(said)}.")
 
 

@@ -5,6 +5,8 @@ show_bars("Steps cost tokens", {"direct": 6, "steps": 72}, "tokens per answer")
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.ticker import MaxNLocator
+
 from Appendixes.figure_style import (
     BLUE,
     FONT,
@@ -129,6 +131,8 @@ def show_lines(
     # 3. Scales and names.
     for letter in log:
         getattr(axes, f"set_{letter}scale")("log")
+    if "x" not in log and all(isinstance(place, int) for place in x):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # no half samples
     if from_zero and "y" not in log:
         axes.set_ylim(bottom=0)
     if len(said) > 1:

@@ -6,10 +6,11 @@ from itertools import islice
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from Appendixes.drawings.canvas import FAINT, Canvas
-from Appendixes.figure_style import BLUE, ORANGE
+from Appendixes.figure_style import ORANGE, RED
 
 WIDTH = 70  # units of the canvas
-SHADES = LinearSegmentedColormap.from_list("probability", [ORANGE, "white", BLUE])
+SURE = "#EDF3F8"  # of a token that is certain: hardly a colour, so that the eye finds the others
+SHADES = LinearSegmentedColormap.from_list("probability", [RED, ORANGE, SURE])
 
 
 def broken_lines(tokens: Sequence[str]) -> list[list[str]]:
@@ -33,7 +34,7 @@ def broken_lines(tokens: Sequence[str]) -> list[list[str]]:
 def show_shaded_text(
     title: str, tokens: Sequence[str], values: Sequence[float], *, what: str = "probability"
 ) -> None:
-    """Show a text whose tokens have a ground from orange (0) over white (½) to blue (1).
+    """Show a text whose tokens have a ground from red (0) over orange (½) to nearly none (1).
 
     Args:
         title: a sentence that states the finding.

@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from Appendixes import figure_style
-from Appendixes.drawings import chapter2, chapter3
+from Appendixes.drawings import chapter2, chapter3, chapter4
 from Appendixes.drawings.canvas import Canvas, Node, ink_on, leaves, visible
 from Appendixes.drawings.charts import show_bars, show_line_panels, show_lines
 from Appendixes.drawings.overview import STATIONS, show_map
@@ -24,7 +24,7 @@ def shown(monkeypatch) -> list:
     def keep(figure, text=""):
         figures.append(figure_style.describe(figure, text))
 
-    for module in ("canvas", "charts", "chapter2", "chapter3"):
+    for module in ("canvas", "charts", "chapter2", "chapter3", "chapter4"):
         monkeypatch.setattr(f"Appendixes.drawings.{module}.show", keep)
     return figures
 
@@ -76,6 +76,45 @@ def test_drawings_of_chapter_2_fit_and_say_what_they_show(shown):
     said = [figure.get_label() for figure in shown]
     assert len(set(said)) == len(said)
     assert all(re.search(r"\d", text) and len(text.split()) > 6 for text in said)
+
+
+def draw_chapter4() -> None:
+    chapter4.show_temperatures(["8", "7", " "], {0.1: [1, 0, 0], 1: [0.5, 0.3, 0.2]})
+    chapter4.show_nucleus(["8", "7", "2"], [0.5, 0.41, 0.09], 0.9)
+    chapter4.show_darts(["0", "7", "9"], [0.05, 0.91, 0.04], [0.02, 0.45, 0.97])
+    chapter4.show_votes(["0", "5", None, "0"] * 5, {"confident": 4, "decided": 14})
+    chapter4.show_votes(["1700", r"\frac{51}{162}", "(6, -5)", "x = 12"] * 5, reference="1700")
+    chapter4.show_votes([r"\frac{51}{162}", "7"], reference="7")
+    chapter4.show_won_votes([0, 3, 3, 10, 17, 20], [False, True, False, True, True, True], 20)
+    chapter4.show_beliefs([(3, 0), (4, 1)])
+    points = {"direct": (9, 0.17, (0.14, 0.21)), "20 votes": (1578, 0.89, (0.86, 0.92))}
+    chapter4.show_frontier("Tokens buy", {"arithmetic": points, "a long name of a way": points})
+    chapter4.show_tries([4, 12, 19], 67, [("19 + 12 = 31", "35", False), ("12 * 4", "67", True)])
+
+
+def test_drawings_of_chapter_4_fit_and_say_what_they_show(shown):
+    draw_chapter4()
+    assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
+    said = [figure.get_label() for figure in shown]
+    assert len(set(said)) == len(said) == 10
+    assert all(re.search(r"\d", text) and len(text.split()) > 6 for text in said)
+
+
+@pytest.mark.parametrize("answers", [["1700", "1600"] * 10, [r"\frac{51}{162}", "12345678"] * 4])
+def test_an_answer_stays_in_its_square(shown, answers):
+    chapter4.show_votes(answers)
+    figure = shown[0]
+    figure.draw_without_rendering()
+    side = figure.bbox.width / len(answers)
+    inside = [text for text in figure.findobj(Text) if text.get_text() in {"A", "B", *answers}]
+    assert len(inside) == len(answers)
+    assert all(text.get_window_extent().width < 0.9 * side for text in inside)
+
+
+def test_votes_are_counted_on_both_sides_of_one_half(shown):
+    chapter4.show_won_votes([0, 3, 3, 10, 17, 20], [False, True, False, True, True, True], 20)
+    assert "5 squares" in shown[0].get_label()
+    assert "right: 1 of 3 below one half; 1 of 1 above" in shown[0].get_label()
 
 
 def test_the_triangle_counts_what_is_computed_again(shown):
