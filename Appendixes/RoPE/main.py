@@ -18,7 +18,7 @@ from Appendixes.RoPE import apply_rope, rope_cos_sin
 def show_one_pair() -> None:
     """Turn (1, 0) to positions 0 to 4: the angle of the first pair is the position, in radians."""
     print(
-        "1. A pair of coordinates turns by one radian (57.3 degrees) per position; its length stays."
+        "1. A pair of coordinates turns by one radian (57.3 degrees) a position; its length stays."
     )
     print("   position   angle in degrees   (1, 0) becomes       length")
     for position in range(5):
