@@ -59,7 +59,7 @@ STYLE = """\
 .bd-article :is(td, th) { overflow-wrap: break-word; }
 .bd-article :not(pre, td, th) > code span.pre { white-space: normal; }
 .bd-article pre { font-size: 0.8rem; }
-.bd-article .demonstration pre { font-size: 0.72rem; }
+.bd-article .demonstration pre { font-size: 0.75rem; }
 .prev-next-area a { min-width: 0; }
 .prev-next-area .prev-next-info { min-width: 0; overflow-wrap: anywhere; }
 .prev-next-area .prev-next-title { white-space: normal; }
