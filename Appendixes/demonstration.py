@@ -39,6 +39,13 @@ def report_difference(name: str, difference: float, tolerance: float) -> None:
         sys.exit(f"check failed: {name} differ by {difference:.3g}, more than {tolerance:.3g}")
 
 
+def report_count(name: str, count: int, total: int) -> None:
+    """Print how many of several things are as they should be; end with code 1 unless all are."""
+    print(f"   {name}: {count} of {total}")
+    if count != total:
+        sys.exit(f"check failed: {name}: {count} of {total}")
+
+
 def largest_difference(first: torch.Tensor, second: torch.Tensor) -> float:
     """Return the largest absolute difference between two tensors of the same shape."""
     if first.shape != second.shape:

@@ -1,5 +1,5 @@
-"""Three key-value caches at work: by concatenation, in place, and with a shared prompt; and what
-they cost.
+"""Key-value caches at work: what they save, what they cost, and three ways to keep one (by
+concatenation, in place, and with a shared prompt).
 
 python Appendixes/KVcache/main.py
 python Appendixes/KVcache/main.py --plot kvcache.png      memory for MHA, GQA and MQA
@@ -32,12 +32,27 @@ def feed(
     return segments
 
 
+def show_saving(prompt: int = 60) -> None:
+    """Print how many positions a model computes to write an answer, without a cache and with one.
+
+    The step that writes token i reads the prompt and the i - 1 tokens before it; with a cache, the
+    first step reads the prompt, and every other step the one token that is new.
+    """
+    print(f"1. A cache saves the work of reading the text again (a prompt of {prompt} tokens).")
+    print("   answer (tokens)   positions without a cache     with one        ratio")
+    for answer in (1, 2, 10, 100, 1000):
+        without = sum(prompt + written for written in range(answer))
+        with_cache = prompt + answer - 1
+        print(f"   {answer:<17,} {without:<29,} {with_cache:<15,} {without / with_cache:.1f}")
+    print(f"   by hand, 2 tokens: {prompt} + {prompt + 1} = {2 * prompt + 1} and {prompt} + 1")
+
+
 def show_growth(prompt: int = 60, shown: tuple[int, ...] = (60, 64, 65, 128, 129, 260)) -> None:
     """Store a prompt, then token by token, by concatenation and in place (2 heads of 8 float32)."""
     simple, cache = SimpleKVCache(), KVCache()
     copied = {"concatenated": 0, "in place": 0}
     print(
-        "1. Concatenation copies all that is held for every token; a buffer only when it doubles."
+        "\n2. Concatenation copies all that is held for every token; a buffer only when it doubles."
     )
     print("            concatenated (SimpleKVCache)          in place (KVCache)")
     print("   tokens   bytes held   bytes copied in all      bytes held   bytes copied in all")
@@ -67,7 +82,7 @@ def show_cost_of_a_token() -> None:
     feed(cache, torch.zeros(1, KV_HEADS, 1, HEAD_DIM, dtype=torch.bfloat16), layers=LAYERS)
     measured = cache.nbytes / cache.capacity
     print(
-        "\n2. A token of Qwen3-0.6B costs, in bfloat16: "
+        "\n3. A token of Qwen3-0.6B costs, in bfloat16: "
         "keys and values x layers x kv heads x head_dim x bytes."
     )
     print(f"   by formula     2 x {LAYERS} x {KV_HEADS} x {HEAD_DIM} x {BYTES} = {formula:,} bytes")
@@ -93,7 +108,7 @@ def show_rows() -> None:
     extension.layer(0).append(torch.ones(2, 1, 3, 4), torch.ones(2, 1, 3, 4))
     extension.commit()
     positions = extension.positions.tolist()
-    print("\n3. Every row has a length of its own, so padding is not kept (0 marks padding).")
+    print("\n4. Every row has a length of its own, so padding is not kept (0 marks padding).")
     print(f"   padding mask   {padding_mask.int().tolist()}")
     print(f"   positions      {positions}   padding counts as later than all real tokens")
     print(f"   lengths        {cache.lengths.tolist()}")
@@ -113,7 +128,7 @@ def show_shared_prompt(prompt: int = 448, answer: int = 64, samples: int = 8) ->
     feed(separate, torch.zeros(samples, 2, answer, 8))
     # 3. Compare.
     print(
-        "\n4. A fork continues a text without copying it: "
+        "\n5. A fork continues a text without copying it: "
         f"{samples} answers of {answer} tokens to a prompt of {prompt}."
     )
     print(f"   tokens in front of each answer's next one   {fork.context_lengths.tolist()}")
@@ -160,7 +175,7 @@ def compare_caches(prompt: int = 70, answer: int = 5, samples: int = 3) -> None:
             differences = map(largest_difference, seen, expected)
             inputs[name] = max(inputs[name], *differences)
     print(
-        f"\n5. All three hand attention the same keys and values: {samples} samples, "
+        f"\n6. All three hand attention the same keys and values: {samples} samples, "
         f"{prompt} + {answer} tokens."
     )
     for name, difference in inputs.items():
@@ -214,6 +229,7 @@ def draw_memory() -> Figure:
 def main() -> None:
     """Print the worked examples; draw the picture if asked to."""
     arguments = argument_parser(__doc__).parse_args()
+    show_saving()
     show_growth()
     show_cost_of_a_token()
     show_rows()

@@ -32,6 +32,12 @@ SMALL = Qwen3Config(
     head_dim=16,
     max_position_embeddings=64,
 )
+QUESTION = "What is 23 + 48?"
+PROMPT = (
+    "Answer the question and put the final result in \\boxed{}.\n\n"
+    f"Question: {QUESTION}\n\nExplain step by step.\n\nAnswer:\n"
+)
+ANSWER_TOKENS = 16
 
 
 def parameters_by_part(config: Qwen3Config) -> dict[str, int]:
@@ -90,10 +96,18 @@ def show_logits() -> None:
     print(f"   log({SMALL.vocab_size}) = {expected:.3f}")
 
 
-def loss(model: Qwen3Model, ids: torch.Tensor) -> float:
-    """Return the mean of -log(probability) of the next token, in nats; ids are `(batch, seq)`."""
-    logits = model(ids[:, :-1])
-    return F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).item()
+def loss(model: Qwen3Model, ids: torch.Tensor, prompt: torch.Tensor | None = None) -> float:
+    """Return the mean of -log(probability) of the next token, in nats.
+
+    Args:
+        model: the model that gives the probabilities.
+        ids: `(batch, seq)`.
+        prompt: `(batch, prompt_seq)`, ids to read first, whose loss does not count.
+    """
+    whole = ids if prompt is None else torch.cat((prompt, ids), dim=1)
+    first = 1 if prompt is None else prompt.shape[1]  # the first token that counts
+    logits = model(whole[:, :-1])[:, first - 1 :]
+    return F.cross_entropy(logits.flatten(0, 1), whole[:, first:].flatten()).item()
 
 
 def check_causality() -> None:
@@ -128,20 +142,40 @@ def check_cache() -> None:
 
 def show_checkpoint() -> None:
     """Compare the checkpoint that ships with the repository with an untrained model."""
+    # 1. A question in the words that the checkpoint was trained with.
     model, tokenizer = load_qwen3("tiny", device="cpu", dtype=torch.float32)
-    text = "12 * 12 = 12 * 10 + 12 * 2 = 120 + 24 = 144"
-    ids = torch.tensor([tokenizer.encode(text)])
+    prompt = torch.tensor([tokenizer.encode(PROMPT)])
     untrained = Qwen3Model(model.config)
     randomise(untrained, torch.Generator().manual_seed(0), std=0.02)
     print(
-        "\n5. Training makes a calculation likely: the checkpoint 'tiny', "
+        "\n5. Training makes the right token likely: the checkpoint 'tiny', "
         f"{count_parameters(model):,} parameters."
     )
-    print(f"   calculation                   {text!r}, {ids.shape[1]} tokens")
-    vocab = model.config.vocab_size
-    print(f"   loss before training          {loss(untrained, ids):.3f}", end="")
-    print(f"   log({vocab}) = {math.log(vocab):.3f}")
-    print(f"   loss of the checkpoint        {loss(model, ids):.3f}")
+    print(f"   question                      {QUESTION!r}, asked to explain step by step")
+    # 2. Always the most likely token, from both.
+    texts = {}
+    for name, each in (("an untrained model writes", untrained), ("the checkpoint writes", model)):
+        texts[name] = ids = most_likely(each, prompt, ANSWER_TOKENS)
+        print(f"   {name:<29} {quoted(tokenizer.decode(ids[0].tolist()))}")
+    # 3. The loss of both on what the checkpoint wrote.
+    ids, vocab = texts["the checkpoint writes"], model.config.vocab_size
+    print(f"   loss before training          {loss(untrained, ids, prompt):.3f}", end="")
+    print(f"   log({vocab}) = {math.log(vocab):.3f}: all {vocab} tokens about equally likely")
+    print(f"   loss of the checkpoint        {loss(model, ids, prompt):.3f}")
+
+
+def most_likely(model: Qwen3Model, ids: torch.Tensor, count: int) -> torch.Tensor:
+    """Append the most likely token `count` times, and return the new ids `(1, count)`."""
+    start = ids.shape[1]
+    for _ in range(count):
+        ids = torch.cat((ids, model(ids)[:, -1:].argmax(dim=-1)), dim=1)
+    return ids[:, start:]
+
+
+def quoted(text: str, longest: int = 40) -> str:
+    """Quote the beginning of a text, in ASCII; `?` stands for a part of a character."""
+    start = text[:longest].replace("\ufffd", "?")
+    return ascii(start) + (" ..." if len(text) > longest else "")
 
 
 def draw_family() -> Figure:

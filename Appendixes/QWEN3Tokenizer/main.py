@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from Appendixes.command_line import argument_parser, refuse
-from Appendixes.demonstration import report_difference, save_figure
+from Appendixes.demonstration import report_count, save_figure
 from Appendixes.figure_style import BLUE, new_picture
 from Appendixes.QWEN3Tokenizer import BytePairEncoder, Qwen3Tokenizer
 from Appendixes.QWEN3Tokenizer.qwen3_tokenizer import BYTE_OF_CHARACTER
@@ -59,8 +59,8 @@ def show_merging(encoder: BytePairEncoder, tokenizer: Qwen3Tokenizer) -> None:
         before = step
     print(f"   ids          {encoder.encode(WORD)}")
     texts = [WORD, *KINDS.values()]
-    different = sum(encoder.encode(text) != tokenizer.encode(text) for text in texts)
-    report_difference(f"{len(texts)} texts merged here and by the library", different, 0)
+    same = sum(encoder.encode(text) == tokenizer.encode(text) for text in texts)
+    report_count("texts with the same ids from the library", same, len(texts))
 
 
 def show_cutting(tokenizer: Qwen3Tokenizer) -> None:
@@ -69,6 +69,7 @@ def show_cutting(tokenizer: Qwen3Tokenizer) -> None:
         f"\n2. Text is cut into tokens out of {tokenizer.vocab_size:,}; "
         "`?` is a part of a character."
     )
+    print(r"   \xdc is a U with two dots, \U0001f600 a smiling face: two and four bytes")
     for text in ("Find the answer.", "12 + 345", r"\frac{1}{2}", "Übung", "\U0001f600"):
         ids = tokenizer.encode(text)
         print(f"   {text!a}: {len(ids)} token{'s' if len(ids) > 1 else ''}")
@@ -105,7 +106,8 @@ def show_chat(tokenizer: Qwen3Tokenizer) -> None:
         )
         if message == "Stop.":
             print(f"      {pieces(tokenizer, safe)}")
-            report_difference("ids of encode_chat and of the rendered text", safe != naive, 0)
+            same = sum(a == b for a, b in zip(safe, naive, strict=False))
+            report_count("ids that both give", same, max(len(safe), len(naive)))
     print(f"   ids that end an answer: {list(tokenizer.stop_ids)}")
 
 
@@ -114,12 +116,12 @@ def check_round_trip(tokenizer: Qwen3Tokenizer) -> None:
     print(
         f"\n5. Decoding gives the text back: {len(KINDS)} kinds of text, whole and token by token."
     )
-    whole = sum(tokenizer.decode(tokenizer.encode(text)) != text for text in KINDS.values())
+    whole = sum(tokenizer.decode(tokenizer.encode(text)) == text for text in KINDS.values())
     streamed = sum(
-        "".join(tokenizer.decode_stream(tokenizer.encode(text))) != text for text in KINDS.values()
+        "".join(tokenizer.decode_stream(tokenizer.encode(text))) == text for text in KINDS.values()
     )
-    report_difference("texts changed by encode and decode", whole, 0)
-    report_difference("texts changed by encode and decode_stream", streamed, 0)
+    report_count("texts that encode and decode give back", whole, len(KINDS))
+    report_count("texts that encode and decode_stream give back", streamed, len(KINDS))
     emoji = tokenizer.encode("\U0001f600 ok")
     arrived = [ascii(piece) for piece in tokenizer.decode_stream(emoji)]
     print(

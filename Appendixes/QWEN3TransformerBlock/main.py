@@ -212,8 +212,8 @@ def draw_stream(layers: int = 16) -> Figure:
     attention, feed_forward, stream = zip(*trace(random_stack(layers)), strict=True)
     start = random_stream().norm(dim=-1).mean().item()
     figure, axes = new_picture(
-        f"What branches add stays: the residual stream grows {stream[-1] / start:.1f}-fold "
-        f"in {layers} random blocks",
+        f"Branches only add: after {layers} random blocks "
+        f"the stream is {stream[-1] / start:.1f} times as long",
         "block",
         "mean length of the vectors",
         grid="y",

@@ -42,6 +42,7 @@ def show_scale() -> None:
     for scale in (1000.0, 1.0, 1e-3, 0.0):
         x = scale * torch.tensor([3.0, 4.0])
         print(f"   {numbers(x):<26} -> {numbers(norm(x))}")
+    print("   in the third line the mean square is 12.5e-6, to which eps adds 1e-6")
 
 
 def show_half_precision() -> None:

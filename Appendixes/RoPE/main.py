@@ -18,7 +18,7 @@ from Appendixes.RoPE import apply_rope, rope_cos_sin
 def show_one_pair() -> None:
     """Turn (1, 0) to positions 0 to 4: the angle of the first pair is the position, in radians."""
     print(
-        "1. A pair of coordinates turns by an angle proportional to its position; its length stays."
+        "1. A pair of coordinates turns by one radian (57.3 degrees) a position; its length stays."
     )
     print("   position   angle in degrees   (1, 0) becomes       length")
     for position in range(5):
@@ -38,7 +38,7 @@ def show_speeds(head_dim: int = 8, theta: float = 10_000.0) -> None:
         "\n2. Each pair has its own speed, theta ** (-2 j / head_dim): "
         f"head_dim {head_dim}, theta {theta:,.0f}."
     )
-    print("   pair j   coordinates   radians per position   positions per full turn")
+    print("   pair j   coordinates   radians per position   positions per full turn (6.28 / speed)")
     # at position 1 the angle is the speed
     cos, sin = rope_cos_sin(torch.tensor(1), head_dim, theta)
     for pair, speed in enumerate(torch.atan2(sin, cos).tolist()):

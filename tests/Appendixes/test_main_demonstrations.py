@@ -8,16 +8,17 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
+from matplotlib.figure import Figure
 
-from Appendixes.demonstration import report_difference
+from Appendixes.demonstration import report_count, report_difference
 
 APPENDIXES = Path(__file__).resolve().parents[2] / "Appendixes"
 COMPONENTS = [
     "RMSNorm",
     "RoPE",
     "GLUFeedForwardNeuralNetwork",
-    "KVcache",
     "GroupedQueryAttention",
+    "KVcache",
     "QWEN3TransformerBlock",
     "QWEN3Model",
     "QWEN3Tokenizer",
@@ -43,9 +44,26 @@ def run(monkeypatch, tmp_path, capsys):
     return run_main
 
 
+@pytest.fixture
+def titles_cut_off(monkeypatch) -> list[str]:
+    """Titles of axes that are wider than the picture they are saved in."""
+    found: list[str] = []
+    save = Figure.savefig
+
+    def measure_and_save(figure, *arguments, **options):
+        save(figure, *arguments, **options)
+        for axes in figure.axes:
+            box = axes.title.get_window_extent()
+            if axes.get_title() and not (box.x0 >= 0 and box.x1 <= figure.bbox.width):
+                found.append(axes.get_title())
+
+    monkeypatch.setattr(Figure, "savefig", measure_and_save)
+    return found
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_demonstration_prints_and_draws(component, run, tmp_path):
+def test_demonstration_prints_and_draws(component, run, tmp_path, titles_cut_off):
     code, printed = run(component, "tmp.png")
     assert (code, printed.err) == (0, "")
     lines = printed.out.splitlines()
@@ -54,6 +72,7 @@ def test_demonstration_prints_and_draws(component, run, tmp_path):
     height, width = matplotlib.image.imread(tmp_path / "tmp.png").shape[:2]
     assert 600 <= width <= 1000
     assert 300 <= height <= 800
+    assert titles_cut_off == []
 
 
 def test_demonstration_runs_as_a_program_in_any_folder(tmp_path):
@@ -69,6 +88,13 @@ def test_bad_plot_path_is_refused_in_one_line(file, run, tmp_path):
     assert (code, printed.out) == (2, "")
     assert len(printed.err.splitlines()) == 1 and file in printed.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_count_that_is_not_full_ends_a_demonstration_with_code_1(capsys):
+    report_count("texts", 7, 7)
+    assert capsys.readouterr().out == "   texts: 7 of 7\n"
+    with pytest.raises(SystemExit, match="check failed: texts: 6 of 7"):
+        report_count("texts", 6, 7)
 
 
 @pytest.mark.parametrize("difference", [2e-5, math.nan])

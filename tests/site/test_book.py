@@ -14,7 +14,19 @@ pytestmark = pytest.mark.browser
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTERS = [2, 3, 4]
 WORKSHOP = "chapter of the workshop"
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PHONE, DESK = {"width": 400, "height": 844}, {"width": 1200, "height": 900}
+# Elements of the text that end beyond the screen, where nothing lets a reader scroll to them.
+CUT_OFF = """() => Array.from(document.querySelectorAll("article *, main *")).filter(element => {
+  const box = element.getBoundingClientRect();
+  if (!box.width || box.right <= document.documentElement.clientWidth + 1) return false;
+  if (element.closest(".bd-sidebar-secondary, mjx-assistive-mml, svg")) return false;
+  for (let above = element; above; above = above.parentElement)
+    if (["auto", "scroll"].includes(getComputedStyle(above).overflowX)) return false;
+  return true;
+}).map(element => `${element.tagName} is cut off: ${element.textContent.trim().slice(0, 60)}`)"""
+SHOWN_WITHOUT_PIXELS = """() => Array.from(document.images).filter(image =>
+  !image.hidden && image.getClientRects().length && image.naturalWidth === 0
+).map(image => `${image.src} was not there`)"""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +52,51 @@ def pages(site) -> dict[str, Path]:
         **chapters,
         WORKSHOP: next((site / "Appendixes" / "TinyQwen3").glob("how_*.html")),
         "source": site / "Appendixes" / "RoPE" / "rope.py.html",
+        "part": site / "Appendixes" / "KVcache" / "index.html",
+        "exercises": site / "Exercises" / "index.html",
     }
+
+
+@pytest.fixture(scope="module")
+def executed_pages(tmp_path_factory) -> list[Path]:
+    """The pages that `make run` makes, of the notebooks as they are committed."""
+    import nbformat
+    from run_notebooks import NOTEBOOKS, html_page
+
+    build = tmp_path_factory.mktemp("build")
+    pages = []
+    for path in NOTEBOOKS:
+        page = build / path.parent.name / path.with_suffix(".html").name
+        page.parent.mkdir()
+        notebook = nbformat.read(path, as_version=4)
+        page.write_text(html_page(notebook, path.parent, page.parent), encoding="utf-8")
+        pages.append(page)
+    return pages
+
+
+def complaints_about(page, path: Path) -> list[str]:
+    """Open a file in a browser's page; return what the browser or a reader would complain about."""
+    said: list[str] = []
+    handlers = {
+        "console": lambda m: m.type in ("error", "warning") and said.append(m.text),
+        "pageerror": lambda error: said.append(str(error)),
+        "requestfailed": lambda request: said.append(f"{request.url} was not there"),
+        "request": lambda r: r.url.startswith("http") and said.append(f"{r.url} is elsewhere"),
+    }
+    for event, handler in handlers.items():
+        page.on(event, handler)
+    page.goto(path.as_uri())
+    page.wait_for_load_state("load")
+    page.evaluate("window.MathJax && MathJax.startup.promise")
+    width, screen = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    if width > screen:
+        said.append(f"{width} pixels wide on a screen of {screen}")
+    said += page.evaluate(CUT_OFF) + page.evaluate(SHOWN_WITHOUT_PIXELS)
+    if page.locator("mjx-merror").count():
+        said.append("a formula is not TeX")
+    for event, handler in handlers.items():
+        page.remove_listener(event, handler)
+    return said
 
 
 class _Page(HTMLParser):
@@ -93,33 +149,46 @@ def test_a_package_has_a_page_that_leads_to_its_modules(site, package):
     assert f"<h1>{package}<" in (site / package / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize(
-    "name", ["front", *(f"chapter {number}" for number in CHAPTERS), WORKSHOP, "source"]
-)
-def test_page_opens_without_complaint(chromium, pages, name, viewport):
-    page = chromium.new_page(viewport=viewport)
-    complaints, messages, requests = [], [], []
-    page.on("console", lambda message: messages.append(message))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"{request.url} was not there"))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(pages[name].as_uri())
-    page.wait_for_load_state("load")
-    if name.startswith("chapter"):
-        page.evaluate("MathJax.startup.promise")
-        assert page.locator("mjx-container").count() > 0
-        assert page.locator("mjx-merror").count() == 0
-        assert page.locator(".cell_output img").count() >= 3
-    shown = "image => !image.hidden && image.getClientRects().length && image.naturalWidth === 0"
-    missing = f"Array.from(document.images).filter({shown}).map(image => image.src)"
-    assert page.evaluate(missing) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (
-        "wider than the screen"
-    )
-    complaints += [message.text for message in messages if message.type in ("error", "warning")]
-    complaints += [f"{url} is on another machine" for url in requests if url.startswith("http")]
-    assert complaints == []
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_complains_or_cuts_anything_off_on_a_phone(chromium, site, executed_pages, scheme):
+    page = chromium.new_page(viewport=PHONE, color_scheme=scheme)
+    of_the_site = [path for path in site.rglob("*.html") if "_static" not in path.parts]
+    complaints = {
+        path.name: said
+        for path in [*of_the_site, *executed_pages]
+        if (said := complaints_about(page, path))
+    }
+    assert complaints == {}
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_main_pages_open_without_complaint_on_a_desk(chromium, pages, executed_pages, scheme):
+    page = chromium.new_page(viewport=DESK, color_scheme=scheme)
+    for path in [*pages.values(), *executed_pages]:
+        assert complaints_about(page, path) == [], path.name
+    page.close()
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_chapter_sets_its_formulas_and_shows_its_pictures(chromium, pages, number):
+    page = chromium.new_page(viewport=DESK)
+    assert complaints_about(page, pages[f"chapter {number}"]) == []
+    assert page.locator("mjx-container").count() > 0
+    assert page.locator(".cell_output img").count() >= 3
+    page.close()
+
+
+def test_a_part_shows_its_idea_then_its_output_and_picture_then_its_files(chromium, pages):
+    page = chromium.new_page(viewport=DESK)
+    page.goto(pages["part"].as_uri())
+    article = page.locator("article.bd-article")
+    text = article.inner_text()
+    landmarks = ["Key-value cache", ">>> ", "At work", "1. ", "Files", "simple_kv_cache.py"]
+    places = [text.index(landmark) for landmark in landmarks]
+    assert places == sorted(places)
+    [picture] = article.locator("img").all()
+    assert "GiB" in picture.get_attribute("alt")
     page.close()
 
 

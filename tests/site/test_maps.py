@@ -10,6 +10,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ["CH2", "CH3", "CH4"]
+PARTS = [  # in reading order
+    "RMSNorm",
+    "RoPE",
+    "GLUFeedForwardNeuralNetwork",
+    "GroupedQueryAttention",
+    "KVcache",
+    "QWEN3TransformerBlock",
+    "QWEN3Model",
+    "QWEN3Tokenizer",
+]
 # A docstring's line, such as: - `voting.py` (sections 7 and 8): counts votes by meaning
 ENTRY = re.compile(
     r"^- `(?P<name>[^`]+)`"
@@ -22,8 +32,7 @@ BRANCH = re.compile(r"^(?P<indent>(?:│   |    )*)[├└]── (?P<name>\S+)(
 
 def entries(folder: str) -> list[re.Match]:
     """Return the entries of the map in a package's docstring."""
-    source = (ROOT / folder / "__init__.py").read_text(encoding="utf-8")
-    return list(ENTRY.finditer(ast.get_docstring(ast.parse(source))))
+    return list(ENTRY.finditer(docstring(folder)))
 
 
 def names(folder: str) -> list[str]:
@@ -49,7 +58,28 @@ def modules(folder: Path) -> set[str]:
     return files | {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
 
 
-@pytest.mark.parametrize("folder", ["Appendixes", *CHAPTERS, "Exercises"])
+def docstring(folder: str) -> str:
+    """Return a package's docstring."""
+    source = (ROOT / folder / "__init__.py").read_text(encoding="utf-8")
+    return ast.get_docstring(ast.parse(source))
+
+
+def test_parts_stand_in_reading_order():
+    assert [name.rstrip("/") for name in names("Appendixes")][: len(PARTS)] == PARTS
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_says_what_it_is_runs_its_idea_and_names_the_file_to_read_first(part):
+    text = docstring(f"Appendixes/{part}")
+    name, colon, sentence = text.splitlines()[0].partition(": ")
+    assert name and colon and sentence.endswith(".")
+    assert 3 <= len(re.findall(r"^(?:>>>|\.\.\.) ", text, re.MULTILINE)) <= 12
+    assert entries(f"Appendixes/{part}")[0][0].endswith("read it first")
+
+
+@pytest.mark.parametrize(
+    "folder", ["Appendixes", *CHAPTERS, "Exercises", *(f"Appendixes/{part}" for part in PARTS)]
+)
 def test_a_map_names_what_there_is_and_every_module(folder):
     missing = [name for name in names(folder) if not (ROOT / folder / name).exists()]
     assert missing == []

@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -49,15 +50,29 @@ ELSEWHERE = re.compile(r"#|[a-z]+:")  # a target on the same page, or on another
 MAP_ENTRY = re.compile(r"^- `([^`]+?)/?`(.+?)(?=\n- |\n\n|\Z)", re.MULTILINE | re.DOTALL)
 # a demonstration's last lines
 PICTURE = re.compile(r"\nThe picture is in \S+:\n(?P<titles>.+)\Z", re.DOTALL)
-# Break the addresses among the references, which are wider than a phone, but no word in a table.
+# a demonstration's heading, such as: 2. A learned weight then scales each coordinate by itself.
+STEP = re.compile(r"^(\d+)\. (.+)$", re.MULTILINE)
+# Break what is wider than a phone (addresses, names of files, commands), but no word in a table;
+# let titles of pages wrap where the theme cuts them off; leave a wide screen's room to the text.
 STYLE = """\
 .bd-article { overflow-wrap: anywhere; }
 .bd-article :is(td, th) { overflow-wrap: break-word; }
+.bd-article :not(pre, td, th) > code span.pre { white-space: normal; }
+.bd-article pre { font-size: 0.8rem; }
+.bd-article .demonstration pre { font-size: 0.75rem; }
+.prev-next-area a { min-width: 0; }
+.prev-next-area .prev-next-info { min-width: 0; overflow-wrap: anywhere; }
+.prev-next-area .prev-next-title { white-space: normal; }
+@media (max-width: 600px) { .bd-article table, .prev-next-area { font-size: 0.85rem; } }
+@media (min-width: 1200px) {
+  .bd-sidebar-secondary { flex: 0 0 12rem; width: 12rem; }
+  .bd-main .bd-content .bd-article-container { max-width: calc(100% - 12rem); }
+}
 """
 
 SETTINGS = {
     "project": "Reasoning models, from their parts",
-    "author": "The authors of this repository",
+    "author": "the authors of this repository",
     "html_title": "Reasoning models, from their parts",
     "language": "en",
     "extensions": ["myst_nb", "sphinx.ext.mathjax"],
@@ -141,7 +156,7 @@ def _write_source(path: PurePosixPath) -> set[PurePosixPath]:
     if original.is_dir():
         text = _with_addresses(_folder_page(path), path, linked)
         if (original / "main.py").is_file():
-            text += _demonstration(path)
+            text = _idea(path) + _demonstration(path) + "## Files\n\n" + text
     elif path.suffix == ".py":
         text = _code_page(path)
     elif path.suffix == ".md":
@@ -203,7 +218,23 @@ def _with_addresses(text: str, folder: PurePosixPath, linked: set[PurePosixPath]
 
 
 def _folder_page(path: PurePosixPath) -> str:
-    """Return a page that lists a folder's files with a sentence each, in the order of its map.
+    """Return a page that lists a folder's files; a component's has no title (see `_idea`)."""
+    if (REPOSITORY / path / "main.py").is_file():
+        return _files(path)
+    tasks = _exercises() if path == EXERCISES else ""
+    return f"# {_escaped(_title(path))}\n\n{_summary(path)}\n\n{tasks}{_files(path)}"
+
+
+def _idea(folder: PurePosixPath) -> str:
+    """Return the top of a component's page: its name, and its idea in words and a few lines."""
+    name, _, sentence = _summary(folder).partition(": ")
+    parts = [part for part in _docstring(folder).split("\n\n")[1:] if not MAP_ENTRY.match(part)]
+    fenced = [f"```python\n{part}\n```" if part.startswith(">>>") else part for part in parts]
+    return "\n\n".join([f"# {name}", sentence[0].upper() + sentence[1:], *fenced, ""])
+
+
+def _files(path: PurePosixPath) -> str:
+    """List a folder's files with a sentence each, in the order of its map.
 
     The sentence is the map's, in the package's docstring, or the first of the file's own docstring.
     """
@@ -218,9 +249,7 @@ def _folder_page(path: PurePosixPath) -> str:
         lines.append(f"- [`{name}`]({quote(name)}){about}")
     # notebooks stand under Chapters and Parts
     pages = [path / name for name in shown if _source_name(path / name).suffix == ".md"]
-    contents = _toctree(pages, path)
-    tasks = _exercises() if path == EXERCISES else ""
-    return f"# {_title(path)}\n\n{_summary(path)}\n\n{tasks}" + "\n".join(lines) + contents
+    return "\n".join(lines) + _toctree(pages, path)
 
 
 def _exercises() -> str:
@@ -228,17 +257,20 @@ def _exercises() -> str:
     tables = []
     for chapter in chapters():
         rows = [
-            f"| {one.number} | {one.marks} | `{one.name}` | {one.first_line} |"
+            f"| {one.number}\u00a0{one.marks} | `{one.name}`: {one.first_line} |"
             for one in exercises(chapter)
         ]
+        [notebook] = (one for one in NOTEBOOKS if one.parent.name == chapter)
         head = (
-            f"## [{chapter}]({chapter}.py)\n\n| | | function | task |\n| ---: | --- | --- | --- |"
+            f"## {_summary(notebook)}\n\nFill in [`{chapter}.py`]({chapter}.py); "
+            f"`python -m Exercises {chapter} 1` checks the first.\n\n| | task |\n| --- | --- |"
         )
         tables.append("\n".join([head, *rows]))
     return (
-        "Stars say how hard one is; \u25c6 marks the core path.\n\n"
-        + "\n\n".join(tables)
-        + "\n\n## Files\n\n"
+        "You fill in functions, in a file or in the notebook itself, and a command checks them: "
+        "`python -m Exercises` says where you are and what is next. `--hint` helps.\n\n"
+        "Stars say how hard an exercise is, from \u2605 to \u2605\u2605\u2605. \u25c6 marks the "
+        "core path, the ones to do if you do few.\n\n" + "\n\n".join(tables) + "\n\n## Files\n\n"
     )
 
 
@@ -260,11 +292,30 @@ def _demonstration(folder: PurePosixPath) -> str:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{folder}/main.py failed:\n{done.stdout}{done.stderr}")
+    # 1. The picture, whose title is its alternative text; a break in the title is a space.
     said = PICTURE.search(done.stdout)
-    titles = "; ".join(said["titles"].split("\n   ")).strip() if said else ""
-    shown = f"\n![{titles}]({picture.name})\n" if said else ""
-    printed = PICTURE.sub("", done.stdout).rstrip()
-    return f"## At work\n{shown}\n`python {folder}/main.py` prints:\n\n```text\n{printed}\n```\n"
+    titles = "; ".join(said["titles"].strip().split("\n   ")).replace("\n", " ") if said else ""
+    shown = f"![{titles}]({picture.name})\n" if said else ""
+    # 2. What is printed: a step's heading becomes text, which wraps on a phone.
+    before, *steps = STEP.split(PICTURE.sub("", done.stdout))
+    printed = [_preformatted(before)]
+    for number, heading, lines in zip(steps[::3], steps[1::3], steps[2::3], strict=True):
+        printed += [f"**{number}. {_escaped(heading)}**", _preformatted(lines)]
+    return "\n\n".join(
+        ["## At work", f"`python {folder}/main.py` prints:", *filter(None, printed), shown, ""]
+    )
+
+
+def _preformatted(lines: str) -> str:
+    """Return lines as a block that keeps its columns; nothing for empty ones."""
+    text = textwrap.dedent(lines.strip("\n")).rstrip()
+    fence = "`" * 8
+    return f"{fence}{{code-block}} text\n:class: demonstration\n\n{text}\n{fence}" if text else ""
+
+
+def _escaped(text: str) -> str:
+    """Return a text whose signs mean nothing in Markdown."""
+    return re.sub(r"([\\`*_\[\]<>$])", r"\\\1", text)
 
 
 def _is_shown(entry: Path) -> bool:
@@ -302,7 +353,7 @@ def _title(path: PurePosixPath) -> str:
 def _code_page(path: PurePosixPath) -> str:
     code = (REPOSITORY / path).read_text(encoding="utf-8")
     fence = "`" * 8
-    title = f"# {_title(path)}\n\n`{path}`"
+    title = f"# {_escaped(_title(path))}\n\n`{path}`"
     return f"{title}\n\n{fence}{{code-block}} python\n:linenos:\n\n{code}\n{fence}\n"
 
 
@@ -322,7 +373,9 @@ def _toctree(paths: Iterable[PurePosixPath], folder: PurePosixPath, caption: str
     entries = []
     for path in paths:
         document = posixpath.relpath(_document_name(path), folder)
-        entries.append(document if path.suffix == ".ipynb" else f"{path.name} <{document}>")
+        # a component's page has a name of its own
+        name = _summary(path).partition(": ")[0] if path in _parts() else path.name
+        entries.append(document if path.suffix == ".ipynb" else f"{name} <{document}>")
     return "\n".join(["", "", "```{toctree}", ":hidden:", caption, "", *entries, "```", ""])
 
 
