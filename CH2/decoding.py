@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -32,16 +32,24 @@ READ_TOGETHER_ON_GPU = 32768
 
 # (logits (rows, vocab), uniform (rows,) in [0, 1)) -> ids (rows,)
 Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+NO_TOKEN = -1  # what a sampler may return for a row whose logits are no distribution
+
+F = TypeVar("F", bound=Callable)
 
 
-def capturable(sampler: Sampler) -> Sampler:
-    """Mark a sampler that may be captured with a step, and return it.
+def capturable(function: F) -> F:
+    """Mark a sampler, or a filter of one, that may be captured with a step, and return it.
 
-    It must compute the same way at every step, from its two arguments alone, and never ask for a
-    number on the host: no `.item()`, no `if` on a tensor, no shape that depends on values.
+    On a GPU it must compute the same way at every step, from its arguments alone, and never ask for
+    a number on the host: no `.item()`, no `if` on a tensor, no shape that depends on values.
     """
-    sampler.capturable = True  # type: ignore[attr-defined]
-    return sampler
+    function.capturable = True  # type: ignore[attr-defined]
+    return function
+
+
+def is_capturable(function: Callable) -> bool:
+    """Return True if a sampler, or a filter of one, may be captured with a step."""
+    return getattr(function, "capturable", False)
 
 
 @capturable
@@ -63,6 +71,8 @@ class Draw:
     def __call__(self, logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         """Return tokens and log-probabilities as one tensor, `(2, rows)`, in float32 or wider.
 
+        The log-probability is NaN where the sampler found no distribution to draw from.
+
         Args:
             logits: `(rows, vocab)`.
             uniform: `(rows,)` in [0, 1).
@@ -74,7 +84,9 @@ class Draw:
                 f"the sampler gave a tensor of shape {tuple(tokens.shape)}: "
                 f"expected a token id for each row, {tuple(uniform.shape)}"
             )
-        logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
+        drawn = tokens.clamp(min=0)
+        logprobs = wide.gather(1, drawn[:, None])[:, 0] - wide.logsumexp(dim=-1)
+        logprobs = logprobs.masked_fill(tokens == NO_TOKEN, torch.nan)
         return torch.stack((tokens.to(logprobs.dtype), logprobs))
 
 
@@ -301,7 +313,7 @@ class DecodingEngine:
         """Give every row its next token; rows that end leave the batch.
 
         Raises:
-            FloatingPointError: the model's logits are not numbers.
+            FloatingPointError: a row's logits are NaN or infinite.
         """
         with self._whole():
             steps, _ = self._drawn
@@ -312,7 +324,8 @@ class DecodingEngine:
                 if math.isnan(sum(logprobs)):
                     self._not_numbers = True
                     raise FloatingPointError(
-                        "the model's logits are NaN: check the weights, or use a wider dtype"
+                        "the model's logits are NaN or infinite: check the weights, or use a "
+                        "wider dtype"
                     )
                 steps = [
                     Step(row, int(token), logprob)
@@ -464,7 +477,7 @@ class DecodingEngine:
         shape = None if self.steps is None else self.row_cache.step_shape()
         if self.steps is None or shape is None:
             return draw(self._logits(), uniform.to(self.device))
-        within = hasattr(self.sampler, "capturable")
+        within = is_capturable(self.sampler)
         last_tokens = [row.last_token for row in self.rows]
         result = self.steps.run(
             self.model,
