@@ -17,7 +17,7 @@ is gpt-fast's (PyTorch, 2023, https://github.com/meta-pytorch/gpt-fast):
 """
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -88,7 +88,7 @@ class CapturedSteps:
         model: Qwen3Model,
         cache: KVCache,
         shape: StepShape,
-        ids: Sequence[int],
+        ids: torch.Tensor,
         uniform: torch.Tensor,
         draw: Draw,
     ) -> torch.Tensor:
@@ -97,7 +97,8 @@ class CapturedSteps:
         Args:
             model: always the same one.
             cache: it has room, and `shape` is its latest `step_shape`.
-            ids: each row's newest token.
+            ids: `(rows,)`, each row's newest token; on the device, if the step before has just
+                drawn them.
             uniform: `(rows,)` on the CPU, each row's random number.
             draw: see `StaticStep`.
 
@@ -114,8 +115,8 @@ class CapturedSteps:
         if len(cache.steps) > KEPT_STEPS:
             del cache.steps[next(iter(cache.steps))]
         # 2. Write its inputs to where it finds them.
-        step.ids[: len(ids), 0].copy_(torch.tensor(ids))
-        step.uniform[: len(ids)].copy_(uniform)
+        step.ids[: len(ids), 0].copy_(without_waiting(ids, step.ids.device))
+        step.uniform[: len(ids)].copy_(without_waiting(uniform, step.ids.device))
         if isinstance(cache, ForkedCache):
             step.sharing = cache.step_sharing(shape, step.sharing)
         # 3. The first time it runs as it is, and what must be compiled is; then it is captured.
@@ -161,6 +162,13 @@ class CapturedSteps:
         self._idle.insert(0, caches)
         while sum(map(_nbytes, self._idle)) > self.idle_bytes:
             self._idle.pop()
+
+
+def without_waiting(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy numbers to a device, without waiting until a GPU has done what it was given before."""
+    if device.type != "cuda" or numbers.is_cuda:
+        return numbers.to(device)
+    return numbers.pin_memory().to(device, non_blocking=True)
 
 
 def new_caches(share_prompts: bool) -> Caches:

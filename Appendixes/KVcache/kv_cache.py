@@ -241,6 +241,13 @@ class KVCache:
         # 3. The longest row may be gone.
         self.max_length = int(self.lengths.max()) if self.rows else 0
 
+    def wipe_newest(self, places: Sequence[int]) -> None:
+        """Replace the newest token of rows by zeros; they are about to be removed."""
+        rows = torch.tensor(places, device=self.lengths.device)
+        newest = self.lengths[rows] - 1
+        for buffer in self.keys + self.values:
+            buffer[rows, :, newest] = 0
+
     def restore(self, lengths: Sequence[int]) -> None:
         """Go back to rows of these lengths, whose tokens are still here, after a call that was
         interrupted: by an exception, or by a user.
