@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from Appendixes.KVcache import ForkedCache, KVCache, PromptCache, StepShape
+from Appendixes.KVcache import ForkedCache, KVCache, PromptCache, StepShape, send
 from Appendixes.QWEN3Model import Qwen3Model
 
 KEPT_STEPS = 64  # per cache; the one that was not used for longest is dropped first
@@ -115,8 +115,8 @@ class CapturedSteps:
         if len(cache.steps) > KEPT_STEPS:
             del cache.steps[next(iter(cache.steps))]
         # 2. Write its inputs to where it finds them.
-        step.ids[: len(ids), 0].copy_(without_waiting(ids, step.ids.device))
-        step.uniform[: len(ids)].copy_(without_waiting(uniform, step.ids.device))
+        step.ids[: len(ids), 0].copy_(send(ids, step.ids.device))
+        step.uniform[: len(ids)].copy_(send(uniform, step.ids.device))
         if isinstance(cache, ForkedCache):
             step.sharing = cache.step_sharing(shape, step.sharing)
         # 3. The first time it runs as it is, and what must be compiled is; then it is captured.
@@ -162,13 +162,6 @@ class CapturedSteps:
         self._idle.insert(0, caches)
         while sum(map(_nbytes, self._idle)) > self.idle_bytes:
             self._idle.pop()
-
-
-def without_waiting(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy numbers to a device, without waiting until a GPU has done what it was given before."""
-    if device.type != "cuda" or numbers.is_cuda:
-        return numbers.to(device)
-    return numbers.pin_memory().to(device, non_blocking=True)
 
 
 def new_caches(share_prompts: bool) -> Caches:

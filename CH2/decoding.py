@@ -22,9 +22,9 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from Appendixes.KVcache import BLOCK, ForkedCache, KVCache, places_without
+from Appendixes.KVcache import BLOCK, ForkedCache, KVCache, places_without, send
 from Appendixes.QWEN3Model import Qwen3Model
-from CH2.captured_steps import new_caches, without_waiting
+from CH2.captured_steps import new_caches
 from CH2.compilation import CompiledModel
 
 NUMBERS = 64  # random numbers that a row takes from its generator at a time
@@ -224,7 +224,7 @@ class StartedStep:
         """
         noted = [-1 if row in self.place_of else row.last_token for row in rows]
         places = [self.place_of.get(row, 0) for row in rows]
-        noted_ids, columns = without_waiting(torch.tensor([noted, places]), self.result.device)
+        noted_ids, columns = send(torch.tensor([noted, places]), self.result.device)
         drawn = self.result[0, columns].long().clamp(min=0)  # NO_TOKEN is no id: read it later
         return torch.where(noted_ids < 0, drawn, noted_ids)
 
@@ -465,10 +465,7 @@ class DecodingEngine:
         #    for nothing, such as those of a step that was started ahead.
         self._started = None
         if self.use_cache:
-            own_prompt = not self.share_prompts
-            self.row_cache.restore(
-                [len(row.tokens) + own_prompt * (len(row.prompt.ids) - 1) for row in self.rows]
-            )
+            self.row_cache.restore(self._lengths(self.rows))
             if isinstance(self.row_cache, ForkedCache):
                 self.row_cache.parent_rows = [row.prompt.place for row in self.rows]
                 self.prompt_cache.restore(
@@ -505,10 +502,23 @@ class DecodingEngine:
         if self._started is not None:  # it has read a token more of them, for nothing
             self.row_cache.wipe_newest(places)
         if self.use_cache:
-            self.row_cache.remove_rows(places)
+            self.row_cache.remove_rows(places, max(self._lengths(stay), default=0))
         self.rows = stay
         if self._started is not None and self._started.place_of.keys().isdisjoint(stay):
             self._started = None
+
+    def _lengths(self, rows: Iterable[Row]) -> list[int]:
+        """Return the number of tokens that the cache of rows holds of each.
+
+        These are the last token of its prompt, or all of them, and its new tokens without the
+        newest; with it, where a step was started ahead.
+        """
+        ahead = () if self._started is None else self._started.place_of
+        own_prompt = not self.share_prompts
+        return [
+            len(row.tokens) + (row in ahead) + own_prompt * (len(row.prompt.ids) - 1)
+            for row in rows
+        ]
 
     def _remove_released(self) -> None:
         """Take released prompts out of the list and out of the cache."""
@@ -518,7 +528,8 @@ class DecodingEngine:
         stay = [self.prompts[place] for place in places_without(len(self.prompts), places)]
         if self.use_cache and self.share_prompts:
             if stay:
-                self.prompt_cache.remove_rows(places)
+                longest = max(len(prompt.ids) for prompt in stay) - 1
+                self.prompt_cache.remove_rows(places, longest)
             elif self.reuse_buffers:
                 self.prompt_cache.empty()
             else:

@@ -16,6 +16,7 @@ from Appendixes.KVcache.kv_cache import (
     additive_bias,
     buffer_positions,
     places_without,
+    send,
     token_offsets,
 )
 from Appendixes.KVcache.prefix_sharing import ForkedCache, PromptCache
@@ -34,5 +35,6 @@ __all__ = [
     "additive_bias",
     "buffer_positions",
     "places_without",
+    "send",
     "token_offsets",
 ]

@@ -76,6 +76,8 @@ def play(model, *, sampler, share_prompts, seed, rows=16):
             generator = seeded(len(started))
             started.append(engine.admit(read[which], length, stop_ids=STOPS, generator=generator))
         engine.step()
+        for cache in {engine.row_cache, engine.prompt_cache}:
+            assert cache.max_length == max(cache.lengths.tolist(), default=0)
         for row, (_, _, patience) in zip(started, wanted, strict=False):
             if len(row.tokens) > patience:
                 engine.cancel(row)
