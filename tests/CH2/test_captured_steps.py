@@ -439,7 +439,7 @@ def test_what_a_row_read_after_its_end_is_not_met_by_the_row_that_takes_its_plac
 
     monkeypatch.setattr(KVCache, "wipe_newest", poisoned_wipe)
     prompts = engine.add_prompts([[1, 2, 3], [4, 5]])
-    victim, other = (engine.admit(prompt, 40) for prompt in prompts)
+    other, victim = (engine.admit(prompt, 40) for prompt in prompts)
     for _ in range(9):
         engine.step()
     engine.cancel(victim)
@@ -447,7 +447,7 @@ def test_what_a_row_read_after_its_end_is_not_met_by_the_row_that_takes_its_plac
     late = engine.admit(*engine.add_prompts([[6, 7]]), 40)
     while engine.rows:
         engine.step()
-    assert wiped == [0]
+    assert wiped == [1]
     for row in (other, late):
         assert row.tokens == list(generate(plain, torch.tensor([row.prompt.ids]), 40))
 

@@ -126,14 +126,14 @@ def test_texts_go_on_where_they_were_after_a_samplers_error(model, wanted, alone
 
 def test_a_generator_stands_where_it_would_without_the_error(model):
     left = []
-    for calls in ([], [0, 1, 64, 65, 70]):
+    for calls in ([], [0, 1, 70], [64], [65]):  # also where it is asked for the next 64 numbers
         engine = DecodingEngine(model, sampler=Failing(inverse_cdf, OSError(), calls))
         [prompt] = engine.add_prompts([[1, 2]])
         generator = seeded(4)
         engine.admit(prompt, 100, generator=generator)
         drain(engine, OSError)
         left.append(generator.get_state())
-    assert torch.equal(*left)
+    assert all(torch.equal(state, left[0]) for state in left)
 
 
 @pytest.mark.parametrize("share_prompts", [True, False])

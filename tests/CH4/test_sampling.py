@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from CH2.compilation import compile_model
-from CH2.decoding import DecodingEngine, capturable, is_capturable
+from CH2.decoding import DecodingEngine, Draw, capturable, is_capturable
 from CH2.generation import generate_batch
 from CH2.seeds import sample_generator
 from CH4 import sampling
@@ -316,7 +316,10 @@ def test_a_temperature_that_makes_logits_infinite_is_refused_too(blind):
     logits = torch.tensor([[1e10, 0.0], [0.0, 0.0]])
     for others in ((), (top_p(0.9),), (top_k(1),), (min_p(0.1),), (temperature(0),)):
         draw = sampler(temperature(1e-30), *others)
-        assert draw(logits, torch.tensor([0.0, 0.9])).tolist()[0] == -1
+        uniform = torch.tensor([0.0, 0.9])
+        assert draw(logits, uniform).tolist()[0] == -1
+        _, logprobs = Draw(draw)(logits, uniform).tolist()
+        assert math.isnan(logprobs[0]) and math.isfinite(logprobs[1])
 
 
 @pytest.mark.parametrize("filters", CHAINS)
