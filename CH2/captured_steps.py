@@ -11,9 +11,12 @@ is gpt-fast's (PyTorch, 2023, https://github.com/meta-pytorch/gpt-fast):
   (`KVCache.steps`), and forgets it when one of them is replaced
 - sizes are rounded up, so that few steps serve many (`KVCache.step_shape`): rows that end leave
   idle places behind the others, and a growing text moves to the next window
-- the token is drawn within the step, if the sampler asks for no number on the host (`capturable`)
+- the token is drawn within the step, if the sampler asks for no number on the host (`capturable`;
+  chapter 4's samplers are). The next step then takes it from the GPU, and may be started before the
+  host has read it
 - what is captured is an ordinary function, `StaticStep.compute`. Without a GPU it is called again
-  instead, and gives the same tokens: only the capture itself needs a GPU to be tested
+  instead, and gives the same tokens: only the capture itself needs a GPU to be tested. It has not
+  yet run on one, nor have the copies to and from it that wait for nothing
 """
 
 import weakref

@@ -205,7 +205,7 @@ class StartedStep:
 
     Args:
         rows: the rows for which it draws tokens.
-        result: `(2, rows)` from `Draw`; later steps may overwrite it.
+        result: `(2, rows)` from `Draw`; a later step may overwrite it, after it was copied.
     """
 
     def __init__(self, rows: Sequence[Row], result: torch.Tensor):
