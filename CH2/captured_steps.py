@@ -11,18 +11,21 @@ is gpt-fast's (PyTorch, 2023, https://github.com/meta-pytorch/gpt-fast):
   (`KVCache.steps`), and forgets it when one of them is replaced
 - sizes are rounded up, so that few steps serve many (`KVCache.step_shape`): rows that end leave
   idle places behind the others, and a growing text moves to the next window
-- the token is drawn within the step, if the sampler asks for no number on the host (`capturable`)
+- the token is drawn within the step, if the sampler asks for no number on the host (`capturable`;
+  chapter 4's samplers are). The next step then takes it from the GPU, and may be started before the
+  host has read it
 - what is captured is an ordinary function, `StaticStep.compute`. Without a GPU it is called again
-  instead, and gives the same tokens: only the capture itself needs a GPU to be tested
+  instead, and gives the same tokens: only the capture itself needs a GPU to be tested. It has not
+  yet run on one, nor have the copies to and from it that wait for nothing
 """
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from Appendixes.KVcache import ForkedCache, KVCache, PromptCache, StepShape
+from Appendixes.KVcache import ForkedCache, KVCache, PromptCache, StepShape, send
 from Appendixes.QWEN3Model import Qwen3Model
 
 KEPT_STEPS = 64  # per cache; the one that was not used for longest is dropped first
@@ -88,7 +91,7 @@ class CapturedSteps:
         model: Qwen3Model,
         cache: KVCache,
         shape: StepShape,
-        ids: Sequence[int],
+        ids: torch.Tensor,
         uniform: torch.Tensor,
         draw: Draw,
     ) -> torch.Tensor:
@@ -97,7 +100,8 @@ class CapturedSteps:
         Args:
             model: always the same one.
             cache: it has room, and `shape` is its latest `step_shape`.
-            ids: each row's newest token.
+            ids: `(rows,)`, each row's newest token; on the device, if the step before has just
+                drawn them.
             uniform: `(rows,)` on the CPU, each row's random number.
             draw: see `StaticStep`.
 
@@ -114,8 +118,8 @@ class CapturedSteps:
         if len(cache.steps) > KEPT_STEPS:
             del cache.steps[next(iter(cache.steps))]
         # 2. Write its inputs to where it finds them.
-        step.ids[: len(ids), 0].copy_(torch.tensor(ids))
-        step.uniform[: len(ids)].copy_(uniform)
+        step.ids[: len(ids), 0].copy_(send(ids, step.ids.device))
+        step.uniform[: len(ids)].copy_(send(uniform, step.ids.device))
         if isinstance(cache, ForkedCache):
             step.sharing = cache.step_sharing(shape, step.sharing)
         # 3. The first time it runs as it is, and what must be compiled is; then it is captured.

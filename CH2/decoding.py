@@ -7,6 +7,8 @@
 - a row has its own generator, so its random numbers do not depend on its neighbours
 - the cache holds a prompt without its last token: that token is each row's first input, so every
   step treats all rows alike
+- on a GPU the next step is started before the tokens of the last are read: Python notes them while
+  the GPU runs. The extra token of a text that has ended is dropped
 - the lists of texts are the truth, the caches follow them: after an exception at any moment, or
   Ctrl-C, the next call first makes the caches agree with the lists, and nothing is lost
 """
@@ -16,11 +18,11 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
-from Appendixes.KVcache import BLOCK, ForkedCache, KVCache, places_without
+from Appendixes.KVcache import BLOCK, ForkedCache, KVCache, places_without, send
 from Appendixes.QWEN3Model import Qwen3Model
 from CH2.captured_steps import new_caches
 from CH2.compilation import CompiledModel
@@ -32,16 +34,24 @@ READ_TOGETHER_ON_GPU = 32768
 
 # (logits (rows, vocab), uniform (rows,) in [0, 1)) -> ids (rows,)
 Sampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+NO_TOKEN = -1  # what a sampler may return for a row whose logits are no distribution
+
+F = TypeVar("F", bound=Callable)
 
 
-def capturable(sampler: Sampler) -> Sampler:
-    """Mark a sampler that may be captured with a step, and return it.
+def capturable(function: F) -> F:
+    """Mark a sampler, or a filter of one, that may be captured with a step, and return it.
 
-    It must compute the same way at every step, from its two arguments alone, and never ask for a
-    number on the host: no `.item()`, no `if` on a tensor, no shape that depends on values.
+    On a GPU it must compute the same way at every step, from its arguments alone, and never ask for
+    a number on the host: no `.item()`, no `if` on a tensor, no shape that depends on values.
     """
-    sampler.capturable = True  # type: ignore[attr-defined]
-    return sampler
+    function.capturable = True  # type: ignore[attr-defined]
+    return function
+
+
+def is_capturable(function: Callable) -> bool:
+    """Return True if a sampler, or a filter of one, may be captured with a step."""
+    return getattr(function, "capturable", False)
 
 
 @capturable
@@ -63,6 +73,8 @@ class Draw:
     def __call__(self, logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         """Return tokens and log-probabilities as one tensor, `(2, rows)`, in float32 or wider.
 
+        The log-probability is NaN where the sampler found no distribution to draw from.
+
         Args:
             logits: `(rows, vocab)`.
             uniform: `(rows,)` in [0, 1).
@@ -74,7 +86,9 @@ class Draw:
                 f"the sampler gave a tensor of shape {tuple(tokens.shape)}: "
                 f"expected a token id for each row, {tuple(uniform.shape)}"
             )
-        logprobs = wide.gather(1, tokens[:, None])[:, 0] - wide.logsumexp(dim=-1)
+        drawn = tokens.clamp(min=0)
+        logprobs = wide.gather(1, drawn[:, None])[:, 0] - wide.logsumexp(dim=-1)
+        logprobs = logprobs.masked_fill(tokens == NO_TOKEN, torch.nan)
         return torch.stack((tokens.to(logprobs.dtype), logprobs))
 
 
@@ -96,6 +110,21 @@ class Prompt:
     ids: list[int]
     released: bool = False
     place: int = field(default=-1, repr=False)
+
+
+@dataclass
+class NumberBlock:
+    """Random numbers of a row that were drawn together.
+
+    Attributes:
+        first: the draw that the first number is for, counted from 0.
+        state: the generator's, before they were drawn.
+        numbers: none while they are being drawn.
+    """
+
+    first: int
+    state: torch.Tensor
+    numbers: list[float] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -120,32 +149,34 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
-    # numbers drawn in advance: the draw that the first is for, the generator's state before them,
-    # and the numbers; none while they are being drawn
-    _ahead: tuple[int, torch.Tensor | None, list[float]] = field(
-        default=(0, None, []), init=False, repr=False
-    )
+    # the last two blocks of numbers: a draw that was started may be done again
+    _blocks: list[NumberBlock] = field(default_factory=list, init=False, repr=False)
 
-    def number(self) -> float:
-        """Return the random number of the row's next draw; the generator gives many at a time."""
-        draw = len(self.logprobs)
-        first, state, numbers = self._ahead
-        if draw == first + len(numbers):
-            if state is not None and not numbers:  # an interruption: draw the same again
-                self.generator.set_state(state)
-            state = self.generator.get_state()
-            self._ahead = draw, state, []
-            numbers = torch.rand(NUMBERS, generator=self.generator, dtype=torch.float64).tolist()
-            self._ahead = draw, state, numbers
-            first = draw
-        return numbers[draw - first]
+    def number(self, draw: int) -> float:
+        """Return the random number of a draw, the row's next or the one after it.
+
+        The generator gives many at a time.
+        """
+        # 1. Mostly it was drawn before.
+        for block in self._blocks:
+            if block.first <= draw < block.first + len(block.numbers):
+                return block.numbers[draw - block.first]
+        # 2. Draw a block; after an interruption the same again.
+        whole = [block for block in self._blocks if block.numbers]
+        if len(whole) < len(self._blocks):
+            self.generator.set_state(self._blocks[-1].state)
+        block = NumberBlock(draw, self.generator.get_state())
+        self._blocks = [*whole[-1:], block]
+        block.numbers = torch.rand(NUMBERS, generator=self.generator, dtype=torch.float64).tolist()
+        return block.numbers[0]
 
     def return_numbers(self) -> None:
         """Set the generator back to the first number that was not used."""
-        first, state, _ = self._ahead
-        if state is not None:
-            self.generator.set_state(state)
-            torch.rand(len(self.logprobs) - first, generator=self.generator, dtype=torch.float64)
+        draws = len(self.logprobs)
+        begun = [block for block in self._blocks if block.first <= draws]
+        if begun:
+            self.generator.set_state(begun[-1].state)
+            torch.rand(draws - begun[-1].first, generator=self.generator, dtype=torch.float64)
 
     @property
     def finished(self) -> bool:
@@ -167,6 +198,46 @@ class Step(NamedTuple):
     row: Row
     token: int
     logprob: float
+
+
+class StartedStep:
+    """A step of the model that was started, and that a GPU may still be running.
+
+    Args:
+        rows: the rows for which it draws tokens.
+        result: `(2, rows)` from `Draw`; a later step may overwrite it, after it was copied.
+    """
+
+    def __init__(self, rows: Sequence[Row], result: torch.Tensor):
+        self.place_of = {row: place for place, row in enumerate(rows)}
+        self.result = result
+        # a copy that is made behind the step, and before any later one
+        self._on_host = result.to("cpu", non_blocking=True)
+        self._copied = torch.cuda.Event() if result.is_cuda else None
+        if self._copied is not None:
+            self._copied.record()
+
+    def newest_tokens(self, rows: Sequence[Row]) -> torch.Tensor:
+        """Return the newest token of each row, `(rows,)` on the device, without waiting for it.
+
+        Those of rows that took no part in the step are in the lists.
+        """
+        noted = [-1 if row in self.place_of else row.last_token for row in rows]
+        places = [self.place_of.get(row, 0) for row in rows]
+        noted_ids, columns = send(torch.tensor([noted, places]), self.result.device)
+        drawn = self.result[0, columns].long().clamp(min=0)  # NO_TOKEN is no id: read it later
+        return torch.where(noted_ids < 0, drawn, noted_ids)
+
+    def read(self, rows: Iterable[Row]) -> list[Step]:
+        """Wait for the step's end, and return the tokens of those of its rows that are given."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        tokens, logprobs = self._on_host.tolist()
+        return [
+            Step(row, int(tokens[place]), logprobs[place])
+            for row in rows
+            if (place := self.place_of.get(row)) is not None
+        ]
 
 
 class DecodingEngine:
@@ -221,6 +292,9 @@ class DecodingEngine:
         self.steps = model.steps if use_cache and isinstance(model, CompiledModel) else None
         self.reuse_buffers = reuse_buffers and self.steps is not None
         self._interrupted = self._not_numbers = False
+        # the step that was started ahead: in the cache its rows are one token longer than in the
+        # lists
+        self._started: StartedStep | None = None
         # the steps that were drawn, and the numbers of draws of their rows before; none if noted
         # and returned
         self._drawn: tuple[list[Step], list[int]] = [], []
@@ -300,26 +374,29 @@ class DecodingEngine:
     def step(self) -> list[Step]:
         """Give every row its next token; rows that end leave the batch.
 
+        On a GPU the step after is then running already. Rows that are admitted meanwhile do not
+        take part in it, and get their first token a call later.
+
         Raises:
-            FloatingPointError: the model's logits are not numbers.
+            FloatingPointError: a row's logits are NaN or infinite.
         """
         with self._whole():
             steps, _ = self._drawn
             if not steps and self.rows:  # else a step was done, but not returned
-                # 1. Run the model once for all rows, and draw a token for each.
-                before = [len(row.logprobs) for row in self.rows]
-                tokens, logprobs = self._draw().tolist()
-                if math.isnan(sum(logprobs)):
+                # 1. Run the model once for all rows, and draw a token for each, unless the last
+                #    call has started that. Let a GPU begin the step after.
+                started = self._started or self._start()
+                self._started = self._start(started) if self._may_start_ahead() else None
+                # 2. Wait for the tokens.
+                steps = started.read(self.rows)
+                if math.isnan(sum(step.logprob for step in steps)):
                     self._not_numbers = True
                     raise FloatingPointError(
-                        "the model's logits are NaN: check the weights, or use a wider dtype"
+                        "the model's logits are NaN or infinite: check the weights, or use a "
+                        "wider dtype"
                     )
-                steps = [
-                    Step(row, int(token), logprob)
-                    for row, token, logprob in zip(self.rows, tokens, logprobs, strict=True)
-                ]
-                # 2. Note them; rows that end leave.
-                self._drawn = steps, before
+                # 3. Note them; rows that end leave.
+                self._drawn = steps, [len(step.row.logprobs) for step in steps]
                 self._note_drawn()
                 self._remove_finished()
         self._drawn = [], []
@@ -385,12 +462,10 @@ class DecodingEngine:
         self._note_drawn()
         self._placed(self.prompts)
         # 2. Caches forget rows and prompts that did not reach the lists, and tokens that were read
-        #    for nothing.
+        #    for nothing, such as those of a step that was started ahead.
+        self._started = None
         if self.use_cache:
-            own_prompt = not self.share_prompts
-            self.row_cache.restore(
-                [len(row.tokens) + own_prompt * (len(row.prompt.ids) - 1) for row in self.rows]
-            )
+            self.row_cache.restore(self._lengths(self.rows))
             if isinstance(self.row_cache, ForkedCache):
                 self.row_cache.parent_rows = [row.prompt.place for row in self.rows]
                 self.prompt_cache.restore(
@@ -424,9 +499,26 @@ class DecodingEngine:
         for place in places:
             self.rows[place].return_numbers()
         stay = [self.rows[place] for place in places_without(len(self.rows), places)]
+        if self._started is not None:  # it has read a token more of them, for nothing
+            self.row_cache.wipe_newest(places)
         if self.use_cache:
-            self.row_cache.remove_rows(places)
+            self.row_cache.remove_rows(places, max(self._lengths(stay), default=0))
         self.rows = stay
+        if self._started is not None and self._started.place_of.keys().isdisjoint(stay):
+            self._started = None
+
+    def _lengths(self, rows: Iterable[Row]) -> list[int]:
+        """Return the number of tokens that the cache of rows holds of each.
+
+        These are the last token of its prompt, or all of them, and its new tokens without the
+        newest; with it, where a step was started ahead.
+        """
+        ahead = () if self._started is None else self._started.place_of
+        own_prompt = not self.share_prompts
+        return [
+            len(row.tokens) + (row in ahead) + own_prompt * (len(row.prompt.ids) - 1)
+            for row in rows
+        ]
 
     def _remove_released(self) -> None:
         """Take released prompts out of the list and out of the cache."""
@@ -436,7 +528,8 @@ class DecodingEngine:
         stay = [self.prompts[place] for place in places_without(len(self.prompts), places)]
         if self.use_cache and self.share_prompts:
             if stay:
-                self.prompt_cache.remove_rows(places)
+                longest = max(len(prompt.ids) for prompt in stay) - 1
+                self.prompt_cache.remove_rows(places, longest)
             elif self.reuse_buffers:
                 self.prompt_cache.empty()
             else:
@@ -453,30 +546,55 @@ class DecodingEngine:
         """Return True if this is one of the engine's prompts."""
         return prompt in self.prompts[prompt.place : prompt.place + 1]
 
-    def _draw(self) -> torch.Tensor:
-        """Run the model and draw: each row's next token and its log-probability, `(2, rows)`."""
+    def _may_start_ahead(self) -> bool:
+        """Return True if a step may be started before the tokens of the last are read.
+
+        Its rows must be known: none gets its last token now. Their tokens are on the device, where
+        a static step can take them from.
+        """
+        return (
+            self.steps is not None
+            and is_capturable(self.sampler)
+            and all(len(row.tokens) + 1 < row.max_new_tokens for row in self.rows)
+        )
+
+    def _start(self, last: StartedStep | None = None) -> StartedStep:
+        """Run the model and draw each row's next token and its log-probability.
+
+        Args:
+            last: the step before, if its tokens were not read yet.
+        """
         # 1. Take a random number of each row's own generator.
-        uniform = torch.tensor([row.number() for row in self.rows], dtype=torch.float64)
+        unread = () if last is None else last.place_of
+        uniform = torch.tensor(
+            [row.number(len(row.logprobs) + (row in unread)) for row in self.rows],
+            dtype=torch.float64,
+        )
         if self.device.type == "mps":  # Apple's GPUs have no float64
             uniform = uniform.float()
         # 2. Run the model, or the static step for these rows, which may draw as well.
         draw = Draw(self.sampler)
         shape = None if self.steps is None else self.row_cache.step_shape()
         if self.steps is None or shape is None:
-            return draw(self._logits(), uniform.to(self.device))
-        within = hasattr(self.sampler, "capturable")
-        last_tokens = [row.last_token for row in self.rows]
+            return StartedStep(self.rows, draw(self._logits(), uniform.to(self.device)))
+        within = is_capturable(self.sampler)
+        ids = (
+            torch.tensor([row.last_token for row in self.rows])
+            if last is None
+            else last.newest_tokens(self.rows)
+        )
         result = self.steps.run(
             self.model,
             self.row_cache,
             shape,
-            last_tokens,
+            ids,
             uniform,
             draw if within else logits_alone,
         )
         # 3. Leave the idle places out.
-        rows = len(last_tokens)
-        return result[:, :rows] if within else draw(result[:rows], uniform.to(self.device))
+        rows = len(self.rows)
+        result = result[:, :rows] if within else draw(result[:rows], uniform.to(self.device))
+        return StartedStep(self.rows, result)
 
     def _logits(self) -> torch.Tensor:
         """Run the model: logits of each row's next token, `(rows, vocab)`."""

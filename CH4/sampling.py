@@ -7,18 +7,45 @@
   the lowest ids stay. So a sampler with `temperature(0)` anywhere in its chain is greedy
 - a token whose logit is `-inf` is never drawn; a row whose largest logit is NaN or infinite is
   refused
+- on a CPU sampling looks at the values to find the little that is to be done. On a GPU, which would
+  have to wait for each look, it does the same work for any values: a decoding step may be captured
+  with it (`CH2/captured_steps.py`), and a row to be refused gets the id -1, by which the decoding
+  engine knows it. That has not yet run on a GPU; the tests run it on a CPU
 """
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 
-from CH2.decoding import Sampler
+from CH2.decoding import NO_TOKEN, Sampler, capturable, is_capturable
 
 Filter = Callable[[torch.Tensor], torch.Tensor]  # logits (rows, vocab) -> (rows, vocab)
 
 LOWEST_TEMPERATURE = 1e-30  # logits divided by less leave the range of float32
+# times that the search for a nucleus' smallest logit halves an interval, of about 15 at first
+HALVINGS = 32
+
+
+@dataclass(frozen=True)
+class ValueFilter:
+    """A filter and its setting: equal to any other of the same kind and setting, so that a step
+    that was captured with one serves for all.
+
+    Attributes:
+        reshape: maps logits and the setting to logits.
+        value: the setting.
+    """
+
+    reshape: Callable[[torch.Tensor, Any], torch.Tensor]
+    value: float
+    capturable: ClassVar[bool] = True
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """Map logits `(rows, vocab)` to logits `(rows, vocab)`."""
+        return self.reshape(logits, self.value)
 
 
 def temperature(value: float) -> Filter:
@@ -39,12 +66,15 @@ def temperature(value: float) -> Filter:
         raise ValueError(
             f"temperature is {value}: expected 0 (greedy) or at least {LOWEST_TEMPERATURE}"
         )
+    return ValueFilter(_divide, value)
 
-    def reshape(logits: torch.Tensor) -> torch.Tensor:
-        largest = _largest(logits)
-        return _keep_largest(logits, 1, largest) if value == 0 else _wide(logits) / value
 
-    return reshape
+def _divide(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    largest = _largest(logits)
+    if temperature > 0:
+        return _wide(logits) / temperature
+    likeliest = logits.argmax(dim=-1, keepdim=True)  # of several the first
+    return torch.full_like(logits, -torch.inf).scatter(-1, likeliest, largest)
 
 
 def top_k(k: int) -> Filter:
@@ -58,14 +88,15 @@ def top_k(k: int) -> Filter:
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(f"top_k is {k}: expected an integer of at least 1, as one token must stay")
+    return ValueFilter(_keep_k, k)
 
-    def reshape(logits: torch.Tensor) -> torch.Tensor:
-        _largest(logits)
-        if k >= logits.shape[-1]:
-            return logits
-        return _keep_largest(logits, k, logits.topk(k).values[..., -1:])
 
-    return reshape
+def _keep_k(logits: torch.Tensor, k: int) -> torch.Tensor:
+    largest = _largest(logits)
+    if k >= logits.shape[-1]:
+        return logits
+    smallest = logits.topk(k).values[..., -1:]
+    return _keep_largest(logits, k, smallest.minimum(largest))  # NaN if the row holds one
 
 
 def top_p(p: float) -> Filter:
@@ -82,15 +113,18 @@ def top_p(p: float) -> Filter:
     """
     if not 0 < p <= 1:
         raise ValueError(f"top_p is {p}: expected a probability above 0 and at most 1")
-
-    def reshape(logits: torch.Tensor) -> torch.Tensor:
-        largest = _largest(logits)
-        return logits if p == 1 else _keep_largest(logits, *_nucleus(_wide(logits), largest, p))
-
-    return reshape
+    return ValueFilter(_keep_nucleus, p)
 
 
-def _nucleus(
+def _keep_nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
+    largest = _largest(logits)
+    if p == 1:
+        return logits
+    nucleus = _sorted_nucleus if _may_look(logits) else _searched_nucleus
+    return _keep_largest(logits, *nucleus(_wide(logits), largest, p))
+
+
+def _sorted_nucleus(
     logits: torch.Tensor, largest: torch.Tensor, p: float, size: int = 128
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the number of tokens in each row's nucleus and its smallest logit, both `(rows, 1)`.
@@ -112,10 +146,43 @@ def _nucleus(
     open_rows = ~reached[:, -1]
     if size < vocab and open_rows.any():
         more = 4096 if size < 4096 else vocab
-        counts[open_rows], smallest[open_rows] = _nucleus(
+        counts[open_rows], smallest[open_rows] = _sorted_nucleus(
             logits[open_rows], largest[open_rows], p, more
         )
     return counts, smallest
+
+
+def _searched_nucleus(
+    logits: torch.Tensor, largest: torch.Tensor, p: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what `_sorted_nucleus` does, by a search that takes the same steps for any values.
+
+    The nucleus' smallest logit lies in an interval that is halved until it holds one logit, or some
+    that differ by rounding only.
+    """
+    exact = _exact_dtype(logits)
+    weights = (logits - largest).exp()
+
+    def mass(chosen: torch.Tensor) -> torch.Tensor:
+        return torch.where(chosen, weights, 0).sum(dim=-1, keepdim=True, dtype=exact)
+
+    # 1. The tokens from `low` up reach the target, as all others are too unlikely to be needed;
+    #    those from `high` up, which are none, do not.
+    total = weights.sum(dim=-1, keepdim=True, dtype=exact)
+    target = max(p - 4 * torch.finfo(logits.dtype).eps, torch.finfo(exact).tiny) * total
+    low = largest + ((total - target) / logits.shape[-1]).log().to(logits.dtype)
+    high = largest.nextafter(torch.full_like(largest, torch.inf))
+    # 2. Halve.
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        enough = mass(logits >= middle) >= target
+        low, high = torch.where(enough, middle, low), torch.where(enough, high, middle)
+    # 3. Of the tokens between, which are equally likely, as many are needed as reach the target.
+    smallest = torch.where(logits >= low, logits, torch.inf).amin(dim=-1, keepdim=True)
+    above = logits >= high
+    needed = ((target - mass(above)) / (smallest - largest).to(exact).exp()).ceil().long()
+    tied = (logits == smallest).sum(dim=-1, keepdim=True)
+    return above.sum(dim=-1, keepdim=True) + needed.clamp(min=1).minimum(tied), smallest
 
 
 def min_p(p: float) -> Filter:
@@ -132,28 +199,47 @@ def min_p(p: float) -> Filter:
     """
     if not 0 < p <= 1:
         raise ValueError(f"min_p is {p}: expected a ratio of probabilities above 0 and at most 1")
+    return ValueFilter(_keep_likely, p)
 
-    def reshape(logits: torch.Tensor) -> torch.Tensor:
-        return logits.masked_fill(_wide(logits) < _wide(_largest(logits)) + math.log(p), -torch.inf)
 
-    return reshape
+def _keep_likely(logits: torch.Tensor, p: float) -> torch.Tensor:
+    return logits.masked_fill(_wide(logits) < _wide(_largest(logits)) + math.log(p), -torch.inf)
+
+
+@dataclass(frozen=True)
+class FilteringSampler:
+    """A sampler that applies filters in order and draws by `inverse_cdf`.
+
+    Samplers of equal filters are equal.
+    """
+
+    filters: tuple[Filter, ...]
+
+    @property
+    def capturable(self) -> bool:
+        """Return True if a step may be captured with it: if that is so of all its filters."""
+        return all(map(is_capturable, self.filters))
+
+    def __call__(self, logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+        """Draw token ids `(rows,)`, given logits `(rows, vocab)` and random numbers `(rows,)`."""
+        for reshape in self.filters:
+            logits = reshape(logits)
+        return inverse_cdf(logits, uniform)
 
 
 def sampler(*filters: Filter) -> Sampler:
     """Make a `sampler=` for CH2 that applies the filters in order and draws by `inverse_cdf`.
 
+    A filter of your own may be captured with a decoding step on a GPU if you mark it by
+    `CH2.decoding.capturable`, which says what that asks of it.
+
     Raises:
         FloatingPointError: at the drawing, as `inverse_cdf` does.
     """
-
-    def draw(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-        for reshape in filters:
-            logits = reshape(logits)
-        return inverse_cdf(logits, uniform)
-
-    return draw
+    return FilteringSampler(filters)
 
 
+@capturable
 def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Draw one token per row by the inverse of the cumulative distribution function (CDF).
 
@@ -167,16 +253,16 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         uniform: random numbers `(rows,)` in [0, 1].
 
     Returns:
-        Token ids `(rows,)`.
+        Token ids `(rows,)`; -1 for a row whose largest logit is NaN or infinite, on a GPU.
 
     Raises:
-        FloatingPointError: a row's largest logit is NaN or infinite.
+        FloatingPointError: a row's largest logit is NaN or infinite, on a CPU.
     """
     if not len(logits):
         return torch.empty(0, dtype=torch.long, device=logits.device)
     largest = _largest(logits)
     # 1. Leave out the tokens that no row can draw: after filters most of the vocabulary.
-    columns = (logits > -torch.inf).any(dim=0).nonzero()[:, 0]
+    columns = _columns(logits > -torch.inf)
     # 2. Sum the weights exp(logit) of each row: `ends` is where each token's interval ends.
     weights = (logits[:, columns].to(_exact_dtype(logits)) - largest).exp()
     ends = weights.cumsum(dim=-1)
@@ -185,13 +271,30 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     # 4. The last token whose interval begins at or before the target covers it.
     begun = (ends - weights <= target) & (weights > 0)
     places = torch.where(begun, torch.arange(len(columns), device=logits.device), 0).amax(dim=-1)
-    return columns[places]
+    # 5. On a GPU, a row without a distribution gets here.
+    return torch.where(largest[:, 0].isfinite(), columns[places], NO_TOKEN)
+
+
+def _may_look(logits: torch.Tensor) -> bool:
+    """Return True if Python may ask for values: on a CPU, where that costs nothing."""
+    return logits.device.type == "cpu"
+
+
+def _columns(marked: torch.Tensor) -> torch.Tensor:
+    """Return the columns that are marked in any row; all of them where Python may not look."""
+    if _may_look(marked):
+        return marked.any(dim=0).nonzero()[:, 0]
+    return torch.arange(marked.shape[-1], device=marked.device)
 
 
 def _largest(logits: torch.Tensor) -> torch.Tensor:
-    """Return each row's largest logit, `(rows, 1)`, which must be finite."""
+    """Return each row's largest logit, `(rows, 1)`.
+
+    It must be finite; that is checked where Python may look. Elsewhere a row stays without a
+    distribution through all filters: `inverse_cdf` sees it at the end.
+    """
     largest = logits.amax(dim=-1, keepdim=True)  # NaN if the row holds one
-    if not largest.isfinite().all():
+    if _may_look(logits) and not largest.isfinite().all():
         wrong = largest[~largest.isfinite()][0].item()
         raise FloatingPointError(
             f"the largest logit of a row is {wrong}, expected a finite number: "
@@ -209,8 +312,8 @@ def _keep_largest(
     """
     kept = logits >= smallest
     surplus = kept.sum(dim=-1, keepdim=True) - counts
-    if surplus.any():
-        columns = (logits == smallest).any(dim=0).nonzero()[:, 0]
+    if not _may_look(logits) or surplus.any():
+        columns = _columns(logits == smallest)
         tied = logits[:, columns] == smallest
         place = tied.cumsum(dim=-1)  # 1 for a row's first tied token
         kept[:, columns] &= ~tied | (place <= place[:, -1:] - surplus)

@@ -34,6 +34,7 @@ from Appendixes.KVcache.kv_cache import (
     additive_bias,
     buffer_positions,
     places_without,
+    send,
     token_offsets,
 )
 from Appendixes.KVcache.prefix_sharing import ForkedCache, PromptCache
@@ -52,5 +53,6 @@ __all__ = [
     "additive_bias",
     "buffer_positions",
     "places_without",
+    "send",
     "token_offsets",
 ]

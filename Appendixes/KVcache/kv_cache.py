@@ -221,17 +221,19 @@ class KVCache:
         self.rows, self.max_length = end, max(self.max_length, longest)
         self.lengths[start:] = lengths
 
-    def remove_rows(self, places: Collection[int]) -> None:
+    def remove_rows(self, places: Collection[int], longest: int | None = None) -> None:
         """Remove rows. Rows from the end take their places, so that those in use stay together (see
         `places_without`, which says who goes where).
+
+        Args:
+            places: of the rows.
+            longest: length of the longest row that stays; None: a GPU is asked, and waited for.
         """
         # 1. Move rows from the end to the free places. Nothing is overwritten that stays.
         stay = places_without(self.rows, places)
         moves = [(new, old) for new, old in enumerate(stay) if new != old]
         if moves:
-            new, old = (
-                torch.tensor(ends, device=self.lengths.device) for ends in zip(*moves, strict=True)
-            )
+            new, old = send(torch.tensor(moves), self.lengths.device).T
             for buffer in self.keys + self.values:
                 buffer[new, :, : self.max_length] = buffer[old, :, : self.max_length]
             self.lengths[new] = self.lengths[old]
@@ -239,7 +241,16 @@ class KVCache:
         self.rows = len(stay)
         self.lengths_of_places[self.rows :] = 0
         # 3. The longest row may be gone.
-        self.max_length = int(self.lengths.max()) if self.rows else 0
+        if longest is None:
+            longest = int(self.lengths.max()) if self.rows else 0
+        self.max_length = longest
+
+    def wipe_newest(self, places: Sequence[int]) -> None:
+        """Replace the newest token of rows by zeros; they are about to be removed."""
+        rows = send(torch.tensor(places), self.lengths.device)
+        newest = self.lengths[rows] - 1
+        for buffer in self.keys + self.values:
+            buffer[rows, :, newest] = 0
 
     def restore(self, lengths: Sequence[int]) -> None:
         """Go back to rows of these lengths, whose tokens are still here, after a call that was
@@ -434,6 +445,13 @@ class LayerExtension:
         own = narrowed(self.buffers, extension.rows, extension.length)
         in_front = extension.in_front(self.prompt_buffers)
         return [*in_front, Segment(*own, extension.mask, extension.bias)]
+
+
+def send(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy numbers to a device, without waiting until a GPU has done what it was given before."""
+    if device.type != "cuda" or numbers.is_cuda:
+        return numbers.to(device)
+    return numbers.pin_memory().to(device, non_blocking=True)
 
 
 def narrowed(

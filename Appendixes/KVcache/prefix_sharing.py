@@ -23,6 +23,7 @@ from Appendixes.KVcache.kv_cache import (
     bucket,
     narrowed,
     places_without,
+    send,
     whole_blocks,
     window,
 )
@@ -45,8 +46,8 @@ class PromptCache(KVCache):
         for fork in self.forks:
             fork.forget_steps()
 
-    def remove_rows(self, places: Collection[int]) -> None:
-        """Remove rows. Rows from the end take their places, and the forks are told.
+    def remove_rows(self, places: Collection[int], longest: int | None = None) -> None:
+        """As `KVCache.remove_rows`; the forks are told.
 
         Raises:
             ValueError: a row of a fork continues one of them.
@@ -58,7 +59,7 @@ class PromptCache(KVCache):
                 "remove the rows that continue it first"
             )
         stay = places_without(self.rows, places)
-        super().remove_rows(places)
+        super().remove_rows(places, longest)
         now = {old: new for new, old in enumerate(stay)}
         for fork in self.forks:
             fork.parent_rows = [now[parent] for parent in fork.parent_rows]
@@ -185,10 +186,10 @@ class ForkedCache(KVCache):
         self._padded = Sharing(padded, parents, self.lengths.device, width)
         return self._padded
 
-    def remove_rows(self, places: Collection[int]) -> None:
-        """Remove rows. Rows from the end take their places."""
+    def remove_rows(self, places: Collection[int], longest: int | None = None) -> None:
+        """As `KVCache.remove_rows`."""
         parents = [self.parent_rows[place] for place in places_without(self.rows, places)]
-        super().remove_rows(places)
+        super().remove_rows(places, longest)
         self.parent_rows = parents
 
     def clear(self) -> None:
@@ -274,14 +275,14 @@ class Sharing:
         self.width = max([width, *map(len, members)])
         # 2. Put them side by side, all groups equally wide: (parents * width,).
         side_by_side = [row for rows in members for row in rows + [0] * (self.width - len(rows))]
-        self.row_of_place = torch.tensor(side_by_side, dtype=torch.long, device=device)
+        self.row_of_place = send(torch.tensor(side_by_side, dtype=torch.long), device)
         # 3. Note where each row went: (rows,).
         place_of_row = [0] * len(parent_rows)
         for parent, rows in enumerate(members):
             for i, row in enumerate(rows):
                 place_of_row[row] = parent * self.width + i
-        self.place_of_row = torch.tensor(place_of_row, dtype=torch.long, device=device)
-        self.parent_of_row = torch.tensor(self.parent_rows, dtype=torch.long, device=device)
+        self.place_of_row = send(torch.tensor(place_of_row, dtype=torch.long), device)
+        self.parent_of_row = send(torch.tensor(self.parent_rows, dtype=torch.long), device)
         # 4. For one prompt, or one row per prompt, nothing moves, and no index is needed.
         self.in_order = side_by_side == list(range(len(parent_rows)))
 

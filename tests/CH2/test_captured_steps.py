@@ -16,8 +16,9 @@ from Appendixes.KVcache import KVCache, PromptCache
 from Appendixes.KVcache.kv_cache import bucket
 from Appendixes.QWEN3Model import load_qwen3
 from CH2 import captured_steps
+from CH2.captured_steps import CapturedSteps
 from CH2.compilation import compile_model
-from CH2.decoding import DecodingEngine, Draw, capturable, greedy
+from CH2.decoding import DecodingEngine, Draw, StartedStep, capturable, greedy
 from CH2.generation import generate, generate_batch
 from CH2.packed_weights import join_projections, pack_weights
 
@@ -60,27 +61,29 @@ def seeded(seed: int) -> torch.Generator:
 
 def play(model, *, sampler, share_prompts, seed, rows=16):
     """Write texts whose rows and prompts come, go and are cancelled as a seed says."""
-    rng = random.Random(seed)
+    rng, coming = random.Random(seed), random.Random(seed + 1)
     prompts = [random_prompt(rng, length) for length in (1, 2, 30, 65, 150)]
+    wanted = [
+        (rng.randrange(len(prompts)), rng.randrange(1, 80), rng.choice((1000, rng.randrange(40))))
+        for _ in range(rows)
+    ]
     engine = DecodingEngine(model, sampler=sampler, share_prompts=share_prompts)
     read, started = {}, []
     while len(started) < rows or engine.rows:
-        for _ in range(rng.choice((0, 0, 1, 6))):
-            if len(started) < rows:
-                which = rng.randrange(len(prompts))
-                if which not in read or read[which].released:
-                    [read[which]] = engine.add_prompts([prompts[which]])
-                length = rng.randrange(1, 80)
-                generator = seeded(len(started))
-                started.append(
-                    engine.admit(read[which], length, stop_ids=STOPS, generator=generator)
-                )
+        for which, length, _ in wanted[len(started) :][: coming.choice((0, 0, 1, 6))]:
+            if which not in read or read[which].released:
+                [read[which]] = engine.add_prompts([prompts[which]])
+            generator = seeded(len(started))
+            started.append(engine.admit(read[which], length, stop_ids=STOPS, generator=generator))
         engine.step()
-        if engine.rows and rng.random() < 0.05:
-            engine.cancel(rng.choice(engine.rows))
+        for cache in {engine.row_cache, engine.prompt_cache}:
+            assert cache.max_length == max(cache.lengths.tolist(), default=0)
+        for row, (_, _, patience) in zip(started, wanted, strict=False):
+            if len(row.tokens) > patience:
+                engine.cancel(row)
         for prompt in read.values():
             busy = share_prompts and any(row.prompt is prompt for row in engine.rows)
-            if rng.random() < 0.1 and not busy:
+            if coming.random() < 0.1 and not busy:
                 engine.release(prompt)
     return [(row.tokens, row.finish_reason) for row in started], [row.logprobs for row in started]
 
@@ -361,7 +364,115 @@ def test_a_static_step_runs_on_tensors_without_values(model64, uncompiled, share
             step.compute(static, engine.row_cache)
 
 
+# --- the next step is started before the last is read ---
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """A list to which each step that is started, and each that is read, is appended."""
+    events = []
+    for owner, name in ((CapturedSteps, "run"), (StartedStep, "read")):
+        function = getattr(owner, name)
+
+        def noted(*arguments, function=function, name=name):
+            events.append(name)
+            return function(*arguments)
+
+        monkeypatch.setattr(owner, name, noted)
+    return events
+
+
+def test_a_step_is_read_while_the_next_one_runs_and_none_is_run_for_nothing(models, order):
+    plain, static = models
+    prompt = torch.tensor([[1, 2, 3]])
+    list(generate(static, prompt, 1))  # the first has no buffers yet, and is no static step
+    order.clear()
+    tokens = list(generate(static, prompt, 6))
+    assert order == ["run", *["run", "read"] * 5, "read"]
+    expected = list(generate(plain, prompt, 6, sampler=outside_sampler))
+    order.clear()
+    assert list(generate(static, prompt, 6, sampler=outside_sampler)) == expected
+    assert order == ["run", "read"] * 6  # its tokens are drawn outside of the step
+    # a stop token is seen one step too late
+    place = next(n for n in range(1, 6) if tokens[n] not in tokens[:n])
+    order.clear()
+    assert list(generate(static, prompt, 30, stop_ids=tokens[place : place + 1])) == tokens[:place]
+    assert order.count("run") == order.count("read") + 1 == place + 2
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_a_row_that_comes_while_a_step_runs_takes_part_in_the_next(models, share_prompts, order):
+    plain, static = models
+    engine = DecodingEngine(static, sampler=softmax_sampler, share_prompts=share_prompts)
+    prompts, rows = [[1, 2, 3], [4] * 70, [5]], []
+    for seed, ids in enumerate(prompts):
+        [prompt] = engine.add_prompts([ids])
+        rows.append(engine.admit(prompt, 30, generator=seeded(seed)))
+        given = [step.row for step in engine.step()]
+        assert given == rows[: max(seed, 1)]
+    assert "run" in order
+    while engine.rows:
+        engine.step()
+    for seed, (ids, row) in enumerate(zip(prompts, rows, strict=True)):
+        assert row.tokens == list(
+            generate(
+                plain, torch.tensor([ids]), 30, sampler=softmax_sampler, generator=seeded(seed)
+            )
+        )
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_what_a_row_read_after_its_end_is_not_met_by_the_row_that_takes_its_place(
+    models, share_prompts, monkeypatch
+):
+    """A key that is masked has weight 0, but 0 times NaN would be NaN."""
+    plain, static = models
+    engine = DecodingEngine(static, share_prompts=share_prompts)
+    wipe, wiped = KVCache.wipe_newest, []
+
+    def poisoned_wipe(cache, places):
+        for buffer in cache.keys + cache.values:
+            for place in places:
+                buffer[place, :, int(cache.lengths[place]) - 1] = float("nan")
+        wiped.extend(places)
+        wipe(cache, places)
+
+    monkeypatch.setattr(KVCache, "wipe_newest", poisoned_wipe)
+    prompts = engine.add_prompts([[1, 2, 3], [4, 5]])
+    other, victim = (engine.admit(prompt, 40) for prompt in prompts)
+    for _ in range(9):
+        engine.step()
+    engine.cancel(victim)
+    engine.release(victim.prompt)
+    late = engine.admit(*engine.add_prompts([[6, 7]]), 40)
+    while engine.rows:
+        engine.step()
+    assert wiped == [1]
+    for row in (other, late):
+        assert row.tokens == list(generate(plain, torch.tensor([row.prompt.ids]), 40))
+
+
 # --- random numbers ---
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 130])
+def test_a_generator_stands_behind_the_numbers_of_the_text_where_steps_are_started_ahead(
+    models, length
+):
+    _, static = models
+    rows, numbers = [], []
+    engine = DecodingEngine(static, sampler=softmax_sampler)
+    for prompt in engine.add_prompts([[1, 2], [3]]):
+        rows.append(engine.admit(prompt, 200, generator=seeded(len(rows))))
+    while len(rows[0].tokens) < length:
+        engine.step()
+    for row in rows:
+        engine.cancel(row)
+        numbers.append(row.generator.get_state())
+    for seed, state in enumerate(numbers):
+        again = seeded(seed)
+        torch.rand(length, generator=again, dtype=torch.float64)
+        assert torch.equal(state, again.get_state())
 
 
 @pytest.mark.parametrize("length", [1, 64, 100])

@@ -124,24 +124,24 @@ def test_texts_go_on_where_they_were_after_a_samplers_error(model, wanted, alone
     assert [row.tokens for row in rows] == alone
 
 
-def test_a_generator_stands_where_it_would_without_the_error(model64):
+def test_a_generator_stands_where_it_would_without_the_error(model):
     left = []
-    for calls in ([], [0, 1, 70]):
-        engine = DecodingEngine(model64, sampler=Failing(inverse_cdf, OSError(), calls))
+    for calls in ([], [0, 1, 70], [64], [65]):  # also where it is asked for the next 64 numbers
+        engine = DecodingEngine(model, sampler=Failing(inverse_cdf, OSError(), calls))
         [prompt] = engine.add_prompts([[1, 2]])
         generator = seeded(4)
         engine.admit(prompt, 100, generator=generator)
         drain(engine, OSError)
         left.append(generator.get_state())
-    assert torch.equal(*left)
+    assert all(torch.equal(state, left[0]) for state in left)
 
 
 @pytest.mark.parametrize("share_prompts", [True, False])
 def test_a_text_whose_logits_are_no_numbers_can_be_cancelled_and_leaves_nothing_behind(
-    model64, wanted, alone, share_prompts, monkeypatch
+    model, wanted, alone, share_prompts, monkeypatch
 ):
     """Its keys and values are NaN; a row that takes its place later must not meet them."""
-    engine = DecodingEngine(model64, sampler=inverse_cdf, share_prompts=share_prompts)
+    engine = DecodingEngine(model, sampler=inverse_cdf, share_prompts=share_prompts)
 
     def begin(which):
         ids, seed, length = wanted[which]
@@ -155,7 +155,8 @@ def test_a_text_whose_logits_are_no_numbers_can_be_cancelled_and_leaves_nothing_
         for buffer in cache.keys + cache.values:
             buffer[1] = float("nan")
     with pytest.raises(FloatingPointError, match="NaN"):
-        engine.step()
+        for _ in range(2):  # a step that was started before is right
+            engine.step()
     engine.cancel(victim)
     engine.release(victim.prompt)
     rows += [begin(which) for which in (1, 3, 4)]
