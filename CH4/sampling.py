@@ -276,8 +276,8 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
 
 
 def _may_look(logits: torch.Tensor) -> bool:
-    """Return True if Python may ask for values: on a CPU, where that costs nothing."""
-    return logits.device.type == "cpu"
+    """Return True if Python may ask for values: where no step is captured, which is not on CUDA."""
+    return logits.device.type != "cuda"
 
 
 def _columns(marked: torch.Tensor) -> torch.Tensor:
