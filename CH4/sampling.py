@@ -276,8 +276,10 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
 
 
 def _may_look(logits: torch.Tensor) -> bool:
-    """Return True if Python may ask for values: where no step is captured, which is not on CUDA."""
-    return logits.device.type != "cuda"
+    """Return True if Python may ask for values: on a CPU, and on Apple's GPUs, whose steps are not
+    captured.
+    """
+    return logits.device.type in ("cpu", "mps")
 
 
 def _columns(marked: torch.Tensor) -> torch.Tensor:
