@@ -35,10 +35,10 @@ def show_documents(
     _legend(canvas, 2.6 * len(lines) + 0.6, ("read", READ), ("learnt", LEARNT))
     # 3. Say how many tokens are learnt.
     counts = [
-        f"{name or 'a document'}: {sum(learnt)} of {len(texts)} tokens learnt"
+        f"{sum(learnt)} of {len(texts)} tokens{' of ' * bool(name)}{name}"
         for name, (texts, learnt) in documents.items()
     ]
-    canvas.show(f"Documents, token by token. {'; '.join(counts)}.")
+    canvas.show(f"Text, token by token. Learnt: {', '.join(counts)}.")
 
 
 def show_rows(

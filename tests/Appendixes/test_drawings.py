@@ -102,7 +102,7 @@ def test_charts_say_all_their_numbers(shown):
         lines
     )
     assert "ms: 1.0 at 1, 1.0 at 2, 2.0 at 4. per second: 1.0 at 1" in panels
-    assert "a document: 1 of 4 tokens learnt; again: 1 of 4 tokens learnt" in documents
+    assert "Learnt: 1 of 4 tokens, 1 of 4 tokens of again." in documents
     assert "2 rows of 5 tokens: 40% learnt, 50% read, 10% empty" in rows
     assert "'7' 0.25" in text and "mean: 0.70" in text
 
