@@ -85,7 +85,7 @@ def test_the_triangle_counts_what_is_computed_again(shown):
 
 def test_nothing_is_cut_off(shown):
     draw_all()
-    assert len(shown) == 10
+    assert len(shown) == 9
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
 
 
