@@ -1,38 +1,44 @@
-"""What a training learns and what it only reads: documents, batches, and where models come from."""
+"""What a training learns and what it only reads: documents and batches."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
 
 from Appendixes.drawings.canvas import FAINT, PALE, Canvas
 from Appendixes.drawings.texts import WIDTH, broken_lines
-from Appendixes.figure_style import BLUE, FONT, SKY
+from Appendixes.figure_style import BLUE
 
 READ, LEARNT = PALE, BLUE
 
 
-def show_documents(title: str, documents: Sequence[tuple[Sequence[str], Sequence[bool]]]) -> None:
+def show_documents(
+    title: str, documents: Mapping[str, tuple[Sequence[str], Sequence[bool]]]
+) -> None:
     """Show documents, each token on a blue ground if it is learnt, on a grey one if it is not.
 
     Args:
         title: a sentence that states the finding.
-        documents: texts of the tokens, and whether each is learnt.
+        documents: texts of the tokens, and whether each is learnt, by a name; a document whose name
+            is empty has no line with its name above it.
     """
-    # 1. Break each document into lines; an empty line stands between two.
-    lines: list[tuple[list[str], list[bool]]] = []
-    for texts, learnt in documents:
+    # 1. Break each document into lines.
+    lines: list[tuple[str, list[str], list[bool]]] = []
+    for name, (texts, learnt) in documents.items():
         flags = iter(learnt)
-        lines += [([], [])] if lines else []
-        lines += [(line, list(islice(flags, len(line)))) for line in broken_lines(texts)]
+        lines += [(name, [], [])] if name else []
+        lines += [("", line, list(islice(flags, len(line)))) for line in broken_lines(texts)]
     # 2. Draw them, and the meaning of the colours.
     canvas = Canvas(WIDTH, 2.6 * (len(lines) + 1) + 0.6, title)
-    for row, (line, learnt) in enumerate(lines):
+    for row, (name, line, learnt) in enumerate(lines):
         colours = [LEARNT if flag else READ for flag in learnt]
+        canvas.text(0.3, 2.6 * row + 1.5, name, colour=FAINT, align="left", bold=True)
         canvas.tokens(0, 2.6 * row, line, colours, height=2.4)
     _legend(canvas, 2.6 * len(lines) + 0.6, ("read", READ), ("learnt", LEARNT))
     # 3. Say how many tokens are learnt.
-    counts = [f"{sum(learnt)} of {len(texts)} tokens" for texts, learnt in documents]
-    whole = "A document" if len(counts) == 1 else f"{len(counts)} documents"
-    canvas.show(f"{whole}, token by token. Learnt: {', '.join(counts)}.")
+    counts = [
+        f"{sum(learnt)} of {len(texts)} tokens{' of ' * bool(name)}{name}"
+        for name, (texts, learnt) in documents.items()
+    ]
+    canvas.show(f"Text, token by token. Learnt: {', '.join(counts)}.")
 
 
 def show_rows(
@@ -69,33 +75,6 @@ def show_rows(
     total = sum(counts.values())
     shares = ", ".join(f"{count / total:.0%} {kind}" for kind, count in counts.items())
     canvas.show(f"{len(documents)} rows of {length} tokens: {shares}.")
-
-
-def show_origins(title: str, first: float, later: Mapping[str, float]) -> None:
-    """Show how models grew from random weights by way of a first edition.
-
-    Args:
-        title: a sentence that states the finding.
-        first: tokens that the first edition learnt from, in millions.
-        later: tokens that each model learnt from afterwards, in millions.
-    """
-    height = 2.0 * len(later)
-    canvas = Canvas(14, height, title)
-    middle = height / 2
-    canvas.box(0, middle - 0.6, 2.6, 1.2, "random\nweights", PALE)
-    canvas.arrow((2.7, middle), (5.2, middle), f"{first:.1f} million\ntokens")
-    canvas.box(5.3, middle - 0.6, 2.6, 1.2, "first\nedition", SKY)
-    for place, (name, tokens) in enumerate(later.items()):
-        y = 2.0 * place + 1
-        canvas.arrow((8, middle), (10.9, y))
-        canvas.box(11, y - 0.6, 2.9, 1.2, name, BLUE)
-        beside = middle + 0.85 * (y - middle)
-        canvas.text(8.9, beside, f"{tokens:.1f} million", size=FONT - 1, colour=FAINT)
-    grown = ", ".join(f"{name} by {tokens:.1f} million" for name, tokens in later.items())
-    canvas.show(
-        f"Arrows lead from random weights to a first edition by {first:.1f} million tokens, "
-        f"and from there to {grown}."
-    )
 
 
 def _legend(canvas: Canvas, y: float, *entries: tuple[str, str], unit: float = 1) -> None:
