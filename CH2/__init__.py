@@ -9,7 +9,7 @@ Begin with the notebook, `1_load_LLM&speedup_inference.ipynb`. Its sections lead
 - `cache_budget.py` (section 8): predicts the memory of a cache, so that no text runs out of it
 - `compilation.py` (section 9): compiles a decoding step with `torch.compile`
 - `captured_steps.py` (section 13): captures decoding steps as CUDA graphs, which a GPU replays
-- `packed_weights.py` (section 12): packs weights for a CPU, in 16, 8 or 4 bits
+- `packed_weights.py` (section 12): packs weights in 16, 8 or 4 bits, most of all for a CPU
 - `fast.py` (section 11): joins, packs and compiles a model, as far as it pays here
 - `speed_ladder.py` (section 11): all these changes one on the other, slowest to fastest
 - `benchmark/` (section 11): times the ladder beside other packages; `python -m CH2.benchmark`

@@ -252,7 +252,8 @@ def self_consistency_many(
     seed: int = 0,
     early_stopping: str | StoppingRule | None = None,
     wave: int | None = None,
-    **queue: Any,
+    max_concurrent: int = 64,
+    max_cache_bytes: int | None = None,
 ) -> Iterator[tuple[P, Consensus]]:
     """Draw and vote as `self_consistency` does, for many problems whose samples grow together.
 
@@ -269,8 +270,8 @@ def self_consistency_many(
         wave: number of samples begun at a time. None: the fewest after which the rule could stop,
             which saves most tokens. With `num_samples`, all are begun at once and the running ones
             cancelled when the rule stops: more tokens, less time.
-        queue: `max_concurrent`, the number of samples that grow at the same time (64), and whatever
-            else `CH3.evaluation.writers.ModelWriter` takes.
+        max_concurrent: number of samples that grow at the same time.
+        max_cache_bytes: limit of their keys and values; None: no limit.
 
     Yields:
         Pairs of the problem, as it was given, and its `Consensus`, in the order in which the votes
@@ -295,7 +296,8 @@ def self_consistency_many(
         max_new_tokens=max_new_tokens,
         sampler=sampler(*filters),
         seed=seed,
-        **queue,
+        max_concurrent=max_concurrent,
+        max_cache_bytes=max_cache_bytes,
     )
     # 2. Hold the votes, and sum up each when it is over.
     ballots = votes(writer, problems, num_samples, early_stopping, wave)

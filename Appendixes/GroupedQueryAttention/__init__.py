@@ -21,7 +21,7 @@ tensor([[1.0000, 0.0000, 0.0000],
 >>> (weights @ values).flatten()  # 1, (1 + 4) / 3, (1 + 4 + 9) / 6
 tensor([1.0000, 1.6667, 2.3333])
 
-- `grouped_query_attention.py`: the formula in five lines, and the layer of Qwen3; read it first
+- `grouped_query_attention.py`: the formula in a few lines, and the layer of Qwen3; read it first
 - `segments.py`: the same on a context in several pieces, as a cache hands it over
 - `main.py`: both at work, and checks that they agree
 """

@@ -1,9 +1,10 @@
-"""A key-value cache that grows in place: preallocated buffers, rows with lengths of their own.
+"""A key-value cache in preallocated buffers that double when they are full; each row has a length
+of its own.
 
 - one buffer of keys and one of values per layer, `(places, kv_heads, capacity, head_dim)`; a row is
   one text of the batch
-- the capacity doubles when it is full, so n tokens cost at most 2 n copies, and memory follows what
-  is used
+- a new token is written in place. When the capacity is full, buffers twice as long take its place
+  (`_reserve`), so n tokens cost at most 2 n copies, and memory follows what is used
 - rows come and go between steps; those in use always stand first in the buffers, so no work is done
   for empty places
 - buffers and lengths are written in place, so that a step may be kept and run again where they

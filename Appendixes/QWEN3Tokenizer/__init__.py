@@ -18,9 +18,9 @@ The idea, with three merges instead of 150,000:
 ['low', 'er']
 
 - `byte_pair_encoding.py`: the idea on one screen, with a checkpoint's own merges; read it first
-- `qwen3_tokenizer.py`: the tokenizer that the chapters use, with the same ids
-- `chat_format.py`: how a conversation becomes one text
-- `chat_template.py`: conversations in a checkpoint's own format
+- `qwen3_tokenizer.py`: the tokenizer that the chapters use, with the same ids, and conversations
+- `chat_format.py`: how a conversation becomes one text, in Qwen3's own format
+- `chat_template.py`: the same in the format that a checkpoint brings along
 - `main.py`: merging, cutting, control tokens and conversations at work
 """
 

@@ -3,7 +3,8 @@ r"""Compute the value of a tree at one place: exact where fractions suffice, els
 - numbers, sums, products, whole powers, factorials are exact (`fractions.Fraction`); roots and
   functions are mpmath's
 - every operation knows its price before it starts: the digits of a power follow from its exponent.
-  What is too expensive is `ExpensiveError`, so `9^{9^{9^9}}` costs no more than `2+2`
+  What is too expensive is `ExpensiveError`, so `9^{9^{9^9}}` costs no more than `2+2`; such
+  numbers can still be compared by their remainders (`modular.py`)
 - a variable's value is given; a tree is walked, never compiled or run
 """
 

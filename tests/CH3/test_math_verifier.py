@@ -387,3 +387,10 @@ def test_a_tree_holds_numbers_symbols_and_nodes_alone():
 )
 def test_what_was_decided_is_what_is_graded(predicted, reference, same):
     assert grade_answer(predicted, reference) is same
+
+
+@pytest.mark.parametrize("answers", [(5, "5"), ("5", 5), (0.5, "1/2"), ("1/2", None)])
+def test_what_is_no_text_is_refused_in_words(answers):
+    for function in (grade_answer, explain_grade, same_answer):
+        with pytest.raises(TypeError, match="expected a text"):
+            function(*answers)
