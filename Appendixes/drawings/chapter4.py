@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from matplotlib.axes import Axes
+
 from Appendixes.drawings.canvas import FAINT, Canvas, Node
 from Appendixes.drawings.charts import COLOURS, LINE_STYLES, MARKERS, Interval
 from Appendixes.figure_style import (
@@ -26,7 +28,7 @@ FRACTION = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
 
 
 def show_temperatures(tokens: Sequence[str], shares: Mapping[float, Sequence[float]]) -> None:
-    """Show the probabilities of a few tokens at several temperatures, a panel for each.
+    """Show the probabilities of a few tokens, in per cent, at several temperatures.
 
     Args:
         tokens: their texts.
@@ -37,7 +39,8 @@ def show_temperatures(tokens: Sequence[str], shares: Mapping[float, Sequence[flo
     panels = figure.subplots(1, len(shares), sharey=True)
     for axes, (degree, values), colour in zip(panels, shares.items(), COLOURS, strict=False):
         places = range(len(tokens))
-        axes.bar(places, list(values), color=colour)
+        bars = axes.bar(places, [100 * value for value in values], color=colour)
+        axes.bar_label(bars, fmt="%.0f", fontsize=FONT - 2)
         style_axes(axes, "next token", "", grid="y")
         axes.set_xticks(places, [token.strip() or repr(token) for token in tokens])
         axes.set_title(f"T = {degree:g}", fontsize=FONT + 1)
@@ -45,7 +48,7 @@ def show_temperatures(tokens: Sequence[str], shares: Mapping[float, Sequence[flo
             f"{token!r} {value:.0%}" for token, value in zip(tokens, values, strict=True)
         )
         said.append(f"T = {degree:g}: {listed}")
-    panels[0].set_ylabel("probability", fontsize=FONT)
+    panels[0].set_ylabel("probability, %", fontsize=FONT)
     show(figure, f"Bars at {len(shares)} temperatures. {'. '.join(said)}.")
 
 
@@ -60,7 +63,7 @@ def show_nucleus(tokens: Sequence[str], shares: Sequence[float], p: float) -> No
     sums = [math.fsum(shares[: n + 1]) for n in range(len(shares))]
     kept = next((n + 1 for n, total in enumerate(sums) if total >= p), len(sums))
     figure, axes = new_picture(
-        f"The first {kept} tokens reach p = {p:g}; the others are cut off",
+        f"How many tokens does it take to reach p = {p:g}?",
         "next token, the likeliest first", "probability", grid="y", height=3.6,
     )  # fmt: skip
     places = list(range(len(tokens)))
@@ -121,7 +124,9 @@ def show_votes(
     # 1. Name the answers, most votes first, and give each a text that fits into a square.
     names = [answer for answer, _ in Counter(answers).most_common()]
     plain = ["-" if name is None else FRACTION.sub(r"\1/\2", name) for name in names]
-    long = max(map(len, plain)) > 60 / max(len(answers), 8)
+    letters = max(map(len, plain)) * max(len(answers), 8)  # that a row must have room for
+    long = letters > 80
+    size = FONT - 3 if 60 < letters <= 80 else FONT
     labels = [chr(ord("A") + rank) for rank in range(len(names))] if long else plain
     stops = dict(sorted((stops or {}).items(), key=lambda stop: stop[1]))
     squares_end = 1.6 + 0.5 * (reference is not None)
@@ -132,7 +137,7 @@ def show_votes(
     for place, answer in enumerate(answers):
         rank = names.index(answer)
         colour = COLOURS[rank] if rank < len(COLOURS) and answer is not None else PALE
-        canvas.square(place, 0.6, labels[rank], colour)
+        canvas.box(place, 0.6, 1, 1, labels[rank], colour, size=size)
         canvas.text(place + 0.5, 0.3, str(place + 1), size=8, colour=FAINT)
         if reference is not None and answer == reference:
             canvas.text(place + 0.5, 1.85, "right", size=9)
@@ -221,55 +226,68 @@ def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> N
     show(figure, f"{len(votes)} curves of the leader's true share. {'; '.join(said)}.")
 
 
-def show_frontier(
-    title: str,
-    series: Mapping[str, Mapping[str, tuple[float, float, Interval]]],
-    y_label: str = "correct",
-) -> None:
+Ways = Mapping[str, Mapping[str, tuple[float, float, Interval]]]
+
+
+def show_frontier(panels: Mapping[str, Ways]) -> None:
     """Show accuracy against tokens: a line of points for each way of spending them.
 
     Args:
-        title: a sentence that states the finding.
-        series: under the way's name, its points: tokens per problem (at least 1), share of the
-            problems that are right, and the share's 95 % interval, under a short name that is
-            written beside the point; a name that begins with "_" is not written.
-        y_label: the share's name.
+        panels: under its title, the ways of each panel; they stand one below the other. Under the
+            way's name its points: tokens per problem (at least 1), share of the problems that are
+            right, and the share's 95 % interval, under a short name that is written beside the
+            point.
     """
-    figure, axes = new_picture(title, "tokens per problem", y_label, height=4.6)
-    said = []
+    figure = new_figure(height=1.4 + 3.3 * len(panels))
+    said: list[str] = []
     # 1. A line for each way, and its points' names: by turns on the left and on the right.
-    for place, (way, points) in enumerate(series.items()):
-        tokens, shares, intervals = zip(*points.values(), strict=True)
-        low = [share - interval[0] for share, interval in zip(shares, intervals, strict=True)]
-        high = [interval[1] - share for share, interval in zip(shares, intervals, strict=True)]
-        axes.errorbar(
-            tokens, shares, (low, high), label=way, color=COLOURS[place], capsize=2,
-            linestyle=LINE_STYLES[place], marker=MARKERS[place], elinewidth=0.7,
-        )  # fmt: skip
-        for name, at, share in zip(points, tokens, shares, strict=True):
-            if not name.startswith("_"):
-                left = place % 2 == 0
-                axes.annotate(
-                    name, (at, share), (-6, 3) if left else (7, -10), color=COLOURS[place],
-                    ha="right" if left else "left", textcoords="offset points", fontsize=FONT - 2,
-                )  # fmt: skip
-        listed = ", ".join(
-            f"{name.lstrip('_')} {share:.0%} for {at:,.0f}"
-            for name, at, share in zip(points, tokens, shares, strict=True)
-        )
-        said.append(f"{way}: {listed}")
+    rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, series) in zip(rows, panels.items(), strict=True):
+        style_axes(axes, "", "correct")
+        axes.set_title(title, fontsize=FONT + 1)
+        for place, (way, points) in enumerate(series.items()):
+            _draw_way(axes, way, points, COLOURS[len(said)], left=place % 2 == 0)
+            listed = ", ".join(
+                f"{name} {share:.0%} for {at:,.0f}" for name, (at, share, _) in points.items()
+            )
+            said.append(f"{way}: {listed}")
     # 2. Scales whose ticks do not collide, and the names of the lines below the picture.
-    most = max(at for points in series.values() for at, _, _ in points.values())
-    axes.set_xscale("log")
-    axes.margins(x=0.1)
+    every = [points for series in panels.values() for points in series.values()]
+    most = max(at for points in every for at, _, _ in points.values())
+    for axes in rows:
+        axes.set_xscale("log")
+        axes.margins(x=0.1)
+        axes.set_ylim(0, 1.06)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     ticks = [at for at in (10, 30, 100, 300, 1000, 3000, 10000) if at < 1.6 * most]
-    axes.set_xticks(ticks, [f"{at:,}" for at in ticks])
-    axes.minorticks_off()
-    axes.set_ylim(0, 1.03)
-    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    columns = 2 if len(series) > 1 else 1
+    rows[-1].set_xticks(ticks, [f"{at:,}" for at in ticks])
+    rows[-1].minorticks_off()
+    rows[-1].set_xlabel("tokens per problem (log scale; bars: 95 % intervals)", fontsize=FONT)
+    columns = 2 if len(every) > 1 else 1
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=FONT)
-    show(figure, f"Points, {y_label} against tokens per problem. {'. '.join(said)}.")
+    show(figure, f"Points, correct against tokens per problem. {'. '.join(said)}.")
+
+
+def _draw_way(
+    axes: Axes,
+    way: str,
+    points: Mapping[str, tuple[float, float, Interval]],
+    colour: str,
+    left: bool,
+) -> None:
+    tokens, shares, intervals = zip(*points.values(), strict=True)
+    low = [share - interval[0] for share, interval in zip(shares, intervals, strict=True)]
+    high = [interval[1] - share for share, interval in zip(shares, intervals, strict=True)]
+    place = COLOURS.index(colour)
+    axes.errorbar(
+        tokens, shares, (low, high), label=way, color=colour, capsize=2,
+        linestyle=LINE_STYLES[place], marker=MARKERS[place], elinewidth=0.7,
+    )  # fmt: skip
+    for name, at, share in zip(points, tokens, shares, strict=True):
+        axes.annotate(
+            name, (at, share), (-7, 5) if left else (7, -13), color=colour,
+            ha="right" if left else "left", textcoords="offset points", fontsize=FONT - 2,
+        )  # fmt: skip
 
 
 def show_tries(numbers: Sequence[int], target: int, tries: Sequence[tuple[str, str, bool]]) -> None:

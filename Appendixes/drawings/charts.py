@@ -132,7 +132,8 @@ def show_lines(
     for letter in log:
         getattr(axes, f"set_{letter}scale")("log")
     if "x" not in log and all(isinstance(place, int) for place in x):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # no half samples
+        whole = MaxNLocator(integer=True, steps=[1, 2, 5, 10])  # no half samples
+        axes.xaxis.set_major_locator(whole)
     if from_zero and "y" not in log:
         axes.set_ylim(bottom=0)
     if len(said) > 1:

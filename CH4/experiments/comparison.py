@@ -121,7 +121,11 @@ class TableRow:
         return saved(used(self), used(self.baseline))
 
     def numbers(self) -> dict[str, Any]:
-        """Return the row as JSON can hold it: shares from 0 to 1, each with its interval."""
+        """Return the row as JSON can hold it: shares from 0 to 1, each with its interval.
+
+        `outcomes` has a character per problem, in order: 1 where it is answered rightly, else 0;
+        it is None where problems have probabilities.
+        """
         estimates = {
             "accuracy": self.accuracy,
             "gain": self.gain,
@@ -136,6 +140,7 @@ class TableRow:
             "problems": len(self.right),
             "samples": self.mean_samples,
             "tokens": self.mean_tokens,
+            "outcomes": "".join(map(str, self.right)) if set(self.right) <= {0, 1} else None,
             "baseline": self.baseline
             and {"prompt": self.baseline.prompt, "name": self.baseline.name},
             **{

@@ -88,7 +88,9 @@ def draw_chapter4() -> None:
     chapter4.show_won_votes([0, 3, 3, 10, 17, 20], [False, True, False, True, True, True], 20)
     chapter4.show_beliefs([(3, 0), (4, 1)])
     points = {"direct": (9, 0.17, (0.14, 0.21)), "20 votes": (1578, 0.89, (0.86, 0.92))}
-    chapter4.show_frontier("Tokens buy", {"arithmetic": points, "a long name of a way": points})
+    ways = {"arithmetic": points, "a long name of a way": points}
+    chapter4.show_frontier({"Tokens buy": ways})
+    chapter4.show_frontier({"Arithmetic": ways, "Countdown": {"a thought": points}})
     chapter4.show_tries([4, 12, 19], 67, [("19 + 12 = 31", "35", False), ("12 * 4", "67", True)])
 
 
@@ -96,11 +98,13 @@ def test_drawings_of_chapter_4_fit_and_say_what_they_show(shown):
     draw_chapter4()
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     said = [figure.get_label() for figure in shown]
-    assert len(set(said)) == len(said) == 10
+    assert len(set(said)) == len(said) == 11
     assert all(re.search(r"\d", text) and len(text.split()) > 6 for text in said)
 
 
-@pytest.mark.parametrize("answers", [["1700", "1600"] * 10, [r"\frac{51}{162}", "12345678"] * 4])
+@pytest.mark.parametrize(
+    "answers", [["1700", "1600"] * 10, [r"\frac{51}{162}", "123456789012"] * 4]
+)
 def test_an_answer_stays_in_its_square(shown, answers):
     chapter4.show_votes(answers)
     figure = shown[0]

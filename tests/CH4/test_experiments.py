@@ -122,7 +122,10 @@ def test_numbers_by_hand(rows):
     assert decided.accuracy.value == 1
     assert decided.accuracy.low == pytest.approx(1 / (1 + 1.96**2 / 3))  # Wilson, three of three
     assert decided.numbers()["baseline"] == {"prompt": "chain-of-thought", "name": "majority of 7"}
+    assert decided.numbers()["outcomes"] == "111"
+    assert rows["direct", "pass@3"].numbers()["outcomes"] is None  # probabilities
     greedy, vote = rows["chain-of-thought", "greedy"], rows["chain-of-thought", "majority of 3"]
+    assert greedy.numbers()["outcomes"] == "110"
     assert greedy.gain.value == pytest.approx(1 / 3)  # over direct: won, equal, equal
     # over one sample
     assert vote.gain.value == pytest.approx((1 + 0 + 0) / 3 - (1 + 5 / 7 + 5 / 7) / 3)
