@@ -8,6 +8,9 @@ python -m Exercises CH2 4 --solution    show a solution
 python -m Exercises CH2 4 --reset       restore the stub; your file goes to build/Exercises/attempts
 python -m Exercises CH2 --reset         restore all stubs of a chapter; the attempts stay there too
 python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C; or a chapter
+python -m Exercises CH2 --file her.py   check another file instead, such as a student's
+
+The exit status is 0 if all that was checked is done, 1 if not, 2 if nothing could be checked.
 """
 
 import argparse
@@ -43,8 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     chapter, number = options.chapter, options.number
     if number is None and (options.hint or options.solution):
         parser.error("name one exercise, such as: CH2 4 --hint")
-    if chapter is None and (options.watch or options.reset):
-        parser.error(f"name a chapter, such as: CH2 --{'watch' if options.watch else 'reset'}")
+    if chapter is None and (options.watch or options.reset or options.file):
+        option = "watch" if options.watch else "reset" if options.reset else "file FILE"
+        parser.error(f"name a chapter, such as: CH2 --{option}")
     if number is not None and not 1 <= number <= len(exercises(chapter)):
         parser.error(f"{chapter} has the exercises 1 to {len(exercises(chapter))}, not {number}")
     try:
@@ -53,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
             return start_anew(chapter, exercise)
         if options.watch:
             return watch(chapter, exercise)
+        if options.file:
+            return check_file(options.file, [exercise] if exercise else exercises(chapter))
         if exercise and options.hint:
             return show_hints(exercise)
         if exercise and options.solution:
@@ -91,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         help="restore the stub, or all of a chapter; your file is kept",
     )
     action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
+    action.add_argument("--file", type=Path, help="check this file, not the one in Exercises")
     return parser
 
 
@@ -151,6 +158,20 @@ def check_chapter(chapter: str, checker: Checker | None = None) -> int:
         results.append((exercise, verdict))
     show_progress(chapter, results)
     return _finish(results)
+
+
+def check_file(path: Path, wanted: list[Exercise]) -> int:
+    """Check exercises of one chapter in a file elsewhere; print a verdict on each, and a count.
+
+    Returns:
+        0 if all are done, else 1.
+    """
+    chapter, results = wanted[0].chapter, []
+    for exercise, verdict in zip(wanted, check(read_source(chapter, path), wanted), strict=True):
+        show_verdict(exercise, verdict)
+        results.append((exercise, verdict))
+    show_progress(f"{path.name}: {chapter}", results)
+    return int(any(verdict.state != PASSED for _, verdict in results))
 
 
 def overview() -> int:

@@ -30,16 +30,22 @@ def reader_file(chapter: str) -> Path:
     return FOLDER / f"{chapter}.py"
 
 
-def read_source(chapter: str) -> str:
+def read_source(chapter: str, elsewhere: Path | None = None) -> str:
     """Return the reader's text, without the byte-order mark that some Windows editors write.
+
+    Args:
+        chapter: such as "CH2".
+        elsewhere: another file with the chapter's functions; None: `Exercises/CH2.py`.
 
     Raises:
         RuntimeError: there is no such file, or it is not UTF-8.
     """
     try:
-        return reader_file(chapter).read_text(encoding="utf-8-sig")
+        return (elsewhere or reader_file(chapter)).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
+        if elsewhere:
+            raise RuntimeError(f"{elsewhere} cannot be read: {reason}") from error
         raise RuntimeError(
             f"Exercises/{chapter}.py cannot be read: {reason}; put it back, in UTF-8, or write all "
             f"stubs anew: python -m Exercises {chapter} --reset"

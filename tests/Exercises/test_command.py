@@ -380,6 +380,23 @@ def test_reset_puts_the_stub_back_and_says_where_the_attempt_is(copy):
     assert after == copy.file.read_text(encoding="utf-8")
 
 
+def test_a_file_elsewhere_is_checked_and_the_readers_stays_as_it_is(copy, tmp_path):
+    before = copy.file.read_text(encoding="utf-8")
+    copy.fill(double="return 2 * number", join="return words")
+    handed_in = tmp_path / "her.py"
+    copy.file.replace(handed_in)
+    copy.file.write_text(before, encoding="utf-8")
+    ran = copy.python("-m", "Exercises", "CH2", "--file", str(handed_in))
+    assert ran.returncode == 1
+    assert "double ★: passed" in ran.stdout and "her.py: CH2" in ran.stdout
+    assert "1 of 3" in ran.stdout and "list came back" in ran.stdout
+    one = copy.python("-m", "Exercises", "CH2", "1", "--file", str(handed_in))
+    assert one.returncode == 0 and "1 of 1" in one.stdout
+    assert copy.file.read_text(encoding="utf-8") == before
+    missing = copy.python("-m", "Exercises", "CH2", "--file", str(tmp_path / "his.py"))
+    assert missing.returncode == 2 and "his.py cannot be read: No such file" in missing.stderr
+
+
 def test_an_unfinished_or_wrong_helper_is_named(copy):
     copy.fill(countdown="return double(number) / 2")
     shown = copy.exercises("CH2", "2")
@@ -403,6 +420,7 @@ def test_an_unfinished_or_wrong_helper_is_named(copy):
         (["CH2", "--hint"], "name one exercise, such as: CH2 4 --hint"),
         (["--watch"], "name a chapter, such as: CH2 --watch"),
         (["--reset"], "name a chapter, such as: CH2 --reset"),
+        (["--file", "her.py"], "name a chapter, such as: CH2 --file FILE"),
         (["CH7"], "invalid choice"),
     ],
 )
