@@ -34,9 +34,10 @@ from CH4.thinking import stream_thought
 # 0.95 and more (the mean over a solution); elsewhere seldom. tests/CH4/test_solve.py measures it.
 SURE = 0.95
 WORLDS = {
-    "tiny": "It knows 27 kinds of short problems; `python -m Appendixes.TinyQwen3.problems` "
-    "prints some of each.",
-    "tiny-thinking": "It knows puzzles; `python -m Appendixes.TinyQwen3.countdown` prints some.",
+    "tiny": "It knows 27 kinds of short problems (`python -m Appendixes.TinyQwen3.problems` prints "
+    "some of each), and errs elsewhere, even where it is sure.",
+    "tiny-thinking": "It knows puzzles (`python -m Appendixes.TinyQwen3.countdown` prints some), "
+    "and nothing else.",
 }
 
 PUZZLE = re.compile(r"Write (?P<target>\d+) with (?P<numbers>[\d, and]+), each number once")
@@ -97,6 +98,9 @@ def solve(arguments: argparse.Namespace) -> None:
         )
     if arguments.budget is not None and not thinks:
         raise ValueError(f"--budget limits a thought, and {name} writes none")
+    puzzle = PUZZLE.match(problem)
+    if name == "tiny-thinking" and puzzle is None:
+        print(f"This is no puzzle. {WORLDS[name]}\n", file=sys.stderr)
     prompt = tokenizer.encode(render(DIRECT if arguments.direct else CHAIN_OF_THOUGHT, problem))
     room = model.config.max_position_embeddings - len(prompt)
     limit, sure = min(arguments.max_new_tokens, room), None
@@ -109,19 +113,23 @@ def solve(arguments: argparse.Namespace) -> None:
         answer = consensus.winner
     elif thinks:
         thought = stream_thought(model, tokenizer, problem, arguments.budget, max_new_tokens=limit)
-        answer = extract_answer(tokenizer.decode(show(thought, tokenizer)))
+        tokens = show(thought, tokenizer)
+        answer = extract_answer(tokenizer.decode(tokens))
     else:
         ids = torch.tensor([prompt], device=next(model.parameters()).device)
         tokens = show(generate(model, ids, limit, stop_ids=tokenizer.stop_ids), tokenizer)
         answer = extract_answer(tokenizer.decode(tokens))
         sure = mean_probability(model, prompt, tokens) if tokens else 0.0
     # 3. Say the answer, and what to think of it.
+    if not arguments.samples and len(tokens) >= limit:
+        print(f"\ncut off after {limit} tokens; --max-new-tokens allows more")
     print(f"\nanswer: {answer if answer is not None else 'none found'}")
-    if (puzzle := PUZZLE.match(problem)) is not None:
+    if puzzle is not None:
         numbers = [int(number) for number in re.findall(r"\d+", puzzle["numbers"])]
         print(f"checked: {explain_countdown(answer, numbers, int(puzzle['target'])).rule}")
-    elif name in WORLDS and (answer is None or thinks or (sure is not None and sure < SURE)):
-        doubt = "" if sure is None else f", and it was not sure here ({sure:.0%} per token)"
+    elif name in WORLDS and not thinks:
+        unsure = sure is not None and sure < SURE
+        doubt = f", and it was not sure here ({sure:.0%} per token)" if unsure else ""
         print(f"{name} is a small model{doubt}. {WORLDS[name]}")
 
 

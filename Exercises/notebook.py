@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable
 
 from Exercises.attempt import examine
-from Exercises.cases import NOT_DONE
+from Exercises.cases import NOT_DONE, PASSED
 from Exercises.chapters import chapters, exercise_named, exercises
 from Exercises.display import indented, show_verdict
 
@@ -31,6 +31,8 @@ def check(function: Callable) -> None:
         )
     verdict = examine(exercise, function)
     show_verdict(exercise, verdict)
+    if verdict.state == PASSED:
+        print(f"    to have it counted, copy it to Exercises/{exercise.chapter}.py")
     if verdict.state == NOT_DONE:
         print(indented(exercise.first_line))
         print(f"    whole task: python -m Exercises {exercise.place}; a hint: --hint")

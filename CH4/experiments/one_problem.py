@@ -10,8 +10,7 @@ from pathlib import Path
 
 from Appendixes.command_line import read_json
 from Appendixes.drawings.canvas import FAINT, Canvas
-from Appendixes.drawings.charts import COLOURS
-from Appendixes.figure_style import GREEN, PALE, RED
+from Appendixes.figure_style import GREEN, RED
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT
 from CH3.countdown import solves_countdown
@@ -139,7 +138,7 @@ def main() -> None:
     names = [group.answer for group in vote.groups]
     for place, sample in enumerate(story.samples):
         rank = next(n for n, group in enumerate(vote.groups) if sample in group.samples)
-        colour = COLOURS[rank] if rank < len(COLOURS) else PALE
+        colour = GREEN if sample.right else RED
         canvas.box(
             0.5 + 2 * (place % 10), 14.8 + 2.2 * (place // 10), 1.9, 1.9, names[rank], colour
         )

@@ -32,9 +32,24 @@ def run(capsys, monkeypatch, *arguments: str) -> str:
 def test_steps_are_shown_and_their_answer_is_found(capsys, monkeypatch):
     printed = run(capsys, monkeypatch, "What is 47 * 36?")
     assert "\\boxed{" in printed
-    *_, last = printed.splitlines()
-    assert last.startswith("answer: ")
-    assert last.removeprefix("answer: ") in printed.partition("\\boxed{")[2]
+    [answer] = [line for line in printed.splitlines() if line.startswith("answer: ")]
+    assert answer.removeprefix("answer: ") in printed.partition("\\boxed{")[2]
+    assert "cut off" not in printed
+    assert "tiny is a small model. It knows 27 kinds" in printed
+
+
+def test_a_text_that_is_cut_off_says_so(capsys, monkeypatch):
+    printed = run(capsys, monkeypatch, "What is 47 * 36?", "--max-new-tokens", "5")
+    assert "cut off after 5 tokens" in printed and "answer: none found" in printed
+
+
+def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monkeypatch):
+    arguments = ["--model", "tiny-thinking", "--max-new-tokens", "20", "What is 47 * 36?"]
+    monkeypatch.setattr(sys, "argv", ["solve", *arguments])
+    command.main()
+    printed = capsys.readouterr()
+    assert printed.err.startswith("This is no puzzle. It knows puzzles")
+    assert "cut off after 20 tokens" in printed.out
 
 
 def test_a_direct_answer_has_no_steps(capsys, monkeypatch):
@@ -58,7 +73,7 @@ def test_a_thought_is_shown_and_its_answer_checked(capsys, monkeypatch):
 
 @pytest.mark.parametrize("problem", ELSEWHERE)
 def test_a_problem_outside_its_world_is_answered_with_a_warning(capsys, monkeypatch, problem):
-    assert "is a small model" in run(capsys, monkeypatch, problem)
+    assert "it was not sure here" in run(capsys, monkeypatch, problem)
 
 
 def test_most_problems_of_its_world_are_answered_without_a_warning():
