@@ -424,7 +424,7 @@ def show_time_parts(title: str, parts: Mapping[str, tuple[float, float]]) -> Non
             3.2 + unit * (reading + rest), y + 0.55, f"{reading + rest:.0f} ms", align="left"
         )
     for x, colour, name in (
-        (3, SKY, "reading the weights, at the memory's full speed"),
+        (3, SKY, "reading the weights at full speed"),
         (16, ORANGE, "everything else"),
     ):
         canvas.box(x, 1.3 * len(parts) + 0.6, 0.8, 0.8, "", colour)
