@@ -113,40 +113,35 @@ def show_loop(tokens: Sequence[str], shares: Mapping[str, float]) -> None:
     )
 
 
-def show_recomputation(prompt: int, new: int) -> None:
-    """Show which tokens the model reads at each step, without a cache and with one.
+def show_recomputation(prompt: int, new: int, *, cached: bool = False) -> None:
+    """Show which tokens the model reads at each step, without a cache or with one.
 
     Args:
         prompt: tokens of the prompt.
         new: steps.
+        cached: True if the tokens of earlier steps are looked up instead of computed again.
     """
-    columns = prompt + new - 1
-    canvas = Canvas(2 * columns + 6, new + 3.2)
-    for left, title, cached in (
-        (2, "without a cache", False),
-        (columns + 5, "with a cache", True),
-    ):
-        canvas.text(left + columns / 2, 0.5, title, bold=True)
-        canvas.text(left + columns / 2, 1.3, "tokens of the text", colour=FAINT, size=11)
-        for step in range(new):
-            for token in range(prompt + step):
-                first_time = token == prompt + step - 1 or step == 0
-                colour = ORANGE if first_time else SKY if cached else RED
-                canvas.box(left + token, 1.8 + step, 1, 1, "", colour)
-        canvas.text(left - 0.8, 1.8 + new / 2, "steps", colour=FAINT, size=11)
-    y = new + 2.5
+    columns, again = prompt + new - 1, 0
+    canvas = Canvas(26, new + 2.4)
+    left = (canvas.width - columns) / 2
+    canvas.text(canvas.width / 2, 0.5, "tokens of the text", colour=FAINT, size=11)
+    for step in range(new):
+        for token in range(prompt + step):
+            first_time = token == prompt + step - 1 or step == 0
+            again += not (first_time or cached)
+            colour = ORANGE if first_time else SKY if cached else RED
+            canvas.box(left + token, 1 + step, 1, 1, "", colour)
+    canvas.text(left - 1.4, 1 + new / 2, "steps", colour=FAINT, size=11)
     for x, colour, name in (
-        (2, ORANGE, "read for the first time"),
-        (0.42 * canvas.width, RED, "computed again"),
-        (0.7 * canvas.width, SKY, "kept: looked up"),
+        (5, ORANGE, "read for the first time"),
+        (15, SKY if cached else RED, "kept: looked up" if cached else "computed again"),
     ):
-        canvas.box(x, y - 0.4, 0.8, 0.8, "", colour)
-        canvas.text(x + 1.1, y, name, align="left", size=11)
-    again = sum(prompt + step - 1 for step in range(1, new))
+        canvas.box(x, new + 1.3, 0.8, 0.8, "", colour)
+        canvas.text(x + 1.1, new + 1.7, name, align="left", size=11)
     canvas.show(
-        f"Two triangles of squares, steps downwards, tokens to the right, for a prompt of {prompt} "
-        f"and {new} steps. Without a cache {again} squares are computed again; with a cache none: "
-        f"{prompt + new - 1} are computed once."
+        f"A triangle of squares, steps downwards, tokens to the right, for a prompt of {prompt} "
+        f"and {new} steps {'with' if cached else 'without'} a cache: {columns} squares are read "
+        f"for the first time, {again} are computed again."
     )
 
 
@@ -186,7 +181,7 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
         angle: by which one position turns, in radians.
         between: from the query to the key at one position, in radians.
     """
-    canvas = Canvas(6 * len(pairs), 5.7)
+    canvas = Canvas(6 * len(pairs), 6.4)
     for place, (query, key) in enumerate(pairs):
         x, y, radius = 6 * place + 3, 2.4, 1.9
         circle = [math.tau * step / 90 for step in range(91)]
@@ -202,7 +197,10 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
             canvas.text(
                 x + 1.25 * (tip[0] - x), y + 1.2 * (tip[1] - y), name, colour=colour, size=11
             )
-        canvas.text(x, 5.35, f"query at {query}, key at {key}", size=11)
+        canvas.text(x, 5.15, f"query at {query}, key at {key}:", size=11)
+        canvas.text(
+            x, 5.85, f"{_degrees(between + angle * (key - query))}° to the key", size=11, bold=True
+        )
     said = "; ".join(
         f"query at {query}, key at {key}, the key {_degrees(between + angle * (key - query))} "
         "degrees further"
@@ -406,3 +404,32 @@ def show_shares(title: str, shares: Mapping[str, int], what: str) -> None:
         x += width
     said = "; ".join(f"{name} {number:,} ({number / total:.0%})" for name, number in shares.items())
     canvas.show(f"A bar cut into {len(shares)} parts, {what}: {said}.")
+
+
+def show_time_parts(title: str, parts: Mapping[str, tuple[float, float]]) -> None:
+    """Show the time per token in two pieces: reading the weights, and the rest.
+
+    Args:
+        title: a sentence that states the finding.
+        parts: milliseconds of the reading and of the rest, by the name of the form.
+    """
+    canvas = Canvas(24, 1.3 * len(parts) + 1.8, title)
+    unit = 18 / max(map(sum, parts.values()))
+    for row, (name, (reading, rest)) in enumerate(parts.items()):
+        y = 1.3 * row + 0.2
+        canvas.text(2.8, y + 0.55, name, align="right", size=11)
+        canvas.box(3, y, unit * reading, 1.1, f"{reading:.0f}", SKY)
+        canvas.box(3 + unit * reading, y, unit * rest, 1.1, f"{rest:.0f}", ORANGE)
+        canvas.text(
+            3.2 + unit * (reading + rest), y + 0.55, f"{reading + rest:.0f} ms", align="left"
+        )
+    for x, colour, name in (
+        (3, SKY, "reading the weights at full speed"),
+        (16, ORANGE, "everything else"),
+    ):
+        canvas.box(x, 1.3 * len(parts) + 0.6, 0.8, 0.8, "", colour)
+        canvas.text(x + 1.1, 1.3 * len(parts) + 1, name, align="left", size=11)
+    said = "; ".join(f"{name} {one:.0f} and {other:.0f}" for name, (one, other) in parts.items())
+    canvas.show(
+        f"Bars of two pieces, milliseconds per token: reading the weights, and the rest. {said}."
+    )

@@ -57,6 +57,7 @@ def draw_chapter2() -> None:
     chapter2.show_shapes(34, 160, 640, 5)
     chapter2.show_loop(["Answer", ":", "\n\n"], {"4": 0.61, "3": 0.39})
     chapter2.show_recomputation(4, 7)
+    chapter2.show_recomputation(4, 7, cached=True)
     chapter2.show_attention(["4", "7", " * "], [[1, 0, 0], [0.5, 0.5, 0], [0.7, 0.2, 0.1]], "One")
     chapter2.show_rotation([(5, 2), (9, 6)], 0.45, 1.0)
     for heads, kv_heads in ((6, 2), (16, 8), (4, 4)):
@@ -67,11 +68,12 @@ def draw_chapter2() -> None:
     chapter2.show_fusing([["square", "mean"], ["product"], ["add"]])
     chapter2.show_launches()
     chapter2.show_shares("Most", {"embedding": 100, "attention": 400, "mlp": 1000}, "weights")
+    chapter2.show_time_parts("Half", {"16 bits": (53.0, 31.0), "4 bits": (18.0, 23.0)})
 
 
 def test_drawings_of_chapter_2_fit_and_say_what_they_show(shown):
     draw_chapter2()
-    assert len(shown) == 16
+    assert len(shown) == 18
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     said = [figure.get_label() for figure in shown]
     assert len(set(said)) == len(said)
@@ -124,8 +126,9 @@ def test_votes_are_counted_on_both_sides_of_one_half(shown):
 def test_the_triangle_counts_what_is_computed_again(shown):
     chapter2.show_recomputation(prompt=4, new=7)
     # steps 2 to 7 read 4, 5, ... 9 tokens that were read before
-    assert "39 squares are computed again" in shown[0].get_label()
-    assert "10 are computed once" in shown[0].get_label()
+    assert "10 squares are read for the first time, 39 are computed again" in shown[0].get_label()
+    chapter2.show_recomputation(prompt=4, new=7, cached=True)
+    assert "10 squares are read for the first time, 0 are computed again" in shown[1].get_label()
 
 
 def test_drawings_of_chapter_3_fit_and_say_what_they_show(shown):
