@@ -31,10 +31,10 @@ def show_tree(text: str, tree: Any) -> None:
         return f"{part[0]} above ({' and '.join(spoken(side) for side in part[1:])})"
 
     root = node(tree)
-    width = max(2.2 * leaves(root), 10)
-    canvas = Canvas(width, 1.7 * depth(tree) - 0.5)
+    width = 2.4 * leaves(root)
+    canvas = Canvas(max(width + 4, 18), 1.7 * depth(tree) - 0.5)
     canvas.text(0.1, 0.5, text, align="left", size=FONT + 1, bold=True)
-    canvas.tree(0, 0.2, width, root, level=1.7)
+    canvas.tree((canvas.width - width) / 2, 0.2, width, root, level=1.7)
     canvas.show(f"The tree of {text}, from 1 root at the top: {spoken(tree)}.")
 
 
@@ -123,8 +123,10 @@ def show_braces(text: str, depths: Sequence[int]) -> None:
         text: short.
         depths: how many braces are open behind each character.
     """
-    canvas = Canvas(len(text), 2.6)
-    for place, (sign, depth) in enumerate(zip(text, depths, strict=True)):
+    label = 4  # units for the name of the second row
+    canvas = Canvas(label + len(text), 2.6)
+    canvas.text(label - 0.3, 1.8, "braces open", size=FONT - 1, colour=FAINT, align="right")
+    for place, (sign, depth) in enumerate(zip(text, depths, strict=True), start=label):
         colour = ORANGE if sign in "{}" else PALE
         canvas.square(place, 0.2, sign, colour)
         canvas.text(place + 0.5, 1.8, str(depth), size=FONT - 1, colour=FAINT)
