@@ -47,7 +47,9 @@ def test_a_right_function_passes(capsys, shown):
         return CH3.wilson(right, total, z)
 
     check(wilson)
-    assert capsys.readouterr().out == "✓ CH3 18  wilson ★◆: passed\n"
+    assert capsys.readouterr().out == (
+        "✓ CH3 18  wilson ★◆: passed\n    to have it counted, copy it to Exercises/CH3.py\n"
+    )
     assert shown == []
 
 
