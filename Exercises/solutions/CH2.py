@@ -28,36 +28,6 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     return x * torch.rsqrt(mean_square + eps) * weight
 
 
-def gated_feed_forward(
-    x: torch.Tensor, gate: torch.Tensor, up: torch.Tensor, down: torch.Tensor
-) -> torch.Tensor:
-    """★ SwiGLU: a feed-forward layer in which a gate decides how much of each value passes.
-
-        gates  = silu(gate applied to x), with silu(z) = z / (1 + exp(-z))
-        values = up applied to x
-        y      = down applied to gates * values, number by number
-
-    Args:
-        x: `(..., dim)`.
-        gate, up: matrices `(hidden_dim, dim)`. PyTorch stores a matrix as (outputs, inputs), so it
-            is applied by `x @ matrix.T`.
-        down: matrix `(dim, hidden_dim)`.
-
-    Returns:
-        `(..., dim)`.
-
-    >>> x, one = torch.tensor([2.0]), torch.eye(1)
-    >>> gated_feed_forward(x, one, one, one)  # silu(2) = 1.7616, times the value 2
-    tensor([3.5232])
-    >>> gated_feed_forward(x, 0 * one, one, one)  # silu(0) = 0: the gate is closed
-    tensor([0.])
-
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "1. A model from a folder"
-    """
-    gates, values = x @ gate.T, x @ up.T
-    return (torch.nn.functional.silu(gates) * values) @ down.T
-
-
 def word_pieces(tokenizer, text: str) -> list[str]:
     """★ The pieces of a word that the vocabulary does not know.
 
@@ -110,6 +80,36 @@ def merge_pairs(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
             return pieces
         _, at = min(pairs)
         pieces[at : at + 2] = [pieces[at] + pieces[at + 1]]
+
+
+def gated_feed_forward(
+    x: torch.Tensor, gate: torch.Tensor, up: torch.Tensor, down: torch.Tensor
+) -> torch.Tensor:
+    """★ SwiGLU: a feed-forward layer in which a gate decides how much of each value passes.
+
+        gates  = silu(gate applied to x), with silu(z) = z / (1 + exp(-z))
+        values = up applied to x
+        y      = down applied to gates * values, number by number
+
+    Args:
+        x: `(..., dim)`.
+        gate, up: matrices `(hidden_dim, dim)`. PyTorch stores a matrix as (outputs, inputs), so it
+            is applied by `x @ matrix.T`.
+        down: matrix `(dim, hidden_dim)`.
+
+    Returns:
+        `(..., dim)`.
+
+    >>> x, one = torch.tensor([2.0]), torch.eye(1)
+    >>> gated_feed_forward(x, one, one, one)  # silu(2) = 1.7616, times the value 2
+    tensor([3.5232])
+    >>> gated_feed_forward(x, 0 * one, one, one)  # silu(0) = 0: the gate is closed
+    tensor([0.])
+
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "3. One forward pass"
+    """
+    gates, values = x @ gate.T, x @ up.T
+    return (torch.nn.functional.silu(gates) * values) @ down.T
 
 
 def next_token_probabilities(logits: torch.Tensor) -> torch.Tensor:
