@@ -229,32 +229,6 @@ def accuracy_by_prompt(
     raise NotImplementedError
 
 
-def steps_or_luck(direct: list[bool], steps: list[bool]) -> tuple[int, int, float]:
-    """★★ Did the steps help, or was it luck?
-
-    Two prompts on the same problems: only the problems on which they differ tell them apart. If the
-    prompts were equally good, each of these would go to either side like the toss of a coin (the
-    sign test, or McNemar's test).
-
-    Args:
-        direct, steps: whether each problem was right with the one prompt and with the other; the
-            same problems in the same order.
-
-    Returns:
-        gained: problems that only the steps got right.
-        lost: problems that only the direct prompt got right.
-        chance: probability of at least `gained` heads in `gained + lost` tosses of a fair coin;
-            small: hardly luck.
-
-    >>> direct, steps = [True, False, False, False, True], [True, True, True, True, False]
-    >>> steps_or_luck(direct, steps)  # 4 or 3 heads: (1 + 4) / 16
-    (3, 1, 0.3125)
-
-    Read: CH4/3_inference_time_scaling.ipynb, section "6. Think first"
-    """
-    raise NotImplementedError
-
-
 def majority(answers: list[str | None]) -> str | None:
     """★ Self-consistency's vote: the answer that most samples gave.
 
@@ -441,6 +415,32 @@ def plurality_accuracy(chances: list[float], n: int) -> float:
     raise NotImplementedError
 
 
+def steps_or_luck(direct: list[bool], steps: list[bool]) -> tuple[int, int, float]:
+    """★★ Did the steps help, or was it luck?
+
+    Two prompts on the same problems: only the problems on which they differ tell them apart. If the
+    prompts were equally good, each of these would go to either side like the toss of a coin (the
+    sign test, or McNemar's test).
+
+    Args:
+        direct, steps: whether each problem was right with the one prompt and with the other; the
+            same problems in the same order.
+
+    Returns:
+        gained: problems that only the steps got right.
+        lost: problems that only the direct prompt got right.
+        chance: probability of at least `gained` heads in `gained + lost` tosses of a fair coin;
+            small: hardly luck.
+
+    >>> direct, steps = [True, False, False, False, True], [True, True, True, True, False]
+    >>> steps_or_luck(direct, steps)  # 4 or 3 heads: (1 + 4) / 16
+    (3, 1, 0.3125)
+
+    Read: CH4/3_inference_time_scaling.ipynb, section "8. What a vote can do"
+    """
+    raise NotImplementedError
+
+
 def pass_at_n(drawn: int, correct: int, n: int) -> float:
     """★ pass@n: how often is at least one of n samples right?
 
@@ -606,7 +606,7 @@ def frontier(ways: list[tuple[str, float, float]]) -> list[str]:
     >>> frontier([*votes, ("greedy", 0.7, 100), ("direct", 0.2, 10)])
     ['direct', 'greedy', 'vote of 5']
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "13. Everything on one picture"
+    Read: CH4/3_inference_time_scaling.ipynb, section "12. Longer, or more often?"
     """
     raise NotImplementedError
 
@@ -638,7 +638,7 @@ def vote_curve(
         A row for each size: the size, the share of problems that are right, and the tokens per
         problem.
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "13. Everything on one picture"
+    Read: CH4/3_inference_time_scaling.ipynb, section "13. Spend your tokens"
     """
     raise NotImplementedError
 
@@ -667,6 +667,6 @@ def budget_curve(
         A row for each budget: the budget, the share of problems that are right, and the mean number
         of tokens per problem, those of the thought and those of the answer.
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "13. Everything on one picture"
+    Read: CH4/3_inference_time_scaling.ipynb, section "13. Spend your tokens"
     """
     raise NotImplementedError

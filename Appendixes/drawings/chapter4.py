@@ -175,7 +175,7 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     rest = sorted((count, not win) for count, win in zip(rights, won, strict=True) if count < size)
     heights = Counter(count for count, _ in rest)
     top = max([*heights.values(), 3])
-    canvas = Canvas(size, top + 3.6, "A square per problem: its vote is right (blue) or wrong")
+    canvas = Canvas(size, top + 3.6, "A square per problem: vote right (blue) or wrong (orange)")
     stacked: Counter[int] = Counter()
     for count, lost in rest:
         canvas.box(count, top - stacked[count] - 0.5, 1, 1, "", ORANGE if lost else BLUE)

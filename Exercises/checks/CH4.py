@@ -406,24 +406,6 @@ def _run_accuracy_by_prompt(
     return accuracy_by_prompt(templates, problems, complete)
 
 
-def steps_or_luck(rng: Random) -> Iterator[Case]:
-    """Check against an enumeration of all sequences of tosses."""
-    hand = ([True, False, False, False, True], [True, True, True, True, False])
-    alike = ([True, False], [True, False])
-    worse = ([True, True, False], [False, False, True])
-    drawn = [
-        [[rng.random() < q for _ in range(14)] for q in (0.3, better)] for better in (0.4, 0.6, 0.8)
-    ]
-    for direct, steps in (hand, alike, worse, *drawn):
-        gained = sum(one < other for one, other in zip(direct, steps, strict=True))
-        lost = sum(one > other for one, other in zip(direct, steps, strict=True))
-        heads = [sum(tosses) for tosses in itertools.product((0, 1), repeat=gained + lost)]
-        expected = (gained, lost, sum(count >= gained for count in heads) / len(heads))
-        note = f"the chance of {gained} or more heads in {gained + lost} tosses"
-        note = "they never differ" if gained + lost == 0 else note
-        yield Case((direct, steps), expected, note=note)
-
-
 def majority(rng: Random) -> Iterator[Case]:
     """Check against `Counter`, which lists equal counts in order of first appearance."""
     yield Case((["5", None, "6", "6", None, None],), "6", note="None does not vote")
@@ -594,6 +576,24 @@ def plurality_accuracy(rng: Random) -> Iterator[Case]:
                 )
                 total += ways * happens / counts.count(max(counts))
         yield Case((chances, n), float(total), note="exactly, not by drawing")
+
+
+def steps_or_luck(rng: Random) -> Iterator[Case]:
+    """Check against an enumeration of all sequences of tosses."""
+    hand = ([True, False, False, False, True], [True, True, True, True, False])
+    alike = ([True, False], [True, False])
+    worse = ([True, True, False], [False, False, True])
+    drawn = [
+        [[rng.random() < q for _ in range(14)] for q in (0.3, better)] for better in (0.4, 0.6, 0.8)
+    ]
+    for direct, steps in (hand, alike, worse, *drawn):
+        gained = sum(one < other for one, other in zip(direct, steps, strict=True))
+        lost = sum(one > other for one, other in zip(direct, steps, strict=True))
+        heads = [sum(tosses) for tosses in itertools.product((0, 1), repeat=gained + lost)]
+        expected = (gained, lost, sum(count >= gained for count in heads) / len(heads))
+        note = f"the chance of {gained} or more heads in {gained + lost} tosses"
+        note = "they never differ" if gained + lost == 0 else note
+        yield Case((direct, steps), expected, note=note)
 
 
 def frontier(rng: Random) -> Iterator[Case]:

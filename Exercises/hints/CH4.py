@@ -41,11 +41,6 @@ HINTS = {
         "Import the parts inside the function: `from CH2.prompts import render`.",
         "`grade_answer(extract_answer(text), problem['answer'])` is False for a text without an answer, without an if.",
     ),
-    "steps_or_luck": (
-        "Go through the pairs with `zip`. Problems that both get right, or both wrong, say nothing.",
-        "Of 2**n sequences of tosses, `math.comb(n, heads)` have so many heads.",
-        "Sum them for heads from gained to gained + lost. Without any difference, that is 1 of 1.",
-    ),
     "majority": (
         "First leave out None, which may be the most frequent of all.",
         "`collections.Counter` counts, and keeps the order of first appearance; so does a dictionary.",
@@ -75,6 +70,11 @@ HINTS = {
         "Cut first, `samples[:size]`; then leave out None. The other way round would let later samples vote.",
         "`max(answers, key=answers.count, default=None)` is the winner, the first of equal ones.",
         "Add up the tokens of all `size` samples, and divide both sums by the number of problems.",
+    ),
+    "steps_or_luck": (
+        "Go through the pairs with `zip`. Problems that both get right, or both wrong, say nothing.",
+        "Of 2**n sequences of tosses, `math.comb(n, heads)` have so many heads.",
+        "Sum them for heads from gained to gained + lost. Without any difference, that is 1 of 1.",
     ),
     "pass_at_n": (
         "Count the opposite: choices without any right sample.",

@@ -208,27 +208,6 @@ def accuracy_by_prompt__leaves_out_texts_without_answer(templates, problems, com
     return accuracies
 
 
-def _gained_lost(direct, steps):
-    pairs = list(zip(direct, steps, strict=True))
-    return pairs.count((False, True)), pairs.count((True, False))
-
-
-def steps_or_luck__tosses_for_all_problems(direct, steps):
-    gained, lost = _gained_lost(direct, steps)
-    n = len(direct)
-    return gained, lost, sum(math.comb(n, heads) for heads in range(gained, n + 1)) / 2**n
-
-
-def steps_or_luck__exactly_so_many(direct, steps):
-    gained, lost = _gained_lost(direct, steps)
-    return gained, lost, math.comb(gained + lost, gained) / 2 ** (gained + lost)
-
-
-def steps_or_luck__difference_of_totals(direct, steps):
-    difference = sum(steps) - sum(direct)
-    return max(difference, 0), max(-difference, 0), 0.5 ** max(difference, 0)
-
-
 def majority__none_votes(answers):
     return Counter(answers).most_common(1)[0][0]
 
@@ -393,6 +372,27 @@ def plurality_accuracy__ties_by_a_coin(chances, n):
     return _plurality(
         chances, n, lambda c: (c[0] == max(c)) * (0.5 if c.count(max(c)) > 1 else 1.0)
     )
+
+
+def _gained_lost(direct, steps):
+    pairs = list(zip(direct, steps, strict=True))
+    return pairs.count((False, True)), pairs.count((True, False))
+
+
+def steps_or_luck__tosses_for_all_problems(direct, steps):
+    gained, lost = _gained_lost(direct, steps)
+    n = len(direct)
+    return gained, lost, sum(math.comb(n, heads) for heads in range(gained, n + 1)) / 2**n
+
+
+def steps_or_luck__exactly_so_many(direct, steps):
+    gained, lost = _gained_lost(direct, steps)
+    return gained, lost, math.comb(gained + lost, gained) / 2 ** (gained + lost)
+
+
+def steps_or_luck__difference_of_totals(direct, steps):
+    difference = sum(steps) - sum(direct)
+    return max(difference, 0), max(-difference, 0), 0.5 ** max(difference, 0)
 
 
 def frontier__best_quotient(ways):
