@@ -100,11 +100,14 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
     canvas.text(5, 1.8, "first\ntoken", colour=FAINT, align="right")
     canvas.text(5, side + 0.2, "last\ntoken", colour=FAINT, align="right")
     canvas.text(6 + side / 2, side + 2.6, "token that is seen", colour=FAINT)
+    canvas.text(side + 8, 4, "A line: what one token sees", colour=FAINT, align="left")
     for place, (text, colour) in enumerate(
         (("its own document: seen", LEARNT), ("another document: hidden", READ))
     ):
         canvas.box(side + 8, 8 + 4 * place, 3, 2.2, "", colour)
         canvas.text(side + 12, 9.1 + 4 * place, text, colour=FAINT, align="left")
+    canvas.box(side + 8, 16, 3, 2.2, "", READ, dashed=True)
+    canvas.text(side + 12, 17.1, "a later token: hidden", colour=FAINT, align="left")
     # 3. Say how much is seen; a document's first token sees itself alone.
     blocks = sum(sum(line) == 1 for line in mask)
     share = sum(map(sum, mask)) / (length * (length + 1) / 2)
