@@ -1,7 +1,9 @@
-"""What a training learns and what it only reads: documents and batches."""
+"""What a training learns and what it only reads: documents, batches and their masks."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
+
+from matplotlib.colors import to_rgb
 
 from Appendixes.drawings.canvas import FAINT, PALE, Canvas
 from Appendixes.drawings.texts import WIDTH, broken_lines
@@ -75,6 +77,44 @@ def show_rows(
     total = sum(counts.values())
     shares = ", ".join(f"{count / total:.0%} {kind}" for kind, count in counts.items())
     canvas.show(f"{len(documents)} rows of {length} tokens: {shares}.")
+
+
+def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
+    """Show which tokens of a row see which others: a line of the picture is what one token sees.
+
+    Args:
+        title: a sentence that states the finding.
+        mask: for each token, whether it sees each token of the row; none sees a later one.
+    """
+    # 1. Shade what is seen, and what a text of one document would have shown besides.
+    length, side = len(mask), 0.5 * WIDTH
+    canvas = Canvas(WIDTH, side + 4, title)
+    shades = [
+        [to_rgb(LEARNT if seen else READ if key <= query else "white") for key, seen in line]
+        for query, line in enumerate(map(enumerate, mask))
+    ]
+    canvas.axes.imshow(
+        shades, extent=(6, 6 + side, side + 1, 1), aspect="auto", interpolation="nearest"
+    )
+    # 2. Name the sides and the colours.
+    canvas.text(5, 1.8, "first\ntoken", colour=FAINT, align="right")
+    canvas.text(5, side + 0.2, "last\ntoken", colour=FAINT, align="right")
+    canvas.text(6 + side / 2, side + 2.6, "token that is seen", colour=FAINT)
+    canvas.text(side + 8, 4, "A line: what one token sees", colour=FAINT, align="left")
+    for place, (text, colour) in enumerate(
+        (("its own document: seen", LEARNT), ("another document: hidden", READ))
+    ):
+        canvas.box(side + 8, 8 + 4 * place, 3, 2.2, "", colour)
+        canvas.text(side + 12, 9.1 + 4 * place, text, colour=FAINT, align="left")
+    canvas.box(side + 8, 16, 3, 2.2, "", READ, dashed=True)
+    canvas.text(side + 12, 17.1, "a later token: hidden", colour=FAINT, align="left")
+    # 3. Say how much is seen; a document's first token sees itself alone.
+    blocks = sum(sum(line) == 1 for line in mask)
+    share = sum(map(sum, mask)) / (length * (length + 1) / 2)
+    canvas.show(
+        f"A mask of {length} x {length} tokens: {blocks} triangles along the diagonal, one for "
+        f"each document; they are {share:.0%} of what one document of this length would see."
+    )
 
 
 def _legend(canvas: Canvas, y: float, *entries: tuple[str, str], unit: float = 1) -> None:

@@ -12,7 +12,7 @@ from Appendixes.drawings.canvas import Canvas, Node, ink_on, leaves, visible
 from Appendixes.drawings.charts import show_bars, show_line_panels, show_lines
 from Appendixes.drawings.overview import STATIONS, show_map
 from Appendixes.drawings.texts import show_shaded_text
-from Appendixes.drawings.workshop import show_documents, show_rows
+from Appendixes.drawings.workshop import show_documents, show_mask, show_rows
 from Appendixes.figure_style import BLUE, PALE, RED
 
 
@@ -48,6 +48,7 @@ def draw_all() -> None:
     one = (["4", " is", "\n", "8"], [False, False, False, True])
     show_documents("One is learnt", {"": one, "again": one})
     show_rows("Two rows", [[0, 0, 0, 1, 1], [0, 0, 1, 1, 2]], [[False, True] * 2 + [False]] * 2)
+    show_mask("Two documents", [[True, False, False], [True, True, False], [False, False, True]])
     show_shaded_text("One digit is unsure", ["4", "7", " = ", "8\n", "9"], [1, 0.25, 1, 0.5, 0.75])
 
 
@@ -147,7 +148,7 @@ def test_drawings_of_chapter_3_fit_and_say_what_they_show(shown):
 
 def test_nothing_is_cut_off(shown):
     draw_all()
-    assert len(shown) == 9
+    assert len(shown) == 10
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
 
 
@@ -158,7 +159,7 @@ def test_pictures_are_as_wide_as_a_column(shown):
 
 def test_charts_say_all_their_numbers(shown):
     draw_all()
-    bars, lines, panels, *_, documents, rows, text = (figure.get_label() for figure in shown)
+    bars, lines, panels, *_, documents, rows, mask, text = (figure.get_label() for figure in shown)
     assert "plain 12 (10 to 14); packed 40 (limit 80)" in bars
     assert "a from 1.0 at 0 to 4.0 at 2; b from 3.0 at 0 to 3.0 at 1; top, a level line at 9.0" in (
         lines
@@ -166,6 +167,7 @@ def test_charts_say_all_their_numbers(shown):
     assert "ms: 1.0 at 1, 1.0 at 2, 2.0 at 4. per second: 1.0 at 1" in panels
     assert "Learnt: 1 of 4 tokens, 1 of 4 tokens of again." in documents
     assert "2 rows of 5 tokens: 40% learnt, 50% read, 10% empty" in rows
+    assert "3 x 3 tokens: 2 triangles" in mask and "67% of what one document" in mask
     assert "'7' 0.25" in text and "mean: 0.70" in text
 
 
