@@ -6,10 +6,9 @@ from itertools import islice
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from Appendixes.drawings.canvas import FAINT, Canvas
-from Appendixes.figure_style import ORANGE, RED
+from Appendixes.figure_style import ORANGE, RED, SURE
 
 WIDTH = 70  # units of the canvas
-SURE = "#EDF3F8"  # of a token that is certain: hardly a colour, so that the eye finds the others
 SHADES = LinearSegmentedColormap.from_list("probability", [RED, ORANGE, SURE])
 
 
