@@ -227,7 +227,7 @@ def test_text_on_a_colour_has_contrast():
         return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
     colours = [value for value in vars(figure_style).values() if re.match("#", str(value))]
-    assert len(colours) == 7
+    assert len(colours) == 8
     for colour in colours:
         light, dark = sorted((luminance(colour), luminance(ink_on(colour))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, colour
