@@ -43,7 +43,7 @@ CONFIG = Qwen3Config(
 # Reads one request a line and answers in one line, so that PyTorch is imported once for all tests
 # of this file.
 LOADER = """
-import errno, hashlib, json, sys, time
+import errno, hashlib, json, signal, sys, time
 import huggingface_hub
 from Appendixes.QWEN3Model import checkpoint, load_qwen3
 from pathlib import Path
@@ -51,6 +51,7 @@ from pathlib import Path
 def full_disk(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
 sleep = time.sleep
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 4096  # 10 MB is more than the whole checkpoint
 time.sleep = lambda seconds: sleep(min(seconds, 0.05))  # it waits a second between two tries
@@ -152,6 +153,7 @@ class StandIn:
             self.send(handler, status, content[:5000], {**headers, "Content-Length": "9999"})
             if not self.held.wait(30):
                 self.held.set()  # whoever waits for the end of the file has waited too long
+            handler.close_connection = True
             return
         broken = name == WEIGHTS and method == "GET" and self.breaks > 0
         if broken:
