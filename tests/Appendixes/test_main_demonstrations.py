@@ -13,17 +13,7 @@ from matplotlib.figure import Figure
 from Appendixes.demonstration import report_count, report_difference
 
 APPENDIXES = Path(__file__).resolve().parents[2] / "Appendixes"
-COMPONENTS = [
-    "RMSNorm",
-    "RoPE",
-    "GLUFeedForwardNeuralNetwork",
-    "GroupedQueryAttention",
-    "KVcache",
-    "QWEN3TransformerBlock",
-    "QWEN3Model",
-    "QWEN3Tokenizer",
-    "TinyQwen3",
-]
+COMPONENTS = sorted(path.parent.name for path in APPENDIXES.glob("*/main.py"))
 
 
 @pytest.fixture

@@ -75,6 +75,7 @@ def test_a_part_says_what_it_is_runs_its_idea_and_names_the_file_to_read_first(p
     assert name and colon and sentence.endswith(".")
     assert 3 <= len(re.findall(r"^(?:>>>|\.\.\.) ", text, re.MULTILINE)) <= 12
     assert entries(f"Appendixes/{part}")[0][0].endswith("read it first")
+    assert (ROOT / "Appendixes" / part / "main.py").is_file()  # its demonstration
 
 
 @pytest.mark.parametrize(
