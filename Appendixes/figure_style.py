@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 BLUE, ORANGE, GREEN, RED, PINK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
 SKY = "#56B4E9"
 PALE = "#D3D3D3"  # grey, for a former state or a baseline
-SURE = "#EDF3F8"  # of a token that is certain: hardly a colour, so that the eye finds the others
 
 FONT = 11  # points, which can still be read where a picture is 400 pixels wide
 WIDTH = 700  # pixels of a column

@@ -199,7 +199,11 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
             )
         canvas.text(x, 5.15, f"query at {query}, key at {key}:", size=11)
         canvas.text(
-            x, 5.85, f"{_degrees(between + angle * (key - query))}° to the key", size=11, bold=True
+            x,
+            5.85,
+            f"{_degrees(between + angle * (key - query))}° from query to key",
+            size=11,
+            bold=True,
         )
     said = "; ".join(
         f"query at {query}, key at {key}, the key {_degrees(between + angle * (key - query))} "
@@ -323,7 +327,7 @@ def show_memory_limit(sizes: Mapping[str, float], bandwidth: float) -> None:
     for row, (name, size) in enumerate(sizes.items()):
         y, width = 2 * row + 1.2, 9 * size / largest
         canvas.box(9.2 - width, y, width, 1.6, f"{name}\n{size / 1e9:.2f} GB", SKY)
-        canvas.arrow((9.4, y + 0.8), (18.2, y + 0.8), f"÷ {bandwidth / 1e9:.1f} GB per second")
+        canvas.arrow((9.4, y + 0.8), (18.2, y + 0.8), f"at {bandwidth / 1e9:.1f} GB per second")
         canvas.box(18.3, y, 5.2, 1.6, f"{bandwidth / size:.0f} tokens/s", ORANGE)
     said = "; ".join(
         f"{name} {size / 1e9:.2f} GB, at most {bandwidth / size:.0f} tokens per second"

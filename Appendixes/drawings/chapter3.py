@@ -35,7 +35,7 @@ def show_tree(text: str, tree: Any) -> None:
     canvas = Canvas(max(width + 4, 18), 1.7 * depth(tree) - 0.5)
     canvas.text(0.1, 0.5, text, align="left", size=FONT + 1, bold=True)
     canvas.tree((canvas.width - width) / 2, 0.2, width, root, level=1.7)
-    canvas.show(f"The tree of {text}, from 1 root at the top: {spoken(tree)}.")
+    canvas.show(f"The tree of {text}, its root at the top: {spoken(tree)}.")
 
 
 def show_curves(
@@ -64,7 +64,8 @@ def show_curves(
     axes.plot(meetings, [curve(x) for x in meetings], "o", color="black", markersize=9, zorder=3)
     axes.legend(frameon=False, fontsize=FONT)
     met = ", ".join(f"{x:g}" for x in meetings)
-    show(figure, f"{len(curves)} curves: {'; '.join(said)}. Dots where they meet, at x = {met}.")
+    dots = "A dot" if len(meetings) == 1 else "Dots"
+    show(figure, f"{len(curves)} curves: {'; '.join(said)}. {dots} where they meet, at x = {met}.")
 
 
 def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]], truth: float) -> None:

@@ -78,7 +78,9 @@ def show_nucleus(tokens: Sequence[str], shares: Sequence[float], p: float) -> No
         f"{token!r} {share:.1%} (sum {total:.1%})"
         for token, share, total in zip(tokens, shares, sums, strict=True)
     )
-    show(figure, f"Bars and a rising line: {listed}. The line crosses {p:g} at token {kept}.")
+    show(
+        figure, f"Bars and a rising line: {listed}. The line reaches {p:g} at {tokens[kept - 1]!r}."
+    )
 
 
 def show_darts(tokens: Sequence[str], shares: Sequence[float], darts: Sequence[float]) -> None:
@@ -94,7 +96,8 @@ def show_darts(tokens: Sequence[str], shares: Sequence[float], darts: Sequence[f
     for place, (token, end) in enumerate(zip(tokens, ends, strict=True)):
         start = ends[place - 1] if place else 0.0
         label = f"{token.strip() or token}\n{shares[place]:.0%}"
-        canvas.box(start, 11, end - start, 8, label, COLOURS[place % len(COLOURS)])
+        colour = COLOURS[place] if place < len(COLOURS) else PALE
+        canvas.box(start, 11, end - start, 8, label, colour)
     canvas.text(0, 22.5, "0", colour=FAINT, align="left")
     canvas.text(100, 22.5, "1", colour=FAINT, align="right")
     said = []
@@ -155,7 +158,11 @@ def show_votes(
             align="right" if left else "left",
         )  # fmt: skip
     # 4. The same in words.
-    said = "; ".join(f"{name or 'no answer'} {answers.count(name)} times" for name in names)
+    counted = [(name, answers.count(name)) for name in names]
+    said = "; ".join(
+        f"{'no answer' if name is None else f'answer {name}'}: {count} sample{'s' * (count > 1)}"
+        for name, count in counted
+    )
     if reference is not None:
         said += f". The right answer is {reference}"
     ends = "".join(f" {name} stops after {after}." for name, after in stops.items())
@@ -186,17 +193,22 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     canvas.text(
         size / 2, top + 2.5,
         f"right samples of {size}; the line is one half\n"
-        f"not drawn: {len(rights) - len(rest)} problems with {size} right samples",
+        f"not drawn, with {size} right samples: {len(rights) - len(rest)}",
     )  # fmt: skip
     said = [
         f"{below} of {total} {words}"
-        for words, low, high in (("below one half", 0, size / 2), ("above", size / 2 + 0.5, size))
+        for words, low, high in (
+            ("below one half", 0, size / 2),
+            ("on it", size / 2, size / 2 + 0.5),
+            ("above", size / 2 + 0.5, size),
+        )
         for total in [sum(low <= count < high for count, _ in rest)]
         for below in [sum(low <= count < high and not lost for count, lost in rest)]
     ]
     canvas.show(
         f"{len(rest)} squares, one per problem, by its right samples of {size}. "
-        f"Votes that are right: {'; '.join(said)}."
+        f"Votes that are right: {'; '.join(said)}. Not drawn, with {size} right "
+        f"samples: {len(rights) - len(rest)}."
     )
 
 
@@ -248,9 +260,10 @@ def show_frontier(panels: Mapping[str, Ways]) -> None:
         for place, (way, points) in enumerate(series.items()):
             _draw_way(axes, way, points, COLOURS[len(said)], left=place % 2 == 0)
             listed = ", ".join(
-                f"{name} {share:.0%} for {at:,.0f}" for name, (at, share, _) in points.items()
+                f"{name}: {share:.0%} for {at:,.0f} tokens"
+                for name, (at, share, _) in points.items()
             )
-            said.append(f"{way}: {listed}")
+            said.append(f"{way} ({listed})")
     # 2. Scales whose ticks do not collide, and the names of the lines below the picture.
     every = [points for series in panels.values() for points in series.values()]
     most = max(at for points in every for at, _, _ in points.values())
@@ -285,7 +298,7 @@ def _draw_way(
     )  # fmt: skip
     for name, at, share in zip(points, tokens, shares, strict=True):
         axes.annotate(
-            name, (at, share), (-7, 5) if left else (7, -13), color=colour,
+            name, (at, share), (-7, 5) if left else (7, -13),
             ha="right" if left else "left", textcoords="offset points", fontsize=FONT - 2,
         )  # fmt: skip
 
@@ -298,15 +311,19 @@ def show_tries(numbers: Sequence[int], target: int, tries: Sequence[tuple[str, s
         tries: for each try its first step, what it leads to, and True if that is the target.
     """
     branches = [
-        Node(step, [Node(results, colour=GREEN if fits else PALE)], GREEN if fits else SKY)
+        Node(
+            step,
+            [Node(results.replace(" ", " or "), colour=GREEN if fits else PALE)],
+            GREEN if fits else SKY,
+        )
         for step, results, fits in tries
     ]
     root = Node(f"{', '.join(map(str, numbers))}\nmake {target}", branches, ORANGE)
     width = max(2.6 * len(tries), 8)
-    canvas = Canvas(width, 6)
+    canvas = Canvas(width, 5.6)
     canvas.tree(0, 0.1, width, root, level=2.1, box=(2.4, 1.2))
     told = "; ".join(
-        f"{step} leads to {' or '.join(results.split())}{', which fits' if fits else ''}"
+        f"{step} leads to {results.replace(' ', ' or ')}{', which fits' if fits else ''}"
         for step, results, fits in tries
     )
     canvas.show(f"A tree with {len(tries)} branches, in the order of the thought: {told}.")

@@ -120,10 +120,9 @@ def show_lines(
         if bands and name in bands:
             low, high = (list(edge) for edge in bands[name])
             axes.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
-        said.append(
-            f"{name} from {form.format(values[0])} at {places[0]:g} "
-            f"to {form.format(values[-1])} at {places[-1]:g}"
-        )
+        stations = sorted({0, len(places) // 2, len(places) - 1})  # first, middle, last
+        path = " to ".join(f"{form.format(values[n])} at {places[n]:g}" for n in stations)
+        said.append(f"{name} from {path}")
     # 2. Level lines.
     for name, value in (levels or {}).items():
         axes.axhline(value, color="grey", linestyle=(0, (4, 2)), label=name)
@@ -164,7 +163,9 @@ def show_line_panels(
     said = []
     for place, (name, values) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), place + 1)
-        axes.plot(list(x), list(values), color=COLOURS[place], marker=MARKERS[place])
+        # a marker that stands on the frame is shown whole
+        style = {"color": COLOURS[place], "marker": MARKERS[place], "clip_on": "y" in log}
+        axes.plot(list(x), list(values), **style)
         style_axes(axes, x_label, "")
         axes.set_title(name, fontsize=FONT)
         for letter in log:

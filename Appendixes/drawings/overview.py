@@ -6,7 +6,7 @@ from Appendixes.figure_style import BLUE, ORANGE, PALE
 # Station, what stands in its box, and the chapter that builds it.
 STATIONS = (
     ("prompt", "What is\n47 * 36?", 2),
-    ("tokens", "What, is, 4,\n7, *, 3, 6, ?", 2),
+    ("tokens", "What, is, 4,\n7, *, 3, ...", 2),
     ("samples", "text 1\ntext 2\ntext 3", 4),
     ("answers", "1692\n1852\n1692", 3),
     ("vote", "1692: 2\n1852: 1", 4),

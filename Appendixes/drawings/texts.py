@@ -6,10 +6,10 @@ from itertools import islice
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from Appendixes.drawings.canvas import FAINT, Canvas
-from Appendixes.figure_style import ORANGE, RED, SURE
+from Appendixes.figure_style import ORANGE, RED
 
 WIDTH = 70  # units of the canvas
-SHADES = LinearSegmentedColormap.from_list("probability", [RED, ORANGE, SURE])
+SHADES = LinearSegmentedColormap.from_list("probability", [RED, ORANGE, "white"])
 
 
 def broken_lines(tokens: Sequence[str]) -> list[list[str]]:
@@ -33,7 +33,7 @@ def broken_lines(tokens: Sequence[str]) -> list[list[str]]:
 def show_shaded_text(
     title: str, tokens: Sequence[str], values: Sequence[float], *, what: str = "probability"
 ) -> None:
-    """Show a text whose tokens have a ground from red (0) over orange (½) to nearly none (1).
+    """Show a text whose tokens have a ground from red (0) over orange (½) to none (1).
 
     Args:
         title: a sentence that states the finding.

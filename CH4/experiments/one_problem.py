@@ -157,7 +157,7 @@ def main() -> None:
     path = RESULTS / "one_problem.png"
     canvas.figure.savefig(path, dpi=200)
     counts = Counter(sample.answer for sample in story.samples).most_common()
-    voted = ", ".join(f"{answer} {count} times" for answer, count in counts)
+    voted = ", ".join(f"{count} for {answer}" for answer, count in counts)
     print(
         f"{story.question} Asked at once, the model answers {direct}, which is wrong; step by "
         f"step, {story.reference}, which is right. Twenty samples vote: {voted}. A thought on a "
