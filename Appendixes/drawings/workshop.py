@@ -113,7 +113,8 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
     share = sum(map(sum, mask)) / (length * (length + 1) / 2)
     canvas.show(
         f"A mask of {length} x {length} tokens: {blocks} triangles along the diagonal, one for "
-        f"each document and one for the empty end, if there is one; they are {share:.0%} of what one document of this length would see."
+        f"each document and one for the empty end, if there is one; they are {share:.0%} of what "
+        "one document of this length would see."
     )
 
 

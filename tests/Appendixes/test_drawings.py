@@ -161,10 +161,8 @@ def test_charts_say_all_their_numbers(shown):
     draw_all()
     bars, lines, panels, *_, documents, rows, mask, text = (figure.get_label() for figure in shown)
     assert "plain 12 (10 to 14); packed 40 (limit 80)" in bars
-    assert (
-        "a from 1.0 at 0 to 2.0 at 1 to 4.0 at 2; b from 3.0 at 0 to 3.0 at 1; top, a level line at 9.0"
-        in (lines)
-    )
+    assert "a from 1.0 at 0 to 2.0 at 1 to 4.0 at 2; b from 3.0 at 0 to 3.0 at 1" in lines
+    assert "top, a level line at 9.0" in lines
     assert "ms: 1.0 at 1, 1.0 at 2, 2.0 at 4. per second: 1.0 at 1" in panels
     assert "Learnt: 1 of 4 tokens, 1 of 4 tokens of again." in documents
     assert "2 rows of 5 tokens: 40% learnt, 50% read, 10% empty" in rows
