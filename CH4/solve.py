@@ -114,15 +114,16 @@ def solve(arguments: argparse.Namespace) -> None:
     elif thinks:
         thought = stream_thought(model, tokenizer, problem, arguments.budget, max_new_tokens=limit)
         tokens = show(thought, tokenizer)
-        answer = extract_answer(tokenizer.decode(tokens))
     else:
         ids = torch.tensor([prompt], device=next(model.parameters()).device)
         tokens = show(generate(model, ids, limit, stop_ids=tokenizer.stop_ids), tokenizer)
-        answer = extract_answer(tokenizer.decode(tokens))
         sure = mean_probability(model, prompt, tokens) if tokens else 0.0
     # 3. Say the answer, and what to think of it.
-    if not arguments.samples and len(tokens) >= limit:
-        print(f"\ncut off after {limit} tokens; --max-new-tokens allows more")
+    if not arguments.samples:
+        finished = len(tokens) < limit
+        answer = extract_answer(tokenizer.decode(tokens), finished)
+        if not finished:
+            print(f"\ncut off after {limit} tokens; --max-new-tokens allows more")
     print(f"\nanswer: {answer if answer is not None else 'none found'}")
     if puzzle is not None:
         numbers = [int(number) for number in re.findall(r"\d+", puzzle["numbers"])]

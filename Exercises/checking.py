@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from Exercises.attempt import TRIES, examine
-from Exercises.cases import FAILED, UNDECIDED, Verdict, reader_lines
+from Exercises.cases import FAILED, PASSED, UNDECIDED, Verdict, reader_lines
 from Exercises.chapters import FOLDER, STATE, Exercise, exercise_named, exercises
 from Exercises.reader_file import parse, read_source
 from Exercises.time_limit import OutOfTime, cpu_limit
@@ -118,18 +118,25 @@ def _verdicts(folder: str, source: str, wanted: list[Exercise]) -> Iterator[Verd
     shared = [error for name, error in parsed.errors.items() if exercise_named(name) is None]
     Path(folder, f"{MODULE}.py").write_text("\n".join(parsed.lines), encoding="utf-8")
     sys.path.insert(0, folder)
-    try:
-        with cpu_limit(TRIES[0]):
-            module = importlib.import_module(MODULE)
-    except (Exception, SystemExit, OutOfTime) as error:
-        told = f"{type(error).__name__}: {error}"
-        shared.append("\n    ".join([told, *reader_lines(error, MODULE)]))
+    state, told = PASSED, ""
+    for seconds in TRIES:  # an import that uses up its time gets one more, as an attempt does
+        try:
+            with cpu_limit(seconds):
+                module = importlib.import_module(MODULE)
+            break
+        except (Exception, SystemExit, OutOfTime) as error:
+            state = UNDECIDED if isinstance(error, OutOfTime) else FAILED
+            told = "\n    ".join([f"{type(error).__name__}: {error}", *reader_lines(error, MODULE)])
+        if state == FAILED:
+            break
     # 2. Examine function by function.
     for exercise in wanted:
         name, function = exercise.name, getattr(module, exercise.name, None)
         problem = next(filter(None, [parsed.errors.get(name), *shared]), None)
         if problem:
             yield Verdict(name, FAILED, f"{file} cannot be read: {problem}")
+        elif module is None:
+            yield Verdict(name, state, f"{file} cannot be read: {told}")
         elif not callable(function):
             told = f"{file} has no function {name} any more; --reset brings it back"
             yield Verdict(name, FAILED, told)

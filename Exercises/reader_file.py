@@ -13,7 +13,7 @@ from pathlib import Path
 
 from Exercises.chapters import FOLDER, STATE, Exercise, stub_file
 
-BEGINNING = re.compile(r"^(?:@.*\n)*(?:def|class) (\w+)", re.MULTILINE)
+BEGINNING = re.compile(r"^(?:@.*\n)*(?:(?:async )?def|class) (\w+)", re.MULTILINE)
 
 
 @dataclass
@@ -63,6 +63,7 @@ def parse(source: str) -> Parsed:
     cuts = [(0, ""), *((begins.start(), begins[1]) for begins in BEGINNING.finditer(source))]
     for (at, name), (end, _) in zip(cuts, [*cuts[1:], (len(source), "")], strict=True):
         start, piece = source.count("\n", 0, at), source[at:end].rstrip().split("\n")
+        found.errors.pop(name, None)
         try:
             found.places |= _places("\n".join([""] * start + piece))
         except SyntaxError as error:
@@ -74,6 +75,9 @@ def parse(source: str) -> Parsed:
 
 
 def _places(text: str) -> dict[str, tuple[int, int]]:
+    if "\0" in text:  # Python 3.10 raises a ValueError, without the line
+        line = 1 + text[: text.index("\0")].count("\n")
+        raise SyntaxError("a null byte, an invisible character", ("", line, None, None))
     with warnings.catch_warnings():
         # An escape such as "\d" is told when the file is imported; once is enough.
         warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@ import pytest
 from Appendixes.QWEN3Model import load_qwen3
 from CH2.generation import generate_batch
 from CH2.prompts import CHAIN_OF_THOUGHT, render
+from CH3.countdown import explain_countdown
 from CH3.problems import load_problems
 from CH4 import solve as command
 from CH4.solve import SURE, mean_probability
@@ -21,6 +22,7 @@ ELSEWHERE = (
     "Tell me a joke.",
     "Write a poem about rain.",
 )
+SURE_ELSEWHERE = "Three apples and four pears lie in a basket. Who is hungry?"
 
 
 def run(capsys, monkeypatch, *arguments: str) -> str:
@@ -33,15 +35,17 @@ def run(capsys, monkeypatch, *arguments: str) -> str:
 def test_steps_are_shown_and_their_answer_is_found(capsys, monkeypatch):
     printed = run(capsys, monkeypatch, "What is 47 * 36?")
     assert "\\boxed{" in printed
-    [answer] = [line for line in printed.splitlines() if line.startswith("answer: ")]
-    assert answer.removeprefix("answer: ") in printed.partition("\\boxed{")[2]
+    written, _, told = printed.partition("\nanswer: ")
+    assert told.splitlines()[0] == re.findall(r"\\boxed\{(.*)\}", written)[-1]
     assert "cut off" not in printed
     assert "tiny is a small model. It knows 27 kinds" in printed
 
 
-def test_a_text_that_is_cut_off_says_so(capsys, monkeypatch):
-    printed = run(capsys, monkeypatch, "What is 47 * 36?", "--max-new-tokens", "5")
-    assert "cut off after 5 tokens" in printed
+@pytest.mark.parametrize("limit", ["5", "12", "30"])
+def test_a_text_that_is_cut_off_says_so_and_has_no_answer(capsys, monkeypatch, limit):
+    printed = run(capsys, monkeypatch, "What is 47 * 36?", "--max-new-tokens", limit)
+    assert f"cut off after {limit} tokens" in printed
+    assert "answer: none found" in printed
 
 
 def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monkeypatch):
@@ -51,6 +55,7 @@ def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monk
     printed = capsys.readouterr()
     assert printed.err.startswith("This is no puzzle. It knows puzzles")
     assert "cut off after 20 tokens" in printed.out
+    assert "answer: none found" in printed.out
 
 
 def test_a_direct_answer_has_no_steps(capsys, monkeypatch):
@@ -67,7 +72,7 @@ def test_a_vote_counts_all_samples(capsys, monkeypatch):
 def test_a_thought_is_shown_and_its_answer_checked(capsys, monkeypatch):
     printed = run(capsys, monkeypatch, "--model", "tiny-thinking", PUZZLE)
     assert "</think>" in printed
-    assert "checked: " in printed
+    assert f"checked: {explain_countdown('(25 - 7) * 3', [25, 7, 3], 54).rule}" in printed
     at_once = run(capsys, monkeypatch, "--model", "tiny-thinking", "--budget", "0", PUZZLE)
     assert len(at_once) < len(printed)
 
@@ -75,6 +80,12 @@ def test_a_thought_is_shown_and_its_answer_checked(capsys, monkeypatch):
 @pytest.mark.parametrize("problem", ELSEWHERE)
 def test_a_problem_outside_its_world_is_answered_with_a_warning(capsys, monkeypatch, problem):
     assert "it was not sure here" in run(capsys, monkeypatch, problem)
+
+
+def test_its_world_is_named_where_it_is_sure_of_what_it_cannot_know(capsys, monkeypatch):
+    printed = run(capsys, monkeypatch, SURE_ELSEWHERE)
+    assert "was not sure" not in printed
+    assert "errs elsewhere, even where it is sure" in printed
 
 
 def test_most_problems_of_its_world_are_answered_without_a_warning():

@@ -47,6 +47,7 @@ def fill(file: Path, exercise: Exercise, body: str) -> str:
         "    x = 1\n     y = 2\n",
         "    break\n",
         "    return 'x\n",
+        "    return x\0\n",
     ],
 )
 def test_a_syntax_error_is_found_in_its_own_function_and_the_others_stay(file, second, body):
@@ -74,6 +75,19 @@ def test_places_are_those_of_whole_functions_with_their_decorators():
     broken = parse(text + "\n\n@again\ndef five(:\n    pass\n")
     assert broken.places["one"] == (3, 9)
     assert broken.places["five"] == (19, 22)
+
+
+def test_of_two_functions_with_one_name_the_last_counts():
+    good, broken = "def one():\n    return 1\n", "def one(:\n    return 1\n"
+    assert parse(good + good).places["one"] == (2, 4)
+    assert parse(broken + good).errors == {}
+    assert list(parse(good + broken).errors) == ["one"]
+
+
+def test_an_error_in_an_async_function_is_its_own():
+    parsed = parse("def one():\n    return 1\n\n\nasync def two(:\n    return 2\n")
+    assert list(parsed.errors) == ["two"]
+    assert parsed.places["one"] == (0, 2)
 
 
 def test_a_doubtful_escape_is_no_error_and_no_warning(recwarn):

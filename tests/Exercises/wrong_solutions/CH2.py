@@ -504,9 +504,12 @@ def race__reads_everything_again_for_both(model, tokenizer, question, max_new_to
 
 def race__asks_the_bare_question(model, tokenizer, question, max_new_tokens):
     ids = solutions.input_for(model, tokenizer.encode(question))
+    start = perf_counter()
     solutions.generate_by_hand(model, ids, max_new_tokens, tokenizer.stop_ids)
-    tokens = solutions.stream_with_cache(model, KVCache(), ids, max_new_tokens, tokenizer.stop_ids)
-    return tokenizer.decode(list(tokens)), 1.0, 0.5
+    middle = perf_counter()
+    stream = solutions.stream_with_cache(model, KVCache(), ids, max_new_tokens, tokenizer.stop_ids)
+    text = tokenizer.decode(list(stream))
+    return text, middle - start, perf_counter() - middle
 
 
 def race__runs_the_stream_after_the_race(model, tokenizer, question, max_new_tokens):
