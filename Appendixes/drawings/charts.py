@@ -164,8 +164,8 @@ def show_line_panels(
     for place, (name, values) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), place + 1)
         # a marker that stands on the frame is shown whole
-        style = {"color": COLOURS[place], "marker": MARKERS[place], "clip_on": "y" in log}
-        axes.plot(list(x), list(values), **style)
+        colour, marker = COLOURS[place], MARKERS[place]
+        axes.plot(list(x), list(values), color=colour, marker=marker, clip_on="y" in log)
         style_axes(axes, x_label, "")
         axes.set_title(name, fontsize=FONT)
         for letter in log:
