@@ -10,8 +10,6 @@ from Appendixes.drawings.canvas import FAINT, Canvas, visible
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PALE, PINK, RED, SKY, new_picture, show
 
 WEIGHTS = LinearSegmentedColormap.from_list("weight", ["whitesmoke", BLUE])
-# Bits of the sign, the exponent and the fraction.
-FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}
 
 
 def show_tokens(texts: Sequence[Sequence[str]]) -> None:
@@ -28,23 +26,6 @@ def show_tokens(texts: Sequence[Sequence[str]]) -> None:
         )
     said = "; ".join(f"{len(one)} tokens, {' | '.join(map(visible, one))}" for one in texts)
     canvas.show(f"{len(texts)} texts cut into tokens: {said}.")
-
-
-def show_number_formats() -> None:
-    """Show how the bits of three number formats are used."""
-    canvas = Canvas(40, 7)
-    for row, (name, parts) in enumerate(FORMATS.items()):
-        x, y = 6.0, 2 * row + 1.2
-        canvas.text(5.6, y + 0.7, name, align="right")
-        for bits, colour in zip(parts, (ORANGE, BLUE, PALE), strict=True):
-            for _ in range(bits):
-                canvas.box(x, y, 1, 1.4, "", colour)
-                x += 1
-    canvas.text(6.5, 0.5, "sign", colour=ORANGE, size=10.5)
-    canvas.text(11, 0.5, "exponent: range", colour=BLUE, size=10.5)
-    canvas.text(18.5, 0.5, "fraction: digits", colour=FAINT, size=10.5)
-    said = "; ".join("{} has {}, {} and {}".format(name, *parts) for name, parts in FORMATS.items())
-    canvas.show(f"Three rows of squares, one per bit. Bits of sign, exponent and fraction: {said}.")
 
 
 def show_shapes(positions: int, width: int, vocabulary: int, blocks: int) -> None:

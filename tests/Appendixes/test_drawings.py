@@ -56,7 +56,6 @@ def draw_all() -> None:
 
 def draw_chapter2() -> None:
     chapter2.show_tokens([["What", " is", " ", "4", "7"], list("Ardwarklethyrx")])
-    chapter2.show_number_formats()
     chapter2.show_shapes(34, 160, 640, 5)
     chapter2.show_loop(["Answer", ":", "\n\n"], {"4": 0.61, "3": 0.39})
     chapter2.show_recomputation(4, 7)
@@ -76,7 +75,7 @@ def draw_chapter2() -> None:
 
 def test_drawings_of_chapter_2_fit_and_say_what_they_show(shown):
     draw_chapter2()
-    assert len(shown) == 18
+    assert len(shown) == 17
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     said = [figure.get_label() for figure in shown]
     assert len(set(said)) == len(said)
