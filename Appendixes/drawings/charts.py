@@ -4,6 +4,7 @@ show_bars("Steps cost tokens", {"direct": 6, "steps": 72}, "tokens per answer")
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
@@ -175,7 +176,11 @@ def show_line_panels(
     for place, (name, values) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), place + 1)
         # a marker that stands on the frame is shown whole
-        style = {"color": COLOURS[place], "marker": MARKERS[place], "clip_on": "y" in log}
+        style: dict[str, Any] = {
+            "color": COLOURS[place],
+            "marker": MARKERS[place],
+            "clip_on": "y" in log,
+        }
         axes.plot(list(x), list(values), **style)
         style_axes(axes, x_label, "")
         axes.set_title(name, fontsize=FONT)
