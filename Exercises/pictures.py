@@ -115,21 +115,6 @@ def draw_attention(function: Callable) -> Figure:
     return describe(figure, f"{told}.")
 
 
-def draw_padding(function: Callable) -> Figure:
-    """Draw the mask of a padded batch, with each token's position."""
-    prompts = [[5, 6, 7, 8, 9], [3, 4], [1, 2, 3]]
-    _, mask, positions = function(prompts, 0)
-    figure, axes = _grid(mask.float(), "Your mask (dark: a real token) and your positions")
-    for row, column in torch.ones_like(mask).nonzero().tolist():
-        colour = "white" if mask[row, column] else "black"
-        number = str(positions[row, column].item())
-        axes.text(column, row, number, ha="center", va="center", color=colour)
-    axes.set_xlabel("column of the batch")
-    axes.set_ylabel("prompt")
-    lengths = ", ".join(str(sum(row)) for row in mask.tolist())
-    return describe(figure, f"Squares: a batch of {len(mask)} rows with {lengths} real tokens.")
-
-
 def _grid(values: torch.Tensor, title: str) -> tuple[Figure, Axes]:
     figure = new_figure()
     axes = figure.subplots()
@@ -248,7 +233,6 @@ PICTURES: dict[str, Callable[[Any], Figure]] = {
     "with_temperature": draw_temperatures,
     "keep_nucleus": draw_nucleus,
     "attend": draw_attention,
-    "left_pad": draw_padding,
     "parse_sums": draw_sums,
     "parse_powers": draw_powers,
     "leading_probability": draw_leads,

@@ -1,6 +1,7 @@
 """Drawings of chapter 2: tokens, the loop, attention, the cache, a batch, bytes and bandwidth."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from matplotlib.colors import LinearSegmentedColormap, to_hex
@@ -9,8 +10,6 @@ from Appendixes.drawings.canvas import FAINT, Canvas, visible
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, PALE, PINK, RED, SKY, new_picture, show
 
 WEIGHTS = LinearSegmentedColormap.from_list("weight", ["whitesmoke", BLUE])
-# Bits of the sign, the exponent and the fraction.
-FORMATS = {"float32": (1, 8, 23), "float16": (1, 5, 10), "bfloat16": (1, 8, 7)}
 
 
 def show_tokens(texts: Sequence[Sequence[str]]) -> None:
@@ -27,23 +26,6 @@ def show_tokens(texts: Sequence[Sequence[str]]) -> None:
         )
     said = "; ".join(f"{len(one)} tokens, {' | '.join(map(visible, one))}" for one in texts)
     canvas.show(f"{len(texts)} texts cut into tokens: {said}.")
-
-
-def show_number_formats() -> None:
-    """Show how the bits of three number formats are used."""
-    canvas = Canvas(40, 7)
-    for row, (name, parts) in enumerate(FORMATS.items()):
-        x, y = 6.0, 2 * row + 1.2
-        canvas.text(5.6, y + 0.7, name, align="right")
-        for bits, colour in zip(parts, (ORANGE, BLUE, PALE), strict=True):
-            for _ in range(bits):
-                canvas.box(x, y, 1, 1.4, "", colour)
-                x += 1
-    canvas.text(6.4, 0.5, "sign", colour=ORANGE, align="right")
-    canvas.text(10.5, 0.5, "exponent: range", colour=BLUE)
-    canvas.text(22, 0.5, "fraction: digits", colour=FAINT)
-    said = "; ".join("{} has {}, {} and {}".format(name, *parts) for name, parts in FORMATS.items())
-    canvas.show(f"Three rows of squares, one per bit. Bits of sign, exponent and fraction: {said}.")
 
 
 def show_shapes(positions: int, width: int, vocabulary: int, blocks: int) -> None:
@@ -145,31 +127,41 @@ def show_recomputation(prompt: int, new: int, *, cached: bool = False) -> None:
     )
 
 
-def show_attention(tokens: Sequence[str], weights: Sequence[Sequence[float]], title: str) -> None:
+def show_attention(
+    tokens: Sequence[str], weights: Sequence[Sequence[float]], title: str, *, first: int = 0
+) -> None:
     """Show how much each token looks at those up to itself.
 
     Args:
         tokens: texts of the tokens.
         weights: of each query (a row) for each key (a column).
         title: a sentence that states the finding.
+        first: number of the first query that is shown; its keys all are.
     """
     count = len(tokens)
-    canvas = Canvas(2 * count + 6, count + 1.6, title)
+    canvas = Canvas(2 * count + 6, count - first + 1.6, title)
     left = (canvas.width - count) / 2
+    most = []
     for row, token in enumerate(tokens):
-        canvas.text(left - 0.3, row + 1.6, visible(token), align="right", size=11)
         canvas.text(left + row + 0.5, 0.6, visible(token), size=10)
+        if row < first:
+            continue
+        y = row - first + 1.1
+        canvas.text(left - 0.3, y + 0.5, visible(token), align="right", size=11)
         for column in range(row + 1):
             weight = weights[row][column]
-            label = f"{weight:.1f}".removeprefix("0") if weight >= 0.05 and count <= 20 else ""
-            canvas.box(left + column, row + 1.1, 1, 1, label, to_hex(WEIGHTS(weight)), size=10)
-    canvas.text(left - 2.2, count / 2 + 1.1, "query\nof", colour=FAINT, size=11)
+            label = f"{weight:.1f}".removeprefix("0") if weight >= 0.05 else ""
+            canvas.box(left + column, y, 1, 1, label, to_hex(WEIGHTS(weight)), size=10)
+        best = max(range(row + 1), key=lambda column: weights[row][column])
+        most.append(
+            f"{token!r} looks most at {tokens[best]!r}, token {best + 1}, "
+            f"with weight {weights[row][best]:.2f}"
+        )
+    canvas.text(left - 2.2, (count - first) / 2 + 1.1, "query\nof", colour=FAINT, size=11)
     canvas.text(left + count + 1.5, 0.6, "looks at", colour=FAINT, size=11)
-    last = max(range(count), key=lambda column: weights[-1][column])
     canvas.show(
-        f"A triangle of {count * (count + 1) // 2} squares, the attention of {count} tokens to "
-        f"those up to themselves. The last, {tokens[-1]!r}, looks most at {tokens[last]!r}, token "
-        f"{last + 1}, with weight {weights[-1][last]:.2f}."
+        f"{count - first} rows of squares, the attention of tokens {first + 1} to {count} to those "
+        f"up to themselves. {'; '.join(most)}."
     )
 
 
@@ -260,7 +252,7 @@ def show_batch(prompts: Sequence[int], answers: Sequence[int]) -> None:
             canvas.box(2, y, unit * (longest - prompt), 1, "", PALE)
         canvas.box(start - unit * prompt, y, unit * prompt, 1, f"{prompt}", SKY)
         canvas.box(start, y, unit * answer, 1, f"{answer}", ORANGE)
-        if steps > answer:
+        if unit * (steps - answer) > 0.5:  # a narrower box cannot be told from a fault
             canvas.box(start + unit * answer, y, unit * (steps - answer), 1, "", PALE, dashed=True)
     canvas.line((2 + unit * longest, 0.7), (2 + unit * longest, 1.2 * len(prompts) + 1.2), "black")
     canvas.text(2 + unit * longest, 0.4, "the first step", size=11)
@@ -338,31 +330,54 @@ def show_memory_limit(sizes: Mapping[str, float], bandwidth: float) -> None:
     )
 
 
-def show_fusing(groups: Sequence[Sequence[str]]) -> None:
-    """Show kernels that are started one by one, and the fewer ones that they are fused into.
+def show_fusing(names: Sequence[str], compiled: Sequence[str]) -> None:
+    """Show kernels that are started one by one, and the fewer ones that a compiler makes of them.
 
     Args:
-        groups: names of the kernels in order; those of one group become one.
+        names: operations of the kernels in order, such as "mul".
+        compiled: names of the compiled kernels, with the operations that each does, such as
+            "cpp_fused_mean_mul_0".
     """
-    names = [name for group in groups for name in group]
-    canvas = Canvas(24, 6.2)
-    width = 23.6 / len(names)
+    groups = fused_groups(names, compiled)
+    canvas = Canvas(24, 6.6)
+    width, x = 23.6 / len(names), 0.2
     canvas.text(0.2, 0.5, f"as written: {len(names)} kernels", align="left", bold=True)
-    canvas.text(0.2, 5.7, f"fused: {len(groups)} kernels", align="left", bold=True)
-    x = 0.2
+    canvas.text(0.2, 5.9, f"compiled: {len(groups)} kernels", align="left", bold=True)
     for group in groups:
-        colour = ORANGE if len(group) > 1 else SKY
-        for place, name in enumerate(group):
-            left = x + place * width
-            canvas.box(left, 1, width, 1.3, name, colour, size=10)
-            canvas.line((left + width / 2, 2.3), (x + len(group) * width / 2, 3.7))
-        canvas.box(x, 3.7, len(group) * width, 1.3, " · ".join(group), colour, size=10)
-        x += len(group) * width
-    said = "; ".join(" and ".join(group) for group in groups if len(group) > 1)
+        colour, wide = ORANGE if len(group) > 1 else SKY, width * max(len(group), 1)
+        for place in group:
+            left = 0.2 + place * width
+            canvas.box(left, 1, width, 1.3, names[place], colour, size=10.5)
+            canvas.line((left + width / 2, 2.3), (x + wide / 2, 3.9))
+        label = " · ".join(names[place] for place in group)
+        canvas.box(x, 3.9, wide, 1.3, label, colour, size=10.5)
+        x += wide
+    for x, colour, name in ((11, ORANGE, "fused with others"), (18, SKY, "left as it was")):
+        canvas.box(x, 5.5, 0.9, 0.8, "", colour)
+        canvas.text(x + 1.2, 5.9, name, align="left", size=11)
+    said = "; ".join(" and ".join(names[n] for n in group) for group in groups if len(group) > 1)
     canvas.show(
         f"Above, {len(names)} boxes, one per kernel. Below, the {len(groups)} that are left when "
         f"neighbours are fused: {said}."
     )
+
+
+def fused_groups(names: Sequence[str], compiled: Sequence[str]) -> list[list[int]]:
+    """Find the operations that each compiled kernel does, by its name.
+
+    >>> fused_groups(["mul", "mean", "mm", "mul"], ["cpp_fused_mean_mul_0", "kernels.mm", "mul_1"])
+    [[0, 1], [2], [3]]
+    """
+    left, groups = list(range(len(names))), []
+    for kernel in compiled:
+        parts, group = re.split(r"[._]", kernel), []
+        for operation in dict.fromkeys(names):
+            places = [place for place in left if names[place] == operation]
+            if operation in parts and places:
+                group.append(places[0])
+        left = [place for place in left if place not in group]
+        groups.append(sorted(group))
+    return groups
 
 
 def show_launches() -> None:

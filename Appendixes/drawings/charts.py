@@ -4,6 +4,7 @@ show_bars("Steps cost tokens", {"direct": 6, "steps": 72}, "tokens per answer")
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
@@ -47,29 +48,37 @@ def show_bars(
         x_label: the quantity, with its unit.
         form: format of the numbers, such as "{:.0%}".
         intervals: lowest and highest value of a name, drawn as an error bar.
-        limits: a value of a name that cannot be exceeded, drawn as a short line across its bar.
+        limits: a value of a name that cannot be exceeded, drawn as a short line across its bar; if
+            it is the same for all names, as one line across all bars.
         limit_label: what that value is.
         strong: names whose bars have another colour than the rest.
     """
     names, numbers = list(values), list(values.values())
     intervals, limits = intervals or {}, limits or {}
     figure, axes = new_picture(title, x_label, "", grid="x", height=1.2 + 0.42 * len(names))
+    one_limit = len(limits) == len(names) and max(limits.values()) < 1.01 * min(limits.values())
     # 1. Bars, with error bars and limits.
     axes.barh(names, numbers, color=[ORANGE if name in strong else BLUE for name in names])
     for place, name in enumerate(names):
         if name in intervals:
             axes.hlines(place, *intervals[name], color="black", linewidth=1.5)
-        if name in limits:
+        if name in limits and not one_limit:
             label = limit_label if name == next(iter(limits)) else "_"  # one in the legend
             axes.vlines(
                 limits[name], place - 0.45, place + 0.45, color=RED, linewidth=2.5, label=label
             )
         end = max(numbers[place], intervals.get(name, (0, 0))[1])
         axes.text(end, place, "  " + form.format(numbers[place]), va="center", fontsize=FONT)
-    axes.margins(x=0.16)
+    if one_limit:
+        limit = limits[names[0]]
+        axes.axvline(limit, color=RED, linewidth=2.5)
+        axes.text(
+            limit, -0.55, f"{limit_label}  ", ha="right", va="center", fontsize=FONT, color=RED
+        )
+    axes.margins(x=0.16, y=0.12 if one_limit else None)
     axes.set_xlim(left=0)
     axes.invert_yaxis()
-    if limits:
+    if limits and not one_limit:
         figure.legend(loc="outside lower right", frameon=False, fontsize=FONT)
     # 2. The same in words.
     said = []
@@ -151,6 +160,8 @@ def show_line_panels(
 ) -> None:
     """Show one line per panel, side by side over the same axis.
 
+    With logarithmic vertical axes, a doubling is equally high in all panels.
+
     Args:
         title: a sentence that states the finding.
         x: positions of the points.
@@ -161,6 +172,7 @@ def show_line_panels(
     figure.suptitle(title, fontsize=FONT + 1)
     figure.set_layout_engine("constrained", w_pad=0.12)  # inches, for the last number of an axis
     said = []
+    steepest = max(max(values) / min(values) for values in panels.values()) if "y" in log else 0
     for place, (name, values) in enumerate(panels.items()):
         axes = figure.add_subplot(1, len(panels), place + 1)
         # a marker that stands on the frame is shown whole
@@ -169,12 +181,15 @@ def show_line_panels(
         style_axes(axes, x_label, "")
         axes.set_title(name, fontsize=FONT)
         for letter in log:
-            getattr(axes, f"set_{letter}scale")("log")
+            getattr(axes, f"set_{letter}scale")("log", base=2)
         if "x" in log:
             axes.set_xticks(list(x), [f"{value:g}" for value in x])
-            axes.minorticks_off()
-        if "y" not in log:
+        if "y" in log:
+            axes.set_ylim(min(values) / 1.3, 1.3 * min(values) * steepest)
+            axes.yaxis.set_major_formatter("{x:,.0f}")
+        else:
             axes.set_ylim(bottom=0)
+        axes.minorticks_off()
         points = [f"{form.format(y)} at {at:g}" for at, y in zip(x, values, strict=True)]
         said.append(f"{name}: {', '.join(points)}")
     show(figure, f"{len(panels)} panels against {x_label}. {'. '.join(said)}.")

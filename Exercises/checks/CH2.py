@@ -47,16 +47,30 @@ def _stream(result, at_each: Callable[[list], None] = lambda given: None) -> lis
     return given
 
 
-def word_pieces(rng: Random) -> Iterator[Case]:
-    """Check against the pieces that the `tokenizers` library itself returns."""
+def tokens_that_stay(rng: Random) -> Iterator[Case]:
+    """Check against the ids that the `tokenizers` library itself returns."""
     tokenizer, library = (
         load_qwen3("tiny")[1],
         Tokenizer.from_file(str(find_checkpoint("tiny") / "tokenizer.json")),
     )
-    invented = ("".join(rng.choices(SYLLABLES, k=4)).capitalize() for _ in range(3))
-    for text in ("dwarf", "What is 47 * 36?", "naïve", *invented):
-        ids = library.encode(text, add_special_tokens=False).ids
-        yield Case((tokenizer, text), [library.decode([token]) for token in ids])
+
+    def encode(text: str) -> list[int]:
+        return library.encode(text, add_special_tokens=False).ids
+
+    pairs = [
+        ("What is 4", "7"),
+        ("Explai", "n step by step."),
+        ("7 * 7 * 7", " = 343"),
+        ("Compute 7 *", " 8"),
+    ]
+    for _ in range(4):
+        whole = "".join(rng.choices((*SYLLABLES, "the", " remainder", " Explain", "step"), k=6))
+        at = rng.randrange(1, len(whole))
+        pairs.append((whole[:at], whole[at:]))
+    for text, more in pairs:
+        before, after = encode(text), encode(text + more)
+        same = itertools.takewhile(lambda two: two[0] == two[1], zip(before, after, strict=False))
+        yield Case((tokenizer, text, more), len(list(same)))
 
 
 def rms_norm(rng: Random) -> Iterator[Case]:
@@ -293,32 +307,6 @@ def positions_read(rng: Random) -> Iterator[Case]:
         yield Case((prompt, new, cached), sum(steps))
 
 
-def tokens_per_second(rng: Random) -> Iterator[Case]:
-    """Check with a clock that advances only while a token is made."""
-    drawn = [
-        [rng.uniform(0.5, 5.0), *(rng.uniform(0.05, 0.3) for _ in range(rng.randint(2, 7)))]
-        for _ in range(3)
-    ]
-    for delays in ([3.0, 0.5, 0.5, 0.5, 0.5], [0.25, 0.125], *drawn):
-        arrivals = ", ".join(f"{time:.3g}" for time in itertools.accumulate(delays))
-        shown = f"tokens_per_second(tokens that arrive at {arrivals} seconds, clock)"
-        yield Case(
-            (delays,), (len(delays) - 1) / sum(delays[1:]), run=_run_tokens_per_second, shown=shown
-        )
-
-
-def _run_tokens_per_second(tokens_per_second: Callable, delays: list[float]) -> float:
-    now = 100.0
-
-    def tokens() -> Iterator[int]:
-        nonlocal now
-        for number, delay in enumerate(delays):
-            now += delay
-            yield number
-
-    return tokens_per_second(tokens(), lambda: now)
-
-
 def rotate(rng: Random) -> Iterator[Case]:
     """Check against complex numbers: a rotation is a multiplication by exp(i * angle)."""
 
@@ -545,7 +533,7 @@ def _run_stream_with_cache(
     return given
 
 
-def cache_bytes(rng: Random) -> Iterator[Case]:
+def longest_text(rng: Random) -> Iterator[Case]:
     """Check against the size of keys' and values' tensors on the device `meta`."""
     shapes = [(28, 16, 8, 128, 1024), (5, 6, 2, 32, 160)]
     for _ in range(4):
@@ -553,7 +541,7 @@ def cache_bytes(rng: Random) -> Iterator[Case]:
         layers, head_dim, width = rng.randint(1, 60), 2 * rng.randint(8, 64), rng.randint(64, 4096)
         shapes.append((layers, kv_heads * rng.randint(2, 8), kv_heads, head_dim, width))
     for tokens, (layers, heads, kv_heads, head_dim, width) in zip(
-        (1, 100, 1, 7, 512, 40_960), shapes, strict=True
+        (8, 100, 1, 7, 512, 40_961), shapes, strict=True
     ):
         config = Qwen3Config(
             num_hidden_layers=layers,
@@ -564,38 +552,56 @@ def cache_bytes(rng: Random) -> Iterator[Case]:
         )
         dtype = rng.choice([torch.bfloat16, torch.float32])
         keys = torch.empty(layers, kv_heads, tokens, head_dim, dtype=dtype, device="meta")
-        arguments = (config, tokens, dtype.itemsize)
+        one_more = 2 * keys.nbytes // tokens
+        memory = 2 * keys.nbytes + rng.randrange(one_more)
+        most = config.max_position_embeddings
         shown = (
-            f"cache_bytes(config, {tokens=}, bytes_per_number={dtype.itemsize}) with {layers} "
+            f"longest_text(config, {memory=}, bytes_per_number={dtype.itemsize}) with {layers} "
             f"layers, {heads} heads on {kv_heads} of size {head_dim}, width {width}"
         )
-        yield Case(arguments, 2 * keys.nbytes, shown=shown)
+        note = f"the model can read {most} tokens" if tokens > most else ""
+        arguments = (config, memory, dtype.itemsize)
+        yield Case(arguments, min(tokens, most), shown=shown, note=note)
 
 
-def left_pad(rng: Random) -> Iterator[Case]:
-    """Check against lists that are padded token by token."""
+def tokens_per_second(rng: Random) -> Iterator[Case]:
+    """Check with a clock that advances only while a token is made."""
     drawn = [
-        ([_ids(rng, 1, 6) for _ in range(rng.randint(2, 4))], rng.randrange(20)) for _ in range(3)
+        [rng.uniform(0.5, 5.0), *(rng.uniform(0.05, 0.3) for _ in range(rng.randint(2, 7)))]
+        for _ in range(3)
     ]
-    for prompts, pad_id in (
-        ([[5, 6, 7], [8]], 0),
-        ([[4, 4], [4, 9, 4], [9]], 4),
-        ([[3, 1]], 0),
-        *drawn,
-    ):
-        longest = max(map(len, prompts))
-        rows = [[None] * (longest - len(prompt)) + prompt for prompt in prompts]
-        ids = torch.tensor([[pad_id if token is None else token for token in row] for row in rows])
-        mask = torch.tensor([[token is not None for token in row] for row in rows])
-        positions = torch.tensor(
-            [[0] * (longest - len(prompt)) + list(range(len(prompt))) for prompt in prompts]
+    for delays in ([3.0, 0.5, 0.5, 0.5, 0.5], [0.25, 0.125], *drawn):
+        arrivals = ", ".join(f"{time:.3g}" for time in itertools.accumulate(delays))
+        shown = f"tokens_per_second(tokens that arrive at {arrivals} seconds, clock)"
+        yield Case(
+            (delays,), (len(delays) - 1) / sum(delays[1:]), run=_run_tokens_per_second, shown=shown
         )
-        note = (
-            "the pad token is also an ordinary one"
-            if any(pad_id in prompt for prompt in prompts)
-            else ""
-        )
-        yield Case((prompts, pad_id), (ids, mask, positions), note=note)
+
+
+def _run_tokens_per_second(tokens_per_second: Callable, delays: list[float]) -> float:
+    now = 100.0
+
+    def tokens() -> Iterator[int]:
+        nonlocal now
+        for number, delay in enumerate(delays):
+            now += delay
+            yield number
+
+    return tokens_per_second(tokens(), lambda: now)
+
+
+def next_scores(rng: Random) -> Iterator[Case]:
+    """Check row by row, against the scores at the last real token of a list."""
+    sides = [[(0, 0), (2, 0)], [(0, 2), (0, 0)], [(0, 3), (3, 0), (1, 1)], [(0, 0)]]
+    for count in (2, 3, 4):
+        sides += [[(rng.randint(0, 3), rng.randint(0, 3)) for _ in range(count)]]
+    for rows in sides:
+        seq = max(left + right for left, right in rows) + rng.randint(1, 3)
+        real = [[left <= place < seq - right for place in range(seq)] for left, right in rows]
+        logits = _randn(rng, len(rows), seq, 4)
+        last = [logits[row, seq - 1 - right] for row, (_, right) in enumerate(rows)]
+        note = "some padding is on the right" if any(right for _, right in rows) else ""
+        yield Case((logits, torch.tensor(real)), torch.stack(last), note=note)
 
 
 class _ToyBatchModel:
@@ -653,45 +659,31 @@ def _run_generate_rows(generate_rows: Callable, model, prompts, most, stop_ids, 
     return rows
 
 
-def four_bit_groups(rng: Random) -> Iterator[Case]:
-    """Check by turning the codes back into weights; scales and offsets in Python floats."""
-    hand = torch.tensor([[-1.0, 0.5, 0.0, 2.0]])
-    equal = torch.tensor([[3.0, 3.0, 0.0, 1.0], [-2.0, -2.0, -2.0, -2.0]])
-    drawn = [(_randn(rng, rows, 8), size) for rows, size in ((1, 8), (2, 4), (3, 2), (4, 4))]
-    for weight, size in ((hand, 4), (hand, 2), (equal, 2), *drawn):
-        groups = [
-            [row[at : at + size] for at in range(0, len(row), size)] for row in weight.tolist()
+def four_bit_product(rng: Random) -> Iterator[Case]:
+    """Check weight by weight, in Python floats."""
+
+    def reference(x: list[float], codes: list, scales: list, offsets: list) -> list[float]:
+        size = len(x) // len(scales[0])
+        return [
+            sum(x[i] * (row[i] * s[i // size] + o[i // size]) for i in range(len(x)))
+            for row, s, o in zip(codes, scales, offsets, strict=True)
         ]
-        expected = {
-            "shape of the bytes": (len(weight), weight.shape[1] // 2),
-            "scales": torch.tensor([[(max(g) - min(g)) / 15 for g in row] for row in groups]),
-            "offsets": torch.tensor([[min(g) for g in row] for row in groups]),
-        }
-        note = "a group of equal weights" if weight is equal else ""
-        yield Case((weight, size), expected, run=_run_four_bit_groups, note=note)
 
-
-def _run_four_bit_groups(four_bit_groups: Callable, weight: torch.Tensor, size: int) -> dict:
-    result = four_bit_groups(weight, size)
-    if not (isinstance(result, tuple) and [*map(type, result)] == [torch.Tensor] * 3):
-        raise Mistake(f"came back: {result!r}\nexpected:  three tensors: bytes, scales, offsets")
-    packed, scales, offsets = result
-    if packed.dtype != torch.uint8:
-        raise Mistake(f"the bytes are {packed.dtype}: expected torch.uint8, a byte for each")
-    wide = (len(weight), weight.shape[1] // size)
-    if tuple(packed.shape) == (len(weight), weight.shape[1] // 2) and scales.shape == wide:
-        codes = torch.stack((packed % 16, packed // 16), dim=-1).flatten(1).float()
-        each = scales.repeat_interleave(size, dim=1)
-        back = codes * each + offsets.repeat_interleave(size, dim=1)
-        far = (back - weight).abs() > 0.501 * each + 1e-6
-        if far.any():
-            row, column = far.nonzero()[0].tolist()
-            raise Mistake(
-                f"came back: codes {codes[row].int().tolist()} in row {row}\n"
-                f"but weight [{row}, {column}] is {weight[row, column]:.4f}, and its code "
-                f"{codes[row, column]:.0f} gives {back[row, column]:.4f}"
-            )
-    return {"shape of the bytes": tuple(packed.shape), "scales": scales, "offsets": offsets}
+    hand = [[0, 8, 5, 15]]
+    drawn = [([1.0] * 4, hand, [[0.2]], [[-1.0]]), ([1.0, 0, 0, -2.0], hand, [[0.2, 1]], [[1, 3]])]
+    for rows, columns, groups in ((1, 8, 1), (2, 8, 2), (3, 12, 3), (4, 16, 2)):
+        codes = [[rng.randrange(16) for _ in range(columns)] for _ in range(rows)]
+        scales, offsets = (_randn(rng, rows, groups).tolist() for _ in range(2))
+        drawn.append((_randn(rng, columns).tolist(), codes, scales, offsets))
+    for x, codes, scales, offsets in drawn:
+        packed = [
+            [low + 16 * high for low, high in zip(r[::2], r[1::2], strict=True)] for r in codes
+        ]
+        given = torch.tensor(x), torch.tensor(packed, dtype=torch.uint8)
+        expected = torch.tensor(reference(x, codes, scales, offsets))
+        numbers = torch.tensor(scales).float(), torch.tensor(offsets).float()
+        note = f"codes {codes[0]}" if codes is hand else ""
+        yield Case((*given, *numbers), expected, tolerance=1e-4, note=note)
 
 
 def chat_prompt(rng: Random) -> Iterator[Case]:

@@ -1,10 +1,10 @@
 """Hints of chapter 2: up to three an exercise, each saying more than the one before."""
 
 HINTS = {
-    "word_pieces": (
-        "First the ids of the whole text, then the text of each id.",
-        "`tokenizer.decode` takes a list of ids. A list may hold one.",
-        "[tokenizer.decode([token]) for token in ...]",
+    "tokens_that_stay": (
+        "Two lists of ids: of the text alone, and of the text with what is appended.",
+        "Go through both at once: `zip(before, after)` gives pairs. At which place is the first that differs?",
+        "If none differs, all the ids of the shorter list stay.",
     ),
     "rms_norm": (
         "The mean runs over the last dimension only: every vector has a root of its own.",
@@ -12,7 +12,7 @@ HINTS = {
         "`eps` stands under the root, beside the mean: `(x * x).mean(dim=-1, keepdim=True) + eps`.",
     ),
     "next_token_probabilities": (
-        "Only the scores behind the last token of each text count: `logits[:, -1]`.",
+        "Only the scores at the last token of each text count: `logits[:, -1]`.",
         "Large scores: subtracting the same number from all scores of a row changes no probability.",
         "`softmax(dim=-1)` does that subtraction for you.",
     ),
@@ -32,7 +32,7 @@ HINTS = {
         "`torch.cat((ids, token.view(1, 1)), dim=1)` makes the longer text. Look for stop tokens before you append.",
     ),
     "complete_characters": (
-        "Keep the bytes that are no whole character yet, and put the next piece behind them.",
+        "Keep the bytes that are no whole character yet, and append the next piece to them.",
         "The standard library has a decoder that remembers: `codecs.getincrementaldecoder`.",
         "decoder = codecs.getincrementaldecoder('utf-8')(); then decoder.decode(piece); yield only what is not empty.",
     ),
@@ -66,15 +66,15 @@ HINTS = {
         "At first that is `input_ids`; after each step it is the new token as a tensor `(1, 1)`.",
         "In the loop: model(new, cache), choose, stop or `yield token.item()`, then `new = token.view(1, 1)`.",
     ),
-    "cache_bytes": (
-        "Each token leaves a key and a value in every layer.",
-        "How many heads have keys of their own? Not the query heads.",
-        "2 * layers * key-value heads * head_dim numbers per token.",
+    "longest_text": (
+        "Each token leaves a key and a value in every layer. How many heads have keys of their own? Not the query heads.",
+        "2 * layers * key-value heads * head_dim numbers per token; `//` divides without a remainder.",
+        "Memory is one limit, the model's longest text another: `min` of the two.",
     ),
-    "left_pad": (
-        "How much padding does each row need? The longest length minus its own.",
-        "Build the mask from lengths, not from the ids: the pad token may also be a real one.",
-        "Positions: column number minus the row's padding, and `clamp(min=0)` for the padding itself.",
+    "next_scores": (
+        "Of each row you need the largest column at which the mask is True.",
+        "`torch.where(mask, columns, -1)` with `columns = torch.arange(seq)` puts -1 at padding; then `amax(dim=1)`.",
+        "`logits[torch.arange(batch), last]` takes one column from each row.",
     ),
     "merge_pairs": (
         "A list of pieces and a `while True`: find the best pair, merge it, or return if there is none.",
@@ -98,13 +98,13 @@ HINTS = {
     ),
     "generate_rows": (
         "Keep a list of the numbers of the rows that are still growing; it gets shorter. Each row keeps its own text.",
-        "All rows end at the same column, the last, since they are padded on the left: `logits[:, -1].argmax(dim=-1)` is one token for each.",
+        "Pad with `text + [pad_id] * missing`, and make the mask from lengths, not from ids: `pad_id` may be a real token, too.",
         "`zip(growing, tokens)` tells whose token it is. A row that meets a stop token, or is full, is not in the next list.",
     ),
-    "four_bit_groups": (
-        "`weight.unflatten(1, (-1, group_size))` gives (rows, groups, group_size): then `amin(dim=-1)` and `amax(dim=-1)`.",
-        "Divide by 1 where the scale is 0: `torch.where(scales == 0, 1.0, scales)`. `[..., None]` lets a number per group meet its weights.",
-        "Round, `flatten(1)`, `.to(torch.uint8)`. Even columns are `codes[:, 0::2]`, odd ones `codes[:, 1::2]`.",
+    "four_bit_product": (
+        "The codes first: `packed % 16` are the lower four bits, `packed // 16` the upper ones; `torch.stack(..., dim=-1).flatten(1)` puts them side by side.",
+        "`codes.unflatten(1, (groups, -1))` gives (rows, groups, columns of a group), and `x.unflatten(0, (groups, -1))` fits its last two dimensions.",
+        "(scales * (codes * x).sum(dim=-1) + offsets * x.sum(dim=-1)).sum(dim=-1), with codes and x in groups.",
     ),
     "chat_prompt": (
         "One string that grows: a piece for each message, and one at the end.",

@@ -28,23 +28,30 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     return x * torch.rsqrt(mean_square + eps) * weight
 
 
-def word_pieces(tokenizer, text: str) -> list[str]:
-    """★ The pieces of a word that the vocabulary does not know.
+def tokens_that_stay(tokenizer, text: str, more: str) -> int:
+    """★ A text grows: how many of its tokens stay as they are?
 
-    Cut a text into tokens, and give the text of each token by itself.
+    The tokens of `text + more` need not begin with the tokens of `text`: what is appended may merge
+    with what was there. A program that keeps what it knows of a text's tokens (section 7) must
+    begin again at the first token that has changed.
 
     Args:
-        tokenizer: has `encode(text) -> ids` and `decode(ids) -> text`, such as the tokenizer of
-            `load_qwen3("tiny")`.
-        text: any text, such as "Ardwarklethyrx".
+        tokenizer: has `encode(text) -> ids`, such as the tokenizer of `load_qwen3("tiny")`.
+        text: the text so far.
+        more: what is appended to it.
 
     Returns:
-        One string per token: "dwarf" may become ["d", "w", "ar", "f"]. A token that is only a part
-        of a character gives "\ufffd", the sign for what cannot be shown.
+        How many tokens of `text`, counted from its beginning up to the first that differs, are
+        tokens of `text + more` as well. For `tiny`, "7 *" is ["7", " ", "*"], and "7 * 8" is
+        ["7", " * ", "8"]: one token stays.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "2. Text becomes numbers"
     """
-    return [tokenizer.decode([token]) for token in tokenizer.encode(text)]
+    before, after = tokenizer.encode(text), tokenizer.encode(text + more)
+    for place, (old, new) in enumerate(zip(before, after, strict=False)):
+        if old != new:
+            return place
+    return min(len(before), len(after))
 
 
 def merge_pairs(word: str, ranks: dict[tuple[str, str], int]) -> list[str]:
@@ -115,7 +122,7 @@ def gated_feed_forward(
 def next_token_probabilities(logits: torch.Tensor) -> torch.Tensor:
     """★◆ From scores to probabilities: what could follow each text of a batch?
 
-    The softmax of the scores behind the last token: p_i = exp(z_i) / sum over j of exp(z_j).
+    The softmax of the scores at the last token: p_i = exp(z_i) / sum over j of exp(z_j).
 
     Args:
         logits: `(batch, seq, vocab)`, what a model returns. They may be large: exp(1000) is
@@ -183,7 +190,7 @@ def generate_by_hand(
 ) -> list[int]:
     """★★◆ Greedy generation: the most likely token, again and again.
 
-    Give the model the text so far. Of the scores behind the last token, the largest names the next
+    Give the model the text so far. Of the scores at the last token, the largest names the next
     token. Append it, and give the model the longer text.
 
     Args:
@@ -262,26 +269,6 @@ def positions_read(prompt: int, new: int, cached: bool) -> int:
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "5. Why it is slow"
     """
     return prompt + new - 1 if cached else new * prompt + new * (new - 1) // 2
-
-
-def tokens_per_second(tokens: Iterator[int], clock: Callable[[], float]) -> float:
-    """★ The speed of a stream of tokens.
-
-    Before the first token, the model reads the prompt, which takes a time of its own. So let the
-    clock start when the first token arrives, and count the tokens that come after it.
-
-    Args:
-        tokens: a stream of at least two tokens, such as `generate(...)`; they arrive one by one.
-        clock: gives the time in seconds, such as `time.perf_counter`.
-
-    Returns:
-        Tokens per second. Five tokens that arrive at 3.0, 3.5, 4.0, 4.5 and 5.0 seconds: 4 tokens
-        in 2 seconds, so 2.0.
-
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "5. Why it is slow"
-    """
-    times = [clock() for _ in tokens]
-    return (len(times) - 1) / (times[-1] - times[0])
 
 
 def rotate(x: torch.Tensor, position: int, theta: float) -> torch.Tensor:
@@ -495,61 +482,74 @@ def stream_with_cache(
         new = token.view(1, 1)
 
 
-def cache_bytes(config, tokens: int, bytes_per_number: int) -> int:
-    """★ What a cache costs: the bytes that keys and values take.
+def longest_text(config, memory: int, bytes_per_number: int) -> int:
+    """★ What a cache costs: the longest text whose keys and values fit into a memory.
 
     Args:
         config: the shape of a model; has `num_hidden_layers`, `num_attention_heads`,
-            `num_key_value_heads`, `head_dim` and `hidden_size`, among others.
-        tokens: how many the cache holds.
+            `num_key_value_heads`, `head_dim`, `hidden_size`, and `max_position_embeddings`, the
+            longest text that the model can read.
+        memory: bytes that are left for the cache.
         bytes_per_number: 2 for bfloat16, 4 for float32.
 
     Returns:
-        Bytes. Qwen3-0.6B (28 layers, 16 heads on 8 key-value heads of size 128) in bfloat16:
-        114,688 for one token.
+        Tokens, a whole number. Qwen3-0.6B (28 layers, 16 heads on 8 key-value heads of size 128) in
+        bfloat16: 8 tokens in a million bytes, and no more than its 40,960 in any memory.
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "8. What a cache costs"
     """
     # of one token
     numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
-    return numbers * tokens * bytes_per_number
+    return min(memory // (numbers * bytes_per_number), config.max_position_embeddings)
 
 
-def left_pad(
-    prompts: list[list[int]], pad_id: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """★★◆ Prompts of different lengths as one batch, padded on the left so that all of them end at
-    the same place.
+def tokens_per_second(tokens: Iterator[int], clock: Callable[[], float]) -> float:
+    """★ The speed of a stream of tokens.
+
+    Before the first token, the model reads the prompt, and perhaps is compiled, which takes a time
+    of its own. So let the clock start when the first token arrives, and count the tokens that come
+    after it.
 
     Args:
-        prompts: token ids of each, at least one token each. A prompt may contain `pad_id`, as an
-            ordinary token.
-        pad_id: fills up the shorter ones.
+        tokens: a stream of at least two tokens, such as `generate(...)`; they arrive one by one.
+        clock: gives the time in seconds, such as `time.perf_counter`.
 
     Returns:
-        ids: int64 `(batch, longest)`.
-        mask: bool `(batch, longest)`, True for real tokens.
-        positions: int64 `(batch, longest)`: 0 for a row's first real token, 1 for the next, and so
-            on; 0 for padding.
+        Tokens per second. Five tokens that arrive at 3.0, 3.5, 4.0, 4.5 and 5.0 seconds: 4 tokens
+        in 2 seconds, so 2.0.
 
-    >>> ids, mask, positions = left_pad([[5, 6, 7], [8]], pad_id=0)
-    >>> ids
-    tensor([[5, 6, 7],
-            [0, 0, 8]])
-    >>> mask
-    tensor([[ True,  True,  True],
-            [False, False,  True]])
-    >>> positions
-    tensor([[0, 1, 2],
-            [0, 0, 0]])
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "9. Compilation"
+    """
+    times = [clock() for _ in tokens]
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+def next_scores(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """★★◆ The scores for each row's next token, on whichever side its padding stands.
+
+    Padded on the left, as in the notebook, all texts end in the last column. Padded on the right,
+    each ends in a column of its own, and the last column may be padding: a loop that reads its next
+    token there goes wrong without an error message.
+
+    Args:
+        logits: `(batch, seq, vocab)`, what a model returns.
+        mask: bool `(batch, seq)`, True for real tokens, at least one in each row. Padding may
+            stand on the left, on the right, or on both sides.
+
+    Returns:
+        `(batch, vocab)`: the logits at each row's last real token.
+
+    >>> logits = torch.tensor([[[1.0], [2.0], [3.0]], [[4.0], [5.0], [6.0]]])
+    >>> mask = torch.tensor([[True, True, False], [False, True, True]])
+    >>> next_scores(logits, mask)
+    tensor([[2.],
+            [6.]])
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "10. Many prompts at once"
     """
-    longest = max(len(prompt) for prompt in prompts)
-    ids = torch.tensor([[pad_id] * (longest - len(prompt)) + prompt for prompt in prompts])
-    padding = torch.tensor([longest - len(prompt) for prompt in prompts])[:, None]  # (batch, 1)
-    places = torch.arange(longest)
-    return ids, places >= padding, (places - padding).clamp(min=0)
+    columns = torch.arange(mask.shape[1], device=mask.device)
+    last = torch.where(mask, columns, -1).amax(dim=1)  # (batch)
+    return logits[torch.arange(len(mask), device=mask.device), last]
 
 
 def generate_rows(
@@ -561,10 +561,10 @@ def generate_rows(
 ) -> list[list[int]]:
     """★★★ Many prompts at once, and each row ends when its own text ends.
 
-    At each step, pad the texts that are still growing on the left (your `left_pad`), call the model
-    once for all of them, and give each its most likely next token. A text has ended when that token
-    is a stop token, which is not kept, or when it has `max_new_tokens`. What has ended is not in
-    the next batch; when everything has ended, the model is not called again.
+    At each step, pad the texts that are still growing, on either side, call the model once for all
+    of them, and give each its most likely next token (your `next_scores`). A text has ended when
+    that token is a stop token, which is not kept, or when it has `max_new_tokens`. What has ended
+    is not in the next batch; when everything has ended, the model is not called again.
 
     Args:
         model: `model(ids (batch, seq), padding_mask=mask) -> logits (batch, seq, vocab)`; the mask,
@@ -588,8 +588,13 @@ def generate_rows(
     growing = list(range(len(prompts)))
     while growing:
         # 1. One call for the texts that are still growing.
-        ids, mask, _ = left_pad([texts[row] for row in growing], pad_id)
-        chosen = model(ids, padding_mask=mask)[:, -1].argmax(dim=-1).tolist()
+        longest = max(len(texts[row]) for row in growing)
+        padding = [longest - len(texts[row]) for row in growing]
+        rows = zip(growing, padding, strict=True)
+        ids = torch.tensor([texts[row] + [pad_id] * missing for row, missing in rows])
+        mask = torch.arange(longest) < longest - torch.tensor(padding)[:, None]
+        logits = model(ids, padding_mask=mask)
+        chosen = next_scores(logits, mask).argmax(dim=-1).tolist()
         # 2. Each gets its token, or ends.
         going_on = []
         for row, token in zip(growing, chosen, strict=True):
@@ -603,56 +608,54 @@ def generate_rows(
     return new
 
 
-def four_bit_groups(
-    weight: torch.Tensor, group_size: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """★★ Four bits per weight: sixteen codes, and a scale and an offset for each group.
+def four_bit_product(
+    x: torch.Tensor, packed: torch.Tensor, scales: torch.Tensor, offsets: torch.Tensor
+) -> torch.Tensor:
+    """★★ A vector times a matrix of four bits per weight, which never becomes a matrix of weights.
 
-    The numbers of a row are cut into groups of neighbours. In each group:
+    In each group of neighbours of a row, weight = code * scale + offset. So a group gives
 
-        offset = smallest weight
-        scale  = (largest weight - smallest weight) / 15
-        code   = (weight - offset) / scale, rounded to a whole number from 0 to 15
+        sum of x * weight = scale * (sum of x * code) + offset * (sum of x)
 
-    so that weight is about code * scale + offset. Where all weights of a group are equal, the scale
-    is 0 and the codes are 0. Two codes share a byte: the code in an even column (0, 2, ...) is in
-    the lower four bits, its right neighbour's in the upper four: byte = code + 16 * neighbour.
+    and an output is the sum over the groups of its row. A byte of the matrix holds two codes, from
+    0 to 15: the lower four bits that of an even column (0, 2, ...), the upper four that of its
+    right neighbour: byte = code + 16 * neighbour.
 
     Args:
-        weight: float32 `(rows, columns)`.
-        group_size: even, and divides the columns.
+        x: float32 `(columns,)`.
+        packed: uint8 `(rows, columns / 2)`.
+        scales, offsets: float32 `(rows, groups)`; all groups are equally long.
 
     Returns:
-        bytes: uint8 `(rows, columns / 2)`.
-        scales, offsets: float32 `(rows, columns / group_size)`.
+        float32 `(rows,)`.
 
-    >>> packed, scales, offsets = four_bit_groups(torch.tensor([[-1.0, 0.5, 0.0, 2.0]]), 4)
-    >>> packed, scales, offsets  # codes 0, 7.5 -> 8, 5, 15: bytes 0 + 16 * 8 and 5 + 16 * 15
-    (tensor([[128, 245]], dtype=torch.uint8), tensor([[0.2000]]), tensor([[-1.]]))
+    >>> packed = torch.tensor([[128, 245]], dtype=torch.uint8)  # codes 0, 8 and 5, 15
+    >>> scale, offset = torch.tensor([[0.2]]), torch.tensor([[-1.0]])
+    >>> four_bit_product(torch.ones(4), packed, scale, offset)  # 0.2 * 28 - 1.0 * 4
+    tensor([1.6000])
 
     Read: CH2/1_load_LLM&speedup_inference.ipynb, section "12. Fewer bits per weight"
     """
-    # 1. A scale and an offset for each group.
-    groups = weight.unflatten(1, (-1, group_size))  # (rows, groups, group_size)
-    offsets = groups.amin(dim=-1)
-    scales = (groups.amax(dim=-1) - offsets) / 15
-    # 2. Codes; a scale of 0 is replaced by 1, as all its codes are 0.
-    steps = torch.where(scales == 0, 1.0, scales)[..., None]
-    codes = ((groups - offsets[..., None]) / steps).round().flatten(1).to(torch.uint8)
-    # 3. Two codes in a byte.
-    return codes[:, 0::2] + 16 * codes[:, 1::2], scales, offsets
+    # 1. Two codes from each byte.
+    codes = torch.stack((packed % 16, packed // 16), dim=-1).flatten(1)  # (rows, columns)
+    # 2. Sums over each group.
+    groups = scales.shape[1]
+    x_groups = x.unflatten(0, (groups, -1))  # (groups, columns of a group)
+    sums = (codes.unflatten(1, (groups, -1)) * x_groups).sum(dim=-1)  # (rows, groups)
+    # 3. Scaled, once for each group.
+    return (scales * sums + offsets * x_groups.sum(dim=-1)).sum(dim=-1)
 
 
 def chat_prompt(messages: list[dict[str, str]], thinking: bool) -> str:
     r"""★★ Qwen3's chat template: a conversation becomes one text.
 
     Each message is written as `<|im_start|>`, its role, a line break, its content, `<|im_end|>`, a
-    line break. Behind the last one, `<|im_start|>assistant` and a line break open the model's turn.
+    line break. After the last one, `<|im_start|>assistant` and a line break open the model's turn.
 
     - without thinking, an empty thought follows: `<think>`, two line breaks, `</think>`, two line
       breaks. It tells the model to answer at once
     - an earlier answer of the assistant's may begin with a thought. It is left out: everything up
-      to `</think>`, and the line breaks behind it
+      to `</think>`, and the line breaks after it
 
     Args:
         messages: dictionaries with `role` ("system", "user" or "assistant") and `content`; the last
@@ -667,7 +670,7 @@ def chat_prompt(messages: list[dict[str, str]], thinking: bool) -> str:
     >>> chat_prompt([{"role": "user", "content": "1 + 1?"}], thinking=False)[-19:]
     '<think>\n\n</think>\n\n'
 
-    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "14. The real Qwen3"
+    Read: CH2/1_load_LLM&speedup_inference.ipynb, section "14. The family, and how to load it"
     """
     text = ""
     for message in messages:

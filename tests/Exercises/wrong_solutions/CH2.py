@@ -9,12 +9,16 @@ from CH2.prompts import CHAIN_OF_THOUGHT, render
 from Exercises.solutions import CH2 as solutions  # noqa: N811
 
 
-def word_pieces__characters(tokenizer, text):
-    return list(text)
+def tokens_that_stay__all_of_them(tokenizer, text, more):
+    return len(tokenizer.encode(text))
 
 
-def word_pieces__ids(tokenizer, text):
-    return tokenizer.encode(text)
+def tokens_that_stay__wherever_they_stand(tokenizer, text, more):
+    return len(set(tokenizer.encode(text)) & set(tokenizer.encode(text + more)))
+
+
+def tokens_that_stay__characters(tokenizer, text, more):
+    return len(text)
 
 
 def rms_norm__subtracts_the_mean(x, weight, eps):
@@ -243,52 +247,40 @@ def stream_with_cache__one_call_too_many(model, cache, input_ids, max_new_tokens
         token = model(token.view(1, 1), cache)[0, -1].argmax()
 
 
-def cache_bytes__keys_only(config, tokens, bytes_per_number):
-    return (
-        config.num_hidden_layers
-        * config.num_key_value_heads
-        * config.head_dim
-        * tokens
-        * bytes_per_number
-    )
+def _longest(memory, numbers, config, bytes_per_number):
+    return min(memory // (numbers * bytes_per_number), config.max_position_embeddings)
 
 
-def cache_bytes__all_heads(config, tokens, bytes_per_number):
-    return (
-        2
-        * config.num_hidden_layers
-        * config.num_attention_heads
-        * config.head_dim
-        * tokens
-        * bytes_per_number
-    )
+def longest_text__keys_only(config, memory, bytes_per_number):
+    numbers = config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    return _longest(memory, numbers, config, bytes_per_number)
 
 
-def cache_bytes__width_of_the_model(config, tokens, bytes_per_number):
-    return 2 * config.num_hidden_layers * config.hidden_size * tokens * bytes_per_number
+def longest_text__all_heads(config, memory, bytes_per_number):
+    numbers = 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim
+    return _longest(memory, numbers, config, bytes_per_number)
 
 
-def left_pad__on_the_right(prompts, pad_id):
-    longest = max(map(len, prompts))
-    ids = torch.tensor([prompt + [pad_id] * (longest - len(prompt)) for prompt in prompts])
-    mask = torch.tensor([[place < len(prompt) for place in range(longest)] for prompt in prompts])
-    return ids, mask, torch.arange(longest).expand(len(prompts), -1) * mask
+def longest_text__width_of_the_model(config, memory, bytes_per_number):
+    numbers = 2 * config.num_hidden_layers * config.hidden_size
+    return _longest(memory, numbers, config, bytes_per_number)
 
 
-def left_pad__mask_from_the_ids(prompts, pad_id):
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[pad_id] * (longest - len(prompt)) + prompt for prompt in prompts])
-    mask = ids != pad_id
-    return ids, mask, (mask.cumsum(dim=1) - 1).clamp(min=0)
+def longest_text__more_than_the_model_can_read(config, memory, bytes_per_number):
+    numbers = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    return memory // (numbers * bytes_per_number)
 
 
-def left_pad__positions_count_padding(prompts, pad_id):
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[pad_id] * (longest - len(prompt)) + prompt for prompt in prompts])
-    mask = torch.tensor(
-        [[place >= longest - len(prompt) for place in range(longest)] for prompt in prompts]
-    )
-    return ids, mask, torch.arange(longest).expand(len(prompts), -1)
+def next_scores__in_the_last_column(logits, mask):
+    return logits[:, -1]
+
+
+def next_scores__by_the_number_of_tokens(logits, mask):
+    return logits[torch.arange(len(mask)), mask.sum(dim=1) - 1]
+
+
+def next_scores__at_the_first_token(logits, mask):
+    return logits[torch.arange(len(mask)), mask.int().argmax(dim=1)]
 
 
 def merge_pairs__from_left_to_right(word, ranks):
@@ -390,6 +382,13 @@ def small_model__a_block_too_few(ids, weights, config):
     return _model(ids, weights, config, layers=config.num_hidden_layers - 1)
 
 
+def _left_pad(prompts, pad_id):
+    longest = max(map(len, prompts))
+    ids = [[pad_id] * (longest - len(prompt)) + prompt for prompt in prompts]
+    real = [[place >= longest - len(prompt) for place in range(longest)] for prompt in prompts]
+    return torch.tensor(ids), torch.tensor(real)
+
+
 def generate_rows__all_go_on_until_the_last_has_ended(
     model, prompts, max_new_tokens, stop_ids, pad_id
 ):
@@ -398,7 +397,7 @@ def generate_rows__all_go_on_until_the_last_has_ended(
     for _ in range(max_new_tokens):
         if all(ended):
             break
-        ids, mask, _ = solutions.left_pad(texts, pad_id)
+        ids, mask = _left_pad(texts, pad_id)
         for row, token in enumerate(model(ids, padding_mask=mask)[:, -1].argmax(-1).tolist()):
             ended[row] = ended[row] or token in stop_ids
             texts[row].append(token)
@@ -437,7 +436,7 @@ def generate_rows__keeps_the_stop_token(model, prompts, max_new_tokens, stop_ids
     texts, new = [list(prompt) for prompt in prompts], [[] for _ in prompts]
     growing = list(range(len(prompts)))
     while growing:
-        ids, mask, _ = solutions.left_pad([texts[row] for row in growing], pad_id)
+        ids, mask = _left_pad([texts[row] for row in growing], pad_id)
         chosen = model(ids, padding_mask=mask)[:, -1].argmax(-1).tolist()
         for row, token in zip(list(growing), chosen, strict=True):
             new[row].append(token)
@@ -447,35 +446,32 @@ def generate_rows__keeps_the_stop_token(model, prompts, max_new_tokens, stop_ids
     return new
 
 
-def _four_bits(weight, group_size, levels=15, low_first=True, offset=True):
-    groups = weight.unflatten(1, (-1, group_size))
-    offsets = groups.amin(dim=-1) if offset else torch.zeros(groups.shape[:2])
-    scales = (groups.amax(dim=-1) - offsets) / levels
-    steps = torch.where(scales == 0, 1.0, scales)[..., None]
-    codes = ((groups - offsets[..., None]) / steps).round().flatten(1).to(torch.uint8)
-    even, odd = codes[:, 0::2], codes[:, 1::2]
-    return (even + 16 * odd if low_first else 16 * even + odd), scales, offsets
+def _codes(packed):
+    return torch.stack((packed % 16, packed // 16), dim=-1).flatten(1)
 
 
-def four_bit_groups__sixteen_steps(weight, group_size):
-    return _four_bits(weight, group_size, levels=16)
+def _four_bits(x, codes, scales, offsets):
+    groups = scales.shape[1]
+    x, codes = x.unflatten(0, (groups, -1)), codes.unflatten(1, (groups, -1))
+    return (scales * (codes * x).sum(dim=-1) + offsets * x.sum(dim=-1)).sum(dim=-1)
 
 
-def four_bit_groups__bytes_the_other_way_round(weight, group_size):
-    return _four_bits(weight, group_size, low_first=False)
+def four_bit_product__bytes_the_other_way_round(x, packed, scales, offsets):
+    codes = torch.stack((packed // 16, packed % 16), dim=-1).flatten(1)
+    return _four_bits(x, codes, scales, offsets)
 
 
-def four_bit_groups__one_scale_per_row(weight, group_size):
-    packed, scales, offsets = _four_bits(weight, weight.shape[1])
-    count = weight.shape[1] // group_size
-    return packed, scales.repeat(1, count), offsets.repeat(1, count)
+def four_bit_product__lower_halves_first(x, packed, scales, offsets):
+    return _four_bits(x, torch.cat((packed % 16, packed // 16), dim=1), scales, offsets)
 
 
-def four_bit_groups__cuts_instead_of_rounding(weight, group_size):
-    _, scales, offsets = _four_bits(weight, group_size)
-    steps = torch.where(scales == 0, 1.0, scales).repeat_interleave(group_size, dim=1)
-    codes = ((weight - offsets.repeat_interleave(group_size, dim=1)) / steps).to(torch.uint8)
-    return codes[:, 0::2] + 16 * codes[:, 1::2], scales, offsets
+def four_bit_product__adds_the_offset_once(x, packed, scales, offsets):
+    zero = torch.zeros_like(offsets)
+    return _four_bits(x, _codes(packed), scales, zero) + offsets.sum(dim=-1)
+
+
+def four_bit_product__one_scale_per_row(x, packed, scales, offsets):
+    return _four_bits(x, _codes(packed), scales[:, :1], offsets[:, :1])
 
 
 def chat_prompt__keeps_earlier_thoughts(messages, thinking):
