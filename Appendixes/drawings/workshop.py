@@ -43,7 +43,7 @@ def show_documents(
         for text in line:
             width = canvas.token_width(text)
             if text == framed:
-                _frame(canvas, x, 2.6 * row, width, 2.4, ORANGE, 3)
+                _frame(canvas, x + 0.1, 2.6 * row, width - 0.2, 2.4, ORANGE, 3)
             x += width
     _legend(canvas, 2.6 * len(lines) + 0.6, ("read", READ), ("learnt", LEARNT))
     # 3. Say how many tokens are learnt, and whether the framed ones are.
@@ -114,7 +114,7 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
     canvas.text(5, 1.8, "first\ntoken", colour=FAINT, align="right")
     canvas.text(5, side + 0.2, "last\ntoken", colour=FAINT, align="right")
     canvas.text(6 + side / 2, side + 2.6, "token that is seen", colour=FAINT)
-    canvas.text(5, side / 2 + 1, "token\nthat sees", colour=FAINT, align="right")
+    canvas.text(5, side / 2 + 1, "token\nthat\nsees", colour=FAINT, align="right")
     meanings = {
         "its own document: seen": LEARNT,
         "another document: hidden": READ,
