@@ -4,16 +4,20 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
 
 from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
 
 from Appendixes.drawings.canvas import FAINT, PALE, Canvas
 from Appendixes.drawings.texts import WIDTH, broken_lines
-from Appendixes.figure_style import BLUE
+from Appendixes.figure_style import BLUE, ORANGE
 
 READ, LEARNT = PALE, BLUE
 
 
 def show_documents(
-    title: str, documents: Mapping[str, tuple[Sequence[str], Sequence[bool]]]
+    title: str,
+    documents: Mapping[str, tuple[Sequence[str], Sequence[bool]]],
+    *,
+    framed: str = "",
 ) -> None:
     """Show documents, each token on a blue ground if it is learnt, on a grey one if it is not.
 
@@ -21,6 +25,7 @@ def show_documents(
         title: a sentence that states the finding.
         documents: texts of the tokens, and whether each is learnt, by a name; a document whose name
             is empty has no line with its name above it.
+        framed: text of the tokens that have a frame.
     """
     # 1. Break each document into lines.
     lines: list[tuple[str, list[str], list[bool]]] = []
@@ -34,12 +39,20 @@ def show_documents(
         colours = [LEARNT if flag else READ for flag in learnt]
         canvas.text(0.3, 2.6 * row + 1.5, name, colour=FAINT, align="left", bold=True)
         canvas.tokens(0, 2.6 * row, line, colours, height=2.4)
+        x = 0.0
+        for text in line:
+            width = canvas.token_width(text)
+            if text == framed:
+                _frame(canvas, x + 0.1, 2.6 * row, width - 0.2, 2.4, ORANGE, 3)
+            x += width
     _legend(canvas, 2.6 * len(lines) + 0.6, ("read", READ), ("learnt", LEARNT))
-    # 3. Say how many tokens are learnt.
-    counts = [
-        f"{sum(learnt)} of {len(texts)} tokens{' of ' * bool(name)}{name}"
-        for name, (texts, learnt) in documents.items()
-    ]
+    # 3. Say how many tokens are learnt, and whether the framed ones are.
+    counts = []
+    for name, (texts, learnt) in documents.items():
+        of = f" of {name}" if name else ""
+        marks = [flag for text, flag in zip(texts, learnt, strict=True) if text == framed]
+        words = [f" ({framed} is {'learnt' if flag else 'not learnt'})" for flag in marks]
+        counts.append(f"{sum(learnt)} of {len(texts)} tokens{of}{''.join(words)}")
     canvas.show(f"Text, token by token. Learnt: {', '.join(counts)}.")
 
 
@@ -96,18 +109,21 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
     canvas.axes.imshow(
         shades, extent=(6, 6 + side, side + 1, 1), aspect="auto", interpolation="nearest"
     )
+    _frame(canvas, 6, 1, side, side, FAINT, 0.8)
     # 2. Name the sides and the colours.
     canvas.text(5, 1.8, "first\ntoken", colour=FAINT, align="right")
     canvas.text(5, side + 0.2, "last\ntoken", colour=FAINT, align="right")
     canvas.text(6 + side / 2, side + 2.6, "token that is seen", colour=FAINT)
-    canvas.text(side + 8, 4, "A line: what one token sees", colour=FAINT, align="left")
-    for place, (text, colour) in enumerate(
-        (("its own document: seen", LEARNT), ("another document: hidden", READ))
-    ):
-        canvas.box(side + 8, 8 + 4 * place, 3, 2.2, "", colour)
-        canvas.text(side + 12, 9.1 + 4 * place, text, colour=FAINT, align="left")
-    canvas.box(side + 8, 16, 3, 2.2, "", READ, dashed=True)
-    canvas.text(side + 12, 17.1, "a later token: hidden", colour=FAINT, align="left")
+    canvas.text(5, side / 2 + 1, "token\nthat\nsees", colour=FAINT, align="right")
+    meanings = {
+        "its own document: seen": LEARNT,
+        "another document: hidden": READ,
+        "a later token: hidden": "white",
+    }
+    for place, (text, colour) in enumerate(meanings.items()):
+        canvas.axes.add_patch(Rectangle((side + 8, 4 + 4 * place), 3, 2.2, facecolor=colour))
+        _frame(canvas, side + 8, 4 + 4 * place, 3, 2.2, FAINT, 0.8)
+        canvas.text(side + 12, 5.1 + 4 * place, text, colour=FAINT, align="left")
     # 3. Say how much is seen; a document's first token sees itself alone.
     blocks = sum(sum(line) == 1 for line in mask)
     share = sum(map(sum, mask)) / (length * (length + 1) / 2)
@@ -115,6 +131,15 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
         f"A mask of {length} x {length} tokens: {blocks} triangles along the diagonal, one for "
         f"each document and one for the empty end, if there is one; they are {share:.0%} of what "
         "one document of this length would see."
+    )
+
+
+def _frame(
+    canvas: Canvas, x: float, y: float, width: float, height: float, colour: str, line: float
+) -> None:
+    """Draw a frame, with a line of so many points, around what is there."""
+    canvas.axes.add_patch(
+        Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=line)
     )
 
 

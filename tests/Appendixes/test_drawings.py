@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from Appendixes import figure_style
@@ -169,6 +170,26 @@ def test_charts_say_all_their_numbers(shown):
     assert "2 rows of 5 tokens: 40% learnt, 50% read, 10% empty" in rows
     assert "3 x 3 tokens: 2 triangles" in mask and "67% of what one document" in mask
     assert "'7' 0.25" in text and "mean: 0.70" in text
+
+
+def test_a_framed_token_is_said_to_be_learnt_or_not(shown):
+    texts = ["<think>", "5", "</think>", "8"]
+    one, other = (texts, [True] * 4), (texts, [False, False, False, True])
+    show_documents("One end is learnt", {"whole": one, "cut": other}, framed="</think>")
+    words = shown[0].get_label()
+    assert "4 of 4 tokens of whole (</think> is learnt), 1 of 4 tokens of cut (</think> is" in words
+    assert words.endswith("cut (</think> is not learnt).")
+    frames = [p for p in shown[0].axes[0].patches if isinstance(p, Rectangle) and not p.get_fill()]
+    assert len(frames) == 2
+    assert beyond_the_edge(shown[0]) <= 0.01
+
+
+def test_each_ground_of_a_mask_stands_in_its_legend(shown):
+    show_mask("Two documents", [[True, False, False], [True, True, False], [False, False, True]])
+    (axes,) = shown[0].axes
+    grounds = {to_hex(tuple(colour)) for row in axes.images[0].get_array() for colour in row}
+    legend = {to_hex(p.get_facecolor()) for p in axes.patches if p.get_fill()}
+    assert grounds == legend
 
 
 def test_the_map_marks_the_stations_that_a_chapter_builds(shown):
