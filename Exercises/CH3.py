@@ -513,13 +513,13 @@ def still_open(content: bytes, unique_ids: list[str]) -> list[str]:
     >>> still_open(content, ["a", "b", "c"])
     ['a', 'c']
 
-    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and nothing is lost"
+    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and little is lost"
     """
     raise NotImplementedError
 
 
 def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list[str]:
-    """★★★ An evaluation that can be killed at any moment, and loses nothing.
+    """★★★ An evaluation that can be killed at any moment, and loses no answer that was ready.
 
     Ask the problems in their order. Write each answer to the file before you ask for the next, so
     that it is there whatever happens then. When the file exists already, ask only what is missing.
@@ -537,7 +537,7 @@ def resumed(path: Path, problems: list[dict], ask: Callable[[str], str]) -> list
         5 and called again, it asks three problems and returns five texts; called once more, it asks
         none.
 
-    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and nothing is lost"
+    Read: CH3/2_math_verifier.ipynb, section "11. Killed, and little is lost"
     """
     raise NotImplementedError
 
@@ -595,7 +595,7 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
     >>> problem["solution"], problem["answer"], problem["level"], problem["unique_id"]
     ('Half is 48/2 = 24.\n24 + 3 = 27.', '27', 2, 'sums/1')
 
-    Read: CH3/2_math_verifier.ipynb, section "13. MATH-500 and the real Qwen3"
+    Read: CH3/2_math_verifier.ipynb, section "13. What the book measured on MATH-500"
     """
     raise NotImplementedError
 

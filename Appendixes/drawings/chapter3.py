@@ -7,6 +7,8 @@ from Appendixes.drawings.canvas import FAINT, Canvas, Node, leaves
 from Appendixes.drawings.charts import COLOURS, LINE_STYLES, Interval
 from Appendixes.figure_style import BLUE, FONT, GREEN, ORANGE, PALE, RED, SKY, new_picture, show
 
+KINDS = {"operator": SKY, "number": PALE, "letter": ORANGE}  # of a tree's nodes
+
 
 def show_tree(text: str, tree: Any) -> None:
     """Show an expression as a tree: operators above what they work on.
@@ -19,8 +21,8 @@ def show_tree(text: str, tree: Any) -> None:
     def node(part: Any) -> Node:
         if isinstance(part, tuple):
             sign, *sides = part
-            return Node(sign, [node(side) for side in sides], SKY)
-        return Node(str(part), [], ORANGE if isinstance(part, str) else PALE)
+            return Node(sign, [node(side) for side in sides], KINDS["operator"])
+        return Node(str(part), [], KINDS["letter" if isinstance(part, str) else "number"])
 
     def depth(part: Any) -> int:
         return 1 + max(map(depth, part[1:])) if isinstance(part, tuple) else 1
@@ -32,8 +34,10 @@ def show_tree(text: str, tree: Any) -> None:
 
     root = node(tree)
     width = 2.4 * leaves(root)
-    canvas = Canvas(max(width + 4, 18), 1.7 * depth(tree) - 0.5)
+    canvas = Canvas(max(width + 6, 18), max(1.7 * depth(tree) - 0.5, 4.4))
     canvas.text(0.1, 0.5, text, align="left", size=FONT + 1, bold=True)
+    for place, (kind, colour) in enumerate(KINDS.items()):
+        canvas.box(0.1, 1.4 + place, 2.6, 0.8, kind, colour, size=FONT - 1)
     canvas.tree((canvas.width - width) / 2, 0.2, width, root, level=1.7)
     canvas.show(f"The tree of {text}, its root at the top: {spoken(tree)}.")
 
@@ -113,6 +117,7 @@ def show_levels(title: str, shares: Mapping[str, Sequence[tuple[float, Interval]
     axes.set_xticks(list(levels))
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axes.errorbar([], [], yerr=[], fmt="none", color="black", capsize=3, label="95% interval")
     axes.legend(frameon=False, fontsize=FONT)
     show(figure, f"Lines, share right at levels 1 to {len(points)}. {'; '.join(said)}.")
 
