@@ -4,7 +4,6 @@ show_bars("Steps cost tokens", {"direct": 6, "steps": 72}, "tokens per answer")
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
