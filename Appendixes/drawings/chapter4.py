@@ -185,7 +185,7 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     heights = Counter(count for count, _ in rest)
     top = max([*heights.values(), 3])
     title = "A square per problem: vote right (blue) or wrong (orange)"
-    canvas = Canvas(size + 1, top + 3.3, title)
+    canvas = Canvas(size + 1, top + 2.9, title)
     # 1. The squares, one half above the squares of its column, and the box of those all right.
     stacked: Counter[int] = Counter()
     for count, lost in rest:
@@ -196,11 +196,10 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     canvas.text(size / 2 + 0.3, 0.4, "one half", align="right", colour=FAINT)
     if all_right:
         canvas.box(size, 0.5, 1, top, f"{all_right}", BLUE, bold=True)
-        canvas.text(size - 0.2, 0.9, together, align="right")
     # 2. The axis.
     for count in range(size + 1):
         canvas.text(count + 0.5, top + 1.1, str(count), size=FONT - 1, colour=FAINT)
-    canvas.text((size + 1) / 2, top + 2.3, f"right samples of {size}")
+    canvas.text((size + 1) / 2, top + 2.2, f"right samples of {size}; the tall box: {together}")
     # 3. The same in words.
     said = [
         f"{below} of {total} {words}"
@@ -265,13 +264,13 @@ def show_frontier(
     """
     figure = new_figure(height=1.4 + 3.3 * len(panels))
     said: list[str] = []
-    # 1. A line for each way, and its points' names: by turns on the left and on the right.
+    # 1. A line for each way, and its points' names: of the first on the left, else on the right.
     rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, series) in zip(rows, panels.items(), strict=True):
         style_axes(axes, "", "correct")
         axes.set_title(title, fontsize=FONT + 1)
         for place, (way, points) in enumerate(series.items()):
-            _draw_way(axes, way, points, COLOURS[len(said)], left=place % 2 == 0)
+            _draw_way(axes, way, points, COLOURS[len(said)], left=place == 0)
             listed = ", ".join(
                 f"{name}: {share:.0%} for {at:,.0f} {cost.partition(' ')[0]}"
                 for name, (at, share, _) in points.items()
@@ -279,13 +278,14 @@ def show_frontier(
             said.append(f"{way} ({listed})")
     # 2. Scales whose ticks do not collide, and the names of the lines below the picture.
     every = [points for series in panels.values() for points in series.values()]
-    most = max(at for points in every for at, _, _ in points.values())
+    spent = [at for points in every for at, _, _ in points.values()]
     for axes in rows:
         axes.set_xscale("log")
         axes.margins(x=0.1)
         axes.set_ylim(*limits)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    ticks = [at for at in (10, 30, 100, 300, 1000, 3000, 10000) if at < 1.6 * most]
+    round_ones = (10, 30, 100, 300, 1000, 3000, 10000)
+    ticks = [at for at in round_ones if 0.6 * min(spent) < at < 1.6 * max(spent)]
     rows[-1].set_xticks(ticks, [f"{at:,}" for at in ticks])
     rows[-1].minorticks_off()
     rows[-1].set_xlabel(f"{cost} (log scale; bars: 95 % intervals)", fontsize=FONT)
@@ -313,7 +313,6 @@ def _draw_way(
         axes.annotate(
             name, (at, share), (-7, 5) if left else (7, -13),
             ha="right" if left else "left", textcoords="offset points", fontsize=FONT - 2,
-            color=colour,
         )  # fmt: skip
 
 
