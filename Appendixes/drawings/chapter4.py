@@ -172,7 +172,7 @@ def show_votes(
 def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> None:
     """Show a square per problem above its number of right samples, coloured by its vote.
 
-    Problems whose samples are all right are counted below it, as their column is the highest.
+    Problems whose samples are all right share one box, as their column would be the highest.
 
     Args:
         rights: number of right samples of each problem.
@@ -180,21 +180,27 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
         size: number of samples of each problem.
     """
     rest = sorted((count, not win) for count, win in zip(rights, won, strict=True) if count < size)
+    all_right = len(rights) - len(rest)
+    together = f"{all_right} problem{'s' * (all_right != 1)}"
     heights = Counter(count for count, _ in rest)
     top = max([*heights.values(), 3])
-    canvas = Canvas(size, top + 3.6, "A square per problem: vote right (blue) or wrong (orange)")
+    title = "A square per problem: vote right (blue) or wrong (orange)"
+    canvas = Canvas(size + 1, top + 2.9, title)
+    # 1. The squares, one half above the squares of its column, and the box of those all right.
     stacked: Counter[int] = Counter()
     for count, lost in rest:
         canvas.box(count, top - stacked[count] - 0.5, 1, 1, "", ORANGE if lost else BLUE)
         stacked[count] += 1
-    canvas.line((size / 2 + 0.5, 0), (size / 2 + 0.5, top + 0.6))
-    for count in range(size):
+    beneath = top + 0.5 - heights[size // 2] * (size % 2 == 0)
+    canvas.line((size / 2 + 0.5, 0.1), (size / 2 + 0.5, beneath))
+    canvas.text(size / 2 + 0.3, 0.4, "one half", align="right", colour=FAINT)
+    if all_right:
+        canvas.box(size, 0.5, 1, top, f"{all_right}", BLUE, bold=True)
+    # 2. The axis.
+    for count in range(size + 1):
         canvas.text(count + 0.5, top + 1.1, str(count), size=FONT - 1, colour=FAINT)
-    canvas.text(
-        size / 2, top + 2.5,
-        f"right samples of {size}; the line is one half\n"
-        f"not drawn, with {size} right samples: {len(rights) - len(rest)}",
-    )  # fmt: skip
+    canvas.text((size + 1) / 2, top + 2.2, f"right samples of {size}; the tall box: {together}")
+    # 3. The same in words.
     said = [
         f"{below} of {total} {words}"
         for words, low, high in (
@@ -207,8 +213,8 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     ]
     canvas.show(
         f"{len(rest)} squares, one per problem, by its right samples of {size}. "
-        f"Votes that are right: {'; '.join(said)}. Not drawn, with {size} right "
-        f"samples: {len(rights) - len(rest)}."
+        f"Votes that are right: {'; '.join(said)}. "
+        f"One box: {together}, each with {size} right samples."
     )
 
 
@@ -219,7 +225,7 @@ def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> N
         votes: pairs of votes, for the leader and for the runner-up; a panel for each.
         certainty: the area from which the rule stops.
     """
-    figure = new_figure(height=2.8)
+    figure = new_figure(height=3)
     xs = [n / 400 for n in range(401)]
     said = []
     panels = figure.subplots(1, len(votes), sharey=True)
@@ -231,54 +237,61 @@ def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> N
         axes.fill_between(xs, density, where=[x >= 0.5 for x in xs], color=SKY, alpha=0.6)
         axes.axvline(0.5, color="grey", linestyle=":")
         style_axes(axes, "leader's true share x", "", grid="y")
-        stop = "stop" if area > certainty else "go on"
-        axes.set_title(f"{a} : {b}    {area:.1%}, {stop}", fontsize=FONT)
+        sign, stop = (">", "stop") if area > certainty else ("<", "go on")
+        axes.set_title(f"{a} : {b}\n{area:.1%} {sign} {certainty:.0%}: {stop}", fontsize=FONT)
+        axes.set_yticks([])
         said.append(f"{a} to {b}: {area:.1%} beyond one half, {stop}")
-    panels[0].set_ylabel("density", fontsize=FONT)
+    panels[0].set_ylabel("how plausible", fontsize=FONT)
     show(figure, f"{len(votes)} curves of the leader's true share. {'; '.join(said)}.")
 
 
 Ways = Mapping[str, Mapping[str, tuple[float, float, Interval]]]
 
 
-def show_frontier(panels: Mapping[str, Ways]) -> None:
-    """Show accuracy against tokens: a line of points for each way of spending them.
+def show_frontier(
+    panels: Mapping[str, Ways],
+    cost: str = "tokens per problem",
+    limits: tuple[float, float] = (0, 1.06),
+) -> None:
+    """Show accuracy against cost: a line of points for each way of spending tokens, or time.
 
     Args:
         panels: under its title, the ways of each panel; they stand one below the other. Under the
-            way's name its points: tokens per problem (at least 1), share of the problems that are
-            right, and the share's 95 % interval, under a short name that is written beside the
-            point.
+            way's name its points: cost (at least 1), share of the problems that are right, and the
+            share's 95 % interval, under a short name that is written beside the point.
+        cost: the quantity, which begins with its unit.
+        limits: lowest and highest share on the vertical axis.
     """
     figure = new_figure(height=1.4 + 3.3 * len(panels))
     said: list[str] = []
-    # 1. A line for each way, and its points' names: by turns on the left and on the right.
+    # 1. A line for each way, and its points' names: of the first on the left, else on the right.
     rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, series) in zip(rows, panels.items(), strict=True):
         style_axes(axes, "", "correct")
         axes.set_title(title, fontsize=FONT + 1)
         for place, (way, points) in enumerate(series.items()):
-            _draw_way(axes, way, points, COLOURS[len(said)], left=place % 2 == 0)
+            _draw_way(axes, way, points, COLOURS[len(said)], left=place == 0)
             listed = ", ".join(
-                f"{name}: {share:.0%} for {at:,.0f} tokens"
+                f"{name}: {share:.0%} for {at:,.0f} {cost.partition(' ')[0]}"
                 for name, (at, share, _) in points.items()
             )
             said.append(f"{way} ({listed})")
     # 2. Scales whose ticks do not collide, and the names of the lines below the picture.
     every = [points for series in panels.values() for points in series.values()]
-    most = max(at for points in every for at, _, _ in points.values())
+    spent = [at for points in every for at, _, _ in points.values()]
     for axes in rows:
         axes.set_xscale("log")
         axes.margins(x=0.1)
-        axes.set_ylim(0, 1.06)
+        axes.set_ylim(*limits)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    ticks = [at for at in (10, 30, 100, 300, 1000, 3000, 10000) if at < 1.6 * most]
+    round_ones = (10, 30, 100, 300, 1000, 3000, 10000)
+    ticks = [at for at in round_ones if 0.6 * min(spent) < at < 1.6 * max(spent)]
     rows[-1].set_xticks(ticks, [f"{at:,}" for at in ticks])
     rows[-1].minorticks_off()
-    rows[-1].set_xlabel("tokens per problem (log scale; bars: 95 % intervals)", fontsize=FONT)
+    rows[-1].set_xlabel(f"{cost} (log scale; bars: 95 % intervals)", fontsize=FONT)
     columns = 2 if len(every) > 1 else 1
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=FONT)
-    show(figure, f"Points, correct against tokens per problem. {'. '.join(said)}.")
+    show(figure, f"Points, correct against {cost}. {'. '.join(said)}.")
 
 
 def _draw_way(

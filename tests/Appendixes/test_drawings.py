@@ -96,6 +96,7 @@ def draw_chapter4() -> None:
     ways = {"arithmetic": points, "a long name of a way": points}
     chapter4.show_frontier({"Tokens buy": ways})
     chapter4.show_frontier({"Arithmetic": ways, "Countdown": {"a thought": points}})
+    chapter4.show_frontier({"Slow": ways}, "minutes on a machine", (0.1, 0.95))
     chapter4.show_tries([4, 12, 19], 67, [("19 + 12 = 31", "35", False), ("12 * 4", "67", True)])
 
 
@@ -103,7 +104,7 @@ def test_drawings_of_chapter_4_fit_and_say_what_they_show(shown):
     draw_chapter4()
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     said = [figure.get_label() for figure in shown]
-    assert len(set(said)) == len(said) == 11
+    assert len(set(said)) == len(said) == 12
     assert all(re.search(r"\d", text) and len(text.split()) > 6 for text in said)
 
 
@@ -124,6 +125,16 @@ def test_votes_are_counted_on_both_sides_of_one_half(shown):
     chapter4.show_won_votes([0, 3, 3, 10, 17, 20], [False, True, False, True, True, True], 20)
     assert "5 squares" in shown[0].get_label()
     assert "right: 1 of 3 below one half; 1 of 1 on it; 1 of 1 above" in shown[0].get_label()
+    assert "One box: 1 problem, each with 20 right samples" in shown[0].get_label()
+
+
+def test_a_frontier_counts_in_the_unit_of_its_cost(shown):
+    points = {"greedy": (10.1, 0.15, (0.12, 0.19)), "n = 10": (300.4, 0.32, (0.28, 0.36))}
+    chapter4.show_frontier({"Votes": {"direct": points}}, "minutes on a machine", (0.1, 0.4))
+    figure = shown[0]
+    assert "greedy: 15% for 10 minutes, n = 10: 32% for 300 minutes" in figure.get_label()
+    assert figure.axes[0].get_xlabel().startswith("minutes on a machine")
+    assert figure.axes[0].get_ylim() == (0.1, 0.4)
 
 
 def test_the_triangle_counts_what_is_computed_again(shown):
