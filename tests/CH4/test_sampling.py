@@ -330,6 +330,7 @@ def test_sampling_runs_on_tensors_without_values(filters):
     assert (drawn.shape, drawn.device.type, drawn.dtype) == ((3,), "meta", torch.long)
 
 
+@pytest.mark.parametrize("device", ["cuda"], indirect=True)
 @pytest.mark.parametrize("filters", CHAINS)
 def test_on_a_device_the_tokens_are_those_of_the_cpu(device, filters):
     """In float64, in which sums that are ordered differently meet no border here."""
