@@ -74,7 +74,8 @@ def alone(model, tokenizer, problem, number, *, budget, waits, sampler, most=40,
             if drawn == budget:
                 ids, ended = ids + tokenizer.encode(ENDING, allow_special=True), "forced"
         uniform = torch.rand(1, generator=generator, dtype=torch.float64)
-        [token] = sampler(model(torch.tensor([prompt + ids]))[:, -1], uniform).tolist()
+        logits = model(torch.tensor([prompt + ids]), last_position_only=True)[:, -1]
+        [token] = sampler(logits, uniform).tolist()
         drawn += 1
         thought += ended is None
         stopped = token in tokenizer.stop_ids
