@@ -76,6 +76,20 @@ def test_typical_wrong_solutions_fail(exercise):
             assert verdict.message.startswith("called: ")
 
 
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_times_by_another_clock_are_refused_with_the_name_of_the_right_one(factor):
+    """`process_time` runs slower where other programs run, and faster where threads do."""
+    [race] = [exercise for exercise in ALL if exercise.name == "race"]
+
+    def by_another_clock(*args):
+        text, slow, fast = solution(race)(*args)
+        return text, factor * slow, factor * fast
+
+    verdict = judge(race.name, by_another_clock, cases(race, 0))
+    assert verdict.state == FAILED
+    assert "is the clock perf_counter()?" in verdict.message
+
+
 @each_exercise
 def test_returning_a_constant_fails(exercise):
     """A result that is right for one case, returned for all of them, fails."""
