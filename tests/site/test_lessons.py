@@ -8,7 +8,7 @@ import re
 
 import nbformat
 import pytest
-from run_notebooks import NOTEBOOKS, html_page
+from run_notebooks import NOTEBOOKS
 
 CHAPTERS = ["CH2", "CH3", "CH4"]
 LINES = 15  # of a cell of code that a page shows
@@ -138,10 +138,8 @@ def test_no_output_depends_on_the_machine_or_a_network(path, kind):
 
 
 @by_chapter
-def test_pages_fold_the_code_that_is_tagged_and_no_other(path, tmp_path):
-    cells = read(path)
-    page = html_page(nbformat.read(path, as_version=4), path.parent, tmp_path / path.parent.name)
-    assert page.count("<details><summary>Code</summary>") == sum(map(hidden, cells))
+def test_pages_fold_the_code_that_is_tagged_and_no_other(path, page):
+    assert page(path).count("<details><summary>Code</summary>") == sum(map(hidden, read(path)))
 
 
 def test_the_example_of_the_form_is_what_the_patterns_find():

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-from run_notebooks import CHAPTERS, NOTEBOOKS, REPOSITORY, html_page
+from run_notebooks import CHAPTERS, NOTEBOOKS, REPOSITORY
 
 NAMES = {path.parent.name: path for path in NOTEBOOKS}
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
@@ -126,9 +126,8 @@ def test_every_picture_says_in_words_what_it_shows(path):
 
 
 @by_chapter
-def test_pages_keep_the_descriptions(path, tmp_path):
-    page = html_page(read(path), path.parent, tmp_path / path.parent.name)
-    assert Images(page).alternatives == descriptions(path)
+def test_pages_keep_the_descriptions(path, page):
+    assert Images(page(path)).alternatives == descriptions(path)
     cells = [cell for cell in read(path).cells if "mystnb" in cell.metadata]
     # what MyST-NB reads
     assert [cell.metadata["mystnb"]["image"]["alt"] for cell in cells] == descriptions(path)
@@ -161,10 +160,9 @@ def test_a_link_that_leads_nowhere_is_seen(tmp_path):
 
 
 @by_chapter
-def test_links_of_pages_lead_where_they_lead_in_the_notebook(path):
+def test_links_of_pages_lead_where_they_lead_in_the_notebook(path, page):
     build = REPOSITORY / "build" / path.parent.name
-    page = html_page(read(path), path.parent, build)
-    found = {html.unescape(one) for one in re.findall(r'href="([^"]+)"', page)}
+    found = {html.unescape(one) for one in re.findall(r'href="([^"]+)"', page(path))}
     for target in {match["target"] for match in LINK.finditer(prose(path))}:
         file, _, anchor = unquote(target).partition("#")
         if not file or file.startswith("http"):
