@@ -1,5 +1,6 @@
 """Fixtures that several tests share: devices, small models, reference files, tokenizers."""
 
+import copy
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, safe_open
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
+from CH2.compilation import compile_model
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCES = ROOT / "tests" / "reference"
@@ -84,6 +86,19 @@ def make_model() -> Callable[..., Qwen3Model]:
 def model64(small_config, make_model) -> Qwen3Model:
     """A small model in float64, where only a real difference is larger than rounding."""
     return make_model(small_config)
+
+
+@pytest.fixture
+def uncompiled(monkeypatch) -> None:
+    """`torch.compile` gives functions back as they are, for tests that ask about what is around."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+
+
+@pytest.fixture
+def plain_and_static(model64, device, uncompiled) -> tuple[Qwen3Model, Qwen3Model]:
+    """A model, and the same with static steps: in float64, where only real differences show."""
+    plain = copy.deepcopy(model64).to(device)
+    return plain, compile_model(plain, static_steps=True)
 
 
 @pytest.fixture(scope="session")

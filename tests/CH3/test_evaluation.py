@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
+from draws import inverse_cdf
 from process_team import Processes, wait_until
 
 from Appendixes.QWEN3Model import load_qwen3, save_qwen3
@@ -210,14 +211,6 @@ def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
         assert text.finish_reason == ("stop" if len(alone) < 20 else "length")
         assert one.extracted == extract_answer(text.text, text.finish_reason == "stop")
         assert one.seconds > 0
-
-
-def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    return (
-        (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None])
-        .sum(dim=-1)
-        .clamp(max=logits.shape[1] - 1)
-    )
 
 
 def test_a_sample_depends_on_seed_prompt_and_number_alone(tiny, problems):
