@@ -355,15 +355,15 @@ def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, t
     monkeypatch.setattr(__main__, "FOLDER", tmp_path)
     runs = [
         (),
-        ("--max-new-tokens", 9),
-        ("--limit", 3),
+        ("--max-new-tokens", 2),
+        ("--limit", 2),
         ("--prompt", "chain-of-thought"),
         ("--chat", "thinking"),
         ("--rung", "int8"),
         (),
     ]
     for changes in runs:
-        assert command(*QUICK, *changes)[0] == 0
+        assert command(*QUICK, "--limit", 1, "--max-new-tokens", 1, *changes)[0] == 0
     files = list(tmp_path.glob("*.jsonl"))
     assert len(files) == len(set(runs))
     assert all(file.name.startswith("tiny-arithmetic500-") for file in files)
