@@ -351,7 +351,9 @@ def test_the_command_reports_draws_and_goes_on(command, tmp_path, tiny_folder):
     assert (tmp_path / "out.jsonl").read_bytes() == content
 
 
-def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, tiny_folder):
+def test_each_set_of_settings_has_its_own_file(
+    command, tmp_path, monkeypatch, tiny_folder, uncompiled
+):
     monkeypatch.setattr(__main__, "FOLDER", tmp_path)
     runs = [
         (),
