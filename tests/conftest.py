@@ -21,6 +21,28 @@ REFERENCES = ROOT / "tests" / "reference"
 TINY = ROOT / "CH2" / "qwen3" / "tiny"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin each worker's share with its part of the long tests, so that none is left for the end.
+
+    pytest-xdist's `worksteal` cuts the list into as many runs of equal length as there are workers;
+    a worker that has done its own takes half of what is left at the end of the longest other one.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount")
+    if workers is None:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    short = [item for item in items if not item.get_closest_marker("long")]
+    left = len(items)
+    items.clear()
+    for worker in range(workers):
+        size, own = left // (workers - worker), long[worker::workers]
+        others = max(0, size - len(own))
+        items += own + short[:others]
+        del short[:others]
+        left -= size
+    items += short
+
+
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request) -> torch.device:
     """Each device in turn; without a GPU the second is skipped."""

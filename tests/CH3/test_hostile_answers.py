@@ -135,6 +135,7 @@ def faults(line: dict | None) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_hostile_answers_are_graded_quietly_fast_and_small_and_leave_nothing_behind(tmp_path):
     """All in one test, as processes that run tests side by side would each grade all of them."""
     folder = tmp_path / "empty"  # a file here was written by a hostile answer
