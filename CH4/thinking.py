@@ -50,11 +50,6 @@ class ThinkingText(Text):
         """The text behind `</think>`; empty if the thought did not end."""
         return self.text.partition("</think>")[2].lstrip("\n")
 
-    @property
-    def answer_tokens(self) -> int:
-        """Number of tokens drawn for the answer, the stop token included."""
-        return self.tokens - self.thinking_tokens
-
 
 @dataclass(eq=False)
 class Draft:

@@ -1,5 +1,6 @@
 """Fixtures that several tests share: devices, small models, reference files, tokenizers."""
 
+import copy
 import json
 import os
 import shutil
@@ -13,10 +14,33 @@ from safetensors.torch import load_file, safe_open
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from Appendixes.QWEN3Model import Qwen3Config, Qwen3Model
+from CH2.compilation import compile_model
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCES = ROOT / "tests" / "reference"
 TINY = ROOT / "CH2" / "qwen3" / "tiny"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin each worker's share with its part of the long tests, so that none is left for the end.
+
+    pytest-xdist's `worksteal` cuts the list into as many runs of equal length as there are workers;
+    a worker that has done its own takes half of what is left at the end of the longest other one.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount")
+    if workers is None:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    short = [item for item in items if not item.get_closest_marker("long")]
+    left = len(items)
+    items.clear()
+    for worker in range(workers):
+        size, own = left // (workers - worker), long[worker::workers]
+        others = max(0, size - len(own))
+        items += own + short[:others]
+        del short[:others]
+        left -= size
+    items += short
 
 
 @pytest.fixture(params=["cpu", "cuda"])
@@ -84,6 +108,19 @@ def make_model() -> Callable[..., Qwen3Model]:
 def model64(small_config, make_model) -> Qwen3Model:
     """A small model in float64, where only a real difference is larger than rounding."""
     return make_model(small_config)
+
+
+@pytest.fixture
+def uncompiled(monkeypatch) -> None:
+    """`torch.compile` gives functions back as they are, for tests that ask about what is around."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+
+
+@pytest.fixture
+def plain_and_static(model64, device, uncompiled) -> tuple[Qwen3Model, Qwen3Model]:
+    """A model, and the same with static steps: in float64, where only real differences show."""
+    plain = copy.deepcopy(model64).to(device)
+    return plain, compile_model(plain, static_steps=True)
 
 
 @pytest.fixture(scope="session")

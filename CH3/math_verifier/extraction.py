@@ -51,7 +51,6 @@ NAMED_CHOICE = re.compile(
 LONE_CHOICE = re.compile(r"(?:[Oo]ption|[Cc]hoice)?[*_$ ]{0,6}\(?([A-J])\)?[.*_$ ]{0,6}")
 CHOSEN = re.compile(r"\(?[A-J]\)?\.?")
 JOINT = re.compile(r"[,;]|and|or")
-ANSWER_TAG = re.compile(r"<answer>(.*?)(?=</?answer>|\Z)", re.DOTALL)
 NEXT_QUESTION = re.compile(r"\n[ \t*#]{0,9}(?:Question|Problem|Q) ?\d{0,3} ?:")
 
 _WORD = r"[\w'’$\\{}^-]{1,30}"

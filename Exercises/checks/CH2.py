@@ -754,12 +754,15 @@ def race(rng: Random) -> Iterator[Case]:
                 raise Mistake(
                     f"you took {seconds:.2f} seconds for {name}, in which the model alone computed "
                     f"for {needed:.2f}\nDoes it begin and end between your two looks at the clock? "
-                    "A generator does nothing until it is run through: list(...)"
+                    "A generator does nothing until it is run through: list(...)\n"
+                    "And is the clock perf_counter()? process_time() stands still while other "
+                    "programs have the processor"
                 )
         if slow + fast > 1.1 * whole:
             raise Mistake(
                 f"your times, {slow:.2f} and {fast:.2f} seconds, are more than all of it took: "
-                f"{whole:.2f}"
+                f"{whole:.2f}\nDoes each begin where its own generator begins? And is the clock "
+                "perf_counter()? process_time() adds up what several threads compute at once"
             )
         if sum(within) >= sum(without):
             raise Mistake(

@@ -51,6 +51,10 @@ def titles_cut_off(monkeypatch) -> list[str]:
     return found
 
 
+def test_a_demonstration_that_no_map_lists_is_among_them():
+    assert "TinyQwen3" in COMPONENTS
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_demonstration_prints_and_draws(component, run, tmp_path, titles_cut_off):

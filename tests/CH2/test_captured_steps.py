@@ -9,6 +9,7 @@ import random
 
 import pytest
 import torch
+from draws import inverse_cdf, seeded
 from property_testing import given, settings, st
 from torch._dynamo.testing import CompileCounterWithBackend
 
@@ -18,45 +19,21 @@ from Appendixes.QWEN3Model import load_qwen3
 from CH2 import captured_steps
 from CH2.captured_steps import CapturedSteps
 from CH2.compilation import compile_model
-from CH2.decoding import DecodingEngine, Draw, StartedStep, capturable, greedy
+from CH2.decoding import DecodingEngine, Draw, StartedStep, greedy
 from CH2.generation import generate, generate_batch
 from CH2.packed_weights import join_projections, pack_weights
 
 STOPS = (3, 17, 29)
 
 
-@capturable
-def softmax_sampler(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """Draw by the cumulative distribution, within the step."""
-    ends = logits.double().softmax(dim=-1).cumsum(dim=-1)
-    return (ends <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
-
-
 def outside_sampler(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Draw the same tokens, but look at a value, which no captured step can."""
     assert bool(logits.isfinite().all())
-    return softmax_sampler(logits, uniform)
-
-
-@pytest.fixture
-def uncompiled(monkeypatch):
-    """`torch.compile` gives functions back as they are: these tests ask about the steps around."""
-    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
-
-
-@pytest.fixture
-def models(model64, device, uncompiled):
-    """A model, and the same with static steps: in float64, where only real differences show."""
-    plain = copy.deepcopy(model64).to(device)
-    return plain, compile_model(plain, static_steps=True)
+    return inverse_cdf(logits, uniform)
 
 
 def random_prompt(rng: random.Random, length: int) -> list[int]:
     return [rng.randrange(50) for _ in range(length)]
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def play(model, *, sampler, share_prompts, seed, rows=16):
@@ -88,12 +65,12 @@ def play(model, *, sampler, share_prompts, seed, rows=16):
     return [(row.tokens, row.finish_reason) for row in started], [row.logprobs for row in started]
 
 
-@pytest.mark.parametrize("sampler", [greedy, softmax_sampler, outside_sampler])
+@pytest.mark.parametrize("sampler", [greedy, inverse_cdf, outside_sampler])
 @pytest.mark.parametrize("share_prompts", [True, False])
 def test_rows_that_come_and_go_and_are_cancelled_get_the_plain_engines_tokens(
-    models, sampler, share_prompts
+    plain_and_static, sampler, share_prompts
 ):
-    plain, static = models
+    plain, static = plain_and_static
     options = {"sampler": sampler, "share_prompts": share_prompts, "seed": 0}
     expected, expected_logprobs = play(plain, **options)
     told, logprobs = play(static, **options)
@@ -105,8 +82,8 @@ def test_rows_that_come_and_go_and_are_cancelled_get_the_plain_engines_tokens(
 
 
 @pytest.mark.parametrize("length", [1, 3])
-def test_a_long_text_passes_few_windows_with_the_plain_models_tokens(models, length):
-    plain, static = models
+def test_a_long_text_passes_few_windows_with_the_plain_models_tokens(plain_and_static, length):
+    plain, static = plain_and_static
     prompt = torch.tensor([random_prompt(random.Random(length), length)])
     expected, captures = list(generate(plain, prompt, 300)), [0]
     for _ in range(3):  # the second text finds the buffers of the first, as long as they became
@@ -116,8 +93,8 @@ def test_a_long_text_passes_few_windows_with_the_plain_models_tokens(models, len
     assert captures == [0, 5, 9, 9]
 
 
-def test_rows_that_end_one_by_one_cost_a_capture_for_each_bucket_only(models):
-    plain, static = models
+def test_rows_that_end_one_by_one_cost_a_capture_for_each_bucket_only(plain_and_static):
+    plain, static = plain_and_static
     rng = random.Random(7)
     prompts = [random_prompt(rng, 5) for _ in range(17)]
 
@@ -140,9 +117,9 @@ def test_rows_that_end_one_by_one_cost_a_capture_for_each_bucket_only(models):
     assert static.steps.captures <= len(buckets) + 2
 
 
-def test_samples_of_one_prompt_and_rows_of_many_stay_in_line(models):
+def test_samples_of_one_prompt_and_rows_of_many_stay_in_line(plain_and_static):
     """Else each step would have to put the rows of a prompt side by side."""
-    _, static = models
+    _, static = plain_and_static
     for prompts, samples in ((1, 12), (12, 1)):
         engine = DecodingEngine(static)
         read = engine.add_prompts([[1, 2, prompt] for prompt in range(prompts)])
@@ -157,8 +134,10 @@ def test_samples_of_one_prompt_and_rows_of_many_stay_in_line(models):
 
 
 @pytest.mark.parametrize("share_prompts", [True, False])
-def test_two_engines_in_turn_on_one_model_do_not_disturb_each_other(models, share_prompts):
-    plain, static = models
+def test_two_engines_in_turn_on_one_model_do_not_disturb_each_other(
+    plain_and_static, share_prompts
+):
+    plain, static = plain_and_static
     rng = random.Random(3)
     prompts = [random_prompt(rng, length) for length in (40, 7)]
     engines, rows = [], []
@@ -172,8 +151,8 @@ def test_two_engines_in_turn_on_one_model_do_not_disturb_each_other(models, shar
         assert row.tokens == list(generate(plain, torch.tensor([prompt]), 100))
 
 
-def test_a_batch_written_again_reuses_buffers_and_steps(models):
-    plain, static = models
+def test_a_batch_written_again_reuses_buffers_and_steps(plain_and_static):
+    plain, static = plain_and_static
     rng = random.Random(5)
     for prompts in ([random_prompt(rng, 9) for _ in range(6)] for _ in range(3)):
         expected = generate_batch(plain, prompts, 40, stop_ids=STOPS)
@@ -184,8 +163,8 @@ def test_a_batch_written_again_reuses_buffers_and_steps(models):
     assert len(static.steps._idle) == 1  # they took turns with one pair of caches
 
 
-def test_idle_buffers_are_kept_up_to_their_limit_only(models):
-    _, static = models
+def test_idle_buffers_are_kept_up_to_their_limit_only(plain_and_static):
+    _, static = plain_and_static
     list(generate(static, torch.tensor([[1, 2, 3]]), 100))
     gc.collect()
     [caches] = static.steps._idle
@@ -208,17 +187,18 @@ def test_idle_buffers_are_kept_up_to_their_limit_only(models):
     assert row.finished
 
 
-def test_numbers_that_are_not_numbers_do_not_reach_the_next_text(models):
-    plain, static = models
-    [broken] = list(generate(static, torch.tensor([[5, 6]]), 1))
-    saved = static.norm.weight.clone()
-    static.layers[0].input_layernorm.weight.data.mul_(float("nan"))
+def test_numbers_that_are_not_numbers_do_not_reach_the_next_text(plain_and_static):
+    plain, static = plain_and_static
+    prompt = torch.tensor([[5, 6, 7]])
+    expected = list(generate(plain, prompt, 5))
+    assert list(generate(static, prompt, 5)) == expected
+    weight = static.layers[0].input_layernorm.weight.data
+    saved = weight.clone()
+    weight.mul_(float("nan"))
     with pytest.raises(FloatingPointError, match="NaN"):
         list(generate(static, torch.tensor([[1, 2, 3]]), 5))
-    static.layers[0].input_layernorm.weight.data.copy_(torch.full_like(saved, 1.5))
-    prompt = torch.tensor([[5, 6, 7]])
-    assert list(generate(static, prompt, 5)) == list(generate(plain, prompt, 5))
-    assert 0 <= broken < 50
+    weight.copy_(saved)
+    assert list(generate(static, prompt, 5)) == expected
 
 
 def test_static_steps_are_compiled_a_few_times_however_many_are_captured(model64):
@@ -302,8 +282,8 @@ def test_steps_are_forgotten_whenever_a_buffer_is_replaced(model64, actions, see
         assert (of_parent and of_fork) or not fork.steps
 
 
-def test_a_step_is_not_run_again_on_buffers_that_were_freed_and_made_anew(models):
-    plain, static = models
+def test_a_step_is_not_run_again_on_buffers_that_were_freed_and_made_anew(plain_and_static):
+    plain, static = plain_and_static
     engine = DecodingEngine(static)
     for ids in ([1, 2, 3], [4, 5], [6, 7, 8, 9]):
         [prompt] = engine.add_prompts([ids])
@@ -316,8 +296,8 @@ def test_a_step_is_not_run_again_on_buffers_that_were_freed_and_made_anew(models
         assert row.tokens == list(generate(plain, torch.tensor([ids]), 12))
 
 
-def test_steps_of_one_cache_are_at_most_as_many_as_are_kept(models, monkeypatch):
-    plain, static = models
+def test_steps_of_one_cache_are_at_most_as_many_as_are_kept(plain_and_static, monkeypatch):
+    plain, static = plain_and_static
     monkeypatch.setattr(captured_steps, "KEPT_STEPS", 2)
     prompt = torch.tensor([[1, 2, 3]])
     expected = list(generate(plain, prompt, 150))
@@ -382,8 +362,10 @@ def order(monkeypatch):
     return events
 
 
-def test_a_step_is_read_while_the_next_one_runs_and_none_is_run_for_nothing(models, order):
-    plain, static = models
+def test_a_step_is_read_while_the_next_one_runs_and_none_is_run_for_nothing(
+    plain_and_static, order
+):
+    plain, static = plain_and_static
     prompt = torch.tensor([[1, 2, 3]])
     list(generate(static, prompt, 1))  # the first has no buffers yet, and is no static step
     order.clear()
@@ -401,9 +383,11 @@ def test_a_step_is_read_while_the_next_one_runs_and_none_is_run_for_nothing(mode
 
 
 @pytest.mark.parametrize("share_prompts", [True, False])
-def test_a_row_that_comes_while_a_step_runs_takes_part_in_the_next(models, share_prompts, order):
-    plain, static = models
-    engine = DecodingEngine(static, sampler=softmax_sampler, share_prompts=share_prompts)
+def test_a_row_that_comes_while_a_step_runs_takes_part_in_the_next(
+    plain_and_static, share_prompts, order
+):
+    plain, static = plain_and_static
+    engine = DecodingEngine(static, sampler=inverse_cdf, share_prompts=share_prompts)
     prompts, rows = [[1, 2, 3], [4] * 70, [5]], []
     for seed, ids in enumerate(prompts):
         [prompt] = engine.add_prompts([ids])
@@ -415,18 +399,16 @@ def test_a_row_that_comes_while_a_step_runs_takes_part_in_the_next(models, share
         engine.step()
     for seed, (ids, row) in enumerate(zip(prompts, rows, strict=True)):
         assert row.tokens == list(
-            generate(
-                plain, torch.tensor([ids]), 30, sampler=softmax_sampler, generator=seeded(seed)
-            )
+            generate(plain, torch.tensor([ids]), 30, sampler=inverse_cdf, generator=seeded(seed))
         )
 
 
 @pytest.mark.parametrize("share_prompts", [True, False])
 def test_what_a_row_read_after_its_end_is_not_met_by_the_row_that_takes_its_place(
-    models, share_prompts, monkeypatch
+    plain_and_static, share_prompts, monkeypatch
 ):
     """A key that is masked has weight 0, but 0 times NaN would be NaN."""
-    plain, static = models
+    plain, static = plain_and_static
     engine = DecodingEngine(static, share_prompts=share_prompts)
     wipe, wiped = KVCache.wipe_newest, []
 
@@ -457,11 +439,11 @@ def test_what_a_row_read_after_its_end_is_not_met_by_the_row_that_takes_its_plac
 
 @pytest.mark.parametrize("length", [63, 64, 65, 130])
 def test_a_generator_stands_behind_the_numbers_of_the_text_where_steps_are_started_ahead(
-    models, length
+    plain_and_static, length
 ):
-    _, static = models
+    _, static = plain_and_static
     rows, numbers = [], []
-    engine = DecodingEngine(static, sampler=softmax_sampler)
+    engine = DecodingEngine(static, sampler=inverse_cdf)
     for prompt in engine.add_prompts([[1, 2], [3]]):
         rows.append(engine.admit(prompt, 200, generator=seeded(len(rows))))
     while len(rows[0].tokens) < length:

@@ -6,23 +6,12 @@ import random
 
 import pytest
 import torch
+from draws import inverse_cdf, seeded
 
 from CH2.continuous_batching import ContinuousBatching
 from CH2.generation import generate
 
 STOPS = (3, 17, 29)
-
-
-def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    return (
-        (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None])
-        .sum(dim=-1)
-        .clamp(max=logits.shape[1] - 1)
-    )
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")

@@ -8,25 +8,13 @@ import sys
 import numpy as np
 import pytest
 import torch
+from draws import inverse_cdf, seeded
 
 from CH2.continuous_batching import ContinuousBatching
 from CH2.decoding import DecodingEngine, greedy, pad_right, similar_lengths
 from CH2.generation import generate, generate_batch
 
 STOPS = (3, 17, 29)
-
-
-def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """A sampler: the first token whose cumulative probability exceeds the random number."""
-    return (
-        (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None])
-        .sum(dim=-1)
-        .clamp(max=logits.shape[1] - 1)
-    )
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def random_prompt(rng: random.Random, length: int) -> list[int]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from draws import inverse_cdf, seeded
 
 from Appendixes.KVcache import KVCache
 from CH2.compilation import compile_model
 from CH2.continuous_batching import ContinuousBatching
-from CH2.decoding import DecodingEngine, capturable
+from CH2.decoding import DecodingEngine
 from CH2.generation import generate, generate_batch
 
 STOPS = (3, 17, 29)
@@ -28,16 +29,6 @@ MODULES = {
         "Appendixes/KVcache/prefix_sharing.py",
     )
 }
-
-
-@capturable
-def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    ends = logits.softmax(dim=-1).cumsum(dim=-1)
-    return (ends <= uniform[:, None]).sum(dim=-1).clamp(max=logits.shape[1] - 1)
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")

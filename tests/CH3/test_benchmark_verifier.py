@@ -46,7 +46,7 @@ def misbehave(text: str, reference: str = "") -> bool:
 
 
 def test_after_a_failure_the_work_goes_on_with_the_next_item(monkeypatch):
-    monkeypatch.setattr(supervision, "PATIENCE", 5.0)
+    monkeypatch.setattr(supervision, "PATIENCE", 2.0)
     items = ["a", "hang", "b", "crash", "raise", "c"]
     expected = [
         False,

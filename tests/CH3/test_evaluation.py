@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
+from draws import inverse_cdf
 from process_team import Processes, wait_until
 
 from Appendixes.QWEN3Model import load_qwen3, save_qwen3
@@ -212,14 +213,6 @@ def test_the_models_answers_are_what_each_problem_gives_alone(tiny, problems):
         assert one.seconds > 0
 
 
-def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    return (
-        (logits.softmax(dim=-1).cumsum(dim=-1) <= uniform[:, None])
-        .sum(dim=-1)
-        .clamp(max=logits.shape[1] - 1)
-    )
-
-
 def test_a_sample_depends_on_seed_prompt_and_number_alone(tiny, problems):
     def texts(max_concurrent: int, seed: int, asked: list[tuple[str, int]]) -> dict:
         options = {"max_new_tokens": 12, "sampler": inverse_cdf, "seed": seed}
@@ -358,19 +351,21 @@ def test_the_command_reports_draws_and_goes_on(command, tmp_path, tiny_folder):
     assert (tmp_path / "out.jsonl").read_bytes() == content
 
 
-def test_each_set_of_settings_has_its_own_file(command, tmp_path, monkeypatch, tiny_folder):
+def test_each_set_of_settings_has_its_own_file(
+    command, tmp_path, monkeypatch, tiny_folder, uncompiled
+):
     monkeypatch.setattr(__main__, "FOLDER", tmp_path)
     runs = [
         (),
-        ("--max-new-tokens", 9),
-        ("--limit", 3),
+        ("--max-new-tokens", 2),
+        ("--limit", 2),
         ("--prompt", "chain-of-thought"),
         ("--chat", "thinking"),
         ("--rung", "int8"),
         (),
     ]
     for changes in runs:
-        assert command(*QUICK, *changes)[0] == 0
+        assert command(*QUICK, "--limit", 1, "--max-new-tokens", 1, *changes)[0] == 0
     files = list(tmp_path.glob("*.jsonl"))
     assert len(files) == len(set(runs))
     assert all(file.name.startswith("tiny-arithmetic500-") for file in files)

@@ -73,5 +73,5 @@ def broken(*texts):
 )
 def test_the_fuzz_sees_a_broken_verifier(replaced, seen):
     fuzzer = FUZZ.Fuzzer(verifier_with(**replaced))
-    fuzzer.run(16, seed=3)
+    fuzzer.run(2 if "slow" in seen else 16, seed=3)  # what is slow keeps the test waiting
     assert seen in fuzzer.report()

@@ -2,14 +2,12 @@
 sample.
 """
 
-import copy
 import math
 import random
 
 import pytest
 import torch
 
-from CH2.compilation import compile_model
 from CH2.decoding import DecodingEngine, Draw, capturable, is_capturable
 from CH2.generation import generate_batch
 from CH2.seeds import sample_generator
@@ -330,6 +328,7 @@ def test_sampling_runs_on_tensors_without_values(filters):
     assert (drawn.shape, drawn.device.type, drawn.dtype) == ((3,), "meta", torch.long)
 
 
+@pytest.mark.parametrize("device", ["cuda"], indirect=True)
 @pytest.mark.parametrize("filters", CHAINS)
 def test_on_a_device_the_tokens_are_those_of_the_cpu(device, filters):
     """In float64, in which sums that are ordered differently meet no border here."""
@@ -360,17 +359,11 @@ def test_a_sampler_may_be_captured_if_all_its_filters_may():
     assert is_capturable(sampler(temperature(0.8), capturable(own)))
 
 
-@pytest.fixture
-def models(model64, device, monkeypatch):
-    """A model, and the same with static steps, which a GPU captures."""
-    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
-    plain = copy.deepcopy(model64).to(device)
-    return plain, compile_model(plain, static_steps=True)
-
-
 @pytest.mark.parametrize("filters", CHAINS)
-def test_steps_that_draw_by_a_sampler_give_the_plain_models_tokens(models, filters, blind):
-    plain, static = models
+def test_steps_that_draw_by_a_sampler_give_the_plain_models_tokens(
+    plain_and_static, filters, blind
+):
+    plain, static = plain_and_static
     prompts, captures = [[5, 6, 7], [8] * 30, [9]], []
     for seed in range(3):  # each time with a sampler that is made anew
 
@@ -387,8 +380,10 @@ def test_steps_that_draw_by_a_sampler_give_the_plain_models_tokens(models, filte
     assert draws and {draw.sampler for draw in draws} == {sampler(*filters)}
 
 
-def test_a_step_whose_logits_are_no_distribution_is_refused_and_nothing_is_lost(models, blind):
-    plain, static = models
+def test_a_step_whose_logits_are_no_distribution_is_refused_and_nothing_is_lost(
+    plain_and_static, blind
+):
+    plain, static = plain_and_static
     draw = sampler(temperature(0.8), top_p(0.9))
     [expected] = generate_batch(plain, [[5, 6, 7]], 20, sampler=draw)
     engine = DecodingEngine(static, sampler=draw)

@@ -1,10 +1,9 @@
 """Tests of the command that solves one problem."""
 
 import re
-import subprocess
 import sys
-from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from Appendixes.QWEN3Model import load_qwen3
@@ -109,16 +108,12 @@ def test_most_problems_of_its_world_are_answered_without_a_warning():
         (["--model", "no-such-folder/no-model", "What?"], "no-such-folder/no-model"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(arguments, message):
-    done = subprocess.run(
-        [sys.executable, "-m", "CH4.solve", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-        env={"HF_HUB_OFFLINE": "1", "PATH": "", "PYTHONPATH": "."},
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    assert message in done.stderr
+def test_what_does_not_fit_is_said_in_one_line(capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(SystemExit) as ended:
+        run(capsys, monkeypatch, *arguments)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert message in said

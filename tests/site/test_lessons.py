@@ -8,7 +8,7 @@ import re
 
 import nbformat
 import pytest
-from run_notebooks import NOTEBOOKS, REPOSITORY, html_page
+from run_notebooks import NOTEBOOKS
 
 CHAPTERS = ["CH2", "CH3", "CH4"]
 LINES = 15  # of a cell of code that a page shows
@@ -95,10 +95,8 @@ def test_a_section_ends_with_something_to_do(path):
 def test_cells_that_a_page_shows_are_short_and_narrow(path):
     code = [cell.source for cell in read(path) if cell.cell_type == "code" and not hidden(cell)]
     assert [text for text in code if len(text.splitlines()) > LINES] == []
-    lines = [line for cell in read(path) for line in cell.source.splitlines()]
-    code_lines = [line for text in code for line in text.splitlines()]
-    assert [line for line in code_lines if len(line) > COLUMNS] == []
-    assert lines
+    lines = [line for text in code for line in text.splitlines()]
+    assert [line for line in lines if len(line) > COLUMNS] == []
 
 
 @by_chapter
@@ -140,10 +138,8 @@ def test_no_output_depends_on_the_machine_or_a_network(path, kind):
 
 
 @by_chapter
-def test_pages_fold_the_code_that_is_tagged_and_no_other(path, tmp_path):
-    cells = read(path)
-    page = html_page(nbformat.read(path, as_version=4), path.parent, tmp_path / path.parent.name)
-    assert page.count("<details><summary>Code</summary>") == sum(map(hidden, cells))
+def test_pages_fold_the_code_that_is_tagged_and_no_other(path, page):
+    assert page(path).count("<details><summary>Code</summary>") == sum(map(hidden, read(path)))
 
 
 def test_the_example_of_the_form_is_what_the_patterns_find():
@@ -152,4 +148,3 @@ def test_the_example_of_the_form_is_what_the_patterns_find():
     assert re.search(FORBIDDEN["an address in memory"], "<object at 0x7f0011223344>")
     assert re.search(FORBIDDEN["a path of a machine"], "see " + "/".join(["", "home", "me", "x"]))
     assert not re.search(FORBIDDEN["a path of a machine"], "CH2/tmp/x")
-    assert REPOSITORY.is_dir()

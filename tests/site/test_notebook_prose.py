@@ -1,19 +1,24 @@
-"""Tests of the notebooks' texts: descriptions of pictures, links, references, the glossary."""
+"""Tests of the texts: descriptions of pictures, links, references, the glossary."""
 
 import html
 import re
+from functools import cache
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
 import pytest
-from run_notebooks import CHAPTERS, NOTEBOOKS, REPOSITORY, html_page
+from run_notebooks import CHAPTERS, NOTEBOOKS, REPOSITORY
 
 NAMES = {path.parent.name: path for path in NOTEBOOKS}
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^()\s]+)\)")
+TARGET = re.compile(r"\]\((?P<target>[^()\s]+)\)")  # of a link, or of the picture in it
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`[^`\n]+`")
+HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
 PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\(|<img\b(?P<attributes>[^>]*)>")
 CITATION = re.compile(
     r"(?P<name>[A-Z][a-z]+)(?:'s)?(?: et al\.| and [A-Z][a-z]+)?(?:, | \()(?P<year>(?:19|20)\d\d)\b"
@@ -27,6 +32,9 @@ ROW = re.compile(  # of the glossary
     re.MULTILINE,
 )
 WORDS_AT_LEAST = 6  # of a description
+
+CARDS = REPOSITORY.glob("CH2/qwen3/tiny*/*.md")  # of the shipped models
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *CARDS, REPOSITORY / "Appendixes" / "glossary.md"])
 
 by_chapter = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)
 
@@ -55,11 +63,35 @@ def descriptions(path: Path) -> list[str]:
     return [output.metadata.get("image/png", {}).get("alt", "") for output in pictures(path)]
 
 
+@cache
 def sections(path: Path) -> dict[str, str]:
     """Return the text from each anchor to the next, with code and without outputs."""
     whole = "\n\n".join(cell.source for cell in read(path).cells)
     parts = ANCHOR.split(whole)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def anchors(path: Path) -> set[str]:
+    """Return what a link to a notebook, or to a Markdown file on GitHub, may name after its #."""
+    if path.suffix == ".ipynb":
+        return set(sections(path))
+    found: set[str] = set()
+    for heading in HEADING.finditer(BLOCK.sub("", path.read_text(encoding="utf-8"))):
+        name = re.sub(r"[^\w\- ]", "", heading["words"].lower()).replace(" ", "-")
+        again = (f"{name}-{number}" for number in count(1))
+        found.add(name if name not in found else next(one for one in again if one not in found))
+    return found
+
+
+def missing_targets(targets: list[str], path: Path) -> list[str]:
+    """Return the targets of a file's links that lead to no file, or to no place in it."""
+    missing = []
+    for target in targets:
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / unquote(file)).resolve() if file else path
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
+            missing.append(target)
+    return missing
 
 
 class Images(HTMLParser):
@@ -94,9 +126,8 @@ def test_every_picture_says_in_words_what_it_shows(path):
 
 
 @by_chapter
-def test_pages_keep_the_descriptions(path, tmp_path):
-    page = html_page(read(path), path.parent, tmp_path / path.parent.name)
-    assert Images(page).alternatives == descriptions(path)
+def test_pages_keep_the_descriptions(path, page):
+    assert Images(page(path)).alternatives == descriptions(path)
     cells = [cell for cell in read(path).cells if "mystnb" in cell.metadata]
     # what MyST-NB reads
     assert [cell.metadata["mystnb"]["image"]["alt"] for cell in cells] == descriptions(path)
@@ -110,19 +141,28 @@ def test_a_link_leads_to_a_file_and_to_an_anchor_that_are_there(path):
         if not match["target"].startswith("http")
     ]
     assert any(target.startswith("#") for target in links)
-    for target in links:
-        file, _, anchor = target.partition("#")
-        linked = (path.parent / unquote(file)).resolve() if file else path
-        assert linked.exists(), target
-        if anchor:
-            assert anchor in sections(linked), target
+    assert missing_targets(links, path) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_a_link_of_a_document_leads_to_a_file_and_to_a_heading_that_are_there(path):
+    text = CODE.sub("", BLOCK.sub("", path.read_text(encoding="utf-8")))
+    links = [match["target"] for match in TARGET.finditer(text)]
+    assert missing_targets([link for link in links if not link.startswith("http")], path) == []
+
+
+def test_a_link_that_leads_nowhere_is_seen(tmp_path):
+    path = tmp_path / "text.md"
+    path.write_text("# One: `two`, three\n# Same\n## Same\n```\n# no heading\n```\n")
+    good = ["text.md", "#one-two-three", "text.md#same", "#same-1"]
+    bad = ["other.md", "#one", "text.md#no-heading", "#same-2"]
+    assert missing_targets(good + bad, path) == bad
 
 
 @by_chapter
-def test_links_of_pages_lead_where_they_lead_in_the_notebook(path):
+def test_links_of_pages_lead_where_they_lead_in_the_notebook(path, page):
     build = REPOSITORY / "build" / path.parent.name
-    page = html_page(read(path), path.parent, build)
-    found = {html.unescape(one) for one in re.findall(r'href="([^"]+)"', page)}
+    found = {html.unescape(one) for one in re.findall(r'href="([^"]+)"', page(path))}
     for target in {match["target"] for match in LINK.finditer(prose(path))}:
         file, _, anchor = unquote(target).partition("#")
         if not file or file.startswith("http"):

@@ -7,6 +7,7 @@ from run_notebooks import NOTEBOOKS, REPOSITORY, run_notebook
 WORDS_AT_LEAST = 1200
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)
 def test_notebook_runs_without_errors_or_warnings(path, tmp_path):
     outcome = run_notebook(path, tmp_path, progress=False)
