@@ -131,3 +131,23 @@ def test_long_prompts_batches_and_loading_on_a_cpu_are_those_of_the_kept_run(wor
         assert bool(measured) == bool(values)
         if measured:
             assert measured[0] == as_told(measured[0], values)
+
+
+def test_speeds_on_the_other_processor_are_those_of_its_kept_run_with_their_range():
+    decode = kept("CH2/results/0.6B-two-cores-epyc.json")["decode"]
+
+    def told(peer: str) -> str:
+        low, middle, high = sorted(speeds(decode[peer]))
+        return f"{middle:.1f} ({low:.1f} to {high:.1f})"
+
+    def middle(peer: str) -> float:
+        return median(speeds(decode[peer]))
+
+    rows = table("bits", "ours", "llama.cpp", "ours as a share of it")
+    assert [row[0] for row in rows] == ["16", "8", "4"]
+    for (_, *row), ours, theirs in zip(rows, ("compiled", "int8", "int4"), LLAMA_CPP, strict=True):
+        assert row == [told(ours), told(theirs), f"{middle(ours) / middle(theirs):.2f}"]
+    text = (REPOSITORY / "RESULTS.md").read_text(encoding="utf-8")
+    assert f"The book's package gave {told('book')}" in text
+    assert f"{middle('compiled') / middle('book'):.2f} times as fast by the medians" in text
+    assert f"`transformers` {told('transformers')}." in text
