@@ -90,11 +90,12 @@ def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]]) -> 
         miss = "" if holds else ", which misses"
         said.append(f"{name} {share:.0%}, from {low:.0%} to {high:.0%}{miss}")
     axes.axvline(truth, color="black", linestyle=":")
-    axes.text(truth, -0.6, f"{last}: {truth:.0%}", ha="center", fontsize=FONT - 1)
+    side = "right" if truth > 0.5 else "left"  # which end of the text is at the line
+    axes.text(truth, -0.55, f" {last}: {truth:.0%} ", ha=side, fontsize=FONT - 1)
     axes.set_yticks(range(len(shares)), list(shares), fontsize=FONT)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.set_ylim(len(shares) - 0.5, -1.2)  # the first row on top, and room for the line's name
+    axes.set_ylim(len(shares) - 0.5, -1.1)  # the first row on top, and room for the line's name
     show(figure, f"Lines around points: {'; '.join(said)}. A dotted line stands at {truth:.0%}.")
 
 
