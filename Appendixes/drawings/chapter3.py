@@ -72,15 +72,16 @@ def show_curves(
     show(figure, f"{len(curves)} curves: {'; '.join(said)}. {dots} where they meet, at x = {met}.")
 
 
-def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]], truth: float) -> None:
+def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]]) -> None:
     """Show measured shares as points on lines from 0 to 1, each with its interval.
 
     Args:
         title: a sentence that states the finding.
-        shares: under its name, each measured share and its 95 % interval.
-        truth: the share that all of them estimate, drawn as a vertical line.
+        shares: under its name, each measured share and its 95 % interval. The last one is what the
+            others estimate, and is drawn as a vertical line.
     """
-    figure, axes = new_picture(title, "share right", "", grid="x", height=1.2 + 0.4 * len(shares))
+    last, (truth, _) = list(shares.items())[-1]
+    figure, axes = new_picture(title, "share right", "", grid="x", height=1.6 + 0.4 * len(shares))
     said = []
     for place, (name, (share, (low, high))) in enumerate(shares.items()):
         holds = low <= truth <= high
@@ -89,10 +90,12 @@ def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]], tru
         miss = "" if holds else ", which misses"
         said.append(f"{name} {share:.0%}, from {low:.0%} to {high:.0%}{miss}")
     axes.axvline(truth, color="black", linestyle=":")
+    side = "right" if truth > 0.5 else "left"  # which end of the text is at the line
+    axes.text(truth, -0.55, f" {last}: {truth:.0%} ", ha=side, fontsize=FONT - 1)
     axes.set_yticks(range(len(shares)), list(shares), fontsize=FONT)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.invert_yaxis()
+    axes.set_ylim(len(shares) - 0.5, -1.1)  # the first row on top, and room for the line's name
     show(figure, f"Lines around points: {'; '.join(said)}. A dotted line stands at {truth:.0%}.")
 
 
@@ -103,7 +106,7 @@ def show_levels(title: str, shares: Mapping[str, Sequence[tuple[float, Interval]
         title: a sentence that states the finding.
         shares: under each way's name, the share and its 95 % interval at the levels 1, 2, ...
     """
-    figure, axes = new_picture(title, "level", "share right", height=3.4)
+    figure, axes = new_picture(title, "level (bars: 95% intervals)", "share right", height=3.4)
     looks = {0: (BLUE, "o-"), 1: (ORANGE, "s--"), 2: (GREEN, "^-.")}
     said = []
     for place, (name, values) in enumerate(shares.items()):
@@ -117,7 +120,6 @@ def show_levels(title: str, shares: Mapping[str, Sequence[tuple[float, Interval]
     axes.set_xticks(list(levels))
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.errorbar([], [], yerr=[], fmt="none", color="black", capsize=3, label="95% interval")
     axes.legend(frameon=False, fontsize=FONT)
     show(figure, f"Lines, share right at levels 1 to {len(points)}. {'; '.join(said)}.")
 

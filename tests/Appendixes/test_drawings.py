@@ -150,12 +150,14 @@ def test_drawings_of_chapter_3_fit_and_say_what_they_show(shown):
     chapter3.show_tree("2x^2", ("*", "2", ("^", "x", "2")))
     chapter3.show_tree("-x", ("-", "x"))  # a minus sign has one side
     chapter3.show_curves("They meet once", {"x": lambda x: x, "2x": lambda x: 2 * x}, [0])
-    chapter3.show_intervals("One misses", {"a": (1, (0.7, 1)), "b": (0.2, (0.1, 0.3))}, 0.8)
+    shares = {"a": (1, (0.7, 1)), "b": (0.2, (0.1, 0.3)), "all": (0.8, (0.7, 0.9))}
+    chapter3.show_intervals("One misses", shares)
     chapter3.show_levels("It falls", {"a": [(0.9, (0.8, 1)), (0.5, (0.4, 0.6))]})
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     *_, curves, intervals, levels = (figure.get_label() for figure in shown)
     assert "2x from -6 at -3 to 6 at 3. A dot where they meet, at x = 0." in curves
-    assert "b 20%, from 10% to 30%, which misses" in intervals
+    assert "b 20%, from 10% to 30%, which misses; all 80%" in intervals
+    assert "A dotted line stands at 80%." in intervals
     assert "a: 90%, 50%" in levels
 
 
