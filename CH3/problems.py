@@ -54,7 +54,7 @@ Reference = str | Puzzle  # an answer to compare with, or what an answer is chec
 FIELDS = ("problem", "solution", "answer", "subject", "level", "unique_id")
 PUZZLE_FIELDS = (*_Asked.__annotations__, *Puzzle.__annotations__)
 # what a problem has whose file does not say; its unique_id is then its number
-DEFAULTS = {"solution": "", "subject": "none", "level": 0}
+DEFAULTS = {"solution": "", "subject": "no subject", "level": 0}
 EXPECTED = {"level": "an integer", "target": "an integer", "numbers": "a list of integers"}
 
 

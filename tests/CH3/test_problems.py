@@ -67,7 +67,7 @@ def test_a_file_may_hold_puzzles_beside_problems_with_answers(tmp_path):
 def test_a_problem_needs_no_more_than_its_text_and_what_decides(tmp_path):
     rows = [{"problem": "1 + 1?", "answer": "2"}, {"problem": "3?", "numbers": [1, 2], "target": 3}]
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    by_default = {"solution": "", "subject": "none", "level": 0}
+    by_default = {"solution": "", "subject": "no subject", "level": 0}
     assert load_problems(tmp_path / "mine.jsonl") == [
         {**by_default, **row, "unique_id": str(number)} for number, row in enumerate(rows, 1)
     ]
