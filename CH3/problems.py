@@ -53,6 +53,8 @@ class Problem(_Asked, total=False):
 Reference = str | Puzzle  # an answer to compare with, or what an answer is checked by
 FIELDS = ("problem", "solution", "answer", "subject", "level", "unique_id")
 PUZZLE_FIELDS = (*_Asked.__annotations__, *Puzzle.__annotations__)
+# what a problem has whose file does not say; its unique_id is then its number
+DEFAULTS = {"solution": "", "subject": "no subject", "level": 0}
 EXPECTED = {"level": "an integer", "target": "an integer", "numbers": "a list of integers"}
 
 
@@ -80,8 +82,9 @@ def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[Pr
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not JSON or holds no problems; a problem lacks a field or is not
-            valid Unicode, or two have the same `unique_id`; `limit` is less than 1.
+        ValueError: the file is not JSON or holds no problems; a problem lacks a field that has no
+            default (`DEFAULTS`) or is not valid Unicode, or two have the same `unique_id`; `limit`
+            is less than 1.
         ConnectionError: MATH-500 is not on disk, and the Hub cannot be reached.
     """
     if limit is not None and limit < 1:
@@ -97,7 +100,7 @@ def read_problems(path: Path) -> list[Problem]:
     first_number: dict[str, int] = {}
     problems = []
     for number, (place, row) in enumerate(rows, start=1):
-        problem = _checked(row, place)
+        problem = _checked(row, place, number)
         _check_unicode(problem, place)
         problems.append(problem)
         unique_id = problem["unique_id"]
@@ -170,13 +173,14 @@ def _check_unicode(problem: Problem, place: str) -> None:
             raise ValueError(f"{place}: {name} is not valid Unicode ({error})") from None
 
 
-def _checked(row: Any, place: str) -> Problem:
-    """Return the fields of a problem, if all are there and of the right type."""
+def _checked(row: Any, place: str, number: int) -> Problem:
+    """Return the fields of a problem, if all that are needed are there and of the right type."""
     if not isinstance(row, dict):
         raise ValueError(
             f"{place} is a {type(row).__name__}, expected an object with {', '.join(FIELDS)}"
         )
-    # 1. All fields are there.
+    # 1. All fields are there; some have a default.
+    row = {**DEFAULTS, "unique_id": str(number), **row}
     fields = PUZZLE_FIELDS if "answer" not in row and "target" in row else FIELDS
     missing = [name for name in fields if name not in row]
     if missing:

@@ -8,7 +8,7 @@ python -m Exercises CH2 4 --solution    show a solution
 python -m Exercises CH2 4 --reset       restore the stub; your file goes to build/Exercises/attempts
 python -m Exercises CH2 --reset         restore all stubs of a chapter; the attempts stay there too
 python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C; or a chapter
-python -m Exercises CH2 --file her.py   check another file instead, such as a student's
+python -m Exercises CH2 --file her.py   check another file instead, such as a student's; or several
 
 The exit status is 0 if all that was checked is done, 1 if not, 2 if nothing could be checked.
 """
@@ -24,7 +24,15 @@ from pathlib import Path
 from Exercises.cases import PASSED, Verdict
 from Exercises.chapters import ROOT, STATE, Exercise, chapters, exercises
 from Exercises.checking import Checker, check, last_verdicts
-from Exercises.display import clear, command, show_line, show_next, show_progress, show_verdict
+from Exercises.display import (
+    clear,
+    command,
+    show_line,
+    show_marks,
+    show_next,
+    show_progress,
+    show_verdict,
+)
 from Exercises.reader_file import read_source, reader_file, reset
 
 HINTS_SHOWN = STATE / "hints.json"
@@ -58,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.watch:
             return watch(chapter, exercise)
         if options.file:
-            return check_file(options.file, [exercise] if exercise else exercises(chapter))
+            return check_files(options.file, [exercise] if exercise else exercises(chapter))
         if exercise and options.hint:
             return show_hints(exercise)
         if exercise and options.solution:
@@ -97,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
         help="restore the stub, or all of a chapter; your file is kept",
     )
     action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
-    action.add_argument("--file", type=Path, help="check this file, not the one in Exercises")
+    files = "check these files, or those of a folder, not the one in Exercises"
+    action.add_argument("--file", nargs="+", type=Path, help=files)
     return parser
 
 
@@ -160,18 +169,26 @@ def check_chapter(chapter: str, checker: Checker | None = None) -> int:
     return _finish(results)
 
 
-def check_file(path: Path, wanted: list[Exercise]) -> int:
-    """Check exercises of one chapter in a file elsewhere; print a verdict on each, and a count.
+def check_files(paths: list[Path], wanted: list[Exercise]) -> int:
+    """Check exercises of one chapter in files elsewhere, or folders of them; print each verdict.
 
     Returns:
-        0 if all are done, else 1.
+        0 if all are done in every file, else 1.
     """
-    chapter, results = wanted[0].chapter, []
-    for exercise, verdict in zip(wanted, check(read_source(chapter, path), wanted), strict=True):
-        show_verdict(exercise, verdict)
-        results.append((exercise, verdict))
-    show_progress(f"{path.name}: {chapter}", results)
-    return int(any(verdict.state != PASSED for _, verdict in results))
+    chapter, marks = wanted[0].chapter, {}
+    files = [file for path in paths for file in sorted(path.rglob("*.py")) or [path]]
+    # one that cannot be read is told before the first is checked
+    sources = {file: read_source(chapter, file) for file in files}
+    for file, source in sources.items():
+        results = []
+        for exercise, verdict in zip(wanted, check(source, wanted, name=file.name), strict=True):
+            show_verdict(exercise, verdict)
+            results.append((exercise, verdict))
+        show_progress(f"{file}: {chapter}", results)
+        marks[str(file)] = [verdict.state for _, verdict in results]
+    if len(marks) > 1:
+        show_marks(wanted, marks)
+    return int(any(state != PASSED for states in marks.values() for state in states))
 
 
 def overview() -> int:

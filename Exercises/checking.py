@@ -46,13 +46,16 @@ class Checker:
         self.folder.cleanup()
 
 
-def check(source: str, wanted: list[Exercise], checker: Checker | None = None) -> Iterator[Verdict]:
+def check(
+    source: str, wanted: list[Exercise], checker: Checker | None = None, name: str = ""
+) -> Iterator[Verdict]:
     """Yield verdicts on the functions of a text; a new process goes on when one has ended.
 
     Args:
         source: text of the reader's file.
         wanted: exercises of one chapter, in the order of the verdicts.
         checker: a process that was started in advance; None starts one.
+        name: of a file that is not the reader's own, such as one that was handed in.
 
     Raises:
         RuntimeError: a check itself cannot run.
@@ -61,7 +64,7 @@ def check(source: str, wanted: list[Exercise], checker: Checker | None = None) -
     while left:
         checker = checker or Checker(left[0].chapter)
         try:
-            checker.connection.send((source, left))
+            checker.connection.send((source, left, name))
             while left and checker.connection.poll(SILENCE):
                 answer = checker.connection.recv()
                 if isinstance(answer, str):
@@ -112,9 +115,11 @@ def _serve(connection: Connection, chapter: str, folder: str) -> None:
         connection.send(traceback.format_exc() + hint)
 
 
-def _verdicts(folder: str, source: str, wanted: list[Exercise]) -> Iterator[Verdict]:
+def _verdicts(
+    folder: str, source: str, wanted: list[Exercise], handed_in: str
+) -> Iterator[Verdict]:
     # 1. Import what parses. An error in the imports, or in a helper, concerns all exercises.
-    file, parsed, module = f"{wanted[0].chapter}.py", parse(source), None
+    file, parsed, module = handed_in or f"{wanted[0].chapter}.py", parse(source), None
     shared = [error for name, error in parsed.errors.items() if exercise_named(name) is None]
     Path(folder, f"{MODULE}.py").write_text("\n".join(parsed.lines), encoding="utf-8")
     sys.path.insert(0, folder)
@@ -138,7 +143,7 @@ def _verdicts(folder: str, source: str, wanted: list[Exercise]) -> Iterator[Verd
         elif module is None:
             yield Verdict(name, state, f"{file} cannot be read: {told}")
         elif not callable(function):
-            told = f"{file} has no function {name} any more; --reset brings it back"
-            yield Verdict(name, FAILED, told)
+            advice = "" if handed_in else " any more; --reset brings it back"
+            yield Verdict(name, FAILED, f"{file} has no function {name}{advice}")
         else:
             yield examine(exercise, function)

@@ -4,7 +4,7 @@ import os
 import sys
 
 from Exercises.cases import FAILED, NOT_DONE, PASSED, UNDECIDED, Verdict
-from Exercises.chapters import Exercise
+from Exercises.chapters import CORE, Exercise
 from Exercises.reader_file import line_of
 
 WIDTH = 24  # characters of a progress bar
@@ -56,6 +56,16 @@ def show_progress(chapter: str, results: list[tuple[Exercise, Verdict]]) -> None
     core = [exercise for exercise, _ in results if exercise.core]
     path = f", core path ◆ {len(set(core) & set(done))} of {len(core)}" if core else ""
     print(f"{chapter}  {bar(len(done), len(results))}{path}", flush=True)
+
+
+def show_marks(wanted: list[Exercise], states: dict[str, list[str]]) -> None:
+    """Print a table of several files: a mark per exercise, and how many are done."""
+    width = max(map(len, states))
+    for head in ([str(one.number) for one in wanted], [CORE * one.core for one in wanted]):
+        print(" " * width + "".join(f"{cell:>3}" for cell in head))
+    for file, row in states.items():
+        marks = "".join(f"{MARKS[state]:>3}" for state in row)
+        print(f"{file:<{width}}{marks}  {row.count(PASSED)} of {len(row)}")
 
 
 def show_verdict(exercise: Exercise, verdict: Verdict) -> None:

@@ -208,7 +208,7 @@ def draw_race(rows: list[tuple[int, int, int]]) -> Figure:
 
 def draw_votes(rows: list[tuple[int, float, float]]) -> Figure:
     """Draw accuracy against tokens per problem, a point per size of the vote."""
-    return _accuracy(rows, "Your votes: accuracy against tokens", "vote of {}")
+    return _accuracy(rows, "Your votes on linear systems: accuracy against tokens", "vote of {}")
 
 
 def draw_budgets(rows: list[tuple[int, float, float]]) -> Figure:

@@ -2,6 +2,7 @@
 
     python -m CH3.evaluation.report out.jsonl                       the results of one process
     python -m CH3.evaluation.report "out.shard-*-of-8.jsonl"        those of eight, added up
+    python -m CH3.evaluation.report out.jsonl --wrong               and what was answered wrongly
 
 - a share of few problems is uncertain; each comes with the interval that says how much
 - the interval is Wilson's (1927, https://doi.org/10.1080/01621459.1927.10502953), which holds for
@@ -306,6 +307,7 @@ def main() -> None:
     parser.add_argument(
         "--json", type=output_file(), metavar="FILE", help="also write the numbers to this file"
     )
+    parser.add_argument("--wrong", action="store_true", help="also list the wrong answers")
     arguments = parser.parse_args()
     try:
         # 1. Find the files of a pattern where the shell did not.
@@ -316,6 +318,9 @@ def main() -> None:
             say_graded_again(path, changed)
         report = Report.of(list(found.results.values()), found.settings.get("max_new_tokens"))
         write_report(report, found.settings, arguments.json, arguments.plot)
+        for name, result in found.results.items():
+            if arguments.wrong and not result["correct"]:
+                print(f"wrong: {name}: {result['extracted']!r}, expected {result['reference']!r}")
     except (ValueError, OSError) as error:
         refuse(str(error))
     if found.missing:

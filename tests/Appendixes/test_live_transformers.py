@@ -11,7 +11,7 @@ from Appendixes.QWEN3Model import Qwen3Config, find_checkpoint, load_qwen3, save
 from Appendixes.QWEN3Model.checkpoint import SHIPPED
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 
-transformers = pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers", reason="needs `pip install -e '.[dev]'`")
 
 TEXTS = [
     "What is 12 + 30?",

@@ -64,6 +64,15 @@ def test_a_file_may_hold_puzzles_beside_problems_with_answers(tmp_path):
     assert list(map(reference_of, problems)) == ["1", {"numbers": [1, 1], "target": 2}, "3"]
 
 
+def test_a_problem_needs_no_more_than_its_text_and_what_decides(tmp_path):
+    rows = [{"problem": "1 + 1?", "answer": "2"}, {"problem": "3?", "numbers": [1, 2], "target": 3}]
+    (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    by_default = {"solution": "", "subject": "no subject", "level": 0}
+    assert load_problems(tmp_path / "mine.jsonl") == [
+        {**by_default, **row, "unique_id": str(number)} for number, row in enumerate(rows, 1)
+    ]
+
+
 def test_math500_is_the_file_that_the_environment_names(tmp_path, monkeypatch):
     (tmp_path / "mine.json").write_text(json.dumps([problem(3)]))
     monkeypatch.setenv("MATH500_JSON", str(tmp_path / "mine.json"))
@@ -120,8 +129,8 @@ def test_half_a_surrogate_pair_is_refused_with_its_place(name, place, tmp_path):
         ([problem(0, level="Level 5")], "problem 1: level is 'Level 5', expected an integer"),
         ([problem(0, level=True)], "level is True"),
         (
-            [{key: value for key, value in problem(0).items() if key not in ("answer", "level")}],
-            "has no answer, level",
+            [{key: value for key, value in problem(0).items() if key not in ("answer", "problem")}],
+            "has no problem, answer",
         ),
         ([puzzle(0, target="1")], "problem 1: target is '1', expected an integer"),
         ([puzzle(0, numbers=[])], "numbers is [], expected a list of integers"),

@@ -115,6 +115,19 @@ def test_the_report_adds_files_up_and_names_what_is_missing(files, monkeypatch, 
     assert ("shard 3/3 (0 of 4" in code, "6 of 6" in shown) == (True, True)
 
 
+@pytest.mark.parametrize("option", [[], ["--wrong"]])
+def test_the_report_lists_wrong_answers_on_request(files, monkeypatch, capsys, option):
+    text = files[0].read_text().replace('"correct": true', '"correct": false', 1)
+    files[0].write_text(text)
+    wrong = json.loads(text.splitlines()[1])
+    monkeypatch.setattr(sys, "argv", ["report", *map(str, files), *option])
+    with pytest.raises(SystemExit, match="not all is there"):
+        report()
+    said = f"wrong: {wrong['unique_id']}: '{wrong['extracted']}', expected '{wrong['reference']}'"
+    listed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
+    assert listed == [said] * len(option)
+
+
 def test_a_shard_that_is_not_done_is_named_with_its_silence(files):
     out = files[0].with_name("[out].jsonl")
     assert shards_at_work(out, Shard(2, 3), 12) == []

@@ -398,6 +398,35 @@ def test_a_file_elsewhere_is_checked_and_the_readers_stays_as_it_is(copy, tmp_pa
     assert missing.returncode == 2 and "his.py cannot be read: No such file" in missing.stderr
 
 
+def test_several_files_or_a_folder_of_them_end_in_a_table_of_marks(copy, tmp_path):
+    (tmp_path / "in" / "bert").mkdir(parents=True)
+    files = [tmp_path / "in" / "anna.py", tmp_path / "in" / "bert" / "CH2.py"]
+    copy.fill(double="return 2 * number", join="return words")
+    shutil.copy(copy.file, files[0])
+    files[1].write_text(copy.stubs.replace("def join(", "def joined("), encoding="utf-8")
+    width = len(str(files[1]))
+    table = [
+        f"{'':{width}}  1  2  3",
+        f"{'':{width}}         ",  # none of the three is on the core path
+        f"{files[0]!s:{width}}  ✓  ·  ✗  1 of 3",
+        f"{files[1]!s:{width}}  ·  ·  ✗  0 of 3",
+    ]
+    for given in (files, [tmp_path / "in"]):
+        ran = copy.python("-m", "Exercises", "CH2", "--file", *map(str, given))
+        assert ran.stdout.splitlines()[-4:] == table
+        assert ran.returncode == 1
+    # a file that was handed in has its own name, and is no file that could be reset
+    assert "    CH2.py has no function join\n" in ran.stdout and "--reset" not in ran.stdout
+    files[0].write_text("def double(:", encoding="utf-8")
+    one = copy.python("-m", "Exercises", "CH2", "1", "--file", str(files[0]), str(files[1]))
+    assert "anna.py cannot be read: line 1" in one.stdout
+    assert one.stdout.endswith(f"{files[1]}  ·  0 of 1\n")
+    files[1].write_bytes(b"\xff")  # told at once, not behind the verdicts on the first
+    unread = copy.python("-m", "Exercises", "CH2", "--file", *map(str, files))
+    assert (unread.returncode, unread.stdout) == (2, "")
+    assert "CH2.py cannot be read: 'utf-8' codec" in unread.stderr
+
+
 def test_an_unfinished_or_wrong_helper_is_named(copy):
     copy.fill(countdown="return double(number) / 2")
     shown = copy.exercises("CH2", "2")

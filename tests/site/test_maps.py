@@ -1,4 +1,6 @@
-"""Tests of the maps: README's tree, and the docstrings of the chapters and of Exercises."""
+"""Tests of the maps: README's tree, TEACHING's sessions, and the docstrings of the chapters and of
+Exercises.
+"""
 
 import ast
 import re
@@ -7,6 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
+from Exercises.chapters import exercises
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ["CH2", "CH3", "CH4"]
@@ -26,6 +30,12 @@ ENTRY = re.compile(
     r"(?: \((?:chapter (?P<chapter>\d), )?sections? (?P<sections>[^)]+)\))?: \S.+$",
     re.MULTILINE,
 )
+# TEACHING's row of a session, such as: | 2 | CH2, sections 7 to 14, and the end | 16, 19, 23 | 50 |
+SESSION = re.compile(
+    r"^\| \d \| (CH\d), sections (\d+) to (\d+)(, and the end)? \| ([\d, ]+) \| (\d+) \|$",
+    re.MULTILINE,
+)
+MINUTES = {1: 10, 2: 20, 3: 40}  # by stars
 # A line of README's tree, such as: │   ├── rope.py    positions as rotations
 BRANCH = re.compile(r"^(?P<indent>(?:│   |    )*)[├└]── (?P<name>\S+)(?P<comment>  +\S.*)?$")
 
@@ -87,17 +97,35 @@ def test_a_map_names_what_there_is_and_every_module(folder):
     assert modules(ROOT / folder) - set(names(folder)) == set()
 
 
+def sections(chapter: str) -> list[str]:
+    """Return the numbers of the sections of a chapter's notebook."""
+    [notebook] = (ROOT / chapter).glob("*.ipynb")
+    cells = nbformat.read(notebook, as_version=4).cells
+    return re.findall(r"^## (\d+)\.", "\n".join(cell.source for cell in cells), re.MULTILINE)
+
+
 @pytest.mark.parametrize("folder", CHAPTERS)
 def test_a_map_names_sections_of_the_notebooks(folder):
     for entry in entries(folder):
         chapter = f"CH{entry['chapter']}" if entry["chapter"] else folder
-        [notebook] = (ROOT / chapter).glob("*.ipynb")
-        cells = nbformat.read(notebook, as_version=4).cells
-        headings = re.findall(
-            r"^## (\d+)\.", "\n".join(cell.source for cell in cells), re.MULTILINE
-        )
-        sections = entry["sections"] or ""  # a file that no notebook uses yet has none
-        assert set(re.findall(r"\d+", sections)) <= set(headings), entry[0]
+        named = entry["sections"] or ""  # a file that no notebook uses yet has none
+        assert set(re.findall(r"\d+", named)) <= set(sections(chapter)), entry[0]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_sessions_of_a_class_hold_each_section_and_its_core_exercises(chapter):
+    text = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    left, taught = [exercise for exercise in exercises(chapter) if exercise.core], []
+    for of, first, last, end, numbers, minutes in SESSION.findall(text):
+        if of == chapter:
+            session = [str(number) for number in range(int(first), int(last) + 1)]
+            taught += session
+            read = {*session, "What you have now"} if end else {*session}
+            core = [one for one in left if one.section[1].partition(".")[0] in read]
+            left = [one for one in left if one not in core]
+            assert numbers == ", ".join(str(one.number) for one in core)
+            assert int(minutes) == sum(MINUTES[one.stars] for one in core)
+    assert (taught, left) == (sections(chapter), [])
 
 
 def test_readme_tree_names_what_there_is_with_a_word_about_it():

@@ -16,6 +16,7 @@ from tokenizers import AddedToken, Tokenizer
 
 from Appendixes.QWEN3Tokenizer import BytePairEncoder, Qwen3Tokenizer
 
+NO_TRANSFORMERS = "needs `pip install -e '.[dev]'`"
 TEXTS = {
     "english": "Hello, world! It's what they'd said: we'll see, I'M sure; don't you?",
     "accents": "Ünïcödé naïve café — “quotes” … ¿qué? ﬁ ½ ß İ",
@@ -84,7 +85,9 @@ def real(real_tokenizer_folder):
 
 @pytest.fixture(scope="module")
 def real_in_transformers(real_tokenizer_folder):
-    return pytest.importorskip("transformers").AutoTokenizer.from_pretrained(real_tokenizer_folder)
+    return pytest.importorskip(
+        "transformers", reason=NO_TRANSFORMERS
+    ).AutoTokenizer.from_pretrained(real_tokenizer_folder)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +100,7 @@ def real_in_python(real_tokenizer_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def in_transformers(tokenizer_folder):
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason=NO_TRANSFORMERS)
     return transformers.PreTrainedTokenizerFast(
         tokenizer_file=str(tokenizer_folder / "tokenizer.json")
     )
@@ -534,7 +537,7 @@ def in_both(folder, template):
 def test_a_checkpoints_own_template_is_used_as_transformers_does(
     byte_tokenizer_folder, tmp_path, place
 ):
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason=NO_TRANSFORMERS)
     shutil.copy(byte_tokenizer_folder / "tokenizer.json", tmp_path)
     place(tmp_path, OWN_TEMPLATE)
     ours = Qwen3Tokenizer.from_file(tmp_path)
