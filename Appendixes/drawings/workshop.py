@@ -6,7 +6,7 @@ from itertools import groupby, islice
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from Appendixes.drawings.canvas import FAINT, PALE, Canvas
+from Appendixes.drawings.canvas import FAINT, PALE, Canvas, visible
 from Appendixes.drawings.texts import WIDTH, broken_lines
 from Appendixes.figure_style import BLUE, ORANGE
 
@@ -23,8 +23,8 @@ def show_documents(
 
     Args:
         title: a sentence that states the finding.
-        documents: texts of the tokens, and whether each is learnt, by a name; a document whose name
-            is empty has no line with its name above it.
+        documents: texts of the tokens, and whether each is learnt, by a name. A document with a
+            name runs on where it has a line end; one whose name is empty breaks there.
         framed: text of the tokens that have a frame.
     """
     # 1. Break each document into lines.
@@ -32,7 +32,8 @@ def show_documents(
     for name, (texts, learnt) in documents.items():
         flags = iter(learnt)
         lines += [(name, [], [])] if name else []
-        lines += [("", line, list(islice(flags, len(line)))) for line in broken_lines(texts)]
+        shown = list(map(visible, texts)) if name else texts
+        lines += [("", line, list(islice(flags, len(line)))) for line in broken_lines(shown)]
     # 2. Draw them, and the meaning of the colours.
     canvas = Canvas(WIDTH, 2.6 * (len(lines) + 1) + 0.6, title)
     for row, (name, line, learnt) in enumerate(lines):
@@ -45,7 +46,11 @@ def show_documents(
             if text == framed:
                 _frame(canvas, x + 0.1, 2.6 * row, width - 0.2, 2.4, ORANGE, 3)
             x += width
-    _legend(canvas, 2.6 * len(lines) + 0.6, ("read", READ), ("learnt", LEARNT))
+    bottom = 2.6 * len(lines) + 0.6
+    _legend(canvas, bottom, ("read", READ), ("learnt", LEARNT))
+    if framed:
+        _frame(canvas, 33, bottom, 3, 2.2, ORANGE, 3)
+        canvas.text(37, bottom + 1.1, framed, colour=FAINT, align="left")
     # 3. Say how many tokens are learnt, and whether the framed ones are.
     counts = []
     for name, (texts, learnt) in documents.items():

@@ -193,8 +193,20 @@ def test_a_framed_token_is_said_to_be_learnt_or_not(shown):
     assert "4 of 4 tokens of whole (</think> is learnt), 1 of 4 tokens of cut (</think> is" in words
     assert words.endswith("cut (</think> is not learnt).")
     frames = [p for p in shown[0].axes[0].patches if isinstance(p, Rectangle) and not p.get_fill()]
-    assert len(frames) == 2
+    assert len(frames) == 2 + 1  # one in the legend
+    assert "</think>" in [text.get_text() for text in shown[0].findobj(Text)]
     assert beyond_the_edge(shown[0]) <= 0.01
+
+
+def test_documents_with_names_run_on_where_a_text_has_a_line_end(shown):
+    document, digits = (["4", "\n", "8"], [True] * 3), ("4", "8")
+    show_documents("Broken", {"": document})
+    show_documents("Not broken", {"whole": document})
+    rows = [
+        {text.get_position()[1] for text in figure.findobj(Text) if text.get_text() in digits}
+        for figure in shown
+    ]
+    assert [len(heights) for heights in rows] == [2, 1]
 
 
 def test_each_ground_of_a_mask_stands_in_its_legend(shown):
