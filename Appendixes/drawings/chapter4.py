@@ -318,8 +318,10 @@ def _draw_way(axes: Axes, way: str, points: Points, place: int) -> None:
         tokens, shares, (low, high), color=colour, capsize=2, linestyle="", marker=MARKERS[place],
         elinewidth=0.7,
     )  # fmt: skip
-    axes.plot(*_joined(points), color=colour, linestyle=style)
-    axes.plot([], [], color=colour, linestyle=style, marker=MARKERS[place], label=way)  # legend
+    at, joined = _joined(points)
+    axes.plot(at, joined, color=colour, linestyle=style)
+    in_legend = style if len(at) > 1 else ""
+    axes.plot([], [], color=colour, linestyle=in_legend, marker=MARKERS[place], label=way)
 
 
 def _joined(points: Points) -> tuple[list[float], list[float]]:
