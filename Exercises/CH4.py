@@ -667,6 +667,6 @@ def budget_curve(
         A row for each budget: the budget, the share of problems that are right, and the mean number
         of tokens per problem, those of the thought and those of the answer.
 
-    Read: CH4/3_inference_time_scaling.ipynb, section "13. Spend your tokens"
+    Read: CH4/3_inference_time_scaling.ipynb, section "11. Think longer"
     """
     raise NotImplementedError

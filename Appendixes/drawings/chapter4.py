@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from Appendixes.drawings.canvas import FAINT, Canvas, Node
 from Appendixes.drawings.charts import COLOURS, LINE_STYLES, MARKERS, Interval
@@ -221,6 +222,9 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
 def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> None:
     """Show what votes say about the leader's true share: the area beyond one half.
 
+    Below each curve stand the votes (o) and the share (x) as points of the line from 0 to 1, each
+    at its mean place.
+
     Args:
         votes: pairs of votes, for the leader and for the runner-up; a panel for each.
         certainty: the area from which the rule stops.
@@ -236,6 +240,10 @@ def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> N
         axes.plot(xs, density, color=BLUE)
         axes.fill_between(xs, density, where=[x >= 0.5 for x in xs], color=SKY, alpha=0.6)
         axes.axvline(0.5, color="grey", linestyle=":")
+        places = [(n + 1) / (a + b + 2) for n in range(a + b + 1)]  # one of them is the share
+        below = -0.4
+        axes.plot(places[:a] + places[a + 1 :], [below] * (a + b), "o", color=FAINT, markersize=5)
+        axes.plot([places[a]], [below], "x", color=BLUE, markersize=9, markeredgewidth=2.5)
         style_axes(axes, "leader's true share x", "", grid="y")
         sign, stop = (">", "stop") if area > certainty else ("<", "go on")
         axes.set_title(f"{a} : {b}\n{area:.1%} {sign} {certainty:.0%}: {stop}", fontsize=FONT)
@@ -245,7 +253,8 @@ def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> N
     show(figure, f"{len(votes)} curves of the leader's true share. {'; '.join(said)}.")
 
 
-Ways = Mapping[str, Mapping[str, tuple[float, float, Interval]]]
+Points = Mapping[str, tuple[float, float, Interval]]
+Ways = Mapping[str, Points]
 
 
 def show_frontier(
@@ -258,19 +267,20 @@ def show_frontier(
     Args:
         panels: under its title, the ways of each panel; they stand one below the other. Under the
             way's name its points: cost (at least 1), share of the problems that are right, and the
-            share's 95 % interval, under a short name that is written beside the point.
+            share's 95 % interval, under a short name that is written beside the point. A point
+            named "greedy" is not joined to the others.
         cost: the quantity, which begins with its unit.
         limits: lowest and highest share on the vertical axis.
     """
     figure = new_figure(height=1.4 + 3.3 * len(panels))
     said: list[str] = []
-    # 1. A line for each way, and its points' names: of the first on the left, else on the right.
+    # 1. A line for each way.
     rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, series) in zip(rows, panels.items(), strict=True):
-        style_axes(axes, "", "correct")
+        style_axes(axes, "", f"correct{f' (axis begins at {limits[0]:.0%})' if limits[0] else ''}")
         axes.set_title(title, fontsize=FONT + 1)
-        for place, (way, points) in enumerate(series.items()):
-            _draw_way(axes, way, points, COLOURS[len(said)], left=place == 0)
+        for way, points in series.items():
+            _draw_way(axes, way, points, place=len(said))
             listed = ", ".join(
                 f"{name}: {share:.0%} for {at:,.0f} {cost.partition(' ')[0]}"
                 for name, (at, share, _) in points.items()
@@ -291,29 +301,74 @@ def show_frontier(
     rows[-1].set_xlabel(f"{cost} (log scale; bars: 95 % intervals)", fontsize=FONT)
     columns = 2 if len(every) > 1 else 1
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=FONT)
+    # 3. The points' names, where the layout leaves room.
+    figure.draw_without_rendering()
+    colours = iter(COLOURS)
+    for axes, series in zip(rows, panels.values(), strict=True):
+        _name_points(axes, [(points, next(colours)) for points in series.values()])
     show(figure, f"Points, correct against {cost}. {'. '.join(said)}.")
 
 
-def _draw_way(
-    axes: Axes,
-    way: str,
-    points: Mapping[str, tuple[float, float, Interval]],
-    colour: str,
-    left: bool,
-) -> None:
+def _draw_way(axes: Axes, way: str, points: Points, place: int) -> None:
     tokens, shares, intervals = zip(*points.values(), strict=True)
     low = [share - interval[0] for share, interval in zip(shares, intervals, strict=True)]
     high = [interval[1] - share for share, interval in zip(shares, intervals, strict=True)]
-    place = COLOURS.index(colour)
+    style, colour = LINE_STYLES[place], COLOURS[place]
     axes.errorbar(
-        tokens, shares, (low, high), label=way, color=colour, capsize=2,
-        linestyle=LINE_STYLES[place], marker=MARKERS[place], elinewidth=0.7,
+        tokens, shares, (low, high), color=colour, capsize=2, linestyle="", marker=MARKERS[place],
+        elinewidth=0.7,
     )  # fmt: skip
-    for name, at, share in zip(points, tokens, shares, strict=True):
-        axes.annotate(
-            name, (at, share), (-7, 5) if left else (7, -13),
-            ha="right" if left else "left", textcoords="offset points", fontsize=FONT - 2,
-        )  # fmt: skip
+    at, joined = _joined(points)
+    axes.plot(at, joined, color=colour, linestyle=style)
+    in_legend = style if len(at) > 1 else ""
+    axes.plot([], [], color=colour, linestyle=in_legend, marker=MARKERS[place], label=way)
+
+
+def _joined(points: Points) -> tuple[list[float], list[float]]:
+    """List costs and shares of the points that a line joins."""
+    joined = [(at, share) for name, (at, share, _) in points.items() if name != "greedy"]
+    return [at for at, _ in joined], [share for _, share in joined]
+
+
+def _name_points(axes: Axes, series: Sequence[tuple[Points, str]]) -> None:
+    """Write each point's name on the side of it where it hides least."""
+    # 1. Places, in pixels, that a name should not cover: of lines and bars, later of other names.
+    taken = []
+    for points, _ in series:
+        at, shares = _joined(points)
+        for x, y, x_next, y_next in zip(at, shares, at[1:], shares[1:], strict=False):
+            ends = axes.transData.transform([(x, y), (x_next, y_next)])
+            taken += [ends[0] + (ends[1] - ends[0]) * n / 40 for n in range(41)]
+        for x, y, (low, high) in points.values():
+            heights = [low + (high - low) * n / 20 for n in range(21)]
+            taken += [*axes.transData.transform([(x, height) for height in (y, *heights)])]
+    # 2. Of eight sides of each point take the one where the name covers fewest of them.
+    pixels = axes.figure.dpi / 72  # of a typographic point
+    for points, colour in series:
+        darker = [0.75 * part for part in to_rgb(colour)]
+        for name, (x, y, _) in points.items():
+            centre = axes.transData.transform((x, y))
+            width, height = 0.62 * FONT * len(name) * pixels, 1.1 * FONT * pixels
+            found: list[tuple[int, int, int, float, float]] = []  # the least hidden comes first
+            for right, up in ((1, -1), (-1, 1), (1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1)):
+                aside, above = right * 7 * pixels, up * 9 * pixels
+                left = centre[0] + aside - width * (1 - right) / 2
+                bottom = centre[1] + above - height / 2
+                inside = axes.bbox.x0 < left and left + width < axes.bbox.x1
+                hidden = sum(
+                    left - 3 < px < left + width + 3 and bottom - 2 < py < bottom + height + 2
+                    for px, py in taken
+                )
+                found.append((hidden + 1000 * (not inside), len(found), right, left, bottom))
+            _, _, right, left, bottom = min(found)
+            taken += [(left + width * n / 6, bottom + height / 2) for n in range(7)]
+            anchor = (left + width * (1 - right) / 2, bottom + height / 2)
+            x_part, y_part = axes.transAxes.inverted().transform(anchor)
+            axes.annotate(
+                name, (x_part, y_part), xycoords="axes fraction",
+                fontsize=FONT - 1, color=darker, weight="bold",
+                ha=("center", "left", "right")[right], va="center",
+            ).set_in_layout(False)  # fmt: skip
 
 
 def show_tries(numbers: Sequence[int], target: int, tries: Sequence[tuple[str, str, bool]]) -> None:

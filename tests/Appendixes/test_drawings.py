@@ -137,6 +137,43 @@ def test_a_frontier_counts_in_the_unit_of_its_cost(shown):
     assert figure.axes[0].get_ylim() == (0.1, 0.4)
 
 
+def crowded_ways() -> dict:
+    guesses = {
+        f"n = {n}": (16 * n**0.8, 0.1 + 0.15 * i, (0.05, 0.8)) for i, n in enumerate((1, 3, 9))
+    }
+    thoughts = {"0": (16, 0.2, (0.1, 0.3)), "greedy": (17, 0.4, (0.3, 0.5)), "9": (90, 0.4, (0, 1))}
+    return {"guesses": guesses, "thoughts": thoughts}
+
+
+def test_names_of_a_frontiers_points_do_not_cover_each_other_or_leave_the_axes(shown):
+    chapter4.show_frontier({"Crowded": crowded_ways()})
+    figure = shown[0]
+    figure.draw_without_rendering()
+    names = [name for way in crowded_ways().values() for name in way]
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text() in names]
+    assert len(boxes) == len(names) == 6
+    assert not [1 for i, box in enumerate(boxes) for other in boxes[:i] if box.overlaps(other)]
+    edge = figure.axes[0].bbox
+    assert all(edge.x0 <= box.x0 and box.x1 <= edge.x1 for box in boxes)
+
+
+def test_a_greedy_point_is_joined_to_no_other(shown):
+    chapter4.show_frontier({"Crowded": crowded_ways()})
+    drawn = [line for line in shown[0].axes[0].lines if line.get_linestyle() not in ("None", "")]
+    lengths = sorted(len(line.get_xdata()) for line in drawn)
+    assert lengths == [0, 0, 2, 3]  # two for the legend, the thoughts without greedy, the guesses
+
+
+def test_beliefs_put_the_share_at_its_rank_among_the_points(shown):
+    chapter4.show_beliefs([(3, 0), (4, 1)])
+    for axes, (a, b) in zip(shown[0].axes, [(3, 0), (4, 1)], strict=True):
+        votes, share = (
+            next(line for line in axes.lines if line.get_marker() == mark) for mark in "ox"
+        )
+        assert len(votes.get_xdata()) == a + b
+        assert sum(votes.get_xdata() < share.get_xdata()[0]) == a
+
+
 def test_the_triangle_counts_what_is_computed_again(shown):
     chapter2.show_recomputation(prompt=4, new=7)
     # steps 2 to 7 read 4, 5, ... 9 tokens that were read before
