@@ -297,7 +297,7 @@ def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]
     said = []
     for row, (name, places) in enumerate(levels.items()):
         seen = [place for place in places if min(weights) - 1e-9 <= place <= max(weights) + 1e-9]
-        axes.vlines(seen, row + 0.7, row + 1.3, color=ORANGE, linewidth=1.2)
+        axes.vlines(seen, row + 0.85, row + 1.3, color=ORANGE, linewidth=1.2)
         axes.text(
             max(weights), row + 1.42, f"{name}: {len(seen)} places here", ha="right", fontsize=11
         )
