@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
@@ -73,9 +74,8 @@ def show_loop(tokens: Sequence[str], shares: Mapping[str, float]) -> None:
     chosen, highest = next(iter(shares.items()))
     canvas = Canvas(20, 6.6)
     end = canvas.tokens(0.2, 2, tokens, PALE, height=1.4)
-    canvas.box(end + 0.1, 2, 0.9, 1.4, chosen, ORANGE, dashed=True)
-    canvas.text(2.3, 1.4, "text so far")
-    canvas.arrow((end + 1.1, 2.7), (7.4, 2.7))
+    canvas.text(end / 2, 1.4, "text so far")
+    canvas.arrow((end + 0.1, 2.7), (7.4, 2.7))
     canvas.box(7.4, 1.6, 3.6, 2.2, "model", BLUE, size=13)
     canvas.arrow((11, 2.7), (12.6, 2.7))
     for place, (token, share) in enumerate(shares.items()):
@@ -84,10 +84,12 @@ def show_loop(tokens: Sequence[str], shares: Mapping[str, float]) -> None:
         canvas.box(13.8, y, 0.4 + 3.6 * share, 0.7, "", ORANGE if place == 0 else SKY)
         canvas.text(14.5 + 3.6 * share, y + 0.35, f"{share:.0%}", align="left", size=11)
     canvas.text(15, 0.8, "a probability for each token")
-    canvas.line((17.5, 4.2), (17.5, 5.4))
-    canvas.line((17.5, 5.4), (end + 0.5, 5.4))
-    canvas.arrow((end + 0.5, 5.4), (end + 0.5, 3.5))
-    canvas.text(11, 5.9, "choose one token, append it, run the model again", colour=FAINT)
+    canvas.line((17.5, 3.6), (17.5, 5))
+    canvas.arrow((17.5, 5), (end + 1.2, 5))
+    canvas.box(end + 0.1, 4.3, 0.9, 1.4, chosen, ORANGE, dashed=True)
+    canvas.arrow((end + 0.55, 4.3), (end + 0.55, 2.9))
+    canvas.text(end, 6.2, "appended for the next round", align="left", colour=FAINT)
+    canvas.text(11, 4.5, "choose one token", colour=FAINT)
     canvas.show(
         "A loop of 3 stations: the text so far goes into the model; the model gives a probability "
         f"to each token, such as {highest:.0%} for {chosen}; one token is chosen and appended to "
@@ -173,17 +175,14 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
         angle: by which one position turns, in radians.
         between: from the query to the key at one position, in radians.
     """
-    canvas = Canvas(6 * len(pairs), 6.4)
+    canvas, said = Canvas(6 * len(pairs), 6.4), []
     for place, (query, key) in enumerate(pairs):
         x, y, radius = 6 * place + 3, 2.4, 1.9
-        circle = [math.tau * step / 90 for step in range(91)]
-        for one, other in zip(circle, circle[1:], strict=False):
-            start = x + radius * math.cos(one), y - radius * math.sin(one)
-            canvas.line(start, (x + radius * math.cos(other), y - radius * math.sin(other)), PALE)
-        for name, turn, colour in (
-            ("query", angle * query, BLUE),
-            ("key", between + angle * key, RED),
-        ):
+        turns = {"query": angle * query, "key": between + angle * key}
+        further = (turns["key"] - turns["query"]) % math.tau
+        _draw_arc(canvas, (x, y), radius, 0, math.tau, PALE)
+        _draw_arc(canvas, (x, y), 0.3 * radius, turns["query"], further, FAINT)
+        for (name, turn), colour in zip(turns.items(), (BLUE, RED), strict=True):
             tip = x + radius * math.cos(turn), y - radius * math.sin(turn)
             canvas.arrow((x, y), tip, colour=colour)
             canvas.text(
@@ -193,21 +192,34 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
         canvas.text(
             x,
             5.85,
-            f"{_degrees(between + angle * (key - query))}° from query to key",
+            f"{math.degrees(further):.0f}° from query to key",
             size=11,
             bold=True,
         )
-    said = "; ".join(
-        f"query at {query}, key at {key}, the key {_degrees(between + angle * (key - query))} "
-        "degrees further"
-        for query, key in pairs
+        said.append(
+            f"query at {query}, key at {key}, the key {math.degrees(further):.0f} degrees further"
+        )
+    canvas.show(
+        f"{len(pairs)} circles with two arrows each, turned by their positions, and an arc from "
+        f"query to key, counterclockwise: {'; '.join(said)}."
     )
-    canvas.show(f"{len(pairs)} circles with two arrows each, turned by their positions: {said}.")
 
 
-def _degrees(turn: float) -> int:
-    """Turn radians into whole degrees from 0 to 359."""
-    return round(math.degrees(turn)) % 360
+def _draw_arc(
+    canvas: Canvas,
+    middle: tuple[float, float],
+    radius: float,
+    start: float,
+    turn: float,
+    colour: str,
+) -> None:
+    """Draw a part of a circle, counterclockwise from an angle on, in radians."""
+    angles = [start + turn * step / 90 for step in range(91)]
+    points = [
+        (middle[0] + radius * math.cos(one), middle[1] - radius * math.sin(one)) for one in angles
+    ]
+    for one, other in pairwise(points):
+        canvas.line(one, other, colour)
 
 
 def show_shared_heads(heads: int, kv_heads: int) -> None:
@@ -285,9 +297,7 @@ def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]
     said = []
     for row, (name, places) in enumerate(levels.items()):
         seen = [place for place in places if min(weights) - 1e-9 <= place <= max(weights) + 1e-9]
-        axes.vlines(
-            seen, row + 0.7, row + 1.3, color=ORANGE, linewidth=1.2 if len(seen) < 50 else 0.5
-        )
+        axes.vlines(seen, row + 0.85, row + 1.3, color=ORANGE, linewidth=1.2)
         axes.text(
             max(weights), row + 1.42, f"{name}: {len(seen)} places here", ha="right", fontsize=11
         )
@@ -330,15 +340,14 @@ def show_memory_limit(sizes: Mapping[str, float], bandwidth: float) -> None:
     )
 
 
-def show_fusing(names: Sequence[str], compiled: Sequence[str]) -> None:
+def show_fusing(names: Sequence[str], program: str) -> None:
     """Show kernels that are started one by one, and the fewer ones that a compiler makes of them.
 
     Args:
         names: operations of the kernels in order, such as "mul".
-        compiled: names of the compiled kernels, with the operations that each does, such as
-            "cpp_fused_mean_mul_0".
+        program: what the compiler has written.
     """
-    groups = fused_groups(names, compiled)
+    groups = fused_groups(names, started_kernels(program))
     canvas = Canvas(24, 6.6)
     width, x = 23.6 / len(names), 0.2
     canvas.text(0.2, 0.5, f"as written: {len(names)} kernels", align="left", bold=True)
@@ -348,11 +357,12 @@ def show_fusing(names: Sequence[str], compiled: Sequence[str]) -> None:
         for place in group:
             left = 0.2 + place * width
             canvas.box(left, 1, width, 1.3, names[place], colour, size=10.5)
-            canvas.line((left + width / 2, 2.3), (x + wide / 2, 3.9))
+            end, line = (x + wide / 2, 3.9), ORANGE if len(group) > 1 else FAINT
+            canvas.line((left + width / 2, 2.3), end, line)
         label = " · ".join(names[place] for place in group)
         canvas.box(x, 3.9, wide, 1.3, label, colour, size=10.5)
         x += wide
-    for x, colour, name in ((11, ORANGE, "fused with others"), (18, SKY, "left as it was")):
+    for x, colour, name in ((9, ORANGE, "several operations fused"), (18, SKY, "one operation")):
         canvas.box(x, 5.5, 0.9, 0.8, "", colour)
         canvas.text(x + 1.2, 5.9, name, align="left", size=11)
     said = "; ".join(" and ".join(names[n] for n in group) for group in groups if len(group) > 1)
@@ -360,6 +370,16 @@ def show_fusing(names: Sequence[str], compiled: Sequence[str]) -> None:
         f"Above, {len(names)} boxes, one per kernel. Below, the {len(groups)} that are left when "
         f"neighbours are fused: {said}."
     )
+
+
+def started_kernels(program: str) -> list[str]:
+    """Find the kernels that a compiled program starts, in order.
+
+    >>> started_kernels("    cpp_fused_mul_0(a, b)\\n    extern_kernels.mm(b, c, out=d)")
+    ['cpp_fused_mul_0', 'extern_kernels.mm']
+    """
+    start = r"^ +(?:\w+ = )?(\w+_fused_\w+|extern_kernels\.\w+)[.(]"
+    return re.findall(start, program, re.MULTILINE)
 
 
 def fused_groups(names: Sequence[str], compiled: Sequence[str]) -> list[list[int]]:

@@ -7,7 +7,7 @@ from Appendixes.figure_style import BLUE, ORANGE, PALE
 STATIONS = (
     ("prompt", "What is\n47 * 36?", 2),
     ("tokens", "What, is,\n4, 7, ...", 2),
-    ("model", "next: 4,\n61% sure", 2),
+    ("model", "a score for\neach token", 2),
     ("samples", "text 1\ntext 2\ntext 3", 4),
     ("answers", "1692\n1852\n1692", 3),
     ("vote", "1692: 2\n1852: 1", 4),

@@ -68,7 +68,8 @@ def draw_chapter2() -> None:
     chapter2.show_batch([34, 40, 42, 36], [103, 57, 41, 44])
     chapter2.show_rounding([-0.2, 0.0, 0.1], {"4 bits": [-0.2, -0.1, 0.0, 0.1], "none": []})
     chapter2.show_memory_limit({"16 bits": 1.19e9, "4 bits": 4e8}, 22.6e9)
-    chapter2.show_fusing(["pow", "mean", "mm", "add"], ["cpp_fused_mean_pow_0", "x.mm", "add_1"])
+    program = "    cpp_fused_mean_pow_0(a)\n    extern_kernels.mm(a, b)\n    cpp_fused_add_1(b)\n"
+    chapter2.show_fusing(["pow", "mean", "mm", "add"], program)
     chapter2.show_launches()
     chapter2.show_shares("Most", {"embedding": 100, "attention": 400, "mlp": 1000}, "weights")
     chapter2.show_time_parts("Half", {"16 bits": (53.0, 31.0), "4 bits": (18.0, 23.0)})
