@@ -151,3 +151,12 @@ def test_speeds_on_the_other_processor_are_those_of_its_kept_run_with_their_rang
     assert f"The book's package gave {told('book')}" in text
     assert f"{middle('compiled') / middle('book'):.2f} times as fast by the medians" in text
     assert f"`transformers` {told('transformers')}." in text
+
+
+def test_the_books_measurements_are_those_that_chapter_4_draws():
+    rows = table("model", "prompt", "method", "correct, %", "minutes")
+    assert len(rows) == 12
+    assert rows == [
+        [one["model"], one["prompt"], one["method"], f"{one['correct']:.1f}", f"{one['minutes']}"]
+        for one in kept("CH4/results/book.json")["rows"]
+    ]
