@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTERS = [2, 3, 4]
 WORKSHOP = "chapter of the workshop"
-PHONE, DESK = {"width": 400, "height": 844}, {"width": 1200, "height": 900}
+PHONE, DESK = {"width": 360, "height": 780}, {"width": 1200, "height": 900}
 # Elements of the text that end beyond the screen, where nothing lets a reader scroll to them.
 CUT_OFF = """() => Array.from(document.querySelectorAll("article *, main *")).filter(element => {
   const box = element.getBoundingClientRect();
