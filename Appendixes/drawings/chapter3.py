@@ -88,6 +88,8 @@ def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]]) -> 
         axes.hlines(place, low, high, color=BLUE if holds else RED, linewidth=4, alpha=0.6)
         axes.plot([share], [place], "o", color=BLUE if holds else RED, markersize=8, clip_on=False)
         miss = "" if holds else ", which misses"
+        if not holds:
+            axes.text(share, place - 0.15, "misses", ha="center", va="bottom", fontsize=FONT - 1)
         said.append(f"{name} {share:.0%}, from {low:.0%} to {high:.0%}{miss}")
     axes.axvline(truth, color="black", linestyle=":")
     side = "right" if truth > 0.5 else "left"  # which end of the text is at the line
