@@ -160,3 +160,23 @@ def test_the_books_measurements_are_those_that_chapter_4_draws():
         [one["model"], one["prompt"], one["method"], f"{one['correct']:.1f}", f"{one['minutes']}"]
         for one in kept("CH4/results/book.json")["rows"]
     ]
+
+
+def test_the_cards_budgets_are_those_of_the_kept_run():
+    card = (REPOSITORY / "CH2/qwen3/tiny-thinking/README.md").read_text(encoding="utf-8")
+    told = re.findall(
+        r"^\| (\d+) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", card, re.MULTILINE
+    )
+    assert [budget for budget, *_ in told] == ["0", "25", "50", "100", "200", "400", "800"]
+    rows = kept("CH4/results/thinking.json")["rows"]
+    for budget, *cells in told:
+        expected = []
+        for count in ("three", "four"):
+            [row] = [
+                row
+                for row in rows[f"{count} numbers"]
+                if (row["prompt"], row["name"]) == (f"at most {budget}", "greedy")
+            ]
+            value, between = share(row).removesuffix(")").split(" (")
+            expected += [value, between, f"{row['tokens']:.0f}"]
+        assert cells == expected, budget
