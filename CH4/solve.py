@@ -14,7 +14,7 @@ A model that was trained to converse thinks first; `--budget` limits its thought
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -48,19 +48,25 @@ def converses(checkpoint: Path) -> bool:
     return read_json(checkpoint / "tokenizer_config.json").get("eos_token") == "<|im_end|>"
 
 
-def show(tokens: Iterable[int], tokenizer: Qwen3Tokenizer) -> list[int]:
-    """Print a text while its tokens arrive, and return the tokens."""
+def show(tokens: Iterator[int], tokenizer: Qwen3Tokenizer) -> tuple[list[int], str | None]:
+    """Print a text while its tokens arrive; return the tokens, and what their generator returns."""
     kept: list[int] = []
+    returned = None
 
     def keep() -> Iterator[int]:
-        for token in tokens:
-            kept.append(token)
-            yield token
+        nonlocal returned
+        while True:
+            try:
+                kept.append(next(tokens))
+            except StopIteration as end:
+                returned = end.value
+                return
+            yield kept[-1]
 
     for piece in tokenizer.decode_stream(keep()):
         print(piece, end="", flush=True)
     print()
-    return kept
+    return kept, returned
 
 
 @torch.no_grad()
@@ -113,17 +119,19 @@ def solve(arguments: argparse.Namespace) -> None:
         answer = consensus.winner
     elif thinks:
         thought = stream_thought(model, tokenizer, problem, arguments.budget, max_new_tokens=limit)
-        tokens = show(thought, tokenizer)
+        tokens, reason = show(thought, tokenizer)
+        finished = reason == "stop"
     else:
         ids = torch.tensor([prompt], device=next(model.parameters()).device)
-        tokens = show(generate(model, ids, limit, stop_ids=tokenizer.stop_ids), tokenizer)
+        tokens, _ = show(generate(model, ids, limit, stop_ids=tokenizer.stop_ids), tokenizer)
+        finished = len(tokens) < limit
         sure = mean_probability(model, prompt, tokens) if tokens else 0.0
     # 3. Say the answer, and what to think of it.
     if not arguments.samples:
-        finished = len(tokens) < limit
         answer = extract_answer(tokenizer.decode(tokens), finished)
         if not finished:
-            print(f"\ncut off after {limit} tokens; --max-new-tokens allows more")
+            more = "; --max-new-tokens allows more" if limit < room else ": the context is full"
+            print(f"\ncut off after {limit} tokens{more}")
     print(f"\nanswer: {answer if answer is not None else 'none found'}")
     if puzzle is not None:
         numbers = [int(number) for number in re.findall(r"\d+", puzzle["numbers"])]

@@ -11,7 +11,7 @@ r"""Think within a budget: `</think>` is forced when it is spent; "Wait" makes a
 - the opening `<think>` is written for the model, which would begin with it anyway
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -243,20 +243,22 @@ def stream_thought(
     question: str,
     budget: int | None = None,
     **settings: Any,
-) -> Iterator[int]:
+) -> Generator[int, None, str | None]:
     """Yield the token ids of a thought and its answer the moment they are known, as `think` does.
 
-    What is put in is yielded, too: joined, the ids are the whole text.
+    What is put in is yielded, too: joined, the ids are the whole text. The generator returns how
+    the text ended: "stop" or "length".
     """
     writer, draft = _begun(model, tokenizer, question, budget, settings)
 
-    def stream() -> Iterator[int]:
+    def stream() -> Generator[int, None, str | None]:
         shown = 0
         while writer:
             writer.step()
             ids = draft.ids
             yield from ids[shown:]
             shown = len(ids)
+        return None if draft.task.row is None else draft.task.row.finish_reason
 
     return stream()
 

@@ -13,6 +13,7 @@ from CH3.countdown import explain_countdown
 from CH3.problems import load_problems
 from CH4 import solve as command
 from CH4.solve import SURE, mean_probability
+from CH4.thinking import stream_thought, think
 
 PUZZLE = "Write 54 with 25, 7 and 3, each number once, and + - * /."
 ELSEWHERE = (
@@ -57,6 +58,17 @@ def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monk
     assert "answer: none found" in printed.out
 
 
+def test_tokens_that_were_put_in_cut_no_thought_off(capsys, monkeypatch):
+    model, tokenizer = load_qwen3("tiny-thinking")
+    text = think(model, tokenizer, PUZZLE, 0)
+    drawn = text.tokens
+    assert len(list(stream_thought(model, tokenizer, PUZZLE, 0))) >= drawn
+    arguments = ["--model", "tiny-thinking", "--budget", "0", "--max-new-tokens"]
+    assert "cut off" not in run(capsys, monkeypatch, *arguments, str(drawn), PUZZLE)
+    printed = run(capsys, monkeypatch, *arguments, str(drawn - 1), PUZZLE)
+    assert f"cut off after {drawn - 1} tokens; --max-new-tokens allows more" in printed
+
+
 def test_a_direct_answer_has_no_steps(capsys, monkeypatch):
     printed = run(capsys, monkeypatch, "What is 47 * 36?", "--direct")
     assert printed.startswith("\\boxed{")
@@ -87,7 +99,7 @@ def test_its_world_is_named_where_it_is_sure_of_what_it_cannot_know(capsys, monk
     assert "errs elsewhere, even where it is sure" in printed
 
 
-def test_most_problems_of_its_world_are_answered_without_a_warning():
+def test_of_most_problems_of_its_world_the_model_is_sure():
     model, tokenizer = load_qwen3("tiny")
     prompts = [
         tokenizer.encode(render(CHAIN_OF_THOUGHT, problem["problem"]))
