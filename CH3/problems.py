@@ -177,7 +177,7 @@ def _checked(row: Any, place: str, number: int) -> Problem:
     """Return the fields of a problem, if all that are needed are there and of the right type."""
     if not isinstance(row, dict):
         raise ValueError(
-            f"{place} is a {type(row).__name__}, expected an object with {', '.join(FIELDS)}"
+            f"{place} is a {type(row).__name__}, expected an object with problem and answer"
         )
     # 1. All fields are there; some have a default.
     row = {**DEFAULTS, "unique_id": str(number), **row}

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from Exercises.attempt import TRIES, examine
-from Exercises.cases import FAILED, PASSED, UNDECIDED, Verdict, reader_lines
+from Exercises.cases import FAILED, UNDECIDED, Verdict, reader_lines
 from Exercises.chapters import FOLDER, STATE, Exercise, exercise_named, exercises
 from Exercises.reader_file import parse, read_source
 from Exercises.time_limit import OutOfTime, cpu_limit
@@ -123,7 +123,7 @@ def _verdicts(
     shared = [error for name, error in parsed.errors.items() if exercise_named(name) is None]
     Path(folder, f"{MODULE}.py").write_text("\n".join(parsed.lines), encoding="utf-8")
     sys.path.insert(0, folder)
-    state, told = PASSED, ""
+    state, told = UNDECIDED, ""
     for seconds in TRIES:  # an import that uses up its time gets one more, as an attempt does
         try:
             with cpu_limit(seconds):

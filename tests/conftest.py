@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     long = [item for item in items if item.get_closest_marker("long")]
     short = [item for item in items if not item.get_closest_marker("long")]
-    left = len(items)
+    left, whole = len(items), set(items)
     items.clear()
     for worker in range(workers):
         size, own = left // (workers - worker), long[worker::workers]
@@ -41,6 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         del short[:others]
         left -= size
     items += short
+    assert set(items) == whole and len(items) == len(whole)
 
 
 @pytest.fixture(params=["cpu", "cuda"])

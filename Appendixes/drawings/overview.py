@@ -13,7 +13,6 @@ STATIONS = (
     ("vote", "1692: 2\n1852: 1", 4),
     ("grade", "right:\n1692", 3),
 )
-BUILT = {2: "prompt, tokens and model", 3: "answers and grade", 4: "samples and vote"}
 
 
 def show_map(chapter: int) -> None:
@@ -25,7 +24,8 @@ def show_map(chapter: int) -> None:
     Raises:
         ValueError: the chapter is none of these.
     """
-    if chapter not in BUILT:
+    built = [name for name, _, built_in in STATIONS if built_in == chapter]
+    if not built:
         raise ValueError(f"chapter is {chapter!r}: expected 2, 3 or 4")
     canvas = Canvas(3 * len(STATIONS), 4.6)
     for place, (name, text, built_in) in enumerate(STATIONS):
@@ -43,5 +43,6 @@ def show_map(chapter: int) -> None:
     way = ", ".join(f"{name} (chapter {built_in})" for name, _, built_in in STATIONS)
     canvas.show(
         f"The map of the whole, {len(STATIONS)} boxes from left to right: {way}. "
-        f"You are in chapter {chapter}, which builds {BUILT[chapter]}."
+        f"You are in chapter {chapter}, which builds "
+        f"{', '.join(built[:-1])} and {built[-1]}."
     )

@@ -238,10 +238,11 @@ def test_the_shipped_stubs_are_the_solutions_without_bodies(chapter):
     assert text == stub_file(chapter)
 
 
-def test_right_answers_pass_while_every_core_is_busy():
-    """`measure_exercises.py` does the same with every chapter, ten times, capstones included."""
-    wanted = [exercise for exercise in exercises("CH2") if not exercise.capstone]
+@each_chapter
+def test_right_answers_pass_while_every_core_is_busy(chapter):
+    """`measure_exercises.py` does the same ten times, capstones included."""
+    wanted = [exercise for exercise in exercises(chapter) if not exercise.capstone]
     with busy_cores():
-        verdicts = list(check(solutions_file("CH2"), wanted))
+        verdicts = list(check(solutions_file(chapter), wanted))
     assert [verdict.message for verdict in verdicts if verdict.state != PASSED] == []
     assert [verdict.name for verdict in verdicts] == [exercise.name for exercise in wanted]

@@ -37,7 +37,7 @@ def table(*titles: str) -> list[list[str]]:
     rows = []
     for line in lines[start + 2 :]:
         if not line.startswith("|"):
-            return rows
+            break
         rows.append(cells(line))
     return rows
 
