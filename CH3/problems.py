@@ -7,6 +7,7 @@
 - importing this module takes no time: no torch, no matplotlib
 """
 
+import difflib
 import os
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -179,8 +180,12 @@ def _checked(row: Any, place: str, number: int) -> Problem:
         raise ValueError(
             f"{place} is a {type(row).__name__}, expected an object with problem and answer"
         )
-    # 1. All fields are there; some have a default.
-    row = {**DEFAULTS, "unique_id": str(number), **row}
+    # 1. All fields are there; some have a default, unless their name is only misspelt.
+    defaults = {**DEFAULTS, "unique_id": str(number)}
+    for name in defaults.keys() - row.keys():
+        for near in difflib.get_close_matches(name, row.keys() - {*FIELDS, *PUZZLE_FIELDS}, 1, 0.8):
+            raise ValueError(f"{place} has {near!r}: is it {name!r} that is meant?")
+    row = {**defaults, **row}
     fields = PUZZLE_FIELDS if "answer" not in row and "target" in row else FIELDS
     missing = [name for name in fields if name not in row]
     if missing:

@@ -73,6 +73,18 @@ def test_a_problem_needs_no_more_than_its_text_and_what_decides(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("misspelt", "meant"), [("levels", "level"), ("uniqe_id", "unique_id"), ("Subject", "subject")]
+)
+def test_a_misspelt_field_is_refused_though_it_has_a_default(tmp_path, misspelt, meant):
+    file = tmp_path / "mine.jsonl"
+    file.write_text(json.dumps({"problem": "1 + 1?", "answer": "2", misspelt: "x"}))
+    with pytest.raises(ValueError, match=f"'{misspelt}': is it '{meant}' that is meant"):
+        load_problems(file)
+    file.write_text(json.dumps({"problem": "1 + 1?", "answer": "2", "source": "me"}))
+    assert load_problems(file)[0]["level"] == 0  # other fields may be there
+
+
 def test_math500_is_the_file_that_the_environment_names(tmp_path, monkeypatch):
     (tmp_path / "mine.json").write_text(json.dumps([problem(3)]))
     monkeypatch.setenv("MATH500_JSON", str(tmp_path / "mine.json"))
