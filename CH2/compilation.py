@@ -99,9 +99,9 @@ class CompiledModel(Qwen3Model):
         if "mode" not in options:  # `torch.compile` takes either a mode or options
             defaults = torch_kernels.checks_of_arguments_only() | (GPU_OPTIONS if on_gpu else {})
             options = {**options, "options": defaults | options.get("options", {})}
-        step = batch_step = torch.compile(_own_code(_run_block), **options)
+        step = batch_step = torch.compile(own_code(_run_block), **options)
         if not on_gpu:
-            batch_step = torch.compile(_own_code(_run_block), **{"dynamic": True, **options})
+            batch_step = torch.compile(own_code(_run_block), **{"dynamic": True, **options})
         self.layers = nn.ModuleList(
             CompiledBlock(layer, step, batch_step) for layer in model.layers
         )
@@ -110,7 +110,7 @@ class CompiledModel(Qwen3Model):
         self.steps = steps
         self._compiled_head = None
         if steps is not None:
-            self._compiled_head = torch.compile(_own_code(_run_head), **options)
+            self._compiled_head = torch.compile(own_code(_run_head), **options)
 
     def _head(self, x: torch.Tensor) -> torch.Tensor:
         """Compute logits, by the compiled step if it fits."""
@@ -161,7 +161,7 @@ def _run_block(block: TransformerBlock, *arguments: Any) -> torch.Tensor:
     return TransformerBlock.forward(block, *arguments)
 
 
-def _own_code(function: Callable) -> Callable:
+def own_code(function: Callable) -> Callable:
     """Copy a function with its code object, to which PyTorch ties the code that it compiles.
 
     So the compiled code of one model is never used for another.

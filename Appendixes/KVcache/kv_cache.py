@@ -379,9 +379,10 @@ class Extension:
         self.slots = self.positions = lengths[:, None] + offsets
         self.row_index = torch.arange(self.rows, device=device)[:, None]
         # 3. Read the buffers up to the longest row, in whole blocks.
-        self.length = seq if causal else whole_blocks(cache.max_length + seq)
         if shape is not None:
             self.length = shape.window
+        else:
+            self.length = seq if causal else whole_blocks(cache.max_length + seq)
         # 4. Slot j holds the row's j-th token, so a query sees the slots up to its own.
         self.mask = self.bias = None
         if not causal or padding_mask is not None:
