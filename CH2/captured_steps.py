@@ -203,10 +203,9 @@ class CapturedSteps:
         rows, seq = size = grown(0, BLOCK, bucket(len(texts)), max(map(len, texts)))
         if rows * seq > KEPT_POSITIONS or not any(texts):
             return None
-        # 2. Take the reading for this size, or make it. One that never came to its end may lack
-        #    layers.
+        # 2. Take the reading for this size, or make it.
         reading = self._readings.get(size)
-        if reading is None or not reading.has_run:
+        if reading is None:
             reading = StaticReading(rows, seq, model.embed_tokens.weight.device)
             self._readings[size] = reading
         # 3. Run it.

@@ -473,12 +473,14 @@ def test_after_a_reading_that_failed_half_way_all_goes_on(plain_and_static, shar
     with pytest.raises(OSError, match="half way"):
         rows.append(engine.admit(*engine.add_prompts([[7, 8, 9]]), 20))
     hook.remove()
+    captured = []
     for ids in ([7, 8, 9], [5, 6], [9, 9, 9, 9]):
         rows.append(engine.admit(*engine.add_prompts([ids]), 20))
+        captured.append(static.steps._readings[1, 64].captured)
         engine.step()
     while engine.rows:
         engine.step()
-    assert static.steps._readings[1, 64].captured
+    assert captured == [before == 1, True, True]  # once it has come to its end
     for row in rows:
         assert row.tokens == list(generate(plain, torch.tensor([row.prompt.ids]), 20))
 
