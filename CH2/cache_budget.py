@@ -6,7 +6,8 @@
 - buffers grow as `grown` of `KVcache` says: all rows share one capacity, which doubles, and so do
   the places for rows; nothing shrinks while a row is in use, and the prompts' buffers are given
   back with the last of them
-- while a buffer grows, its old and its new copy exist; the model's activations are not counted
+- while a buffer grows, its old and its new copy exist; not counted are the model's activations, and
+  the buffers that a compiled model keeps on a GPU to read short prompts into
 """
 
 from collections.abc import Sequence

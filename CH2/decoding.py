@@ -205,14 +205,15 @@ class StartedStep:
 
     Args:
         rows: the rows for which it draws tokens.
-        result: `(2, rows)` from `Draw`; a later step may overwrite it, after it was copied.
+        result: `(2, rows)` from `Draw`; whatever is replayed next may overwrite it.
     """
 
     def __init__(self, rows: Sequence[Row], result: torch.Tensor):
         self.place_of = {row: place for place, row in enumerate(rows)}
-        self.result = result
-        # a copy that is made behind the step, and before any later one
-        self._on_host = result.to("cpu", non_blocking=True)
+        # copies that are made behind the step, and before anything later: the memory of captured
+        # steps is one pool, and prompts or another engine may come before the next step
+        self.result = result.clone()
+        self._on_host = self.result.to("cpu", non_blocking=True)
         self._copied = torch.cuda.Event() if result.is_cuda else None
         if self._copied is not None:
             self._copied.record()
@@ -613,16 +614,19 @@ class DecodingEngine:
     def _prefill(self, prompts: list[Prompt]) -> None:
         """Read prompts, each without its last token, into new rows of the cache of prompts."""
         texts = [prompt.ids[:-1] for prompt in prompts]
-        # 1. An empty cache reads them itself; one in use has rows that must not be extended now.
-        empty = self.prompt_cache.rows == 0
-        cache = self.prompt_cache if empty else KVCache()
-        if any(texts):
-            input_ids, padding_mask = pad_right(texts, self.device)
-            self.model(input_ids, cache=cache, last_position_only=True, padding_mask=padding_mask)
-        else:  # prompts of one token leave nothing to read
-            cache.add_rows(len(texts), self.device)
-        # 2. What was read elsewhere is copied behind the rows in use.
-        if not empty:
+        # 1. A GPU has a kept reading for few and short ones.
+        cache = None if self.steps is None else self.steps.read(self.model, texts)
+        # 2. Else an empty cache reads them itself; one in use has rows that must not be extended
+        #    now.
+        if cache is None:
+            cache = KVCache() if self.prompt_cache.rows else self.prompt_cache
+            if any(texts):
+                ids, mask = pad_right(texts, self.device)
+                self.model(ids, cache=cache, last_position_only=True, padding_mask=mask)
+            else:  # prompts of one token leave nothing to read
+                cache.add_rows(len(texts), self.device)
+        # 3. What was read elsewhere is copied behind the rows in use.
+        if cache is not self.prompt_cache:
             self.prompt_cache.append_rows_of(cache)
 
     def checked(self, ids: Sequence[int], max_new_tokens: int | None = None) -> list[int]:

@@ -292,8 +292,8 @@ class KVCache:
         self.forget_steps()
         shape = (self.rows, like.shape[1], self.capacity, like.shape[3])
         keys, values = like.new_zeros(shape), like.new_zeros(shape)
-        self.keys.append(keys)
-        self.values.append(values)
+        # in one go: after an interruption there are as many of both
+        self.keys, self.values = [*self.keys, keys], [*self.values, values]
 
     def used(
         self, layer: int, length: int, rows: int | None = None

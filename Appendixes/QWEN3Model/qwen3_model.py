@@ -125,13 +125,26 @@ class Qwen3Model(nn.Module):
             extension: the cache's room for these tokens, from `KVCache.extend`.
             input_ids, last_position_only, padding_mask: as in `forward`.
         """
+        x = self.run_blocks(input_ids, positions, mask, extension)
+        if last_position_only:
+            x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
+        return self._head(x)
+
+    def run_blocks(
+        self,
+        input_ids: torch.Tensor,
+        positions: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        extension: Extension | None = None,
+    ) -> torch.Tensor:
+        """Compute the last block's output, `(batch, seq, hidden_size)`; arguments as in
+        `run_layers`. A cache needs no more of a text whose next token is known.
+        """
         x = self.embed_tokens(input_ids)  # (batch, seq, hidden_size)
         cos, sin = rope_cos_sin(positions, self.config.head_dim, self.config.rope_theta)
         for index, layer in enumerate(self.layers):
             x = layer(x, cos, sin, mask, None if extension is None else extension.layer(index))
-        if last_position_only:
-            x = x[:, -1:] if padding_mask is None else last_real(x, padding_mask)
-        return self._head(x)
+        return x
 
     def _head(self, x: torch.Tensor) -> torch.Tensor:
         """Turn the last block's output into logits."""

@@ -113,7 +113,9 @@ def print_decode(results: dict) -> None:
 
 
 def print_prefill(results: dict) -> None:
-    """Print the seconds to read a long prompt, and the speed that decoding keeps after it."""
+    """Print the time to read a long and a short prompt, and the speed that decoding keeps after the
+    long one.
+    """
     settings, found = results["settings"], results["prefill"]
     print(f"\nReading a prompt of {settings['context']:,} tokens, up to the first new one")
     seconds = {
@@ -127,10 +129,12 @@ def print_prefill(results: dict) -> None:
             ratio(times[name], times.get(TRANSFORMERS)),
             ratio(times[name], times.get(BOOK)),
             ratio(times[name], times.get(same_weights(results, name))),
+            spread([1000 * pair["short"]["first_token"] for pair in found[name]]),
         )
         for name, values in seconds.items()
     ]
-    print_filled(("", "s", "/ transformers", "/ book", "/ llama.cpp"), rows)
+    ms = f"ms for {settings['prompt_tokens']} tokens"
+    print_filled(("", "s", "/ transformers", "/ book", "/ llama.cpp", ms), rows)
 
     print(
         f"\nDecoding after these {settings['context']:,} tokens, "

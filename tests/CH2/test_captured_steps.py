@@ -12,12 +12,14 @@ import torch
 from draws import inverse_cdf, seeded
 from property_testing import given, settings, st
 from torch._dynamo.testing import CompileCounterWithBackend
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from Appendixes.KVcache import KVCache, PromptCache
 from Appendixes.KVcache.kv_cache import bucket
 from Appendixes.QWEN3Model import load_qwen3
 from CH2 import captured_steps
-from CH2.captured_steps import CapturedSteps
+from CH2.captured_steps import CapturedSteps, StaticReading
 from CH2.compilation import compile_model
 from CH2.decoding import DecodingEngine, Draw, StartedStep, greedy
 from CH2.generation import generate, generate_batch
@@ -89,8 +91,10 @@ def test_a_long_text_passes_few_windows_with_the_plain_models_tokens(plain_and_s
     for _ in range(3):  # the second text finds the buffers of the first, as long as they became
         assert list(generate(static, prompt, 300)) == expected
         captures.append(static.steps.captures)
-    # up to 64, 128, 192, 256, 320; then the first four again, on buffers of 512; then none
-    assert captures == [0, 5, 9, 9]
+    # up to 64, 128, 192, 256, 320; then the first four again, on buffers of 512, and the reading of
+    # the prompt; then none
+    readings = int(length > 1)
+    assert captures == [0, 5, 9 + readings, 9 + readings]
 
 
 def test_rows_that_end_one_by_one_cost_a_capture_for_each_bucket_only(plain_and_static):
@@ -344,6 +348,176 @@ def test_a_static_step_runs_on_tensors_without_values(model64, uncompiled, share
             step.compute(static, engine.row_cache)
 
 
+# --- short prompts are read into buffers that stay ---
+
+
+def texts_of(model, prompts, share_prompts):
+    """Continue prompts that are read together by eight tokens each."""
+    engine = DecodingEngine(model, share_prompts=share_prompts)
+    rows = [engine.admit(prompt, 8) for prompt in engine.add_prompts(prompts)]
+    # a key that is masked, such as padding's, has weight 0, but 0 times NaN would be NaN
+    for cache in (engine.prompt_cache, engine.row_cache):
+        assert all(bool(buffer.isfinite().all()) for buffer in cache.keys + cache.values)
+    while engine.rows:
+        engine.step()
+    return [row.tokens for row in rows]
+
+
+@pytest.fixture
+def sizes_read(monkeypatch):
+    """A list of the sizes of readings that were run, with None where prompts were read as ever."""
+    sizes, read = [], CapturedSteps.read
+
+    def noted(steps, model, texts):
+        cache = read(steps, model, texts)
+        if any(texts):
+            found = [size for size, kept in steps._readings.items() if kept.cache is cache]
+            sizes.extend(found or [None])
+        return cache
+
+    monkeypatch.setattr(CapturedSteps, "read", noted)
+    return sizes
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_prompts_of_all_lengths_alone_and_together_get_the_plain_models_tokens(
+    plain_and_static, share_prompts, sizes_read
+):
+    plain, static = plain_and_static
+    rng = random.Random(8)
+    alone = [(length,) for length in (1, 2, 3, 64, 65, 66, 128, 129, 130, 256, 257, 258, 300)]
+    together = [(1, 1), (1, 65), (2, 30, 66), (1, 7, 20, 33, 41, 64, 65), (100,) * 4, (130, 200)]
+    groups = [[random_prompt(rng, length) for length in group] for group in alone + together]
+    expected = [texts_of(plain, prompts, share_prompts) for prompts in groups]
+    for _ in range(3):  # as they are, captured, replayed; each where longer texts have been read
+        for prompts, texts in zip(groups, expected, strict=True):
+            assert texts_of(static, prompts, share_prompts) == texts
+    assert set(sizes_read) >= {(1, 64), (1, 128), (1, 256), (1, 512)}
+    if share_prompts:
+        assert set(sizes_read) >= {(2, 64), (4, 128), (8, 64), (2, 256)}
+
+
+def test_many_prompts_and_long_ones_are_read_as_ever(plain_and_static, sizes_read, monkeypatch):
+    plain, static = plain_and_static
+    rng = random.Random(9)
+    monkeypatch.setattr(captured_steps, "KEPT_POSITIONS", 256)
+    for group, size in (
+        ((20,) * 4, (4, 64)),
+        ((20,) * 5, None),
+        ((257,), (1, 256)),
+        ((258,), None),
+    ):
+        prompts = [random_prompt(rng, length) for length in group]
+        for _ in range(2):
+            assert texts_of(static, prompts, True) == texts_of(plain, prompts, True)
+            assert sizes_read.pop() == size
+
+
+def test_readings_are_few_for_prompts_of_all_lengths(model64, uncompiled, monkeypatch):
+    static = compile_model(model64, static_steps=True)
+
+    def make_buffers_alone(reading, model):
+        if not reading.cache.keys:
+            reading.cache.add_layer(torch.zeros(1, 1, 1, 1))
+
+    monkeypatch.setattr(StaticReading, "compute", make_buffers_alone)
+    for rows in range(1, 18):
+        for length in range(1, 514):
+            static.steps.read(static, [[1] * length] * rows)
+    readings = static.steps._readings
+    assert len(readings) == static.steps.captures == 10
+    positions = [reading.cache.places * reading.cache.capacity for reading in readings.values()]
+    assert max(positions) == captured_steps.KEPT_POSITIONS and sum(positions) == 3136
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_prompts_of_two_engines_read_in_turn_between_steps_do_not_disturb_each_other(
+    plain_and_static, share_prompts
+):
+    """All are read into the same buffers."""
+    plain, static = plain_and_static
+    rng = random.Random(10)
+    engines = [DecodingEngine(static, share_prompts=share_prompts) for _ in range(2)]
+    prompts = [random_prompt(rng, length) for length in (9, 50, 3, 20, 64, 2, 31, 9)]
+    read, rows = [], []
+    for n, ids in enumerate(prompts):
+        read += engines[n % 2].add_prompts([ids])
+        if n % 2:  # both were read before the first of them is continued
+            rows += [engines[m % 2].admit(read[m], 12) for m in (n - 1, n)]
+        for engine in engines:
+            engine.step()
+        if n == 4:
+            engines[0].cancel(rows[0])
+            engines[0].release(read[0])
+    while any(engine.rows for engine in engines):
+        for engine in engines:
+            engine.step()
+    assert set(static.steps._readings) == {(1, 64)}
+    for ids, row in zip(prompts, rows, strict=True):
+        length = len(row.tokens) if row.finish_reason == "cancelled" else 12
+        assert row.tokens == list(generate(plain, torch.tensor([ids]), 12))[:length]
+    assert [row.finish_reason for row in rows] == ["cancelled", *["length"] * 7]
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+@pytest.mark.parametrize("before", [0, 1])
+def test_after_a_reading_that_failed_half_way_all_goes_on(plain_and_static, share_prompts, before):
+    """The first makes the buffers of its layers, the second is captured."""
+    plain, static = plain_and_static
+    engine = DecodingEngine(static, share_prompts=share_prompts)
+    rows = [engine.admit(prompt, 20) for prompt in engine.add_prompts([[1], [2]])]
+    engine.step()
+    for _ in range(before):
+        static.steps.read(static, [[4, 5, 6]])
+    hook = static.layers[1].register_forward_pre_hook(_fail)
+    with pytest.raises(OSError, match="half way"):
+        rows.append(engine.admit(*engine.add_prompts([[7, 8, 9]]), 20))
+    hook.remove()
+    captured = []
+    for ids in ([7, 8, 9], [5, 6], [9, 9, 9, 9]):
+        rows.append(engine.admit(*engine.add_prompts([ids]), 20))
+        captured.append(static.steps._readings[1, 64].captured)
+        engine.step()
+    while engine.rows:
+        engine.step()
+    assert captured == [before == 1, True, True]  # once it has come to its end
+    for row in rows:
+        assert row.tokens == list(generate(plain, torch.tensor([row.prompt.ids]), 20))
+
+
+def _fail(module, inputs):
+    raise OSError("half way")
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_prompts_are_read_on_tensors_without_values(model64, uncompiled, share_prompts):
+    """So nothing waits for a device; and what is captured copies nothing to it."""
+    static = compile_model(copy.deepcopy(model64).to("meta"), static_steps=True)
+    engine = DecodingEngine(static, share_prompts=share_prompts)
+    for _ in range(3):
+        for prompt in engine.add_prompts([[1, 2, 3], [4] * 70, [5]]):
+            engine.admit(prompt, 9)
+    cache = engine.prompt_cache
+    assert (cache.rows, cache.max_length, cache.keys[0].device.type) == (9, 69, "meta")
+    assert static.steps.captures == len(static.steps._readings) == 2
+    for reading in static.steps._readings.values():
+        reading.begin([[1, 2, 3]])
+        with OnMetaOnly():
+            reading.compute(static)
+            with pytest.raises(AssertionError):
+                reading.ids + torch.tensor([1]).to("meta")
+
+
+class OnMetaOnly(TorchDispatchMode):
+    """Asserts that no operation meets a tensor of the host."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        tensors = [x for x in tree_leaves((args, kwargs, result)) if isinstance(x, torch.Tensor)]
+        assert all(tensor.device.type == "meta" for tensor in tensors)
+        return result
+
+
 # --- the next step is started before the last is read ---
 
 
@@ -432,6 +606,25 @@ def test_what_a_row_read_after_its_end_is_not_met_by_the_row_that_takes_its_plac
     assert wiped == [1]
     for row in (other, late):
         assert row.tokens == list(generate(plain, torch.tensor([row.prompt.ids]), 40))
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_what_is_replayed_between_two_steps_may_overwrite_the_first_ones_result(
+    plain_and_static, share_prompts
+):
+    """The memory of all that is captured is one pool."""
+    plain, static = plain_and_static
+    engine = DecodingEngine(static, share_prompts=share_prompts)
+    rows = [engine.admit(prompt, 30) for prompt in engine.add_prompts([[1, 2, 3], [4, 5]])]
+    overwritten = 0
+    while engine.rows:
+        engine.step()
+        for step in engine.row_cache.steps.values():
+            step.result.fill_(7)
+            overwritten += 1
+    assert overwritten >= 28
+    for row in rows:
+        assert row.tokens == list(generate(plain, torch.tensor([row.prompt.ids]), 30))
 
 
 # --- random numbers ---

@@ -11,7 +11,7 @@ import torch
 from draws import inverse_cdf, seeded
 
 from Appendixes.KVcache import KVCache
-from CH2.compilation import compile_model
+from CH2.compilation import CompiledModel, compile_model
 from CH2.continuous_batching import ContinuousBatching
 from CH2.decoding import DecodingEngine
 from CH2.generation import generate, generate_batch
@@ -160,6 +160,8 @@ def test_a_lack_of_memory_for_any_buffer_loses_nothing(
     model, wanted, alone, share_prompts, monkeypatch
 ):
     def write(calls):
+        if isinstance(model, CompiledModel):
+            model.steps._readings.clear()  # whose buffers would stay
         allocate = Failing(torch.Tensor.new_zeros, torch.OutOfMemoryError(), calls)
         # a plain function: it takes the tensor as its first argument
         monkeypatch.setattr(torch.Tensor, "new_zeros", lambda *a, **o: allocate(*a, **o))
@@ -211,10 +213,12 @@ class CtrlC:
 
     Args:
         lines: a generator of the numbers of lines that pass undisturbed before the next one.
+        modules: whose lines these are.
     """
 
-    def __init__(self, lines):
+    def __init__(self, lines, modules=MODULES):
         self.lines, self.left, self.raised = lines, 0, 0
+        self.modules = modules
 
     def __enter__(self):
         self.again()
@@ -228,7 +232,7 @@ class CtrlC:
         sys.settrace(None if self.left is None else self._call)
 
     def _call(self, frame, event, argument):
-        return self._line if frame.f_code.co_filename in MODULES else None
+        return self._line if frame.f_code.co_filename in self.modules else None
 
     def _line(self, frame, event, argument):
         # what `return` gives reaches the caller or not: nobody can tell
@@ -265,6 +269,22 @@ def test_ctrl_c_once_anywhere_loses_and_changes_nothing(model, wanted, alone, pa
         assert disturb.raised == 1
         assert texts == alone, place
         assert sorted(finished) == list(range(len(wanted))), place
+
+
+def test_ctrl_c_once_before_each_line_that_makes_the_first_buffers(model, wanted, alone):
+    wanted = [(ids, seed, 1) for ids, seed, _ in wanted[:1]]
+    modules = {str(ROOT / "CH2/captured_steps.py"), str(ROOT / "Appendixes/KVcache/kv_cache.py")}
+
+    def write(disturb):
+        if isinstance(model, CompiledModel):
+            model.steps._readings.clear()
+        return play(model, wanted, disturb)
+
+    counter = CtrlC(iter([10**9]), modules)
+    write(counter)
+    for place in range(10**9 - counter.left):
+        disturb = CtrlC(iter([place]), modules)
+        assert write(disturb) == ([alone[0][:1]], [0]), place
 
 
 @pytest.mark.parametrize("seed", range(6))
