@@ -595,7 +595,7 @@ def own_problems(questions: list[tuple[str, str]], subject: str) -> list[dict]:
     >>> problem["solution"], problem["answer"], problem["level"], problem["unique_id"]
     ('Half is 48/2 = 24.\n24 + 3 = 27.', '27', 2, 'sums/1')
 
-    Read: CH3/2_math_verifier.ipynb, section "13. What the book measured on MATH-500"
+    Read: CH3/2_math_verifier.ipynb, section "13. One word of the prompt"
     """
     raise NotImplementedError
 

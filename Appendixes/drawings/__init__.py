@@ -5,7 +5,7 @@
 - `texts.py`: a text whose tokens are shaded by a number each
 - `overview.py`: the way from a prompt to a graded answer, with a mark for the present chapter
 - `chapter2.py`: tokens, the loop, attention, the cache, a batch, bytes and bandwidth
-- `chapter3.py`: the tree of an expression, intervals, levels
+- `chapter3.py`: who gets an operand, the tree of an expression, intervals, levels
 - `workshop.py`: documents and batches, what is learnt in them
 - `chapter4.py`: distributions and darts, votes as squares, curves, the tries of a thought
 """

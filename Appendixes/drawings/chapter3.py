@@ -1,4 +1,4 @@
-"""Drawings of chapter 3: a tree, curves that meet, and how wide an interval is."""
+"""Drawings of chapter 3: who gets an operand, a tree, curves that meet, intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,6 +8,45 @@ from Appendixes.drawings.charts import COLOURS, LINE_STYLES, Interval
 from Appendixes.figure_style import BLUE, FONT, GREEN, ORANGE, PALE, RED, SKY, new_picture, show
 
 KINDS = {"operator": SKY, "number": PALE, "letter": ORANGE}  # of a tree's nodes
+
+
+def show_strengths(symbols: Sequence[str], strengths: Mapping[str, int]) -> None:
+    """Show how operators take their operands, the strongest first: one row for each step.
+
+    Args:
+        symbols: operands and operators in turn, beginning and ending with an operand.
+        strengths: of the operators; of equally strong ones the left one is first.
+    """
+    box, gap, level = 2.2, 0.9, 2.3
+    whole = len(symbols) * (box + gap) - gap
+    row = [(symbol, place * (box + gap), box) for place, symbol in enumerate(symbols)]
+    canvas = Canvas(whole + 4, level * (len(symbols) // 2))
+    top, said = 0.1, []
+    while len(row) > 1:
+        # 1. Draw the row, its strengths, and an arrow from each operand to who gets it.
+        for symbol, x, width in row:
+            canvas.box(x + 2, top, width, 1.1, symbol, SKY if symbol in strengths else PALE)
+            if symbol in strengths:
+                name = f"strength {strengths[symbol]}"
+                canvas.text(x + 2 + width / 2, top + 1.5, name, size=FONT - 2, colour=FAINT)
+        for place in range(0, len(row), 2):
+            symbol, x, width = row[place]
+            left, right = (
+                strengths[row[near][0]] if 0 <= near < len(row) else 0
+                for near in (place - 1, place + 1)
+            )
+            edge, way = (x + 2 + width, gap) if right > left else (x + 2, -gap)
+            canvas.arrow((edge, top + 0.55), (edge + way, top + 0.55))
+            taker = row[place + 1 if right > left else place - 1][0]
+            said.append(f"{symbol} goes to {taker}")
+        # 2. The strongest operator and its two operands become one operand.
+        best = max(range(1, len(row), 2), key=lambda place: strengths[row[place][0]])
+        texts, starts, widths = zip(*row[best - 1 : best + 2], strict=True)
+        width = starts[-1] + widths[-1] - starts[0]
+        row[best - 1 : best + 2] = [("".join(texts), starts[0], width)]
+        top += level
+    steps = "; ".join(f"{symbol} has strength {n}" for symbol, n in strengths.items())
+    canvas.show(f"Boxes in rows, {' '.join(symbols)}: {steps}. {', '.join(said)}.")
 
 
 def show_tree(text: str, tree: Any) -> None:
@@ -72,6 +111,43 @@ def show_curves(
     show(figure, f"{len(curves)} curves: {'; '.join(said)}. {dots} where they meet, at x = {met}.")
 
 
+def show_wilson(
+    title: str, total: int, intervals: Mapping[int, Interval], *, z: float = 1.96
+) -> None:
+    """Show which true rates a measured share keeps: those whose band of usual shares it meets.
+
+    Args:
+        title: a sentence that states the finding.
+        total: number of problems.
+        intervals: the kept rates, from the lowest to the highest, for each number of right answers.
+        z: half the width of the band, in standard deviations.
+    """
+    figure, axes = new_picture(title, "true rate", "share seen", height=3.6)
+    rates = [n / 200 for n in range(201)]
+    spread = [z * (rate * (1 - rate) / total) ** 0.5 for rate in rates]
+    low = [max(0, rate - one) for rate, one in zip(rates, spread, strict=True)]
+    high = [min(1, rate + one) for rate, one in zip(rates, spread, strict=True)]
+    axes.fill_between(rates, low, high, color=PALE)
+    axes.text(0.3, 0.3, "no surprise", ha="center", va="center", fontsize=FONT)
+    said = []
+    for place, (right, ends) in enumerate(intervals.items()):
+        colour, share = COLOURS[place], right / total
+        axes.plot(ends, [share, share], "o-", color=colour, linewidth=3, clip_on=False, zorder=3)
+        axes.vlines(ends, 0, share, color=colour, linestyle=":")
+        words = f"{right} of {total}: {ends[0]:.0%} to {ends[1]:.0%}"
+        axes.text(ends[0] - 0.02, share, words, ha="right", va="center", fontsize=FONT)
+        said.append(words)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.1)  # room for a name at 100%
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    show(
+        figure,
+        f"A band along the diagonal: for each true rate, the shares of {total} that are no "
+        f"surprise. Level lines show where a share is in the band. {'; '.join(said)}.",
+    )
+
+
 def show_intervals(title: str, shares: Mapping[str, tuple[float, Interval]]) -> None:
     """Show measured shares as points on lines from 0 to 1, each with its interval.
 
@@ -134,7 +210,7 @@ def show_braces(text: str, depths: Sequence[int]) -> None:
         depths: how many braces are open behind each character.
     """
     label = 4  # units for the name of the second row
-    canvas = Canvas(label + len(text), 2.6)
+    canvas = Canvas(label + len(text) + 0.5, 2.4)
     canvas.text(label - 0.3, 1.8, "braces open", size=FONT - 1, colour=FAINT, align="right")
     for place, (sign, depth) in enumerate(zip(text, depths, strict=True), start=label):
         colour = ORANGE if sign in "{}" else PALE

@@ -17,9 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any, Literal
 
 from Appendixes.command_line import (
     argument_parser,
@@ -29,10 +27,12 @@ from Appendixes.command_line import (
     write_json,
     write_whole,
 )
-from Appendixes.figure_style import BLUE, GREEN, ORANGE, describe, new_picture
 from CH3.evaluation import VERIFIER, graded_again, say_graded_again
 from CH3.evaluation.results import Result, Settings, read_shards
 from CH3.evaluation.writers import REFUSED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # finish reasons of texts that are not whole, in words
 CUT_SHORT = {
@@ -248,8 +248,11 @@ def error_bars(estimates: Iterable[Estimate]) -> list[list[float]]:
     return [below, above]
 
 
-def plot_report(report: Report) -> Figure:
+def plot_report(report: Report) -> "Figure":
     """Draw the accuracy of all problems, of each level and of each subject, with 95 % intervals."""
+    # matplotlib is slow to import, and most reports are read as text
+    from Appendixes.figure_style import BLUE, GREEN, ORANGE, describe, new_picture
+
     low, high = report.accuracy.interval
     title = (
         f"{report.accuracy.value:.0%} of {report.accuracy.total} problems right "
