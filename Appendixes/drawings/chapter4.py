@@ -219,39 +219,43 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     )
 
 
-def show_beliefs(votes: Sequence[tuple[int, int]], certainty: float = 0.95) -> None:
-    """Show what votes say about the leader's true share: the area beyond one half.
+def show_beliefs(
+    elections: Mapping[tuple[int, int], Sequence[float]], certainty: float = 0.95
+) -> None:
+    """Show what is known of the leader's true share after some votes, and if a rule stops there.
 
-    Below each curve stand the votes (o) and the share (x) as points of the line from 0 to 1, each
-    at its mean place.
+    Bars are the elections that were held, the line is the exact distribution.
 
     Args:
-        votes: pairs of votes, for the leader and for the runner-up; a panel for each.
-        certainty: the area from which the rule stops.
+        elections: under the votes for the leader and for the runner-up, the leader's true shares
+            in elections that ended so; a panel for each.
+        certainty: the part beyond one half from which the rule stops.
     """
     figure = new_figure(height=3)
+    bins = 20
     xs = [n / 400 for n in range(401)]
     said = []
-    panels = figure.subplots(1, len(votes), sharey=True)
-    for axes, (a, b) in zip(panels, votes, strict=True):
+    panels = figure.subplots(1, len(elections), sharey=True)
+    for axes, ((a, b), shares) in zip(panels, elections.items(), strict=True):
+        # 1. Bars whose areas sum to 1, and the density of Beta(a + 1, b + 1).
+        counted = Counter(min(int(bins * share), bins - 1) for share in shares)
+        middles = [(n + 0.5) / bins for n in range(bins)]
+        heights = [bins * counted[n] / len(shares) for n in range(bins)]
+        colours = [SKY if middle > 0.5 else PALE for middle in middles]
+        axes.bar(middles, heights, width=1 / bins, color=colours, edgecolor="white", linewidth=0.5)
         scale = math.factorial(a + b + 1) / (math.factorial(a) * math.factorial(b))
-        density = [scale * x**a * (1 - x) ** b for x in xs]
-        area = sum(math.comb(a + b + 1, k) for k in range(a + 1)) / 2 ** (a + b + 1)
-        axes.plot(xs, density, color=BLUE)
-        axes.fill_between(xs, density, where=[x >= 0.5 for x in xs], color=SKY, alpha=0.6)
+        axes.plot(xs, [scale * x**a * (1 - x) ** b for x in xs], color=BLUE)
         axes.axvline(0.5, color="grey", linestyle=":")
-        places = [(n + 1) / (a + b + 2) for n in range(a + b + 1)]  # one of them is the share
-        below = -0.4
-        axes.plot(places[:a] + places[a + 1 :], [below] * (a + b), "o", color=FAINT, markersize=5)
-        axes.plot([places[a]], [below], "x", color=BLUE, markersize=9, markeredgewidth=2.5)
-        style_axes(axes, "leader's true share x", "", grid="y")
+        # 2. The exact part beyond one half, and what the rule makes of it.
+        area = sum(math.comb(a + b + 1, k) for k in range(a + 1)) / 2 ** (a + b + 1)
         sign, stop = (">", "stop") if area > certainty else ("<", "go on")
+        style_axes(axes, "leader's true share x", "", grid="y")
         axes.set_title(f"{a} : {b}\n{area:.1%} {sign} {certainty:.0%}: {stop}", fontsize=FONT)
         axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])  # short: the panels stand close
         axes.set_yticks([])
         said.append(f"{a} to {b}: {area:.1%} beyond one half, {stop}")
-    panels[0].set_ylabel("how plausible", fontsize=FONT)
-    show(figure, f"{len(votes)} curves of the leader's true share. {'; '.join(said)}.")
+    panels[0].set_ylabel("how often", fontsize=FONT)
+    show(figure, f"{len(elections)} curves of the leader's true share. {'; '.join(said)}.")
 
 
 Points = Mapping[str, tuple[float, float, Interval]]
@@ -275,18 +279,22 @@ def show_frontier(
     """
     figure = new_figure(height=1.4 + 3.3 * len(panels))
     said: list[str] = []
+    drawn: list[tuple[Axes, list[tuple[Points, str]]]] = []  # each panel's ways, with their colours
     # 1. A line for each way.
     rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (title, series) in zip(rows, panels.items(), strict=True):
         style_axes(axes, "", f"correct{f' (axis begins at {limits[0]:.0%})' if limits[0] else ''}")
         axes.set_title(title, fontsize=FONT + 1)
+        ways = []
         for way, points in series.items():
+            ways.append((points, COLOURS[len(said)]))
             _draw_way(axes, way, points, place=len(said))
             listed = ", ".join(
                 f"{name}: {share:.0%} for {at:,.0f} {cost.partition(' ')[0]}"
                 for name, (at, share, _) in points.items()
             )
             said.append(f"{way} ({listed})")
+        drawn.append((axes, ways))
     # 2. Scales whose ticks do not collide, and the names of the lines below the picture.
     every = [points for series in panels.values() for points in series.values()]
     spent = [at for points in every for at, _, _ in points.values()]
@@ -304,9 +312,8 @@ def show_frontier(
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=FONT)
     # 3. The points' names, where the layout leaves room.
     figure.draw_without_rendering()
-    colours = iter(COLOURS)
-    for axes, series in zip(rows, panels.values(), strict=True):
-        _name_points(axes, [(points, next(colours)) for points in series.values()])
+    for axes, ways in drawn:
+        _name_points(axes, ways)
     show(figure, f"Points, correct against {cost}. {'. '.join(said)}.")
 
 

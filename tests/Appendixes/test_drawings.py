@@ -92,7 +92,7 @@ def draw_chapter4() -> None:
     chapter4.show_votes(["1700", r"\frac{51}{162}", "(6, -5)", "x = 12"] * 5, reference="1700")
     chapter4.show_votes([r"\frac{51}{162}", "7"], reference="7")
     chapter4.show_won_votes([0, 3, 3, 10, 17, 20], [False, True, False, True, True, True], 20)
-    chapter4.show_beliefs([(3, 0), (4, 1)])
+    chapter4.show_beliefs({(3, 0): [0.4, 0.9], (4, 1): [0.7]})
     points = {"direct": (9, 0.17, (0.14, 0.21)), "20 votes": (1578, 0.89, (0.86, 0.92))}
     ways = {"arithmetic": points, "a long name of a way": points}
     chapter4.show_frontier({"Tokens buy": ways})
@@ -165,14 +165,17 @@ def test_a_greedy_point_is_joined_to_no_other(shown):
     assert lengths == [0, 0, 2, 3]  # two for the legend, the thoughts without greedy, the guesses
 
 
-def test_beliefs_put_the_share_at_its_rank_among_the_points(shown):
-    chapter4.show_beliefs([(3, 0), (4, 1)])
-    for axes, (a, b) in zip(shown[0].axes, [(3, 0), (4, 1)], strict=True):
-        votes, share = (
-            next(line for line in axes.lines if line.get_marker() == mark) for mark in "ox"
-        )
-        assert len(votes.get_xdata()) == a + b
-        assert sum(votes.get_xdata() < share.get_xdata()[0]) == a
+def test_beliefs_are_bars_of_elections_whose_areas_sum_to_one(shown):
+    shares = [0.05, 0.44, 0.56, 0.91, 0.93, 1.0]
+    chapter4.show_beliefs({(3, 0): shares, (4, 0): [0.8]})
+    bars = shown[0].axes[0].patches
+    assert abs(sum(bar.get_width() * bar.get_height() for bar in bars) - 1) < 1e-9
+    beyond = [bar for bar in bars if bar.get_x() > 0.5 - 1e-9]
+    assert {bar.get_facecolor() for bar in beyond}.isdisjoint(
+        bar.get_facecolor() for bar in bars if bar not in beyond
+    )
+    assert abs(sum(bar.get_width() * bar.get_height() for bar in beyond) - 4 / 6) < 1e-9
+    assert "3 to 0: 93.8% beyond one half, go on; 4 to 0: 96.9%" in shown[0].get_label()
 
 
 def test_the_triangle_counts_what_is_computed_again(shown):
