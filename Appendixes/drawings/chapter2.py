@@ -8,7 +8,18 @@ from itertools import pairwise
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from Appendixes.drawings.canvas import FAINT, Canvas, visible
-from Appendixes.figure_style import BLUE, FONT, GREEN, ORANGE, PALE, PINK, RED, SKY, new_picture, show
+from Appendixes.figure_style import (
+    BLUE,
+    FONT,
+    GREEN,
+    ORANGE,
+    PALE,
+    PINK,
+    RED,
+    SKY,
+    new_picture,
+    show,
+)
 
 WEIGHTS = LinearSegmentedColormap.from_list("weight", ["whitesmoke", BLUE])
 
@@ -285,18 +296,16 @@ def show_rounding(
     figure, axes = new_picture(
         "Each weight moves to the nearest place", "weight", "", grid="x", height=2.9
     )
-    said, transform = [], axes.get_yaxis_transform()
-    beside = {"ha": "right", "va": "center", "fontsize": FONT, "transform": transform}
+    said = []
     for row, (name, places) in ((1, above), (-1, below)):
         axes.vlines(places, row - 0.2, row + 0.2, color=ORANGE, linewidth=1.6)
         for weight in weights:
-            nearest = min(places, key=lambda place, weight=weight: abs(place - weight))
+            _, nearest = min((abs(place - weight), place) for place in places)
             axes.plot([weight, nearest], [0.2 * row, 0.8 * row], color=FAINT, linewidth=1)
-        axes.text(-0.01, row, name, **beside)
         said.append(f"{name} with {len(places)} places")
     axes.vlines(weights, -0.2, 0.2, color=BLUE, linewidth=1.6)
-    axes.text(-0.01, 0, "weights", **beside)
-    axes.set_yticks([])
+    axes.set_yticks([1, 0, -1], [above[0], "weights", below[0]], fontsize=FONT)
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     show(
         figure,

@@ -47,8 +47,8 @@ def show_documents(
     bottom = 2.6 * len(lines) + 0.6
     x = canvas.key(1, bottom + 1.1, {"read": READ, "learnt": LEARNT})
     if framed:
-        _frame(canvas, x, bottom, 3, 2.2, ORANGE, 3)
-        canvas.text(x + 4, bottom + 1.1, framed, align="left")
+        _frame(canvas, x, bottom, 2.5, 2.2, ORANGE, 3)
+        canvas.text(x + 3.3, bottom + 1.1, framed, align="left")
     # 3. Say how many tokens are learnt, and whether the framed ones are.
     counts = []
     for name, (texts, learnt) in documents.items():

@@ -1,6 +1,7 @@
 """Tests of the charts and drawings: they describe themselves, and nothing runs out of its place."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from matplotlib.colors import to_hex, to_rgb
@@ -322,3 +323,14 @@ def test_text_on_a_colour_has_contrast():
     for colour in colours:
         light, dark = sorted((luminance(colour), luminance(ink_on(colour))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, colour
+
+
+def test_entries_of_a_key_do_not_cover_each_other():
+    canvas = Canvas(24, 3)
+    end = canvas.key(1, 1.5, {"a long meaning": BLUE, "short": PALE, "not there yet": None})
+    canvas.figure.draw_without_rendering()
+    drawn = [thing.get_window_extent() for thing in (*canvas.axes.patches, *canvas.axes.texts)]
+    drawn.sort(key=lambda extent: extent.x0)
+    assert len(drawn) == 6
+    assert all(left.x1 < right.x0 for left, right in pairwise(drawn))
+    assert drawn[-1].x1 < canvas.axes.transData.transform((end, 0))[0]
