@@ -9,7 +9,7 @@
 Lengths are units of the canvas, from its upper left corner: x to the right, y down, as on a page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.colors import to_rgb
@@ -225,6 +225,25 @@ class Canvas:
     ) -> None:
         """Draw a straight line."""
         self.axes.plot(*zip(start, end, strict=True), color=colour, linewidth=1.4, zorder=0.5)
+
+    def key(self, x: float, y: float, meanings: Mapping[str, str | None]) -> float:
+        """Draw a key: a small box for each colour, side by side, with its meaning behind it.
+
+        Args:
+            x, y: the left end and the middle of its height.
+            meanings: colour by its meaning; None stands for a dashed outline.
+
+        Returns:
+            The place of one more entry.
+        """
+        unit = self.width / POINTS_WIDE  # of a point
+        for meaning, colour in meanings.items():
+            self.box(
+                x, y - 8 * unit, 18 * unit, 16 * unit, "", colour or PALE, dashed=colour is None
+            )
+            self.text(x + 24 * unit, y, meaning, align="left")
+            x += (24 + FONT * text_width(meaning) + 24) * unit
+        return x
 
     def tree(
         self,

@@ -8,7 +8,18 @@ from itertools import pairwise
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from Appendixes.drawings.canvas import FAINT, Canvas, visible
-from Appendixes.figure_style import BLUE, GREEN, ORANGE, PALE, PINK, RED, SKY, new_picture, show
+from Appendixes.figure_style import (
+    BLUE,
+    FONT,
+    GREEN,
+    ORANGE,
+    PALE,
+    PINK,
+    RED,
+    SKY,
+    new_picture,
+    show,
+)
 
 WEIGHTS = LinearSegmentedColormap.from_list("weight", ["whitesmoke", BLUE])
 
@@ -72,10 +83,11 @@ def show_loop(tokens: Sequence[str], shares: Mapping[str, float]) -> None:
         shares: probability of each token that could come next, the likeliest first.
     """
     chosen, highest = next(iter(shares.items()))
-    canvas = Canvas(20, 6.6)
+    canvas = Canvas(20, 5.6)
     end = canvas.tokens(0.2, 2, tokens, PALE, height=1.4)
     canvas.text(end / 2, 1.4, "text so far")
-    canvas.arrow((end + 0.1, 2.7), (7.4, 2.7))
+    canvas.box(end, 2, 0.9, 1.4, chosen, ORANGE, dashed=True)
+    canvas.arrow((end + 1, 2.7), (7.4, 2.7))
     canvas.box(7.4, 1.6, 3.6, 2.2, "model", BLUE, size=13)
     canvas.arrow((11, 2.7), (12.6, 2.7))
     for place, (token, share) in enumerate(shares.items()):
@@ -84,12 +96,11 @@ def show_loop(tokens: Sequence[str], shares: Mapping[str, float]) -> None:
         canvas.box(13.8, y, 0.4 + 3.6 * share, 0.7, "", ORANGE if place == 0 else SKY)
         canvas.text(14.5 + 3.6 * share, y + 0.35, f"{share:.0%}", align="left", size=11)
     canvas.text(15, 0.8, "a probability for each token")
-    canvas.line((17.5, 3.6), (17.5, 5))
-    canvas.arrow((17.5, 5), (end + 1.2, 5))
-    canvas.box(end + 0.1, 4.3, 0.9, 1.4, chosen, ORANGE, dashed=True)
-    canvas.arrow((end + 0.55, 4.3), (end + 0.55, 2.9))
-    canvas.text(end, 6.2, "appended for the next round", align="left", colour=FAINT)
-    canvas.text(11, 4.5, "choose one token", colour=FAINT)
+    canvas.line((16.2 + 3.6 * highest, 1.85), (19.4, 1.85))
+    canvas.line((19.4, 1.85), (19.4, 5))
+    canvas.line((19.4, 5), (end + 0.45, 5))
+    canvas.arrow((end + 0.45, 5), (end + 0.45, 3.4))
+    canvas.text(11, 4.5, "choose one token, and append it for the next round", colour=FAINT)
     canvas.show(
         "A loop of 3 stations: the text so far goes into the model; the model gives a probability "
         f"to each token, such as {highest:.0%} for {chosen}; one token is chosen and appended to "
@@ -116,12 +127,8 @@ def show_recomputation(prompt: int, new: int, *, cached: bool = False) -> None:
             colour = ORANGE if first_time else SKY if cached else RED
             canvas.box(left + token, 1 + step, 1, 1, "", colour)
     canvas.text(left - 1.4, 1 + new / 2, "steps", colour=FAINT, size=11)
-    for x, colour, name in (
-        (5, ORANGE, "read for the first time"),
-        (15, SKY if cached else RED, "kept: looked up" if cached else "computed again"),
-    ):
-        canvas.box(x, new + 1.3, 0.8, 0.8, "", colour)
-        canvas.text(x + 1.1, new + 1.7, name, align="left", size=11)
+    old = {"kept: looked up": SKY} if cached else {"computed again": RED}
+    canvas.key(6, new + 1.7, {"read for the first time": ORANGE, **old})
     canvas.show(
         f"A triangle of squares, steps downwards, tokens to the right, for a prompt of {prompt} "
         f"and {new} steps {'with' if cached else 'without'} a cache: {columns} squares are read "
@@ -228,19 +235,19 @@ def show_shared_heads(heads: int, kv_heads: int) -> None:
     Args:
         heads, kv_heads: how many there are of each.
     """
-    canvas = Canvas(max(2 * heads, 10) + 6, 4.6)
-    left = (canvas.width - 2 * heads) / 2 + 1.5
+    canvas, names = Canvas(2 * heads + 12, 4.4), ("query heads", "key-value heads")
+    left = (canvas.width - 2 * heads + canvas.token_width(names[1])) / 2
     group = heads // kv_heads
     for head in range(heads):
         shared = head // group
         middle = left + 2 * (shared * group + (group - 1) / 2) + 0.9
         canvas.line((left + 2 * head + 0.9, 1.5), (middle, 2.9))
-        canvas.box(left + 2 * head, 0.3, 1.8, 1.2, f"q{head + 1}", SKY)
+        canvas.box(left + 2 * head, 0.3, 1.8, 1.2, f"{head + 1}", SKY)
     for shared in range(kv_heads):
         middle = left + 2 * (shared * group + (group - 1) / 2) + 0.9
-        canvas.box(middle - 1.3, 2.9, 2.6, 1.2, f"k{shared + 1}, v{shared + 1}", ORANGE)
-    canvas.text(left - 0.4, 0.9, "queries", align="right")
-    canvas.text(left - 0.4, 3.5, "keys and\nvalues", align="right")
+        canvas.box(middle - 1.3, 2.9, 2.6, 1.2, f"{shared + 1}", ORANGE)
+    for y, name in zip((0.9, 3.5), names, strict=True):
+        canvas.text(left - 0.4, y, name, align="right")
     canvas.show(
         f"{heads} query heads above {kv_heads} key-value heads; lines join each key-value head "
         f"with the {group} query heads that share it."
@@ -267,16 +274,9 @@ def show_batch(prompts: Sequence[int], answers: Sequence[int]) -> None:
         if unit * (steps - answer) > 0.5:  # a narrower box cannot be told from a fault
             canvas.box(start + unit * answer, y, unit * (steps - answer), 1, "", PALE, dashed=True)
     canvas.line((2 + unit * longest, 0.7), (2 + unit * longest, 1.2 * len(prompts) + 1.2), "black")
-    canvas.text(2 + unit * longest, 0.4, "the first step", size=11)
-    y = 1.2 * len(prompts) + 1.9
-    for x, colour, name, dashed in (
-        (2, PALE, "padding", False),
-        (7, SKY, "prompt", False),
-        (12, ORANGE, "answer", False),
-        (17, PALE, "row has ended", True),
-    ):
-        canvas.box(x, y - 0.35, 0.9, 0.7, "", colour, dashed=dashed)
-        canvas.text(x + 1.2, y, name, align="left", size=11)
+    canvas.text(2 + unit * longest, 0.4, "the first new token", size=11)
+    meanings = {"padding": PALE, "prompt": SKY, "answer": ORANGE, "row has ended": None}
+    canvas.key(2, 1.2 * len(prompts) + 1.9, meanings)
     said = "; ".join(
         f"row {row + 1}: {longest - prompt} of padding, {prompt} of prompt, {answer} of answer"
         for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
@@ -284,33 +284,33 @@ def show_batch(prompts: Sequence[int], answers: Sequence[int]) -> None:
     canvas.show(f"{len(prompts)} rows of a batch, in tokens. {said}.")
 
 
-def show_rounding(weights: Sequence[float], levels: Mapping[str, Sequence[float]]) -> None:
-    """Show weights on a line, and the places that a number of bits can express.
+def show_rounding(
+    weights: Sequence[float], above: tuple[str, Sequence[float]], below: tuple[str, Sequence[float]]
+) -> None:
+    """Show how weights on a line move to the nearest places that two numbers of bits can express.
 
     Args:
         weights: the numbers that are rounded.
-        levels: the places of each form, by its name.
+        above, below: name and places of each form.
     """
     figure, axes = new_picture(
-        "Few bits, few places to be", "weight", "", grid="x", height=1.4 + 0.5 * len(levels)
+        "Each weight moves to the nearest place", "weight", "", grid="x", height=2.9
     )
     said = []
-    for row, (name, places) in enumerate(levels.items()):
-        seen = [place for place in places if min(weights) - 1e-9 <= place <= max(weights) + 1e-9]
-        axes.vlines(seen, row + 0.85, row + 1.3, color=ORANGE, linewidth=1.2)
-        axes.text(
-            max(weights), row + 1.42, f"{name}: {len(seen)} places here", ha="right", fontsize=11
-        )
-        said.append(f"{name} {len(seen)}")
-    axes.plot(weights, [0] * len(weights), "|", color=BLUE, markersize=16)
-    axes.text(max(weights), 0.4, f"{len(weights)} weights", ha="right", fontsize=11)
-    axes.set_ylim(-0.5, len(levels) + 0.8)
-    axes.set_yticks([])
+    for row, (name, places) in ((1, above), (-1, below)):
+        axes.vlines(places, row - 0.2, row + 0.2, color=ORANGE, linewidth=1.6)
+        for weight in weights:
+            _, nearest = min((abs(place - weight), place) for place in places)
+            axes.plot([weight, nearest], [0.2 * row, 0.8 * row], color=FAINT, linewidth=1)
+        said.append(f"{name} with {len(places)} places")
+    axes.vlines(weights, -0.2, 0.2, color=BLUE, linewidth=1.6)
+    axes.set_yticks([1, 0, -1], [above[0], "weights", below[0]], fontsize=FONT)
+    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     show(
         figure,
         f"{len(weights)} weights from {min(weights):.3f} to {max(weights):.3f} on a line, and "
-        f"above them the places that they can be rounded to: {'; '.join(said)}.",
+        f"lines to the nearest places: above, {said[0]}; below, {said[1]}.",
     )
 
 
@@ -362,9 +362,7 @@ def show_fusing(names: Sequence[str], program: str) -> None:
         label = " · ".join(names[place] for place in group)
         canvas.box(x, 3.9, wide, 1.3, label, colour, size=10.5)
         x += wide
-    for x, colour, name in ((9, ORANGE, "several operations fused"), (18, SKY, "one operation")):
-        canvas.box(x, 5.5, 0.9, 0.8, "", colour)
-        canvas.text(x + 1.2, 5.9, name, align="left", size=11)
+    canvas.key(9, 5.9, {"several operations fused": ORANGE, "one operation": SKY})
     said = "; ".join(" and ".join(names[n] for n in group) for group in groups if len(group) > 1)
     canvas.show(
         f"Above, {len(names)} boxes, one per kernel. Below, the {len(groups)} that are left when "
@@ -446,29 +444,25 @@ def show_shares(title: str, shares: Mapping[str, int], what: str) -> None:
 
 
 def show_time_parts(title: str, parts: Mapping[str, tuple[float, float]]) -> None:
-    """Show the time per token in two pieces: reading the weights, and the rest.
+    """Show the time per token in two pieces: reading from memory, and the rest.
 
     Args:
         title: a sentence that states the finding.
         parts: milliseconds of the reading and of the rest, by the name of the form.
     """
     canvas = Canvas(24, 1.3 * len(parts) + 1.8, title)
-    unit = 18 / max(map(sum, parts.values()))
+    unit = 17 / max(map(sum, parts.values()))
     for row, (name, (reading, rest)) in enumerate(parts.items()):
         y = 1.3 * row + 0.2
-        canvas.text(2.8, y + 0.55, name, align="right", size=11)
-        canvas.box(3, y, unit * reading, 1.1, f"{reading:.0f}", SKY)
-        canvas.box(3 + unit * reading, y, unit * rest, 1.1, f"{rest:.0f}", ORANGE)
+        canvas.text(3.8, y + 0.55, name, align="right", size=11)
+        canvas.box(4, y, unit * reading, 1.1, f"{reading:.0f}", SKY)
+        canvas.box(4 + unit * reading, y, unit * rest, 1.1, f"{rest:.0f}", ORANGE)
         canvas.text(
-            3.2 + unit * (reading + rest), y + 0.55, f"{reading + rest:.0f} ms", align="left"
+            4.2 + unit * (reading + rest), y + 0.55, f"{reading + rest:.0f} ms", align="left"
         )
-    for x, colour, name in (
-        (3, SKY, "reading the weights at full speed"),
-        (16, ORANGE, "everything else"),
-    ):
-        canvas.box(x, 1.3 * len(parts) + 0.6, 0.8, 0.8, "", colour)
-        canvas.text(x + 1.1, 1.3 * len(parts) + 1, name, align="left", size=11)
+    meanings = {"reading from memory, at full speed": SKY, "everything else": ORANGE}
+    canvas.key(3, 1.3 * len(parts) + 1, meanings)
     said = "; ".join(f"{name} {one:.0f} and {other:.0f}" for name, (one, other) in parts.items())
     canvas.show(
-        f"Bars of two pieces, milliseconds per token: reading the weights, and the rest. {said}."
+        f"Bars of two pieces, milliseconds per token: reading from memory, and the rest. {said}."
     )

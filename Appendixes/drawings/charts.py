@@ -35,8 +35,6 @@ def show_bars(
     *,
     form: str = "{:,.0f}",
     intervals: Mapping[str, Interval] | None = None,
-    limits: Mapping[str, float] | None = None,
-    limit_label: str = "limit",
     strong: Sequence[str] = (),
 ) -> None:
     """Show horizontal bars, the first on top, each with its number.
@@ -47,46 +45,27 @@ def show_bars(
         x_label: the quantity, with its unit.
         form: format of the numbers, such as "{:.0%}".
         intervals: lowest and highest value of a name, drawn as an error bar.
-        limits: a value of a name that cannot be exceeded, drawn as a short line across its bar; if
-            it is the same for all names, as one line across all bars.
-        limit_label: what that value is.
         strong: names whose bars have another colour than the rest.
     """
     names, numbers = list(values), list(values.values())
-    intervals, limits = intervals or {}, limits or {}
+    intervals = intervals or {}
     figure, axes = new_picture(title, x_label, "", grid="x", height=1.2 + 0.42 * len(names))
-    one_limit = len(limits) == len(names) and max(limits.values()) < 1.01 * min(limits.values())
-    # 1. Bars, with error bars and limits.
+    # 1. Bars, with error bars.
     axes.barh(names, numbers, color=[ORANGE if name in strong else BLUE for name in names])
     for place, name in enumerate(names):
         if name in intervals:
             axes.hlines(place, *intervals[name], color="black", linewidth=1.5)
-        if name in limits and not one_limit:
-            label = limit_label if name == next(iter(limits)) else "_"  # one in the legend
-            axes.vlines(
-                limits[name], place - 0.45, place + 0.45, color=RED, linewidth=2.5, label=label
-            )
         end = max(numbers[place], intervals.get(name, (0, 0))[1])
         axes.text(end, place, "  " + form.format(numbers[place]), va="center", fontsize=FONT)
-    if one_limit:
-        limit = limits[names[0]]
-        axes.axvline(limit, color=RED, linewidth=2.5)
-        axes.text(
-            limit, -0.55, f"{limit_label}  ", ha="right", va="center", fontsize=FONT, color=RED
-        )
-    axes.margins(x=0.16, y=0.12 if one_limit else None)
+    axes.margins(x=0.16)
     axes.set_xlim(left=0)
     axes.invert_yaxis()
-    if limits and not one_limit:
-        figure.legend(loc="outside lower right", frameon=False, fontsize=FONT)
     # 2. The same in words.
     said = []
     for name, number in values.items():
         text = f"{name} {form.format(number)}"
         if name in intervals:
             text += " ({} to {})".format(*map(form.format, intervals[name]))
-        if name in limits:
-            text += f" ({limit_label} {form.format(limits[name])})"
         said.append(text)
     show(figure, f"Bars, {x_label}: {'; '.join(said)}.")
 

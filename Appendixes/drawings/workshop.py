@@ -37,20 +37,18 @@ def show_documents(
     # 2. Draw them, and the meaning of the colours.
     canvas = Canvas(WIDTH, 2.6 * (len(lines) + 1) + 0.6, title)
     for row, (name, line, learnt) in enumerate(lines):
-        colours = [LEARNT if flag else READ for flag in learnt]
         canvas.text(0.3, 2.6 * row + 1.5, name, colour=FAINT, align="left", bold=True)
-        canvas.tokens(0, 2.6 * row, line, colours, height=2.4)
         x = 0.0
-        for text in line:
-            width = canvas.token_width(text)
+        for text, flag in zip(line, learnt, strict=True):
+            end = canvas.tokens(x, 2.6 * row, [text], LEARNT if flag else READ, height=2.4)
             if text == framed:
-                _frame(canvas, x + 0.1, 2.6 * row, width - 0.2, 2.4, ORANGE, 3)
-            x += width
+                _frame(canvas, x + 0.1, 2.6 * row, end - x - 0.2, 2.4, ORANGE, 3)
+            x = end
     bottom = 2.6 * len(lines) + 0.6
-    _legend(canvas, bottom, ("read", READ), ("learnt", LEARNT))
+    x = canvas.key(1, bottom + 1.1, {"read": READ, "learnt": LEARNT})
     if framed:
-        _frame(canvas, 33, bottom, 3, 2.2, ORANGE, 3)
-        canvas.text(37, bottom + 1.1, framed, colour=FAINT, align="left")
+        _frame(canvas, x, bottom, 2.5, 2.2, ORANGE, 3)
+        canvas.text(x + 3.3, bottom + 1.1, framed, align="left")
     # 3. Say how many tokens are learnt, and whether the framed ones are.
     counts = []
     for name, (texts, learnt) in documents.items():
@@ -89,9 +87,8 @@ def show_rows(
                 )
                 start += size
     bottom = unit * (3.4 * len(documents) + 0.6)
-    _legend(canvas, bottom, ("read", READ), ("learnt", LEARNT), unit=unit)
-    canvas.box(33 * unit, bottom, 3 * unit, 2.2 * unit, "", READ, dashed=True)
-    canvas.text(37 * unit, bottom + 1.1 * unit, "empty", colour=FAINT, align="left")
+    meanings = {"read": READ, "learnt": LEARNT, "empty": None}
+    canvas.key(unit, bottom + 1.1 * unit, meanings)
     total = sum(counts.values())
     shares = ", ".join(f"{count / total:.0%} {kind}" for kind, count in counts.items())
     canvas.show(f"{len(documents)} rows of {length} tokens: {shares}.")
@@ -123,12 +120,10 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
     meanings = {
         "its own document: seen": LEARNT,
         "another document: hidden": READ,
-        "a later token: hidden": "white",
+        "a later token: hidden": None,
     }
     for place, (text, colour) in enumerate(meanings.items()):
-        canvas.axes.add_patch(Rectangle((side + 8, 4 + 4 * place), 3, 2.2, facecolor=colour))
-        _frame(canvas, side + 8, 4 + 4 * place, 3, 2.2, FAINT, 0.8)
-        canvas.text(side + 12, 5.1 + 4 * place, text, colour=FAINT, align="left")
+        canvas.key(side + 8, 5.1 + 4 * place, {text: colour})
     # 3. Say how much is seen; a document's first token sees itself alone.
     blocks = sum(sum(line) == 1 for line in mask)
     share = sum(map(sum, mask)) / (length * (length + 1) / 2)
@@ -146,11 +141,3 @@ def _frame(
     canvas.axes.add_patch(
         Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=line)
     )
-
-
-def _legend(canvas: Canvas, y: float, *entries: tuple[str, str], unit: float = 1) -> None:
-    """Draw a box per colour with its meaning beside it."""
-    for place, (text, colour) in enumerate(entries):
-        x = unit * (1 + 16 * place)
-        canvas.box(x, y, 3 * unit, 2.2 * unit, "", colour)
-        canvas.text(x + 4 * unit, y + 1.1 * unit, text, colour=FAINT, align="left")

@@ -1,6 +1,7 @@
 """Tests of the charts and drawings: they describe themselves, and nothing runs out of its place."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from matplotlib.colors import to_hex, to_rgb
@@ -40,12 +41,11 @@ def beyond_the_edge(figure) -> float:
 def draw_all() -> None:
     show_bars(
         "Packing helps", {"plain": 12, "packed": 40}, "tokens per second",
-        intervals={"plain": (10, 14)}, limits={"packed": 80}, strong=["packed"],
+        intervals={"plain": (10, 14)}, strong=["packed"],
     )  # fmt: skip
     show_lines("It grows", range(3), {"a": [1, 2, 4], "b": [3, 3]}, "n", "ms", levels={"top": 9})
     show_line_panels("Two views", [1, 2, 4], {"ms": [1, 1, 2], "per second": [1, 2, 2]}, "rows")
     show_line_panels("Doublings", [1, 2, 64], {"ms": [3, 3, 7], "s": [9, 20, 9000]}, "n", log="xy")
-    show_bars("One limit", {"plain": 12, "fast": 40}, "n", limits={"plain": 80, "fast": 80})
     for chapter in (2, 3, 4):
         show_map(chapter)
     one = (["4", " is", "\n", "8"], [False, False, False, True])
@@ -66,7 +66,7 @@ def draw_chapter2() -> None:
     for heads, kv_heads in ((6, 2), (16, 8), (4, 4)):
         chapter2.show_shared_heads(heads, kv_heads)
     chapter2.show_batch([34, 40, 42, 36], [103, 57, 41, 44])
-    chapter2.show_rounding([-0.2, 0.0, 0.1], {"4 bits": [-0.2, -0.1, 0.0, 0.1], "none": []})
+    chapter2.show_rounding([-0.2, 0.0, 0.1], ("8 bits", [-0.2, -0.1, 0.0]), ("4 bits", [-0.2, 0.1]))
     chapter2.show_memory_limit({"16 bits": 1.19e9, "4 bits": 4e8}, 22.6e9)
     program = "    cpp_fused_mean_pow_0(a)\n    extern_kernels.mm(a, b)\n    cpp_fused_add_1(b)\n"
     chapter2.show_fusing(["pow", "mean", "mm", "add"], program)
@@ -208,7 +208,7 @@ def test_drawings_of_chapter_3_fit_and_say_what_they_show(shown):
 
 def test_nothing_is_cut_off(shown):
     draw_all()
-    assert len(shown) == 12
+    assert len(shown) == 11
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
 
 
@@ -220,7 +220,7 @@ def test_pictures_are_as_wide_as_a_column(shown):
 def test_charts_say_all_their_numbers(shown):
     draw_all()
     bars, lines, panels, *_, documents, rows, mask, text = (figure.get_label() for figure in shown)
-    assert "plain 12 (10 to 14); packed 40 (limit 80)" in bars
+    assert "plain 12 (10 to 14); packed 40" in bars
     assert "a from 1.0 at 0 to 2.0 at 1 to 4.0 at 2; b from 3.0 at 0 to 3.0 at 1" in lines
     assert "top, a level line at 9.0" in lines
     assert "ms: 1.0 at 1, 1.0 at 2, 2.0 at 4. per second: 1.0 at 1" in panels
@@ -260,15 +260,6 @@ def test_each_ground_of_a_mask_stands_in_its_legend(shown):
     grounds = {to_hex(tuple(colour)) for row in axes.images[0].get_array() for colour in row}
     legend = {to_hex(p.get_facecolor()) for p in axes.patches if p.get_fill()}
     assert grounds == legend
-
-
-def test_one_limit_for_all_bars_is_one_line_without_a_legend(shown):
-    show_bars("One limit", {"plain": 12, "fast": 40}, "n", limits={"plain": 80, "fast": 80})
-    [axes] = shown[-1].axes
-    assert [list(line.get_xdata()) for line in axes.lines] == [[80, 80]]
-    assert not shown[-1].legends
-    show_bars("Two", {"plain": 12, "fast": 40}, "n", limits={"plain": 80, "fast": 90})
-    assert not shown[-1].axes[0].lines and shown[-1].legends
 
 
 def test_a_doubling_is_equally_high_in_panels_with_logarithmic_axes(shown):
@@ -339,3 +330,14 @@ def test_text_on_a_colour_has_contrast():
     for colour in colours:
         light, dark = sorted((luminance(colour), luminance(ink_on(colour))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, colour
+
+
+def test_entries_of_a_key_do_not_cover_each_other():
+    canvas = Canvas(24, 3)
+    end = canvas.key(1, 1.5, {"a long meaning": BLUE, "short": PALE, "not there yet": None})
+    canvas.figure.draw_without_rendering()
+    drawn = [thing.get_window_extent() for thing in (*canvas.axes.patches, *canvas.axes.texts)]
+    drawn.sort(key=lambda extent: extent.x0)
+    assert len(drawn) == 6
+    assert all(left.x1 < right.x0 for left, right in pairwise(drawn))
+    assert drawn[-1].x1 < canvas.axes.transData.transform((end, 0))[0]
