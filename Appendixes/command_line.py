@@ -5,6 +5,7 @@ takes no time.
   followed; what is wrong is said in one line
 - a file that is written appears whole or not at all; a file that is read is checked, and the error
   names it
+- when whoever reads a command's output has seen enough, as `| head` has, it ends without a word
 - characters that the terminal cannot write are shown by their numbers; Ctrl-C ends a command with
   one sentence and code 130, at any moment
 """
@@ -110,9 +111,34 @@ def stop_in_words() -> None:
     sys.excepthook = hook
 
 
-def refuse(message: str) -> NoReturn:
-    """End the program with code 2 and one line that says what cannot be done; for `main` only."""
-    print(f"error: {message}", file=sys.stderr)
+def run_main(main: Callable[[], int | None]) -> None:
+    """Run a command and end the program with the code that it returns; None is 0.
+
+    When nobody reads its output any more, the code is 1, without a word. Source:
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    try:
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # what is left to be written goes nowhere, when Python closes the output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    if code:
+        sys.exit(code)
+
+
+def refuse(reason: str | Exception) -> NoReturn:
+    """End the program with code 2 and one line that says what cannot be done; for `main` only.
+
+    Raises:
+        BrokenPipeError: this is the reason; `run_main` ends the program without a word.
+    """
+    if isinstance(reason, BrokenPipeError):
+        raise reason
+    print(f"error: {reason}", file=sys.stderr)
     sys.exit(2)
 
 

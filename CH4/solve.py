@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from Appendixes.command_line import read_json, refuse
+from Appendixes.command_line import read_json, refuse, run_main
 from Appendixes.QWEN3Model import Qwen3Model, find_checkpoint, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH2.generation import generate
@@ -158,11 +158,11 @@ def main() -> None:
     try:
         solve(parser.parse_args())
     except (ValueError, OSError) as error:
-        refuse(str(error))
+        refuse(error)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

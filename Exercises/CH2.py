@@ -3,6 +3,7 @@
 python -m Exercises                 where you are, and what is next
 python -m Exercises CH2             checks all of this file
 python -m Exercises CH2 3           checks one; --hint helps
+python -m Exercises CH2 --core      checks the core path
 
 Stars say how hard one is, from ★ to ★★★; ◆ marks the core path: the exercises to do if you do few.
 An exercise may use the functions before it. Each names the section of the notebook to read.

@@ -16,7 +16,8 @@
 - `reader_file.py`: finds the functions of that file, and restores stubs
 - `display.py`: prints verdicts, tasks and progress
 
-`python -m Exercises` says where you are and what is next. In a notebook:
+`python -m Exercises` says where you are and what is next, `python -m Exercises CH2 --core` how far
+you are on the core path, the exercises marked ◆; `--help` lists the rest. In a notebook:
 
     from Exercises import check
     check(my_function)

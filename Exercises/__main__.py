@@ -3,24 +3,28 @@
 python -m Exercises                     show where you are, and the next open exercise
 python -m Exercises CH2                 check a chapter
 python -m Exercises CH2 4               check one exercise
+python -m Exercises CH2 1 5 8           check several
+python -m Exercises CH2 --core          check those of the core path, marked ◆
 python -m Exercises CH2 4 --hint        show a hint; each call shows one more
 python -m Exercises CH2 4 --solution    show a solution
 python -m Exercises CH2 4 --reset       restore the stub; your file goes to build/Exercises/attempts
 python -m Exercises CH2 --reset         restore all stubs of a chapter; the attempts stay there too
-python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C; or a chapter
+python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C
 python -m Exercises CH2 --file her.py   check another file instead, such as a student's; or several
+
+--watch and --file go with one exercise, several, the core path or a chapter.
 
 The exit status is 0 if all that was checked is done, 1 if not, 2 if nothing could be checked.
 """
 
 import argparse
 import json
-import os
 import sys
 import time
 from io import TextIOWrapper
 from pathlib import Path
 
+from Appendixes.command_line import run_main
 from Exercises.cases import PASSED, Verdict
 from Exercises.chapters import ROOT, STATE, Exercise, chapters, exercises
 from Exercises.checking import Checker, check, last_verdicts
@@ -36,6 +40,7 @@ from Exercises.display import (
 from Exercises.reader_file import read_source, reader_file, reset
 
 HINTS_SHOWN = STATE / "hints.json"
+ACTIONS = ("hint", "solution", "reset", "watch", "file")  # options that say what to do
 PAUSE = 0.1  # seconds between two looks at a file that is watched
 
 
@@ -51,36 +56,27 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a console without ★ shows a question mark
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
-    chapter, number = options.chapter, options.number
-    if number is None and (options.hint or options.solution):
-        parser.error("name one exercise, such as: CH2 4 --hint")
-    if chapter is None and (options.watch or options.reset or options.file):
-        option = "watch" if options.watch else "reset" if options.reset else "file FILE"
-        parser.error(f"name a chapter, such as: CH2 --{option}")
-    if number is not None and not 1 <= number <= len(exercises(chapter)):
-        parser.error(f"{chapter} has the exercises 1 to {len(exercises(chapter))}, not {number}")
+    chapter, wanted = options.chapter, _wanted(parser, options)
     try:
-        exercise = exercises(chapter)[number - 1] if number else None
         if options.reset:
-            return start_anew(chapter, exercise)
+            return start_anew(chapter, wanted[0] if options.numbers else None)
         if options.watch:
-            return watch(chapter, exercise)
+            return watch(wanted)
         if options.file:
-            return check_files(options.file, [exercise] if exercise else exercises(chapter))
-        if exercise and options.hint:
-            return show_hints(exercise)
-        if exercise and options.solution:
-            print(exercise.solution, end="")
+            return check_files(options.file, wanted)
+        if options.hint:
+            return show_hints(wanted[0])
+        if options.solution:
+            print(wanted[0].solution, end="")
             return 0
-        if exercise:
-            return check_one(exercise)
-        return check_chapter(chapter) if chapter else overview()
+        if chapter is None:
+            return overview()
+        return check_one(wanted[0]) if len(wanted) == 1 else check_several(wanted)
     except KeyboardInterrupt:
         print()
         return 130
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except BrokenPipeError:  # `run_main` ends the program
+        raise
     except (RuntimeError, OSError) as error:  # a check cannot run, or a file cannot be read
         print(error, file=sys.stderr)
         return 2
@@ -95,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "chapter", nargs="?", choices=chapters(), type=str.upper, help="such as CH2"
     )
-    parser.add_argument("number", nargs="?", type=int, help="number of an exercise of the chapter")
+    numbers = "numbers of exercises of the chapter; without one: all"
+    parser.add_argument("numbers", nargs="*", type=int, metavar="number", help=numbers)
+    parser.add_argument("--core", action="store_true", help="the exercises marked ◆ alone")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--hint", action="store_true", help="show one hint more than last time")
     action.add_argument("--solution", action="store_true", help="show a solution")
@@ -108,6 +106,30 @@ def _parser() -> argparse.ArgumentParser:
     files = "check these files, or those of a folder, not the one in Exercises"
     action.add_argument("--file", nargs="+", type=Path, help=files)
     return parser
+
+
+def _wanted(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[Exercise]:
+    """Return the exercises that a command names, in their order; end with code 2 if it is wrong."""
+    chapter, numbers, core = options.chapter, options.numbers, options.core
+    given = " ".join([*map(str, numbers), *["--core"] * core])
+    action = next((name for name in ACTIONS if getattr(options, name)), "core" if core else "")
+    # 1. Refuse what does not go together.
+    if action in ("hint", "solution") and (len(numbers) != 1 or core):
+        but = f", not {given}" if given else ""
+        parser.error(f"name one exercise, such as: CH2 4 --{action}{but}")
+    if action == "reset" and (len(numbers) > 1 or core):
+        parser.error(f"--reset restores one exercise or a chapter, not {given}")
+    if numbers and core:
+        parser.error(f"give numbers or --core, not both: {given}")
+    if chapter is None and action:
+        option = "file FILE" if action == "file" else action
+        parser.error(f"name a chapter, such as: CH2 --{option}")
+    # 2. Find the exercises.
+    every = exercises(chapter) if chapter else []
+    for number in numbers:
+        if not 1 <= number <= len(every):
+            parser.error(f"{chapter} has the exercises 1 to {len(every)}, not {number}")
+    return [one for one in every if (one.number in numbers if numbers else one.core or not core)]
 
 
 def show_hints(exercise: Exercise) -> int:
@@ -158,11 +180,11 @@ def save_picture(exercise: Exercise, verdict: Verdict) -> None:
             print(f"    picture:   {path.relative_to(ROOT)}")
 
 
-def check_chapter(chapter: str, checker: Checker | None = None) -> int:
-    """Check a chapter; print a line per exercise, the progress and the next open exercise."""
-    results = []
-    verdicts = check(read_source(chapter), exercises(chapter), checker)
-    for exercise, verdict in zip(exercises(chapter), verdicts, strict=True):
+def check_several(wanted: list[Exercise], checker: Checker | None = None) -> int:
+    """Check exercises of one chapter; print a line for each, the progress and the next open one."""
+    chapter, results = wanted[0].chapter, []
+    verdicts = check(read_source(chapter), wanted, checker)
+    for exercise, verdict in zip(wanted, verdicts, strict=True):
         show_line(exercise, verdict)
         results.append((exercise, verdict))
     show_progress(chapter, results)
@@ -218,14 +240,15 @@ def _finish(results: list) -> int:
     return 1
 
 
-def watch(chapter: str, exercise: Exercise | None) -> int:
-    """Check an exercise or a chapter now and whenever the file is saved, until Ctrl-C."""
+def watch(wanted: list[Exercise]) -> int:
+    """Check exercises of one chapter now and whenever the file is saved, until Ctrl-C."""
+    chapter = wanted[0].chapter
     file, checker = reader_file(chapter), Checker(chapter)
     while True:
         saved = _saved(file)
         clear()
         try:
-            check_one(exercise, checker) if exercise else check_chapter(chapter, checker)
+            check_one(wanted[0], checker) if len(wanted) == 1 else check_several(wanted, checker)
         except RuntimeError as error:  # the file cannot be read; the next save may repair it
             print(error)
         if not checker.process.is_alive():
@@ -244,4 +267,4 @@ def _saved(file: Path) -> tuple[int, int] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_main(main)

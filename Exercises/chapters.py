@@ -24,6 +24,7 @@ HEAD = '''"""Chapter {digit}: fill in the functions, one by one; each says what 
 python -m Exercises                 where you are, and what is next
 python -m Exercises {chapter}             checks all of this file
 python -m Exercises {chapter} 3           checks one; --hint helps
+python -m Exercises {chapter} --core      checks the core path
 
 Stars say how hard one is, from ★ to ★★★; ◆ marks the core path: the exercises to do if you do few.
 An exercise may use the functions before it. Each names the section of the notebook to read.

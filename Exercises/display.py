@@ -51,11 +51,12 @@ def show_line(exercise: Exercise, verdict: Verdict) -> None:
 
 
 def show_progress(chapter: str, results: list[tuple[Exercise, Verdict]]) -> None:
-    """Print how many of a chapter's exercises are done, in all and on the core path."""
+    """Print how many of some exercises are done, and of those on the core path among them."""
     done = [exercise for exercise, verdict in results if verdict.state == PASSED]
     core = [exercise for exercise, _ in results if exercise.core]
-    path = f", core path ◆ {len(set(core) & set(done))} of {len(core)}" if core else ""
-    print(f"{chapter}  {bar(len(done), len(results))}{path}", flush=True)
+    path = f", core path ◆ {len(set(core) & set(done))} of {len(core)}"
+    beside = path if 0 < len(core) < len(results) else ""  # where it is all or none, no more to say
+    print(f"{chapter}  {bar(len(done), len(results))}{beside}", flush=True)
 
 
 def show_marks(wanted: list[Exercise], states: dict[str, list[str]]) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from Appendixes.command_line import argument_parser
+from Appendixes.command_line import argument_parser, run_main
 from Appendixes.demonstration import largest_difference, report_difference, save_figure
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.KVcache import KVCache, PromptCache, Segment, SimpleKVCache
@@ -240,4 +240,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

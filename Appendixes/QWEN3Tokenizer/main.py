@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from Appendixes.command_line import argument_parser, refuse
+from Appendixes.command_line import argument_parser, refuse, run_main
 from Appendixes.demonstration import report_count, save_figure
 from Appendixes.figure_style import BLUE, new_picture
 from Appendixes.QWEN3Tokenizer import BytePairEncoder, Qwen3Tokenizer
@@ -170,4 +170,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

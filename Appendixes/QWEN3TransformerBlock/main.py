@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from Appendixes.command_line import argument_parser
+from Appendixes.command_line import argument_parser, run_main
 from Appendixes.demonstration import (
     count_parameters,
     largest_difference,
@@ -264,4 +264,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -9,7 +9,7 @@ import math
 import torch
 from matplotlib.figure import Figure
 
-from Appendixes.command_line import argument_parser
+from Appendixes.command_line import argument_parser, run_main
 from Appendixes.demonstration import largest_difference, numbers, report_difference, save_figure
 from Appendixes.figure_style import BLUE, GREEN, ORANGE, new_picture
 from Appendixes.RoPE import apply_rope, rope_cos_sin
@@ -133,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

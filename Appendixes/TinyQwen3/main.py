@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from textwrap import indent
 
-from Appendixes.command_line import argument_parser
+from Appendixes.command_line import argument_parser, run_main
 from Appendixes.demonstration import save_figure
 from Appendixes.figure_style import BLUE, new_picture
 from Appendixes.TinyQwen3.countdown import Puzzle, think
@@ -55,4 +55,4 @@ def plot_lengths(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 from random import Random
 
-from Appendixes.command_line import write_json
+from Appendixes.command_line import run_main, write_json
 
 from .families import FAMILIES
 from .families.arithmetic import QUESTIONS, fact_value, one_digit_fact
@@ -152,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

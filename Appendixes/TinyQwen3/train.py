@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from Appendixes.command_line import BUILD, write_json, write_whole
+from Appendixes.command_line import BUILD, run_main, write_json, write_whole
 from Appendixes.demonstration import save_figure
 from Appendixes.figure_style import BLUE, RED, new_picture
 from Appendixes.QWEN3Model import (
@@ -387,4 +387,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -24,7 +24,14 @@ import argparse
 
 import torch
 
-from Appendixes.command_line import argument_parser, first_line, output_file, refuse, write_json
+from Appendixes.command_line import (
+    argument_parser,
+    first_line,
+    output_file,
+    refuse,
+    run_main,
+    write_json,
+)
 from Appendixes.demonstration import save_figure
 from CH2.benchmark.peers import installed_peers
 from CH2.benchmark.processes import Setting, Workers
@@ -144,4 +151,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

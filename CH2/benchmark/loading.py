@@ -9,6 +9,8 @@ import argparse
 import json
 import time
 
+from Appendixes.command_line import run_main
+
 PROMPT = [1, 2, 3, 4, 5, 6, 7, 8]
 
 
@@ -73,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

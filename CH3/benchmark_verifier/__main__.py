@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from Appendixes.command_line import output_file, read_json, table, write_json
+from Appendixes.command_line import output_file, read_json, run_main, table, write_json
 from CH3.benchmark_verifier.answer_variants import real_looking_answers
 from CH3.benchmark_verifier.graders import installed_graders
 from CH3.benchmark_verifier.hostile_answers import hostile_answers
@@ -219,4 +219,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

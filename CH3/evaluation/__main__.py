@@ -42,7 +42,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from Appendixes.command_line import argument_parser, output_file
+from Appendixes.command_line import argument_parser, output_file, run_main
 from CH2.prompts import read_template
 from CH3.evaluation import UnansweredError, evaluate
 from CH3.evaluation.answers import answers
@@ -186,4 +186,4 @@ def _default_out(name: str, template: str, run: Run) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -216,9 +216,9 @@ def ending_in_words(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in DISK:
             sys.exit(f"error: {error}; the answers so far are in {out}")
-        refuse(str(error))
+        refuse(error)
     except (ValueError, ImportError, EndpointRefusedError) as error:
-        refuse(str(error))
+        refuse(error)
     except KeyboardInterrupt:
         print(
             f"stopped; the answers so far are in {out}, and the same command goes on from there",

@@ -23,6 +23,7 @@ from Appendixes.command_line import (
     argument_parser,
     output_file,
     refuse,
+    run_main,
     table,
     write_json,
     write_whole,
@@ -325,10 +326,10 @@ def main() -> None:
             if arguments.wrong and not result["correct"]:
                 print(f"wrong: {name}: {result['extracted']!r}, expected {result['reference']!r}")
     except (ValueError, OSError) as error:
-        refuse(str(error))
+        refuse(error)
     if found.missing:
         sys.exit(f"not all is there: {', '.join(found.missing)}; give their commands again")
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

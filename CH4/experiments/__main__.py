@@ -50,7 +50,7 @@ from typing import Any, NamedTuple
 import torch
 from matplotlib.figure import Figure
 
-from Appendixes.command_line import write_any_character, write_json, write_whole
+from Appendixes.command_line import run_main, write_any_character, write_json, write_whole
 from CH2.decoding import Sampler
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT
 from CH3.evaluation import VERIFIER, evaluate, say_graded_again
@@ -372,4 +372,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from Appendixes.command_line import read_json
+from Appendixes.command_line import read_json, run_main
 from Appendixes.drawings.canvas import FAINT, Canvas
 from Appendixes.figure_style import GREEN, RED
 from Appendixes.QWEN3Model import load_qwen3
@@ -166,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

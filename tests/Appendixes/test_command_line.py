@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ from Appendixes.command_line import (
     write_json,
     write_whole,
 )
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # --- command lines ---
 
@@ -62,6 +65,46 @@ def test_refusing_ends_the_program_with_code_2_and_the_reason(capsys):
         refuse("no such model")
     assert end.value.code == 2
     assert capsys.readouterr() == ("", "error: no such model\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print('x' * 1_000_000)",  # the pipe breaks while it prints
+        "print('x')",  # it breaks when Python writes what is left, at its end
+        "print('x'); sys.exit(2)",
+        "print('x'); return 3",
+        "try: print('x' * 1_000_000)\n    except OSError as error: refuse(error)",
+    ],
+)
+def test_a_reader_who_has_seen_enough_ends_a_command_without_a_word(body):
+    script = "import sys\nfrom Appendixes.command_line import refuse, run_main\n"
+    script += f"def main():\n    sys.stdin.read()\n    {body}\nrun_main(main)"
+    command = [sys.executable, "-c", script]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.close()  # before it prints, as it waits for the end of its input
+        process.stdin.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize(("returned", "code"), [("None", 0), ("0", 0), ("1", 1), ("130", 130)])
+def test_a_command_ends_with_the_code_that_it_returns(returned, code):
+    script = f"from Appendixes.command_line import run_main\nrun_main(lambda: {returned})"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code
+
+
+def test_every_command_is_run_so_that_a_broken_pipe_is_no_error():
+    packages = ("Appendixes", "CH2", "CH3", "CH4", "Exercises")
+    sources = [
+        path.read_text(encoding="utf-8") for one in packages for path in (ROOT / one).rglob("*.py")
+    ]
+    commands = [text for text in sources if 'if __name__ == "__main__":' in text]
+    assert len(commands) >= 20
+    for text in commands:
+        assert text.endswith('if __name__ == "__main__":\n    run_main(main)\n')
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,9 @@ class Copy:
         shutil.copytree(
             FOLDER, folder / "Exercises", ignore=shutil.ignore_patterns("CH*.py", "__pycache__")
         )
+        shared = folder / "Appendixes" / "command_line.py"
+        shared.parent.mkdir()
+        shutil.copy(FOLDER.parent / "Appendixes" / shared.name, shared)
         for part, text in {"solutions": SOLUTIONS, "checks": CHECKS, "hints": HINTS}.items():
             (folder / "Exercises" / part / "CH2.py").write_text(text, encoding="utf-8")
         (folder / "CH2").mkdir()
@@ -140,6 +143,15 @@ class Copy:
         ran = self.python("-m", "Exercises", *arguments)
         assert ran.stderr == ""
         return ran.stdout
+
+    def mark_core(self, *marked: str) -> None:
+        """Put exercises on the core path, given the beginnings of their tasks, stars included."""
+        path = self.folder / "Exercises" / "solutions" / "CH2.py"
+        text = SOLUTIONS
+        for task in marked:
+            assert f'"""{task}' in text
+            text = text.replace(f'"""{task}', f'"""{task.replace(" ", "◆ ", 1)}')
+        path.write_text(text, encoding="utf-8")
 
     def line_of(self, text: str) -> int:
         return 1 + self.file.read_text(encoding="utf-8").splitlines().index(text)
@@ -427,6 +439,53 @@ def test_several_files_or_a_folder_of_them_end_in_a_table_of_marks(copy, tmp_pat
     assert "CH2.py cannot be read: 'utf-8' codec" in unread.stderr
 
 
+def test_the_core_path_alone_is_checked_and_its_exit_status_is_its_own(copy, tmp_path):
+    copy.mark_core("★ Twice", "★★★ Words")
+    copy.fill(double="return 2 * number", join="return ' '.join(words)")  # all but what is beside
+    anna = str(shutil.copy(copy.file, tmp_path / "anna.py"))
+    ran = copy.python("-m", "Exercises", "CH2", "--core", "--file", anna)
+    assert ran.returncode == 0
+    assert ran.stdout.splitlines()[-1] == f"{anna}: CH2  {'█' * 24}  2 of 2"
+    assert "countdown" not in ran.stdout
+    copy.fill(double="return 2 * number", join="return words")
+    bert = str(shutil.copy(copy.file, tmp_path / "bert.py"))
+    ran = copy.python("-m", "Exercises", "CH2", "--core", "--file", anna, bert)
+    assert ran.returncode == 1
+    assert ran.stdout.splitlines()[-4:] == [
+        f"{'':{len(anna)}}  1  3",
+        f"{'':{len(anna)}}  ◆  ◆",
+        f"{anna}  ✓  ✓  2 of 2",
+        f"{bert}  ✓  ✗  1 of 2",
+    ]
+
+
+def test_the_readers_own_core_path_ends_in_what_is_open_on_it(copy):
+    copy.mark_core("★ Twice", "★★★ Words")
+    copy.fill(double="return 2 * number")
+    ran = copy.python("-m", "Exercises", "--core", "CH2")
+    assert ran.returncode == 1
+    assert [line.split()[1:3] for line in ran.stdout.splitlines()[:2]] == [
+        ["1", "double"],
+        ["3", "join"],
+    ]
+    assert "1 of 2\n\nNext:\n· CH2 3  join ★★★◆: not done yet" in ran.stdout
+    copy.fill(double="return 2 * number", join="return ' '.join(words)")
+    assert copy.exercises("CH2", "--core").endswith("2 of 2\n\nAll done.\n")
+
+
+def test_several_exercises_are_checked_in_the_order_of_the_file_each_once(copy, tmp_path):
+    copy.fill(double="return 2 * number", join="return ' '.join(words)")
+    ran = copy.python("-m", "Exercises", "CH2", "3", "1", "3")
+    assert ran.returncode == 0
+    assert [line.split()[:3] for line in ran.stdout.splitlines()[:2]] == [
+        ["✓", "1", "double"],
+        ["✓", "3", "join"],
+    ]
+    anna = str(shutil.copy(copy.file, tmp_path / "anna.py"))
+    handed_in = copy.python("-m", "Exercises", "CH2", "1", "2", "--file", anna)
+    assert handed_in.returncode == 1 and "1 of 2" in handed_in.stdout
+
+
 def test_an_unfinished_or_wrong_helper_is_named(copy):
     copy.fill(countdown="return double(number) / 2")
     shown = copy.exercises("CH2", "2")
@@ -447,7 +506,14 @@ def test_an_unfinished_or_wrong_helper_is_named(copy):
     ("arguments", "complaint"),
     [
         (["CH2", "0"], "CH2 has the exercises 1 to"),
+        (["CH2", "1", "99"], "CH2 has the exercises 1 to 23, not 99"),
         (["CH2", "--hint"], "name one exercise, such as: CH2 4 --hint"),
+        (["CH2", "1", "5", "--hint"], "name one exercise, such as: CH2 4 --hint, not 1 5"),
+        (["CH2", "--core", "--solution"], "such as: CH2 4 --solution, not --core"),
+        (["CH2", "1", "5", "--reset"], "--reset restores one exercise or a chapter, not 1 5"),
+        (["CH2", "--core", "--reset"], "--reset restores one exercise or a chapter, not --core"),
+        (["CH2", "1", "5", "--core"], "give numbers or --core, not both: 1 5 --core"),
+        (["--core"], "name a chapter, such as: CH2 --core"),
         (["--watch"], "name a chapter, such as: CH2 --watch"),
         (["--reset"], "name a chapter, such as: CH2 --reset"),
         (["--file", "her.py"], "name a chapter, such as: CH2 --file FILE"),

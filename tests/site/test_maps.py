@@ -9,6 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from build_book import SETTINGS
+from measure_reading import measure
 
 from Exercises.chapters import exercises
 
@@ -30,12 +32,16 @@ ENTRY = re.compile(
     r"(?: \((?:chapter (?P<chapter>\d), )?sections? (?P<sections>[^)]+)\))?: \S.+$",
     re.MULTILINE,
 )
-# TEACHING's row of a session, such as: | 2 | CH2, sections 7 to 14, and the end | 16, 19, 23 | 50 |
+# TEACHING's row of a session, such as:
+# | 2 | CH2, sections 7 to 14, and the end | 90 | 16, 19, 23 | 50 | 140 |
 SESSION = re.compile(
-    r"^\| \d \| (CH\d), sections (\d+) to (\d+)(, and the end)? \| ([\d, ]+) \| (\d+) \|$",
+    r"^\| \d \| (?P<chapter>CH\d), sections (?P<first>\d+) to (?P<last>\d+)(?P<end>, and the end)?"
+    r" \| (?P<reading>\d+) \| (?P<core>[\d, ]+) \| (?P<exercises>\d+) \| (?P<all>\d+) \|$",
     re.MULTILINE,
 )
 MINUTES = {1: 10, 2: 20, 3: 40}  # by stars
+LONGEST = 180  # minutes of a session
+ROUNDED = 5  # minutes to which an estimate of reading is told, and by which it may be wrong
 # A line of README's tree, such as: │   ├── rope.py    positions as rotations
 BRANCH = re.compile(r"^(?P<indent>(?:│   |    )*)[├└]── (?P<name>\S+)(?P<comment>  +\S.*)?$")
 
@@ -113,19 +119,39 @@ def test_a_map_names_sections_of_the_notebooks(folder):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_sessions_of_a_class_hold_each_section_and_its_core_exercises(chapter):
+def test_sessions_of_a_class_hold_each_section_and_its_core_exercises_and_fit(chapter):
     text = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
     left, taught = [exercise for exercise in exercises(chapter) if exercise.core], []
-    for of, first, last, end, numbers, minutes in SESSION.findall(text):
-        if of == chapter:
-            session = [str(number) for number in range(int(first), int(last) + 1)]
-            taught += session
-            read = {*session, "What you have now"} if end else {*session}
-            core = [one for one in left if one.section[1].partition(".")[0] in read]
-            left = [one for one in left if one not in core]
-            assert numbers == ", ".join(str(one.number) for one in core)
-            assert int(minutes) == sum(MINUTES[one.stars] for one in core)
-    assert (taught, left) == (sections(chapter), [])
+    unread = measure(chapter)
+    for row in SESSION.finditer(text):
+        if row["chapter"] != chapter:
+            continue
+        session = [str(number) for number in range(int(row["first"]), int(row["last"]) + 1)]
+        taught += session
+        read = {*session, "What you have now"} if row["end"] else {*session}
+        core = [one for one in left if one.section[1].partition(".")[0] in read]
+        left = [one for one in left if one not in core]
+        assert row["core"] == ", ".join(str(one.number) for one in core)
+        head = {"0"} if row["first"] == "1" else set()
+        here = [heading for heading in unread if heading.partition(".")[0] in read | head]
+        reading, doing, minutes = (int(row[name]) for name in ("reading", "exercises", "all"))
+        assert reading % ROUNDED == 0
+        assert abs(reading - sum(unread.pop(heading).minutes for heading in here)) <= ROUNDED
+        assert doing == sum(MINUTES[one.stars] for one in core)
+        assert minutes == reading + doing <= LONGEST
+    assert (taught, left, unread) == (sections(chapter), [], {})
+
+
+def test_the_authors_and_the_version_are_the_same_everywhere():
+    files = ("LICENSE", "CITATION.cff", "pyproject.toml", "README.md", "TEACHING.md")
+    texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}
+    [authors] = re.findall(r"^Copyright \(c\) \d+ (.+)$", texts["LICENSE"], re.MULTILINE)
+    for file, text in texts.items():
+        assert authors.lower() in text.lower(), file
+    [version] = re.findall(r"^version: (.+)$", texts["CITATION.cff"], re.MULTILINE)
+    assert f'version = "{version}"' in texts["pyproject.toml"]
+    assert f"(version {version})" in texts["TEACHING.md"]
+    assert SETTINGS["author"] == authors
 
 
 def test_readme_tree_names_what_there_is_with_a_word_about_it():

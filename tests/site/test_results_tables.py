@@ -88,6 +88,15 @@ def test_tiny_thinking_is_as_often_right_and_as_brief_as_its_kept_results():
         assert told == expected, (thought, method)
 
 
+@pytest.mark.parametrize("file", ["results", "thinking"])
+def test_minutes_threads_and_dates_of_the_kept_runs_are_told(file):
+    run = kept(f"CH4/results/{file}.json")["run"]
+    [threads] = re.findall(r"(\d+) threads", run["machine"])
+    told = f"({run['minutes_in_this_run']:.0f} minutes on {threads} thread; {run['date']}"
+    text = (REPOSITORY / "RESULTS.md").read_text(encoding="utf-8")
+    assert len(re.findall(rf"`python -m CH4\.experiments[^`]*` {re.escape(told)}", text)) == 1
+
+
 def test_speeds_on_a_cpu_are_those_of_the_kept_run():
     found = decode_speeds(kept("CH2/results/0.6B-two-cores.json"))
     stated = {name: told for name, *told in table("", "tokens per second", "times the book's")}
