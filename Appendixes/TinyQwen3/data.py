@@ -35,6 +35,22 @@ def document(
     return tokenizer.encode(prompt), [*tokenizer.encode(answer), tokenizer.stop_ids[0]]
 
 
+def sample_document(
+    rng: Random, tokenizer: Qwen3Tokenizer, direct_share: float
+) -> tuple[list[int], list[int]]:
+    """Draw a problem of the families or a one-digit fact, and encode it as `document` does.
+
+    Args:
+        rng: draws the problem.
+        tokenizer: the tokenizer of the document.
+        direct_share: share of problems that are shown with their answer alone, without steps.
+    """
+    if rng.random() < FACT_SHARE:
+        return document(sample_fact(rng), rng.random() < 0.5, tokenizer)
+    worked = rng.random() >= direct_share
+    return document(sample_problem(rng, "train"), worked, tokenizer)
+
+
 class Document(NamedTuple):
     """A prompt, and one or more branches, each of which continues it as if it were the only one."""
 
@@ -51,12 +67,8 @@ class Document(NamedTuple):
 
 
 def arithmetic_document(rng: Random, tokenizer: Qwen3Tokenizer, direct_share: float) -> Document:
-    """Draw a problem of the families or a one-digit fact, with steps or with the answer alone."""
-    if rng.random() < FACT_SHARE:
-        prompt, answer = document(sample_fact(rng), rng.random() < 0.5, tokenizer)
-    else:
-        worked = rng.random() >= direct_share
-        prompt, answer = document(sample_problem(rng, "train"), worked, tokenizer)
+    """Draw a document of the families, with its one branch."""
+    prompt, answer = sample_document(rng, tokenizer, direct_share)
     return Document(prompt, [[(answer, True)]])
 
 
