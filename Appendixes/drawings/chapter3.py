@@ -23,7 +23,7 @@ def show_strengths(symbols: Sequence[str], strengths: Mapping[str, int]) -> None
     canvas = Canvas(whole + 4, level * (len(symbols) // 2))
     top, said = 0.1, []
     while len(row) > 1:
-        # 1. Draw the row, its strengths, and an arrow from each operand to who gets it.
+        # 1. Draw the row, its strengths, and who gets each operand (pale: who does not).
         for symbol, x, width in row:
             canvas.box(x + 2, top, width, 1.1, symbol, SKY if symbol in strengths else PALE)
             if symbol in strengths:
@@ -35,10 +35,13 @@ def show_strengths(symbols: Sequence[str], strengths: Mapping[str, int]) -> None
                 strengths[row[near][0]] if 0 <= near < len(row) else 0
                 for near in (place - 1, place + 1)
             )
-            edge, way = (x + 2 + width, gap) if right > left else (x + 2, -gap)
-            canvas.arrow((edge, top + 0.55), (edge + way, top + 0.55))
-            taker = row[place + 1 if right > left else place - 1][0]
-            said.append(f"{symbol} goes to {taker}")
+            sides = [(place - 1, x + 2, -gap), (place + 1, x + 2 + width, gap)]
+            taker, loser = sides[::-1] if right > left else sides
+            for (_, edge, way), colour in ((taker, FAINT), (loser, PALE)):
+                if colour == FAINT or (left and right):
+                    canvas.arrow((edge, top + 0.55), (edge + way, top + 0.55), colour=colour)
+            not_to = f" and not to {row[loser[0]][0]}" if left and right else ""
+            said.append(f"{symbol} goes to {row[taker[0]][0]}{not_to}")
         # 2. The strongest operator and its two operands become one operand.
         best = max(range(1, len(row), 2), key=lambda place: strengths[row[place][0]])
         texts, starts, widths = zip(*row[best - 1 : best + 2], strict=True)

@@ -95,6 +95,8 @@ def last_box(rng: Random) -> Iterator[Case]:
         (r"It is \boxed{\frac{1}{2", None, "the only one was cut off"),
         (r"\boxed{\left\{1, 2\right.} {or so}", r"\left\{1, 2\right.", r"\{ has no partner"),
         (r"\boxed{5\}} is {odd}", r"5\}", r"\} has no partner"),
+        (r"\boxed{(1\\{-2})}", r"(1\\{-2})", r"the line break \\ escapes no brace"),
+        (r"\boxed{1 \\} {or so}", r"1 \\", r"the line break \\ escapes no brace"),
         (r"\boxed{1 + \boxed{\sqrt{2}}}", r"\sqrt{2}", "a box in a box"),
         (r"\boxed{1 + \boxed{2}", "2", "a whole box in one that was cut off"),
         (r"\boxed{}", "", "an empty box"),
@@ -187,7 +189,8 @@ def split_symbols(rng: Random) -> Iterator[Case]:
     yield Case(("",), [], note="no symbols at all")
     yield Case(("12 3",), ["12", "3"], note="a space stands between symbols")
     yield Case(("2^-1",), ["2", "^", "-", "1"])
-    for text in ("2 + x", "3!", "1,5", ".5", "5.", "1.2.3", "__import__('os')", "2 × 3", "[1]"):
+    yield Case(("(8−2)×3·4÷6",), list("(8-2)*3*4/6"), note="signs as print has them")
+    for text in ("2 + x", "3!", "1,5", ".5", "5.", "1.2.3", "__import__('os')", "2 ± 3", "[1]"):
         yield Case((text,), "ValueError", run=_refused, note="must raise ValueError")
     for _ in range(5):
         numbers = [str(rng.choice([rng.randint(0, 999), rng.uniform(0, 9)])) for _ in range(6)]

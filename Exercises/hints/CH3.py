@@ -15,8 +15,8 @@ HINTS = {
         "Where do the boxes begin? Try each of these places, the last one first.",
         "From there, count: +1 for an opening brace, -1 for a closing one; at 0 the box is closed. At the end of the "
         "text it is not, so try the box before.",
-        r"Escaped braces: skip the sign behind a backslash; or let `re.finditer(r'\\[\\{}]|[{}]', ...)` find the "
-        r"braces: it takes `\{` as one piece, which counts 0.",
+        r"Escaped signs: skip the one behind a backslash, be it a brace or a second backslash; or let "
+        r"`re.finditer(r'\\[\\{}]|[{}]', ...)` find the braces: it takes `\{` and `\\` as one piece, which counts 0.",
     ),
     "number_value": (
         "One regular expression for all of it, with `re.fullmatch`: sign, digits, decimals, per cent, each a group.",
@@ -112,7 +112,7 @@ HINTS = {
     "split_symbols": (
         "`re.findall(pattern, text)` gives all matches in order. Which pattern finds a number, and otherwise any single character but a space?",
         r"`[0-9]+(?:\.[0-9]+)?|\S`: a number if there is one, else one character.",
-        "Then look at each: the first character is a digit, or the symbol is one of `+-*/^()`; otherwise raise ValueError.",
+        "First `text.translate(str.maketrans('−×·÷', '-**/'))`. Then look at each symbol: it begins with a digit, or is one of `+-*/^()`; otherwise raise ValueError.",
     ),
     "parse_sums": (
         "A sum is products with + and - between them; a product is numbers with * and / between them. That is two functions, or two loops.",

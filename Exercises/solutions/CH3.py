@@ -52,12 +52,13 @@ def last_number(text: str) -> str | None:
 
 
 def last_box(text: str) -> str | None:
-    r"""★★◆ What stands in the last box that is complete.
+    r"""★★◆ What stands in the last complete box, even with line breaks of LaTeX in it.
 
     A box begins with `\boxed{` and ends with the brace that closes it; braces nest. A box that is
     never closed, as in a text that was cut off, does not count: take one before it. An escaped
     brace, `\{` or `\}`, is a sign like others: it opens and closes nothing, and need not have a
-    partner. Of boxes within boxes, take the one that begins last.
+    partner. But `\\`, a line break in LaTeX, is a sign of its own, and the brace behind it counts.
+    Of boxes within boxes, take the one that begins last.
 
     Args:
         text: what a model wrote.
@@ -150,26 +151,27 @@ def split_symbols(text: str) -> list[str]:
     """★◆ A calculator, part 1: cut a text into symbols.
 
     A symbol is a number, whole (`12`) or decimal (`0.5`), or one of the signs `+ - * / ^ ( )`.
-    Spaces stand between symbols and are dropped. Nothing else is allowed.
+    Models also write signs as print has them: `−` (U+2212) is a `-`, `×` and `·` are `*`, and `÷`
+    is a `/`. Spaces stand between symbols and are dropped. Nothing else is allowed.
 
     Args:
         text: what somebody, perhaps a model, wrote.
 
     Returns:
-        The symbols, as they are written.
+        The symbols, numbers as they are written, signs as `+ - * / ^ ( )`.
 
     Raises:
         ValueError: the text has a character that belongs to no symbol, such as `x` or `!`. A point
             needs digits on both sides.
 
-    >>> split_symbols("12*(0.5 + 3)")
+    >>> split_symbols("12×(0.5 + 3)")
     ['12', '*', '(', '0.5', '+', '3', ')']
 
     Read: CH3/2_math_verifier.ipynb, section "4. From text to a tree"
     """
     import re
 
-    found = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text)
+    found = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text.translate(str.maketrans("−×·÷", "-**/")))
     for symbol in found:
         if not symbol[0].isdecimal() and symbol not in "+-*/^()":
             raise ValueError(f"{symbol!r} belongs to no number and is no sign")

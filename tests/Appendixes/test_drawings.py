@@ -198,7 +198,8 @@ def test_drawings_of_chapter_3_fit_and_say_what_they_show(shown):
     chapter3.show_levels("It falls", {"a": [(0.9, (0.8, 1)), (0.5, (0.4, 0.6))]})
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     _, strengths, wilson, *_, curves, intervals, levels = (figure.get_label() for figure in shown)
-    assert "2 goes to *, (x+1) goes to ^, 3 goes to ^, 2 goes to *, (x+1)^3 goes to *." in strengths
+    assert "2 goes to *, (x+1) goes to ^ and not to *, 3 goes to ^" in strengths
+    assert "2 goes to *, (x+1)^3 goes to *." in strengths
     assert "7 of 10: 40% to 89%; 10 of 10: 72% to 100%." in wilson
     assert "2x from -6 at -3 to 6 at 3. A dot where they meet, at x = 0." in curves
     assert "b 20%, from 10% to 30%, which misses; all 80%" in intervals

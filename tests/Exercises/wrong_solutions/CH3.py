@@ -59,6 +59,19 @@ def last_box__counts_escaped_braces(text):
     return next((content for content in reversed(contents) if content is not None), None)
 
 
+def last_box__looks_one_sign_back(text):  # as the lesson's does
+    found = None
+    for box in re.finditer(r"\\boxed\{", text):
+        depth = 1
+        for end in range(box.end(), len(text)):
+            if text[end - 1] != "\\":
+                depth += {"{": 1, "}": -1}.get(text[end], 0)
+            if depth == 0:
+                found = text[box.end() : end]
+                break
+    return found
+
+
 def number_value__through_a_float(text):
     try:
         text = text.replace(",", "").replace("−", "-").replace("\\", "").strip()
@@ -501,6 +514,19 @@ def split_symbols__at_spaces(text):
 
 def split_symbols__drops_what_it_does_not_know(text):
     return re.findall(r"[0-9]+(?:\.[0-9]+)?|[-+*/^()]", text)
+
+
+def split_symbols__signs_as_they_are_written(text):
+    found = re.findall(r"[0-9]+(?:\.[0-9]+)?|\S", text)
+    if not all(symbol[0].isdecimal() or symbol in "+-−*×·/÷^()" for symbol in found):
+        raise ValueError(text)
+    return found
+
+
+def split_symbols__plain_signs_only(text):  # as the lesson's does
+    if re.search(r"[−×·÷]", text):
+        raise ValueError(text)
+    return solutions.split_symbols(text)
 
 
 def split_symbols__digit_by_digit(text):
