@@ -193,8 +193,9 @@ for _name, _function in (
 def pack_int4(codes: torch.Tensor) -> torch.Tensor:
     """Pack codes 0 to 15, int32 `(out_features, in_features)`, in the order of PyTorch's kernel.
 
-    It is the kernel of the codes' device. A GPU's wants two codes per byte, and as many tiles of 16
-    inputs side by side as fit: 8, 4 or 2.
+    It is the kernel of the codes' device, and the order is its own. A GPU's takes two codes per
+    byte, the even input's in the high bits, and as many tiles of 16 inputs side by side as fit: 8,
+    4 or 2.
     """
     if codes.device.type == "cpu":
         return torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)

@@ -23,6 +23,13 @@ def generate(
 ) -> Iterator[int]:
     """Continue one prompt, and yield each token the moment it is made.
 
+    As text, while it is written:
+
+        ids = torch.tensor([tokenizer.encode(prompt)])
+        tokens = generate(model, ids, 200, stop_ids=tokenizer.stop_ids)
+        for piece in tokenizer.decode_stream(tokens):
+            print(piece, end="", flush=True)
+
     Args:
         model: a `Qwen3Model`.
         input_ids: `(1, seq)`.

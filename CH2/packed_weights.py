@@ -440,8 +440,14 @@ class Int4Linear(PackedLinear):
     """A matrix of 4 bits per weight.
 
     `weight[o, i] = (codes[o, i] - 8) * scales[o, g] + offsets[o, g]`, where g is the group of
-    input i. A group's codes 0 to 15 reach from its smallest weight to its largest. They are
-    multiplied by PyTorch's kernel for the device, where there is one.
+    input i. A group's codes 0 to 15 reach from its smallest weight to its largest, so an offset is
+    the weight of code 8. They are multiplied by PyTorch's kernel for the device, where there is
+    one; a GPU's has not been tried.
+
+    Attributes:
+        codes: two per byte. Without a kernel uint8 `(out_features, in_features / 2)`, the even
+            input's code in the low 4 bits; else in the kernel's own order, which `weight` undoes.
+        scales_and_offsets: bfloat16 `(in_features / group_size, out_features, 2)`.
     """
 
     codes: torch.Tensor

@@ -230,6 +230,13 @@ class FilteringSampler:
 def sampler(*filters: Filter) -> Sampler:
     """Make a `sampler=` for CH2 that applies the filters in order and draws by `inverse_cdf`.
 
+    By itself it takes logits `(rows, vocab)`, of one text `logits[None]`, and a random number per
+    row:
+
+    >>> logits = torch.tensor([[1.0, 3.0, 2.0], [0.0, 0.0, 5.0]])
+    >>> sampler(temperature(0.8), top_p(0.9))(logits, torch.tensor([0.99, 0.5]))
+    tensor([2, 2])
+
     A filter of your own may be captured with a decoding step on a GPU if you mark it by
     `CH2.decoding.capturable`, which says what that asks of it.
 
@@ -256,8 +263,14 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         Token ids `(rows,)`; -1 for a row whose largest logit is NaN or infinite, on a GPU.
 
     Raises:
+        ValueError: the shapes are others.
         FloatingPointError: a row's largest logit is NaN or infinite, on a CPU.
     """
+    if logits.dim() != 2 or uniform.shape != logits.shape[:1]:
+        raise ValueError(
+            f"logits {tuple(logits.shape)} and random numbers {tuple(uniform.shape)}: expected "
+            "(rows, vocab) and (rows,); one text is logits[None], with one number"
+        )
     if not len(logits):
         return torch.empty(0, dtype=torch.long, device=logits.device)
     largest = _largest(logits)

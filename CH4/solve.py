@@ -15,12 +15,11 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
-from Appendixes.command_line import read_json, refuse, run_main
-from Appendixes.QWEN3Model import Qwen3Model, find_checkpoint, load_qwen3
+from Appendixes.command_line import refuse, run_main
+from Appendixes.QWEN3Model import Qwen3Model, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH2.generation import generate
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
@@ -43,9 +42,9 @@ WORLDS = {
 PUZZLE = re.compile(r"Write (?P<target>\d+) with (?P<numbers>[\d, and]+), each number once")
 
 
-def converses(checkpoint: Path) -> bool:
-    """Return True if a checkpoint was trained on conversations: the end of a turn ends a text."""
-    return read_json(checkpoint / "tokenizer_config.json").get("eos_token") == "<|im_end|>"
+def converses(tokenizer: Qwen3Tokenizer) -> bool:
+    """Return True if a model was trained on conversations: the end of a turn ends a text."""
+    return tokenizer.named_tokens.get("eos_token") == "<|im_end|>"
 
 
 def show(tokens: Iterator[int], tokenizer: Qwen3Tokenizer) -> tuple[list[int], str | None]:
@@ -96,7 +95,7 @@ def solve(arguments: argparse.Namespace) -> None:
     # 1. Load the model, and find out how it is asked.
     name, problem = arguments.model, arguments.problem
     model, tokenizer = load_qwen3(name)
-    thinks = converses(find_checkpoint(name))
+    thinks = converses(tokenizer)
     if thinks and (arguments.direct or arguments.samples):
         raise ValueError(
             f"{name} converses: it takes no --direct and no --samples; "
@@ -145,7 +144,9 @@ def solve(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Solve the problem of the command line; what cannot be done is said in one line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m CH4.solve",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("problem", help="in words, in quotation marks")

@@ -4,6 +4,8 @@ concatenation.
 - a token's keys and values never change once it was read, so a decoder keeps them, and a new token
   costs one position instead of the whole text again
 - each concatenation copies everything that is held: n tokens, one at a time, copy n * (n - 1) / 2
+- it is for reading, and for an attention of your own (`main.py` does that); `Qwen3Model` takes a
+  `KVCache`
 """
 
 import torch

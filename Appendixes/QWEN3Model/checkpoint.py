@@ -175,8 +175,10 @@ def save_qwen3(model: Qwen3Model, folder: str | Path, **config_entries: Any) -> 
 
     Args:
         model: the model, whose weights are stored in their own dtype.
-        folder: the folder, which is made if missing; the caller adds the tokenizer's files.
-        config_entries: more entries of `config.json`, such as `eos_token_id`.
+        folder: the folder, which is made if missing. The caller adds `tokenizer.json`, and
+            `tokenizer_config.json` where there is one.
+        config_entries: more entries of `config.json`. Unless `tokenizer_config.json` names the
+            token that ends a text, `eos_token_id` has to, or no text ends by itself.
 
     Raises:
         ValueError: the model has other tensors than its config says, because its weights were

@@ -14,6 +14,7 @@
 python -m CH2.benchmark                         the 0.6B shape, every rung
 python -m CH2.benchmark --peers --json all.json --plot speed.png
 python -m CH2.benchmark --only growth           contexts up to 8,192 tokens
+python -m CH2.benchmark --shape tiny            the shipped model's shape, in minutes
 python -m CH2.benchmark --device cuda --peers   every task on a GPU; `make gpu` tests it before
 
 Random checkpoints are kept in build/benchmark: 1.2 GB for the 0.6B shape, 3.5 GB with llama.cpp's
@@ -123,7 +124,8 @@ def check(arguments: argparse.Namespace) -> None:
         refuse(f"{length} tokens exceed the shape's context of {room}")
     if arguments.context + AFTER_CONTEXT > room:
         arguments.context = room - AFTER_CONTEXT
-        print(f"the shape's context is {room}, so the long prompt has {arguments.context} tokens")
+        if not arguments.only or "prefill" in arguments.only:
+            print(f"the shape's context is {room}: the long prompt has {arguments.context} tokens")
 
 
 def main() -> None:

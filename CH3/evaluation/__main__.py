@@ -138,7 +138,8 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="FILE",
-        help="the file of answers; default: one in build/ for each set of settings",
+        help="the file of answers; default: one in the repository's build/evaluation for each set "
+        "of settings",
     )
     add(
         "--max-new-tokens",

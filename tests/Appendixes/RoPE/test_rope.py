@@ -1,4 +1,7 @@
-"""RoPE: rotations, which only relative positions can see."""
+"""RoPE: rotations, which only relative positions can see.
+
+The reference values of this and all parts: tests/Appendixes/test_components_match_reference.py.
+"""
 
 import math
 
