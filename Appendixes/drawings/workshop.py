@@ -64,6 +64,8 @@ def show_rows(
 ) -> None:
     """Show the rows of a batch: grey what is read, blue what is learnt, white what is empty.
 
+    In a document's first piece stands its number.
+
     Args:
         title: a sentence that states the finding.
         documents: number of each token's document, row by row; padding is the last one.
@@ -75,17 +77,18 @@ def show_rows(
     counts = {"learnt": 0, "read": 0, "empty": 0}
     for row, (numbers, flags) in enumerate(zip(documents, learnt, strict=True)):
         start = 0
-        for _, tokens in groupby(zip(numbers, flags, strict=True), key=lambda pair: pair[0]):
+        for number, tokens in groupby(zip(numbers, flags, strict=True), key=lambda pair: pair[0]):
             document = [flag for _, flag in tokens]
+            name = str(number) if any(document) else ""
             for flag, run in groupby(document):
                 size = len(list(run))
                 kind = "learnt" if flag else "read" if any(document) else "empty"
                 counts[kind] += size
                 colour = LEARNT if flag else READ
                 canvas.box(
-                    start, 3.4 * unit * row, size, 3 * unit, "", colour, dashed=kind == "empty"
+                    start, 3.4 * unit * row, size, 3 * unit, name, colour, dashed=kind == "empty"
                 )
-                start += size
+                start, name = start + size, ""
     bottom = unit * (3.4 * len(documents) + 0.6)
     meanings = {"read": READ, "learnt": LEARNT, "empty": None}
     canvas.key(unit, bottom + 1.1 * unit, meanings)
@@ -117,16 +120,18 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
     canvas.text(5, side + 0.2, "last\ntoken", colour=FAINT, align="right")
     canvas.text(6 + side / 2, side + 2.6, "token that is seen", colour=FAINT)
     canvas.text(5, side / 2 + 1, "token\nthat\nsees", colour=FAINT, align="right")
+    share = sum(map(sum, mask)) / (length * (length + 1) / 2)
     meanings = {
         "its own document: seen": LEARNT,
         "another document: hidden": READ,
-        "a later token: hidden": None,
+        "a later token: hidden": "white",
     }
     for place, (text, colour) in enumerate(meanings.items()):
         canvas.key(side + 8, 5.1 + 4 * place, {text: colour})
+    _frame(canvas, side + 8, 12.2, 2.5, 1.8, FAINT, 0.8)  # white on white has no edge
+    canvas.text(side + 8, 17.1, f"blue: {share:.0%} of blue and grey", align="left")
     # 3. Say how much is seen; a document's first token sees itself alone.
     blocks = sum(sum(line) == 1 for line in mask)
-    share = sum(map(sum, mask)) / (length * (length + 1) / 2)
     canvas.show(
         f"A mask of {length} x {length} tokens: {blocks} triangles along the diagonal, one for "
         f"each document and one for the empty end, if there is one; they are {share:.0%} of what "

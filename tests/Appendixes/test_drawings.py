@@ -255,6 +255,19 @@ def test_documents_with_names_run_on_where_a_text_has_a_line_end(shown):
     assert [len(heights) for heights in rows] == [2, 1]
 
 
+def test_each_document_of_a_row_has_its_number_and_padding_has_none(shown):
+    learnt = [[False, True, False, True, False]]
+    show_rows("One row", [[0, 0, 1, 1, 2]], learnt)
+    words = [text.get_text() for text in shown[0].findobj(Text)]
+    assert [word for word in words if word.isdigit()] == ["0", "1"]
+
+
+def test_a_mask_says_what_share_is_seen(shown):
+    show_mask("Two documents", [[True, False, False], [True, True, False], [False, False, True]])
+    words = [text.get_text() for text in shown[0].findobj(Text)]
+    assert "blue: 67% of blue and grey" in words
+
+
 def test_each_ground_of_a_mask_stands_in_its_legend(shown):
     show_mask("Two documents", [[True, False, False], [True, True, False], [False, False, True]])
     (axes,) = shown[0].axes
