@@ -315,7 +315,7 @@ def show_frontier(
     spent = [at for points in every for at, _, _ in points.values()]
     for axes in rows:
         axes.set_xscale("log")
-        axes.margins(x=0.13)
+        axes.margins(x=0.2)
         axes.set_ylim(*limits)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         if band:
