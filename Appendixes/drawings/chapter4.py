@@ -208,8 +208,8 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
             canvas.box(size, top - place - 0.5, 1, 1, "", BLUE)
     if all_right > top:
         canvas.text(size + 0.5, 0.5 + top / 2, str(all_right), size=FONT + 2)
-        for place in (1.75, top - 0.75) if top > 4 else ():
-            canvas.text(size + 0.5, place, "\N{VERTICAL ELLIPSIS}", size=FONT + 3)
+        for middle in (1.75, top - 0.75) if top > 4 else ():
+            canvas.text(size + 0.5, middle, "\N{VERTICAL ELLIPSIS}", size=FONT + 3)
     # 2. The axis.
     for count in range(size + 1):
         canvas.text(count + 0.5, top + 1.1, str(count), size=FONT - 1, colour=FAINT)
