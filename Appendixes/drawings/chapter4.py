@@ -65,16 +65,22 @@ def show_nucleus(tokens: Sequence[str], shares: Sequence[float], p: float) -> No
     kept = next((n + 1 for n, total in enumerate(sums) if total >= p), len(sums))
     figure, axes = new_picture(
         f"How many tokens does it take to reach p = {p:g}?",
-        "next token, the likeliest first", "probability", grid="y", height=3.6,
+        "next token, the likeliest first", "probability", grid="y", height=4,
     )  # fmt: skip
     places = list(range(len(tokens)))
-    axes.bar(places, list(shares), color=[BLUE if n < kept else PALE for n in places])
+    for label, colour, some in (("kept", BLUE, places[:kept]), ("cut off", PALE, places[kept:])):
+        bars = axes.bar(some, [shares[n] for n in some], color=colour, label=label)
+        tiny = [f"{shares[n]:.1%}" if shares[n] < 0.01 else "" for n in some]  # too low to be seen
+        axes.bar_label(bars, tiny, fontsize=FONT - 2)
     axes.plot(places, sums, color=ORANGE, marker="o", label="running sum")
     axes.axhline(p, color=RED, linestyle="--", label=f"p = {p:g}")
-    axes.plot([kept - 1], [sums[kept - 1]], marker="o", markersize=13, color=RED, fillstyle="none")
+    axes.plot(
+        [kept - 1], [sums[kept - 1]], color=RED, linestyle="", marker="o", markersize=13,
+        fillstyle="none", label="the last one kept",
+    )  # fmt: skip
     axes.set_xticks(places, [token.strip() or repr(token) for token in tokens])
     axes.set_ylim(0, 1.08)
-    axes.legend(frameon=False, fontsize=FONT, loc="center right")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=FONT)
     listed = ", ".join(
         f"{token!r} {share:.1%} (sum {total:.1%})"
         for token, share, total in zip(tokens, shares, sums, strict=True)
@@ -123,7 +129,8 @@ def show_votes(
     Args:
         answers: of the samples; None for a sample without an answer.
         stops: number of samples after which each rule stops, under the rule's name.
-        reference: the right answer, whose squares are ticked; None: no square is.
+        reference: the right answer, whose squares are blue and marked; None: the answer with most
+            votes is blue, and no square is marked.
     """
     # 1. Name the answers, most votes first, and give each a text that fits into a square.
     names = [answer for answer, _ in Counter(answers).most_common()]
@@ -132,16 +139,17 @@ def show_votes(
     long = letters > 80
     size = FONT - 3 if 60 < letters <= 80 else FONT
     labels = [chr(ord("A") + rank) for rank in range(len(names))] if long else plain
+    coloured = [reference, *(name for name in names if name != reference)]
+    colours = dict(zip((name for name in coloured if name is not None), COLOURS, strict=False))
     stops = dict(sorted((stops or {}).items(), key=lambda stop: stop[1]))
     squares_end = 1.6 + 0.5 * (reference is not None)
     width = max(len(answers), 8)
     below = 0.75 * len(stops) + long * width / 24 * math.ceil(len(names) / 3)
     canvas = Canvas(width, squares_end + below + 0.2)
-    # 2. The squares; right ones are ticked.
+    # 2. The squares; right ones are marked.
     for place, answer in enumerate(answers):
-        rank = names.index(answer)
-        colour = COLOURS[rank] if rank < len(COLOURS) and answer is not None else PALE
-        canvas.box(place, 0.6, 1, 1, labels[rank], colour, size=size)
+        colour = PALE if answer is None else colours.get(answer, PALE)
+        canvas.box(place, 0.6, 1, 1, labels[names.index(answer)], colour, size=size)
         canvas.text(place + 0.5, 0.3, str(place + 1), size=8, colour=FAINT)
         if reference is not None and answer == reference:
             canvas.text(place + 0.5, 1.85, "right", size=9)
@@ -151,8 +159,8 @@ def show_votes(
             x, y = width / 3 * (rank % 3), squares_end + width / 24 * (rank // 3 + 0.5)
             canvas.text(x + 0.1, y, f"{labels[rank]}: {name}", align="left", size=FONT - 1)
     for line, (name, after) in enumerate(stops.items()):
-        y = 2.25 + 0.75 * line
-        canvas.arrow((after - 0.5, y + 0.1), (after - 0.5, 1.6))
+        y = squares_end + 0.65 + 0.75 * line
+        canvas.arrow((after - 0.5, y + 0.1), (after - 0.5, squares_end))
         left = after * 24 / width > 3  # room for a short name
         canvas.text(
             after - 0.7 if left else after - 0.3, y, f"{name}: {after}",
@@ -173,7 +181,7 @@ def show_votes(
 def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> None:
     """Show a square per problem above its number of right samples, coloured by its vote.
 
-    Problems whose samples are all right share one box, as their column would be the highest.
+    Problems whose samples are all right have a broken column where it would be the highest.
 
     Args:
         rights: number of right samples of each problem.
@@ -187,7 +195,7 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     top = max([*heights.values(), 3])
     title = "A square per problem: vote right (blue) or wrong (orange)"
     canvas = Canvas(size + 1, top + 2.9, title)
-    # 1. The squares, one half above the squares of its column, and the box of those all right.
+    # 1. The squares, one half above the squares of its column, and the column of those all right.
     stacked: Counter[int] = Counter()
     for count, lost in rest:
         canvas.box(count, top - stacked[count] - 0.5, 1, 1, "", ORANGE if lost else BLUE)
@@ -195,12 +203,17 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     beneath = top + 0.5 - heights[size // 2] * (size % 2 == 0)
     canvas.line((size / 2 + 0.5, 0.1), (size / 2 + 0.5, beneath))
     canvas.text(size / 2 + 0.3, 0.4, "one half", align="right", colour=FAINT)
-    if all_right:
-        canvas.box(size, 0.5, 1, top, f"{all_right}", BLUE, bold=True)
+    for place in range(min(all_right, top)):
+        if all_right <= top or place in (0, top - 1):
+            canvas.box(size, top - place - 0.5, 1, 1, "", BLUE)
+    if all_right > top:
+        canvas.text(size + 0.5, 0.5 + top / 2, str(all_right), size=FONT + 2)
+        for middle in (1.75, top - 0.75) if top > 4 else ():
+            canvas.text(size + 0.5, middle, "\N{VERTICAL ELLIPSIS}", size=FONT + 3)
     # 2. The axis.
     for count in range(size + 1):
         canvas.text(count + 0.5, top + 1.1, str(count), size=FONT - 1, colour=FAINT)
-    canvas.text((size + 1) / 2, top + 2.2, f"right samples of {size}; the tall box: {together}")
+    canvas.text((size + 1) / 2, top + 2.2, f"right samples of {size}; above {size}: {together}")
     # 3. The same in words.
     said = [
         f"{below} of {total} {words}"
@@ -215,7 +228,7 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     canvas.show(
         f"{len(rest)} squares, one per problem, by its right samples of {size}. "
         f"Votes that are right: {'; '.join(said)}. "
-        f"One box: {together}, each with {size} right samples."
+        f"One more column: {together}, each with {size} right samples."
     )
 
 
@@ -266,6 +279,7 @@ def show_frontier(
     panels: Mapping[str, Ways],
     cost: str = "tokens per problem",
     limits: tuple[float, float] = (0, 1.06),
+    band: tuple[float, float, str] | None = None,
 ) -> None:
     """Show accuracy against cost: a line of points for each way of spending tokens, or time.
 
@@ -276,6 +290,7 @@ def show_frontier(
             named "greedy" is not joined to the others.
         cost: the quantity, which begins with its unit.
         limits: lowest and highest share on the vertical axis.
+        band: lowest and highest cost of a grey band, and the words in it.
     """
     figure = new_figure(height=1.4 + 3.3 * len(panels))
     said: list[str] = []
@@ -300,9 +315,14 @@ def show_frontier(
     spent = [at for points in every for at, _, _ in points.values()]
     for axes in rows:
         axes.set_xscale("log")
-        axes.margins(x=0.1)
+        axes.margins(x=0.2)
         axes.set_ylim(*limits)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        if band:
+            axes.axvspan(*band[:2], color=PALE, alpha=0.5, linewidth=0, zorder=0)
+            middle = math.sqrt(band[0] * band[1])  # of a logarithmic scale
+            low = limits[0] + 0.02 * (limits[1] - limits[0])
+            axes.text(middle, low, band[2], ha="center", va="bottom", fontsize=FONT)
     round_ones = (10, 30, 100, 300, 1000, 3000, 10000)
     ticks = [at for at in round_ones if 0.6 * min(spent) < at < 1.6 * max(spent)]
     rows[-1].set_xticks(ticks, [f"{at:,}" for at in ticks])
@@ -314,6 +334,8 @@ def show_frontier(
     figure.draw_without_rendering()
     for axes, ways in drawn:
         _name_points(axes, ways)
+    if band:
+        said.append("A band from {:,.0f} to {:,.0f}: {}".format(*band).replace("\n", " "))
     show(figure, f"Points, correct against {cost}. {'. '.join(said)}.")
 
 

@@ -15,7 +15,7 @@ from Appendixes.drawings.charts import show_bars, show_line_panels, show_lines
 from Appendixes.drawings.overview import STATIONS, show_map
 from Appendixes.drawings.texts import show_shaded_text
 from Appendixes.drawings.workshop import show_documents, show_mask, show_rows
-from Appendixes.figure_style import BLUE, PALE, RED
+from Appendixes.figure_style import BLUE, ORANGE, PALE, RED
 
 
 @pytest.fixture
@@ -89,15 +89,18 @@ def draw_chapter4() -> None:
     chapter4.show_nucleus(["8", "7", "2"], [0.5, 0.41, 0.09], 0.9)
     chapter4.show_darts(["0", "7", "9"], [0.05, 0.91, 0.04], [0.02, 0.45, 0.97])
     chapter4.show_votes(["0", "5", None, "0"] * 5, {"confident": 4, "decided": 14})
+    chapter4.show_votes(["0", "5", None, "0"] * 5, {"confident": 4}, "0")
     chapter4.show_votes(["1700", r"\frac{51}{162}", "(6, -5)", "x = 12"] * 5, reference="1700")
     chapter4.show_votes([r"\frac{51}{162}", "7"], reference="7")
     chapter4.show_won_votes([0, 3, 3, 10, 17, 20], [False, True, False, True, True, True], 20)
+    chapter4.show_won_votes([3, *[20] * 60], [True] * 61, 20)
     chapter4.show_beliefs({(3, 0): [0.4, 0.9], (4, 1): [0.7]})
     points = {"direct": (9, 0.17, (0.14, 0.21)), "20 votes": (1578, 0.89, (0.86, 0.92))}
     ways = {"arithmetic": points, "a long name of a way": points}
     chapter4.show_frontier({"Tokens buy": ways})
     chapter4.show_frontier({"Arithmetic": ways, "Countdown": {"a thought": points}})
     chapter4.show_frontier({"Slow": ways}, "minutes on a machine", (0.1, 0.95))
+    chapter4.show_frontier({"A tie": ways}, band=(90, 400, "may be\nluck"))
     chapter4.show_tries([4, 12, 19], 67, [("19 + 12 = 31", "35", False), ("12 * 4", "67", True)])
 
 
@@ -105,7 +108,7 @@ def test_drawings_of_chapter_4_fit_and_say_what_they_show(shown):
     draw_chapter4()
     assert [figure.get_label() for figure in shown if beyond_the_edge(figure) > 0.01] == []
     said = [figure.get_label() for figure in shown]
-    assert len(set(said)) == len(said) == 12
+    assert len(set(said)) == len(said) == 15
     assert all(re.search(r"\d", text) and len(text.split()) > 6 for text in said)
 
 
@@ -126,7 +129,36 @@ def test_votes_are_counted_on_both_sides_of_one_half(shown):
     chapter4.show_won_votes([0, 3, 3, 10, 17, 20], [False, True, False, True, True, True], 20)
     assert "5 squares" in shown[0].get_label()
     assert "right: 1 of 3 below one half; 1 of 1 on it; 1 of 1 above" in shown[0].get_label()
-    assert "One box: 1 problem, each with 20 right samples" in shown[0].get_label()
+    assert "One more column: 1 problem, each with 20 right samples" in shown[0].get_label()
+
+
+@pytest.mark.parametrize(("all_right", "squares"), [(1, 1), (3, 3), (4, 2), (60, 2)])
+def test_a_column_that_is_too_high_is_broken_and_says_its_number(shown, all_right, squares):
+    chapter4.show_won_votes([20] * all_right, [True] * all_right, 20)
+    colours = [to_hex(patch.get_facecolor()) for patch in shown[0].axes[0].patches]
+    assert colours.count(BLUE.lower()) == squares
+    written = [text for text in shown[0].findobj(Text) if text.get_text() == str(all_right)]
+    large = [text for text in written if text.get_fontsize() > figure_style.FONT]
+    assert len(large) == (all_right > 3)
+
+
+def test_the_right_answer_is_blue_also_where_a_mistake_has_most_votes(shown):
+    answers = ["1600", "1700", "1600", None]
+    for reference in ("1700", None):
+        chapter4.show_votes(answers, reference=reference)
+    marked, plain = (
+        [to_hex(patch.get_facecolor()) for patch in figure.axes[0].patches] for figure in shown
+    )
+    blue, orange, pale = (one.lower() for one in (BLUE, ORANGE, PALE))
+    assert marked == [orange, blue, orange, pale]
+    assert plain == [blue, orange, blue, pale]
+
+
+def test_a_nucleus_says_what_is_kept_and_writes_beside_bars_that_cannot_be_seen(shown):
+    chapter4.show_nucleus(["8", "7", "5"], [0.6, 0.398, 0.002], 0.9)
+    texts = [text.get_text() for text in shown[0].findobj(Text)]
+    assert {"kept", "cut off", "running sum", "the last one kept", "0.2%"} <= set(texts)
+    assert not {"60.0%", "39.8%"} & set(texts)
 
 
 def test_a_frontier_counts_in_the_unit_of_its_cost(shown):
