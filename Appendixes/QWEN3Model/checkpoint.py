@@ -362,8 +362,8 @@ def _download(name: str, target: Path) -> Path:
             raise OSError(error.errno, error.strerror, error.filename or str(target)) from None
         advice = next(advice for kind, advice in HUB_ERRORS.items() if isinstance(error, kind))
         failure = ConnectionError(
-            f"{name} could not be downloaded from https://huggingface.co/{name}: {advice} "
-            f"({type(error).__name__}: {first_line(error)})"
+            f"{name} could not be downloaded from https://huggingface.co/{name}: {advice}; or copy "
+            f"its files to {target} ({type(error).__name__}: {first_line(error)})"
         )
     if not missing_files(target):
         (target / SOURCE_NOTE).write_text(name + "\n", encoding="utf-8")

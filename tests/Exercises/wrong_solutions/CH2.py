@@ -17,6 +17,11 @@ def tokens_that_stay__wherever_they_stand(tokenizer, text, more):
     return len(set(tokenizer.encode(text)) & set(tokenizer.encode(text + more)))
 
 
+def tokens_that_stay__behind_the_difference(tokenizer, text, more):
+    both = zip(tokenizer.encode(text), tokenizer.encode(text + more), strict=False)
+    return sum(before == after for before, after in both)
+
+
 def tokens_that_stay__characters(tokenizer, text, more):
     return len(text)
 
