@@ -59,13 +59,13 @@ def show_shapes(positions: int, width: int, vocabulary: int, blocks: int) -> Non
         ("norm", PALE, "brings it to a\ncommon size"),
         ("output\nlayer", SKY, "gives a score to\neach entry"),
     )
-    for place, name in enumerate(("numbers", "vectors", "vectors", "vectors", "logits")):
+    for place, name in enumerate(("tokens", "vectors", "vectors", "vectors", "logits")):
         middle = 5.7 * place + 1.6
         canvas.text(middle, 0.6, name, size=10, colour=FAINT)
         canvas.text(middle, 1.4, shapes[place], size=10, bold=True)
-        canvas.arrow((middle - 1.1, 3.2), (middle + 1.1, 3.2))
+        canvas.arrow((middle - 0.9, 3.2), (middle + 0.9, 3.2))
     for place, (name, colour, said) in enumerate(stations):
-        canvas.box(5.7 * place + 2.8, 2.1, 3.3, 2.2, name, colour, size=11)
+        canvas.box(5.7 * place + 2.6, 2.1, 3.7, 2.2, name, colour, size=10)
         canvas.text(5.7 * place + 4.45, 5.5, said, size=10, colour=FAINT)
     canvas.show(
         f"Four boxes from left to right, with the shape between them: {positions} token numbers "
