@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         help="restore the stub, or all of a chapter; your file is kept",
     )
     action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
-    files = "check these files, or those of a folder, not the one in Exercises"
+    files = "check these files, or those of a folder and below, not the one in Exercises"
     action.add_argument("--file", nargs="+", type=Path, help=files)
     return parser
 

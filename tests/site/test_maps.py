@@ -130,6 +130,25 @@ def test_teaching_has_the_sessions_as_the_command_prints_them():
     assert shown[0] == sessions_table(), update
 
 
+def test_teachings_search_finds_imports_of_the_solutions_and_nothing_in_the_stubs():
+    teaching = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    [pattern] = re.findall(r'^grep -rnE "(.+)" handin$', teaching, re.MULTILINE)
+    for line in (
+        "from Exercises.solutions.CH2 import attention",
+        "from Exercises.solutions import CH2",
+        "from Exercises import solutions",
+        "from Exercises import (",
+        "    import Exercises.solutions.CH2 as mine",
+        "import Exercises",
+        'importlib.import_module("Exercises.solutions.CH2")',
+        '__import__("Exercises.solutions.CH2")',
+        'Path("Exercises/solutions/CH2.py").read_text()',
+    ):
+        assert re.search(pattern, line), line
+    for chapter in CHAPTERS:
+        assert not re.search(pattern, (ROOT / "Exercises" / f"{chapter}.py").read_text("utf-8"))
+
+
 def test_the_authors_and_the_version_are_the_same_everywhere():
     files = ("LICENSE", "CITATION.cff", "pyproject.toml", "README.md", "TEACHING.md")
     texts = {file: (ROOT / file).read_text(encoding="utf-8") for file in files}
@@ -139,6 +158,10 @@ def test_the_authors_and_the_version_are_the_same_everywhere():
     [version] = re.findall(r"^version: (.+)$", texts["CITATION.cff"], re.MULTILINE)
     assert f'version = "{version}"' in texts["pyproject.toml"]
     assert f"(version {version})" in texts["TEACHING.md"]
+    [date] = re.findall(r"^date-released: (.+)$", texts["CITATION.cff"], re.MULTILINE)
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## (\d.+)$", changes, re.MULTILINE)
+    assert released[0] == f"{version} - {date}"
     assert SETTINGS["author"] == authors
 
 
