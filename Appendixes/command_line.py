@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 BUILD = Path(__file__).resolve().parents[1] / "build"  # folder of generated files; git ignores it
 PICTURE_FORMATS = (".png", ".svg", ".pdf")
+BACKSLASH = r'in JSON a backslash is doubled, as in "\\frac{1}{2}"'
 
 
 class _Parser(argparse.ArgumentParser):
@@ -227,4 +228,5 @@ def parse_json(text: str | bytes, place: str) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"{place} is not text in UTF-8 ({error})") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place} is not valid JSON ({error})") from None
+        advice = f"; {BACKSLASH}" if "escape" in str(error) else ""
+        raise ValueError(f"{place} is not valid JSON ({error}{advice})") from None

@@ -9,10 +9,11 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from Appendixes.command_line import first_line, parse_json, read_json, write_json
+from Appendixes.command_line import BACKSLASH, first_line, parse_json, read_json, write_json
 
 FOLDER = Path(__file__).resolve().parent
 SHIPPED = {
@@ -56,6 +57,11 @@ FIELDS = ("problem", "solution", "answer", "subject", "level", "unique_id")
 PUZZLE_FIELDS = (*_Asked.__annotations__, *Puzzle.__annotations__)
 # what a problem has whose file does not say; its unique_id is then its number
 DEFAULTS = {"solution": "", "subject": "no subject", "level": 0}
+LONG_TEXTS = ("problem", "solution")  # of several lines; the other texts are short
+# Characters that a backslash makes in JSON if it is not doubled, as in "\frac" or "\text", and
+# their like; the line breaks and tabs of a text of several lines are none of them.
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL_IN_LONG = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 EXPECTED = {"level": "an integer", "target": "an integer", "numbers": "a list of integers"}
 
 
@@ -84,8 +90,8 @@ def load_problems(name_or_path: str | Path, limit: int | None = None) -> list[Pr
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is not JSON or holds no problems; a problem lacks a field that has no
-            default (`DEFAULTS`) or is not valid Unicode, or two have the same `unique_id`; `limit`
-            is less than 1.
+            default (`DEFAULTS`), is not valid Unicode or holds a control character, or two have the
+            same `unique_id`; `limit` is less than 1.
         ConnectionError: MATH-500 is not on disk, and the Hub cannot be reached.
     """
     if limit is not None and limit < 1:
@@ -102,7 +108,7 @@ def read_problems(path: Path) -> list[Problem]:
     problems = []
     for number, (place, row) in enumerate(rows, start=1):
         problem = _checked(row, place, number)
-        _check_unicode(problem, place)
+        _check_characters(problem, place)
         problems.append(problem)
         unique_id = problem["unique_id"]
         if (first := first_number.setdefault(unique_id, number)) != number:
@@ -165,13 +171,17 @@ def _read_rows(path: Path) -> list[tuple[str, Any]]:
     return [(place, parse_json(line, place)) for place, line in places]
 
 
-def _check_unicode(problem: Problem, place: str) -> None:
-    """Refuse half of a surrogate pair, as in `"\\ud83d"`: a tokenizer could not encode it."""
+def _check_characters(problem: Problem, place: str) -> None:
+    """Refuse what nobody means: half of a surrogate pair, as in `"\\ud83d"`; control characters."""
     for name, value in problem.items():
         try:
             str(value).encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"{place}: {name} is not valid Unicode ({error})") from None
+        control = CONTROL_IN_LONG if name in LONG_TEXTS else CONTROL
+        if found := control.search(str(value)):
+            near = str(value)[max(0, found.start() - 10) : found.end() + 10]
+            raise ValueError(f"{place}: {name} holds a control character, {near!r}; {BACKSLASH}")
 
 
 def _checked(row: Any, place: str, number: int) -> Problem:

@@ -37,7 +37,7 @@ from Exercises.display import (
     show_progress,
     show_verdict,
 )
-from Exercises.reader_file import read_source, reader_file, reset
+from Exercises.reader_file import parse, read_source, reader_file, reset
 
 HINTS_SHOWN = STATE / "hints.json"
 ACTIONS = ("hint", "solution", "reset", "watch", "file")  # options that say what to do
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         help="restore the stub, or all of a chapter; your file is kept",
     )
     action.add_argument("--watch", action="store_true", help="check whenever the file is saved")
-    files = "check these files, or those of a folder, not the one in Exercises"
+    files = "check these files, or those of a folder and below, not the one in Exercises"
     action.add_argument("--file", nargs="+", type=Path, help=files)
     return parser
 
@@ -194,22 +194,41 @@ def check_several(wanted: list[Exercise], checker: Checker | None = None) -> int
 def check_files(paths: list[Path], wanted: list[Exercise]) -> int:
     """Check exercises of one chapter in files elsewhere, or folders of them; print each verdict.
 
+    A file with none of the chapter's functions is left out, and said at the end.
+
     Returns:
-        0 if all are done in every file, else 1.
+        0 if all are done in every file that was checked, else 1.
+
+    Raises:
+        RuntimeError: a file cannot be read, a folder holds none, or none is of this chapter.
     """
     chapter, marks = wanted[0].chapter, {}
-    files = [file for path in paths for file in sorted(path.rglob("*.py")) or [path]]
-    # one that cannot be read is told before the first is checked
+    # 1. Find the files; one that cannot be read is told before the first is checked.
+    files: list[Path] = []
+    for path in paths:
+        found = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        if not found:
+            raise RuntimeError(f"no .py file in {path}")
+        files += found
     sources = {file: read_source(chapter, file) for file in files}
-    for file, source in sources.items():
-        results = []
-        for exercise, verdict in zip(wanted, check(source, wanted, name=file.name), strict=True):
+    # 2. Leave out the files of another chapter.
+    functions = {one.name for one in exercises(chapter)}
+    others = [file for file, text in sources.items() if not functions & parse(text).places.keys()]
+    left_out = "\n".join(f"{file}: none of {chapter}'s functions, not checked" for file in others)
+    if len(others) == len(sources):
+        raise RuntimeError(left_out)
+    # 3. Check the rest.
+    for file in [file for file in sources if file not in others]:
+        results, verdicts = [], check(sources[file], wanted, name=file.name)
+        for exercise, verdict in zip(wanted, verdicts, strict=True):
             show_verdict(exercise, verdict)
             results.append((exercise, verdict))
         show_progress(f"{file}: {chapter}", results)
         marks[str(file)] = [verdict.state for _, verdict in results]
     if len(marks) > 1:
         show_marks(wanted, marks)
+    if left_out:
+        print(left_out)
     return int(any(state != PASSED for states in marks.values() for state in states))
 
 

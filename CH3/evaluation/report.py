@@ -167,7 +167,7 @@ class Report:
 
     def __str__(self) -> str:
         rows = {"accuracy": self.accuracy, "with an answer": self.answered}
-        rows |= {f"level {level}": share for level, share in self.by_level.items()}
+        rows |= {level_name(level): share for level, share in self.by_level.items()}
         cells = [[name, *share.cells] for name, share in (rows | self.by_subject).items()]
         shares = table(["", "share", "95 % interval", "problems"], cells)
         mean = "not known" if self.mean_tokens is None else f"{self.mean_tokens:.1f}"
@@ -234,6 +234,15 @@ def accuracy_by(
     return {value: Estimate.of(groups[value]) for value in sorted(groups)}
 
 
+def level_name(level: int) -> str:
+    """Name a level; 0 is that of a problem whose file does not say one.
+
+    >>> level_name(5), level_name(0)
+    ('level 5', 'no level')
+    """
+    return f"level {level}" if level else "no level"
+
+
 def error_bars(estimates: Iterable[Estimate]) -> list[list[float]]:
     """Return how far intervals reach below and above their values, in percentage points.
 
@@ -262,7 +271,7 @@ def plot_report(report: Report) -> "Figure":
     label = "problems answered rightly, % (bars: 95 % interval)"
     figure, axes = new_picture(title, label, "", grid="x")
     # 1. Draw three groups of points below each other.
-    levels = {f"level {level}": share for level, share in report.by_level.items()}
+    levels = {level_name(level): share for level, share in report.by_level.items()}
     groups: list[tuple[Mapping[str, Estimate], str, str]] = [
         ({"all": report.accuracy}, BLUE, "D"),
         (levels, ORANGE, "o"),

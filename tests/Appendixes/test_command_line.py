@@ -233,6 +233,9 @@ def test_text_that_is_no_json_is_named_by_its_place():
     assert parse_json('{"a": 1}', "line 7") == {"a": 1}
     with pytest.raises(ValueError, match="line 7 is not valid JSON"):
         parse_json("{a}", "line 7")
+    for text in (r'"\sqrt{2}"', r'"\underline{2}"'):
+        with pytest.raises(ValueError, match="line 7 is not valid JSON .*a backslash is doubled"):
+            parse_json(text, "line 7")
 
 
 # --- imports ---

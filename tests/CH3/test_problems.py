@@ -130,6 +130,32 @@ def test_half_a_surrogate_pair_is_refused_with_its_place(name, place, tmp_path):
         load_problems(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["problem", "solution", "answer", "subject", "unique_id"])
+@pytest.mark.parametrize("command", ["binom", "frac", "rho", "neq", "text"])
+def test_a_backslash_that_was_not_doubled_is_refused_with_its_line(name, command, tmp_path):
+    (tmp_path / "mine.jsonl").write_text(
+        json.dumps(problem(0)) + "\n" + json.dumps(problem(1, **{name: f"a \\{command}{{1}}"}))
+    )
+    assert load_problems(tmp_path / "mine.jsonl")[1][name] == f"a \\{command}{{1}}"
+    text = (tmp_path / "mine.jsonl").read_text().replace("\\\\", "\\")
+    (tmp_path / "mine.jsonl").write_text(text)
+    if name in ("problem", "solution") and command in ("neq", "text"):  # might be meant
+        assert load_problems(tmp_path / "mine.jsonl")[1][name].startswith(("a \n", "a \t"))
+        return
+    with pytest.raises(ValueError, match=f"line 2: {name} holds .*in JSON a backslash is doubled"):
+        load_problems(tmp_path / "mine.jsonl")
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x1b", "\x7f"])
+def test_other_control_characters_are_refused_and_line_breaks_of_any_system_are_not(sign, tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps([problem(0, problem=f"1{sign} + 1?")]))
+    with pytest.raises(ValueError, match=r"problem 1: problem holds a control character, '1\\x"):
+        load_problems(tmp_path / "mine.json")
+    rows = [problem(0, problem="1\r\n+\t1?", solution="1\n2")]
+    (tmp_path / "mine.json").write_text(json.dumps(rows))
+    assert load_problems(tmp_path / "mine.json") == rows
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

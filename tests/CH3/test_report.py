@@ -1,6 +1,7 @@
 """The report: intervals as published, counts as by hand, and a picture."""
 
 import json
+import re
 from contextlib import redirect_stdout
 
 import matplotlib.image
@@ -104,6 +105,19 @@ def test_the_text_says_all_of_it(results):
     assert rows[0] == ["accuracy", "60.0%", "23.1% to 88.2%", "3 of 5"]
     assert tokens == "mean number of tokens per problem: 40.0"
     assert str(Report.of(results)).isascii()
+
+
+def test_problems_without_a_level_are_called_so(results):
+    for result in results[:2]:
+        result["level"] = 0
+    report = Report.of(results)
+    assert re.findall(r"^\| (no level|level \d+) ", str(report), re.MULTILINE) == [
+        "no level",
+        "level 2",
+        "level 10",
+    ]
+    [axes] = plot_report(report).axes
+    assert [label.get_text() for label in axes.get_yticklabels()][1] == "no level"
 
 
 def test_texts_that_are_not_whole_are_counted_and_refusals_listed(results):

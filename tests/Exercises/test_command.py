@@ -439,6 +439,30 @@ def test_several_files_or_a_folder_of_them_end_in_a_table_of_marks(copy, tmp_pat
     assert "CH2.py cannot be read: 'utf-8' codec" in unread.stderr
 
 
+def test_a_file_of_another_chapter_is_named_and_not_marked(copy, tmp_path):
+    folder = tmp_path / "in"
+    (folder / "anna").mkdir(parents=True)
+    other = folder / "anna" / "CH3.py"
+    other.write_text("def grade():\n    return 1\n", encoding="utf-8")
+    left_out = f"{other}: none of CH2's functions, not checked\n"
+    alone = copy.python("-m", "Exercises", "CH2", "--file", str(folder))
+    assert (alone.returncode, alone.stdout, alone.stderr) == (2, "", left_out)
+    copy.fill(double="return 2 * number")
+    shutil.copy(copy.file, folder / "anna" / "CH2.py")
+    ran = copy.python("-m", "Exercises", "CH2", "1", "--file", str(folder))
+    assert (ran.returncode, ran.stdout.splitlines(keepends=True)[-1]) == (0, left_out)
+    assert f"{other}: CH2" not in ran.stdout and "failed" not in ran.stdout
+    (folder / "anna" / "CH2.py").write_text("def double(:", encoding="utf-8")  # is of this chapter
+    assert copy.python("-m", "Exercises", "CH2", "1", "--file", str(folder)).returncode == 1
+
+
+def test_a_folder_without_files_is_said_to_have_none(copy, tmp_path):
+    (tmp_path / "empty").mkdir()
+    ran = copy.python("-m", "Exercises", "CH2", "--file", str(tmp_path / "empty"))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == f"no .py file in {tmp_path / 'empty'}\n"
+
+
 def test_the_core_path_alone_is_checked_and_its_exit_status_is_its_own(copy, tmp_path):
     copy.mark_core("★ Twice", "★★★ Words")
     copy.fill(double="return 2 * number", join="return ' '.join(words)")  # all but what is beside

@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CHAPTERS = [2, 3, 4]
 WORKSHOP = "chapter of the workshop"
 PHONE, DESK = {"width": 360, "height": 780}, {"width": 1200, "height": 900}
+PAPER = {"width": 718, "height": 1000}  # A4 upright, within Chromium's margins
 # Elements of the text that end beyond the screen, where nothing lets a reader scroll to them.
 CUT_OFF = """() => Array.from(document.querySelectorAll("article *, main *")).filter(element => {
   const box = element.getBoundingClientRect();
@@ -24,6 +25,10 @@ CUT_OFF = """() => Array.from(document.querySelectorAll("article *, main *")).fi
     if (["auto", "scroll"].includes(getComputedStyle(above).overflowX)) return false;
   return true;
 }).map(element => `${element.tagName} is cut off: ${element.textContent.trim().slice(0, 60)}`)"""
+# Code and outputs that paper cuts off, as nobody can scroll it.
+CUT_OFF_ON_PAPER = """() => Array.from(document.querySelectorAll("pre")).filter(
+  block => block.scrollWidth > block.clientWidth + 1
+).map(block => block.textContent.trim().slice(0, 60))"""
 SHOWN_WITHOUT_PIXELS = """() => Array.from(document.images).filter(image =>
   !image.hidden && image.getClientRects().length && image.naturalWidth === 0
 ).map(image => `${image.src} was not there`)"""
@@ -168,6 +173,15 @@ def test_main_pages_open_without_complaint_on_a_desk(chromium, pages, executed_p
     for path in [*pages.values(), *executed_pages]:
         assert complaints_about(page, path) == [], path.name
     page.close()
+
+
+def test_paper_cuts_off_no_code(chromium, pages, executed_pages):
+    page = chromium.new_page(viewport=PAPER)
+    page.emulate_media(media="print")
+    for path in [*pages.values(), *executed_pages]:
+        page.goto(path.as_uri())
+        assert page.locator("pre").count() or path == pages["exercises"]
+        assert page.evaluate(CUT_OFF_ON_PAPER) == [], path
 
 
 @pytest.mark.parametrize("number", CHAPTERS)

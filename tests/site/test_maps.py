@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from build_book import SETTINGS
-from measure_reading import measure
+from measure_reading import TABLE, measure, sessions, sessions_table
 
 from Exercises.chapters import exercises
 
@@ -32,16 +32,7 @@ ENTRY = re.compile(
     r"(?: \((?:chapter (?P<chapter>\d), )?sections? (?P<sections>[^)]+)\))?: \S.+$",
     re.MULTILINE,
 )
-# TEACHING's row of a session, such as:
-# | 2 | CH2, sections 7 to 14, and the end | 90 | 16, 19, 23 | 50 | 140 |
-SESSION = re.compile(
-    r"^\| \d \| (?P<chapter>CH\d), sections (?P<first>\d+) to (?P<last>\d+)(?P<end>, and the end)?"
-    r" \| (?P<reading>\d+) \| (?P<core>[\d, ]+) \| (?P<exercises>\d+) \| (?P<all>\d+) \|$",
-    re.MULTILINE,
-)
-MINUTES = {1: 10, 2: 20, 3: 40}  # by stars
 LONGEST = 180  # minutes of a session
-ROUNDED = 5  # minutes to which an estimate of reading is told, and by which it may be wrong
 # A line of README's tree, such as: │   ├── rope.py    positions as rotations
 BRANCH = re.compile(r"^(?P<indent>(?:│   |    )*)[├└]── (?P<name>\S+)(?P<comment>  +\S.*)?$")
 
@@ -119,27 +110,43 @@ def test_a_map_names_sections_of_the_notebooks(folder):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_sessions_of_a_class_hold_each_section_and_its_core_exercises_and_fit(chapter):
-    text = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
-    left, taught = [exercise for exercise in exercises(chapter) if exercise.core], []
-    unread = measure(chapter)
-    for row in SESSION.finditer(text):
-        if row["chapter"] != chapter:
-            continue
-        session = [str(number) for number in range(int(row["first"]), int(row["last"]) + 1)]
-        taught += session
-        read = {*session, "What you have now"} if row["end"] else {*session}
-        core = [one for one in left if one.section[1].partition(".")[0] in read]
-        left = [one for one in left if one not in core]
-        assert row["core"] == ", ".join(str(one.number) for one in core)
-        head = {"0"} if row["first"] == "1" else set()
-        here = [heading for heading in unread if heading.partition(".")[0] in read | head]
-        reading, doing, minutes = (int(row[name]) for name in ("reading", "exercises", "all"))
-        assert reading % ROUNDED == 0
-        assert abs(reading - sum(unread.pop(heading).minutes for heading in here)) <= ROUNDED
-        assert doing == sum(MINUTES[one.stars] for one in core)
-        assert minutes == reading + doing <= LONGEST
-    assert (taught, left, unread) == (sections(chapter), [], {})
+def test_sessions_of_a_class_fit_and_hold_each_section_and_core_exercise_once(chapter):
+    first, second = sessions(chapter)
+    numbers = [int(one) for half in (first, second) for one in re.findall(r" (\d+)", half.sections)]
+    start, end, begin, last = numbers
+    assert (start, begin) == (1, end + 1)
+    assert [str(number) for number in range(1, last + 1)] == sections(chapter)
+    assert first.core + second.core == [one for one in exercises(chapter) if one.core]
+    exact = sum(section.minutes for section in measure(chapter).values())
+    assert abs(first.reading + second.reading - exact) <= 5  # each is rounded to five
+    for session in (first, second):
+        assert session.reading % 5 == 0
+        assert session.reading + session.doing <= LONGEST
+
+
+def test_teaching_has_the_sessions_as_the_command_prints_them():
+    [shown] = TABLE.finditer((ROOT / "TEACHING.md").read_text(encoding="utf-8"))
+    update = "to update it: python tests/measurements/measure_reading.py --write"
+    assert shown[0] == sessions_table(), update
+
+
+def test_teachings_search_finds_imports_of_the_solutions_and_nothing_in_the_stubs():
+    teaching = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    [pattern] = re.findall(r'^grep -rnE "(.+)" handin$', teaching, re.MULTILINE)
+    for line in (
+        "from Exercises.solutions.CH2 import attention",
+        "from Exercises.solutions import CH2",
+        "from Exercises import solutions",
+        "from Exercises import (",
+        "    import Exercises.solutions.CH2 as mine",
+        "import Exercises",
+        'importlib.import_module("Exercises.solutions.CH2")',
+        '__import__("Exercises.solutions.CH2")',
+        'Path("Exercises/solutions/CH2.py").read_text()',
+    ):
+        assert re.search(pattern, line), line
+    for chapter in CHAPTERS:
+        assert not re.search(pattern, (ROOT / "Exercises" / f"{chapter}.py").read_text("utf-8"))
 
 
 def test_the_authors_and_the_version_are_the_same_everywhere():
@@ -151,6 +158,10 @@ def test_the_authors_and_the_version_are_the_same_everywhere():
     [version] = re.findall(r"^version: (.+)$", texts["CITATION.cff"], re.MULTILINE)
     assert f'version = "{version}"' in texts["pyproject.toml"]
     assert f"(version {version})" in texts["TEACHING.md"]
+    [date] = re.findall(r"^date-released: (.+)$", texts["CITATION.cff"], re.MULTILINE)
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## (\d.+)$", changes, re.MULTILINE)
+    assert released[0] == f"{version} - {date}"
     assert SETTINGS["author"] == authors
 
 

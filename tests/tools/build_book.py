@@ -53,7 +53,8 @@ PICTURE = re.compile(r"\nThe picture is in \S+:\n(?P<titles>.+)\Z", re.DOTALL)
 # a demonstration's heading, such as: 2. A learned weight then scales each coordinate by itself.
 STEP = re.compile(r"^(\d+)\. (.+)$", re.MULTILINE)
 # Break what is wider than a phone (addresses, names of files, commands), but no word in a table;
-# let titles of pages wrap where the theme cuts them off; leave a wide screen's room to the text.
+# let titles of pages wrap where the theme cuts them off, and code on paper; leave a wide screen's
+# room to the text.
 STYLE = """\
 .bd-article { overflow-wrap: anywhere; }
 .bd-article :is(td, th) { overflow-wrap: break-word; }
@@ -63,6 +64,7 @@ STYLE = """\
 .prev-next-area a { min-width: 0; }
 .prev-next-area .prev-next-info { min-width: 0; overflow-wrap: anywhere; }
 .prev-next-area .prev-next-title { white-space: normal; }
+@media print { .bd-article pre { white-space: pre-wrap; } }
 @media (max-width: 600px) { .bd-article table, .prev-next-area { font-size: 0.85rem; } }
 @media (min-width: 1200px) {
   .bd-sidebar-secondary { flex: 0 0 12rem; width: 12rem; }

@@ -29,8 +29,8 @@ CHAPTERS = sorted(REPOSITORY.glob("CH[0-9]/*.ipynb"))
 NOTEBOOKS = [*CHAPTERS, *sorted(REPOSITORY.glob("Appendixes/*/*.ipynb"))]
 CELL_TIMEOUT = 900  # seconds per cell
 # The template `lab` of nbconvert leaves out alternative texts, shows cells that are tagged
-# `hide-input`, loads scripts from a network, cuts off code that is wider than a phone, and is as
-# wide as any screen.
+# `hide-input`, loads scripts from a network, cuts off code that is wider than a phone or a sheet of
+# paper, and is as wide as any screen.
 PAGE_TEMPLATE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js_requirejs -%}{%- endblock -%}
@@ -39,6 +39,7 @@ PAGE_TEMPLATE = """
 {%- block html_head_css -%}{{ super() }}<style>
 main { max-width: 60rem; margin: 0 auto; }
 .jp-InputArea-editor, .jp-InputArea-editor pre, .jp-OutputArea-output { overflow-x: auto; }
+@media print { main pre { white-space: pre-wrap !important; overflow-wrap: anywhere; } }
 </style>{%- endblock -%}
 {%- block data_latex scoped -%}
 <div class="jp-RenderedLatex jp-OutputArea-output">{{ output.data['text/latex'] | formulas }}</div>
