@@ -11,6 +11,7 @@ from Appendixes.drawings.texts import WIDTH, broken_lines
 from Appendixes.figure_style import BLUE, ORANGE
 
 READ, LEARNT = PALE, BLUE
+BEGINNING, BEFORE = 2, 5  # tokens that are drawn of a long text: first ones, and before a framed one
 
 
 def show_documents(
@@ -25,11 +26,12 @@ def show_documents(
         title: a sentence that states the finding.
         documents: texts of the tokens, and whether each is learnt, by a name. A document with a
             name runs on where it has a line end; one whose name is empty breaks there.
-        framed: text of the tokens that have a frame.
+        framed: text of the tokens that have a frame. A long text before it is drawn as dots.
     """
     # 1. Break each document into lines.
     lines: list[tuple[str, list[str], list[bool]]] = []
     for name, (texts, learnt) in documents.items():
+        texts, learnt = _shortened(texts, learnt, framed)
         flags = iter(learnt)
         lines += [(name, [], [])] if name else []
         shown = list(map(visible, texts)) if name else texts
@@ -90,7 +92,7 @@ def show_rows(
                 )
                 start, name = start + size, ""
     bottom = unit * (3.4 * len(documents) + 0.6)
-    meanings = {"read": READ, "learnt": LEARNT, "empty": None}
+    meanings = {"read, with the document's number": READ, "learnt": LEARNT, "empty": None}
     canvas.key(unit, bottom + 1.1 * unit, meanings)
     total = sum(counts.values())
     shares = ", ".join(f"{count / total:.0%} {kind}" for kind, count in counts.items())
@@ -136,6 +138,22 @@ def show_mask(title: str, mask: Sequence[Sequence[bool]]) -> None:
         f"A mask of {length} x {length} tokens: {blocks} triangles along the diagonal, one for "
         f"each document and one for the empty end, if there is one; they are {share:.0%} of what "
         "one document of this length would see."
+    )
+
+
+def _shortened(
+    texts: Sequence[str], learnt: Sequence[bool], framed: str
+) -> tuple[Sequence[str], Sequence[bool]]:
+    """Put dots for the tokens between the first ones and those before the framed one.
+
+    Tokens of which only some are learnt stay.
+    """
+    end = texts.index(framed) - BEFORE if framed in texts else 0
+    if end <= BEGINNING + 1 or len(set(learnt[BEGINNING:end])) > 1:
+        return texts, learnt
+    return (
+        [*texts[:BEGINNING], "...", *texts[end:]],
+        [*learnt[:BEGINNING], learnt[BEGINNING], *learnt[end:]],
     )
 
 

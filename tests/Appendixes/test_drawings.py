@@ -276,6 +276,17 @@ def test_a_framed_token_is_said_to_be_learnt_or_not(shown):
     assert beyond_the_edge(shown[0]) <= 0.01
 
 
+def test_a_long_text_before_the_frame_is_drawn_as_dots_and_counted_whole(shown):
+    texts = ["<think>", *"abcdefghijk", "</think>", "8"]
+    some = [True, True, True, False] + [True] * 10
+    for learnt in ([True] * 14, some):
+        show_documents("One end", {"whole": (texts, learnt)}, framed="</think>")
+    drawn = [[text.get_text() for text in figure.findobj(Text)] for figure in shown]
+    assert "..." in drawn[0] and not set("bcdef") & set(drawn[0]) and set("aghijk") < set(drawn[0])
+    assert "..." not in drawn[1] and set("abcdefghijk") < set(drawn[1])
+    assert "Learnt: 14 of 14 tokens of whole" in shown[0].get_label()
+
+
 def test_documents_with_names_run_on_where_a_text_has_a_line_end(shown):
     document, digits = (["4", "\n", "8"], [True] * 3), ("4", "8")
     show_documents("Broken", {"": document})
