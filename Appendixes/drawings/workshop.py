@@ -11,7 +11,7 @@ from Appendixes.drawings.texts import WIDTH, broken_lines
 from Appendixes.figure_style import BLUE, ORANGE
 
 READ, LEARNT = PALE, BLUE
-BEGINNING, BEFORE = 2, 5  # tokens that are drawn of a long text: first ones, and before a framed one
+BEGINNING, BEFORE = 2, 5  # tokens drawn of a long text: the first ones, those before the frame
 
 
 def show_documents(
