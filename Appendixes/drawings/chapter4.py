@@ -69,16 +69,16 @@ def show_nucleus(tokens: Sequence[str], shares: Sequence[float], p: float) -> No
     )  # fmt: skip
     places = list(range(len(tokens)))
     for label, colour, some in (("kept", BLUE, places[:kept]), ("cut off", PALE, places[kept:])):
-        bars = axes.bar(some, [shares[n] for n in some], color=colour, label=label)
-        tiny = [f"{shares[n]:.1%}" if shares[n] < 0.01 else "" for n in some]  # too low to be seen
-        axes.bar_label(bars, tiny, fontsize=FONT - 2)
+        axes.bar(some, [shares[n] for n in some], color=colour, label=label)
     axes.plot(places, sums, color=ORANGE, marker="o", label="running sum")
     axes.axhline(p, color=RED, linestyle="--", label=f"p = {p:g}")
     axes.plot(
         [kept - 1], [sums[kept - 1]], color=RED, linestyle="", marker="o", markersize=13,
         fillstyle="none", label="the last one kept",
     )  # fmt: skip
-    axes.set_xticks(places, [token.strip() or repr(token) for token in tokens])
+    names = [token.strip() or repr(token) for token in tokens]
+    under = [f"{name}\n{share:.1%}" for name, share in zip(names, shares, strict=True)]
+    axes.set_xticks(places, under)
     axes.set_ylim(0, 1.08)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=FONT)
     listed = ", ".join(
@@ -213,7 +213,7 @@ def show_won_votes(rights: Sequence[int], won: Sequence[bool], size: int) -> Non
     # 2. The axis.
     for count in range(size + 1):
         canvas.text(count + 0.5, top + 1.1, str(count), size=FONT - 1, colour=FAINT)
-    canvas.text((size + 1) / 2, top + 2.2, f"right samples of {size}; above {size}: {together}")
+    canvas.text((size + 1) / 2, top + 2.2, f"right samples of {size} ({together} with all {size})")
     # 3. The same in words.
     said = [
         f"{below} of {total} {words}"
