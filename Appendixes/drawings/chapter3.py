@@ -23,7 +23,7 @@ def show_strengths(symbols: Sequence[str], strengths: Mapping[str, int]) -> None
     canvas = Canvas(whole + 4, level * (len(symbols) // 2))
     top, said = 0.1, []
     while len(row) > 1:
-        # 1. Draw the row, its strengths, and who gets each operand (pale: who does not).
+        # 1. Draw the row, its strengths, and who gets each operand (crossed out: who does not).
         for symbol, x, width in row:
             canvas.box(x + 2, top, width, 1.1, symbol, SKY if symbol in strengths else PALE)
             if symbol in strengths:
@@ -37,9 +37,11 @@ def show_strengths(symbols: Sequence[str], strengths: Mapping[str, int]) -> None
             )
             sides = [(place - 1, x + 2, -gap), (place + 1, x + 2 + width, gap)]
             taker, loser = sides[::-1] if right > left else sides
-            for (_, edge, way), colour in ((taker, FAINT), (loser, PALE)):
-                if colour == FAINT or (left and right):
-                    canvas.arrow((edge, top + 0.55), (edge + way, top + 0.55), colour=colour)
+            for (_, edge, way), won in ((taker, True), (loser, False)):
+                if won or (left and right):
+                    canvas.arrow((edge, top + 0.55), (edge + way, top + 0.55))
+                if not won and left and right:
+                    canvas.text(edge + way / 2, top + 0.6, "×", size=FONT + 10, colour=RED)
             not_to = f" and not to {row[loser[0]][0]}" if left and right else ""
             said.append(f"{symbol} goes to {row[taker[0]][0]}{not_to}")
         # 2. The strongest operator and its two operands become one operand.
@@ -80,7 +82,7 @@ def show_tree(text: str, tree: Any) -> None:
     canvas.text(0.1, 0.5, text, align="left", size=FONT + 1, bold=True)
     for place, (kind, colour) in enumerate(KINDS.items()):
         canvas.box(0.1, 1.4 + place, 2.6, 0.8, kind, colour, size=FONT - 1)
-    canvas.tree((canvas.width - width) / 2, 0.2, width, root, level=1.7)
+    canvas.tree((canvas.width + 3 - width) / 2, 0.2, width, root, level=1.7)  # beside the kinds
     canvas.show(f"The tree of {text}, its root at the top: {spoken(tree)}.")
 
 

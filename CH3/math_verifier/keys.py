@@ -1,7 +1,7 @@
 r"""Keys of answers: what is left of an answer when everything that spelling can change is gone.
 
 Two answers are the same if their keys are equal. A key knows its kind (`a different set`), the
-reason why it equals another (`the same number, exactly`) and how to show itself.
+reason why it equals another (`the same number, in fractions`) and how to show itself.
 """
 
 from collections.abc import Iterable
@@ -45,8 +45,8 @@ class Values(Key):
         """Why two answers with this key count as equal."""
         if len(self.values) > 1:
             return "the same expression, at every place tried"
-        exact = "exactly" if not _is_rounded(self.values[0]) else f"in {SAME_DIGITS} digits"
-        return f"the same number, {exact}"
+        rounded = _is_rounded(self.values[0])
+        return f"the same number, in {f'{SAME_DIGITS} digits' if rounded else 'fractions'}"
 
     def agrees_with(self, other: Key) -> bool:
         """Return True if the values are equal wherever both are defined, at two places or more."""

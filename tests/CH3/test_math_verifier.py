@@ -201,7 +201,7 @@ def test_what_is_no_set_of_real_numbers_is_none(text):
 @pytest.mark.parametrize(
     ("predicted", "reference", "rule"),
     [
-        ("0.5", "1/2", "the same number, exactly"),
+        ("0.5", "1/2", "the same number, in fractions"),
         (r"\sqrt{8}", r"2\sqrt{2}", "the same number, in 100 digits"),
         ("2(x+1)", "2x+2", "the same expression, at every place tried"),
         ("2,1", "1,2", "the same set"),
