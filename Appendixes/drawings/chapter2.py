@@ -188,7 +188,7 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
         turns = {"query": angle * query, "key": between + angle * key}
         further = (turns["key"] - turns["query"]) % math.tau
         _draw_arc(canvas, (x, y), radius, 0, math.tau, PALE)
-        _draw_arc(canvas, (x, y), 0.3 * radius, turns["query"], further, FAINT)
+        _draw_arc(canvas, (x, y), 0.45 * radius, turns["query"], further, FAINT, tip=True)
         for (name, turn), colour in zip(turns.items(), (BLUE, RED), strict=True):
             tip = x + radius * math.cos(turn), y - radius * math.sin(turn)
             canvas.arrow((x, y), tip, colour=colour)
@@ -207,8 +207,8 @@ def show_rotation(pairs: Sequence[tuple[int, int]], angle: float, between: float
             f"query at {query}, key at {key}, the key {math.degrees(further):.0f} degrees further"
         )
     canvas.show(
-        f"{len(pairs)} circles with two arrows each, turned by their positions, and an arc from "
-        f"query to key, counterclockwise: {'; '.join(said)}."
+        f"{len(pairs)} circles with two arrows each, turned by their positions, and an arrow "
+        f"from query to key, counterclockwise: {'; '.join(said)}."
     )
 
 
@@ -219,14 +219,26 @@ def _draw_arc(
     start: float,
     turn: float,
     colour: str,
+    *,
+    tip: bool = False,
 ) -> None:
-    """Draw a part of a circle, counterclockwise from an angle on, in radians."""
+    """Draw a part of a circle, counterclockwise from an angle on, in radians.
+
+    Args:
+        canvas: where to draw.
+        middle, radius: of the circle.
+        start, turn: the first angle, and how far the arc goes on.
+        colour: of the line.
+        tip: True for an arrowhead at the end.
+    """
     angles = [start + turn * step / 90 for step in range(91)]
     points = [
         (middle[0] + radius * math.cos(one), middle[1] - radius * math.sin(one)) for one in angles
     ]
     for one, other in pairwise(points):
         canvas.line(one, other, colour)
+    if tip:
+        canvas.arrow(points[-1 - round(90 * min(1, 0.3 / turn))], points[-1], colour=colour)
 
 
 def show_shared_heads(heads: int, kv_heads: int) -> None:
@@ -291,10 +303,10 @@ def show_rounding(
 
     Args:
         weights: the numbers that are rounded.
-        above, below: name and places of each form.
+        above, below: name of each form, such as "4 bits: 4 of 16 places", and the places.
     """
     figure, axes = new_picture(
-        "Each weight moves to the nearest place", "weight", "", grid="x", height=2.9
+        "A cutout: each weight moves to the nearest place", "weight", "", grid="x", height=2.9
     )
     said = []
     for row, (name, places) in ((1, above), (-1, below)):
@@ -302,14 +314,14 @@ def show_rounding(
         for weight in weights:
             _, nearest = min((abs(place - weight), place) for place in places)
             axes.plot([weight, nearest], [0.2 * row, 0.8 * row], color=FAINT, linewidth=1)
-        said.append(f"{name} with {len(places)} places")
+        said.append(" ".join(name.split()))
     axes.vlines(weights, -0.2, 0.2, color=BLUE, linewidth=1.6)
     axes.set_yticks([1, 0, -1], [above[0], "weights", below[0]], fontsize=FONT)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     show(
         figure,
-        f"{len(weights)} weights from {min(weights):.3f} to {max(weights):.3f} on a line, and "
+        f"A cutout: {len(weights)} weights from {min(weights):.3f} to {max(weights):.3f}, and "
         f"lines to the nearest places: above, {said[0]}; below, {said[1]}.",
     )
 

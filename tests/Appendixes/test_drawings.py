@@ -218,6 +218,19 @@ def test_the_triangle_counts_what_is_computed_again(shown):
     assert "10 squares are read for the first time, 0 are computed again" in shown[1].get_label()
 
 
+def test_a_cutout_of_the_places_is_marked_in_the_picture_and_in_words(shown):
+    eight, four = ("8 bits:\n3 of 255", [-0.2, -0.1, 0.0]), ("4 bits:\n2 of 16", [-0.2, 0.1])
+    chapter2.show_rounding([-0.2, 0.0, 0.1], eight, four)
+    assert shown[0].axes[0].get_title().startswith("A cutout")
+    assert "8 bits: 3 of 255; below, 4 bits: 2 of 16" in shown[0].get_label()
+
+
+def test_an_arc_from_query_to_key_ends_in_an_arrowhead(shown):
+    chapter2.show_rotation([(5, 2), (2, 5)], 0.45, 2.2)
+    arrows = [patch for patch in shown[0].axes[0].patches if "Arrow" in type(patch).__name__]
+    assert len(arrows) == 6  # in each circle a query, a key, and the arc
+
+
 def test_drawings_of_chapter_3_fit_and_say_what_they_show(shown):
     chapter3.show_braces("{a}", [1, 1, 0])
     chapter3.show_strengths(["2", "*", "(x+1)", "^", "3"], {"*": 2, "^": 3})
