@@ -8,7 +8,7 @@
 - the cache holds a prompt without its last token: that token is each row's first input, so every
   step treats all rows alike
 - on a GPU the next step is started before the tokens of the last are read: Python notes them while
-  the GPU runs. The extra token of a text that has ended is dropped
+  the GPU runs. The extra token of a text that has ended is dropped. That has not yet run on one
 - the lists of texts are the truth, the caches follow them: after an exception at any moment, or
   Ctrl-C, the next call first makes the caches agree with the lists, and nothing is lost
 """

@@ -402,8 +402,8 @@ class Int8Linear(PackedLinear):
     The codes are integers from -127 to 127. On a CPU that FBGEMM knows, each token's vector is
     divided by its largest entry and rounded to 8 bits, too, and products of integers are summed
     (vector-wise quantisation of LLM.int8). Elsewhere the codes become floating-point numbers first.
-    On a GPU, `compile_model` fuses that with the product of a single row, which then reads the
-    codes alone; with many rows it costs more than it saves.
+    On a GPU, `compile_model` is meant to fuse that with the product of a single row, which then
+    reads the codes alone; with many rows it costs more than it saves. That has not yet run on one.
     """
 
     codes: torch.Tensor

@@ -102,7 +102,10 @@ def solve(arguments: argparse.Namespace) -> None:
             "with --budget 0 it answers without a thought"
         )
     if arguments.budget is not None and not thinks:
-        raise ValueError(f"--budget limits a thought, and {name} writes none")
+        raise ValueError(
+            f"--budget limits a thought, and {name} is asked for none: it does not converse, or "
+            "its folder lacks the tokenizer_config.json that says so"
+        )
     puzzle = PUZZLE.match(problem)
     if name == "tiny-thinking" and puzzle is None:
         print(f"This is no puzzle. {WORLDS[name]}\n", file=sys.stderr)

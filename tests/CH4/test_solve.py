@@ -115,7 +115,7 @@ def test_of_most_problems_of_its_world_the_model_is_sure():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--budget", "5", "What?"], "writes none"),
+        (["--budget", "5", "What?"], "is asked for none"),
         (["--model", "tiny-thinking", "--direct", "What?"], "takes no --direct"),
         (["--model", "no-such-folder/no-model", "What?"], "no-such-folder/no-model"),
     ],
