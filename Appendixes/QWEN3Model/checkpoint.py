@@ -89,8 +89,8 @@ DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16, "F
 # a plain name, or one on the Hub; a path of Windows is neither
 NAME = re.compile(r"[^/\\:]+|[^./~\\:][^/\\:]*/[^/\\:]+")
 NAMES_EXPECTED = (
-    "give 'tiny', 'tiny-thinking', a folder with config.json and model.safetensors, "
-    "or a Hub name such as 'Qwen/Qwen3-0.6B-Base'"
+    "give 'tiny', 'tiny-thinking', a folder with config.json, tokenizer.json and "
+    "model.safetensors, or a Hub name such as 'Qwen/Qwen3-0.6B-Base'"
 )
 
 
@@ -363,7 +363,8 @@ def _download(name: str, target: Path) -> Path:
         advice = next(advice for kind, advice in HUB_ERRORS.items() if isinstance(error, kind))
         failure = ConnectionError(
             f"{name} could not be downloaded from https://huggingface.co/{name}: {advice}; or copy "
-            f"its files to {target} ({type(error).__name__}: {first_line(error)})"
+            f"its config.json, tokenizer.json and weights to {target.resolve()}, and give the name "
+            f"{target.name!r} ({type(error).__name__}: {first_line(error)})"
         )
     if not missing_files(target):
         (target / SOURCE_NOTE).write_text(name + "\n", encoding="utf-8")
