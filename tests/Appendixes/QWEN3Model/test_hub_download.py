@@ -16,6 +16,7 @@ import threading
 import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
@@ -327,6 +328,17 @@ def test_an_interrupt_ends_a_download_at_once(hub, home, tmp_path, loaded):
         assert answer["error"] == "KeyboardInterrupt" and waiting
         hub.held = None
         assert loader(tmp_path) == loaded
+
+
+def test_files_copied_by_hand_load_as_the_failed_download_says(
+    offline, tmp_path, loaded, checkpoint_files
+):
+    message = offline(tmp_path)["message"]
+    folder, name = re.search(r"weights to (.+), and give the name '(.+?)'", message).groups()
+    for file, content in checkpoint_files[0].items():
+        (Path(folder) / file).parent.mkdir(exist_ok=True)
+        (Path(folder) / file).write_bytes(content)
+    assert offline(tmp_path, name=name) == loaded
 
 
 def test_connection_that_keeps_breaking_is_a_connection_error(hub, online, tmp_path):
