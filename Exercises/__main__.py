@@ -41,6 +41,7 @@ from Exercises.reader_file import parse, read_source, reader_file, reset
 
 HINTS_SHOWN = STATE / "hints.json"
 ACTIONS = ("hint", "solution", "reset", "watch", "file")  # options that say what to do
+CHECKPOINTS = ".ipynb_checkpoints"  # where JupyterLab keeps older copies of files
 PAUSE = 0.1  # seconds between two looks at a file that is watched
 
 
@@ -207,6 +208,7 @@ def check_files(paths: list[Path], wanted: list[Exercise]) -> int:
     files: list[Path] = []
     for path in paths:
         found = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        found = [file for file in found if CHECKPOINTS not in file.relative_to(path).parts]
         if not found:
             raise RuntimeError(f"no .py file in {path}")
         files += found

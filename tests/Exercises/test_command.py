@@ -416,6 +416,9 @@ def test_several_files_or_a_folder_of_them_end_in_a_table_of_marks(copy, tmp_pat
     copy.fill(double="return 2 * number", join="return words")
     shutil.copy(copy.file, files[0])
     files[1].write_text(copy.stubs.replace("def join(", "def joined("), encoding="utf-8")
+    older = tmp_path / "in" / ".ipynb_checkpoints"  # JupyterLab's, no hand-in
+    older.mkdir()
+    shutil.copy(copy.file, older / "anna-checkpoint.py")
     width = len(str(files[1]))
     table = [
         f"{'':{width}}  1  2  3",
