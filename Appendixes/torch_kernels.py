@@ -193,9 +193,13 @@ for _name, _function in (
 def pack_int4(codes: torch.Tensor) -> torch.Tensor:
     """Pack codes 0 to 15, int32 `(out_features, in_features)`, in the order of PyTorch's kernel.
 
-    It is the kernel of the codes' device, and the order is its own. A GPU's takes two codes per
-    byte, the even input's in the high bits, and as many tiles of 16 inputs side by side as fit: 8,
-    4 or 2.
+    It is the kernel of the codes' device, and the order is its own; a byte has two codes.
+
+    - a CPU's takes two outputs of one input, as its vector instructions want them. With AVX-512,
+      64 outputs are a block of 32 bytes per input: byte o has output o in its low bits, o + 32 in
+      its high ones
+    - a GPU's takes two inputs of one output, the even one in the high bits, and as many tiles of 16
+      inputs side by side as fit: 8, 4 or 2
     """
     if codes.device.type == "cpu":
         return torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)

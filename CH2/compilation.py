@@ -34,12 +34,10 @@ def compile_model(
     One block is compiled and serves for all: that takes seconds, the whole model would take
     minutes. On a GPU a decoding engine then captures whole steps as CUDA graphs and replays them,
     as starting their kernels one by one takes longer than they run (`CH2/captured_steps.py`). Short
-    prompts are read in the same way, uncompiled. A prototype of the steps, the 0.6B shape in
-    bfloat16 on an H100, took 13.6 s to compile and wrote 500 tokens per second (uncompiled 33), and
-    30,000 for 256 prompts at a time. This code has not yet run on a GPU; `make gpu` tests and
-    measures it. In particular, Inductor's tuning (`coordinate_descent_tuning`) is on, as 8-bit
-    products need it; whether the first token then comes within the 20 seconds that are wished for
-    is not known: the prototype's 13.6 s were without it, one tuned layer alone took 17 s.
+    prompts are read in the same way, uncompiled. This code has not yet run on a GPU; `make gpu`
+    tests and measures it, and RESULTS.md has the numbers of a prototype. In particular, Inductor's
+    tuning (`coordinate_descent_tuning`) is on, as 8-bit products need it; whether the first token
+    then comes within the 20 seconds that are wished for is not known.
     `options={"coordinate_descent_tuning": False}` turns it off.
 
     Before each call PyTorch would check everything that the compiled code depends on, down to the

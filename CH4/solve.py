@@ -32,12 +32,18 @@ from CH4.thinking import stream_thought
 # In problems of the kinds that it was trained on, a shipped model gives its tokens probabilities of
 # 0.95 and more (the mean over a solution); elsewhere seldom. tests/CH4/test_solve.py measures it.
 SURE = 0.95
+UNSURE = (
+    "and it was not sure here: it gave its tokens a probability of {:.0%} on average, where it "
+    f"knows a problem mostly {SURE:.0%} or more"
+)
 WORLDS = {
     "tiny": "It knows 27 kinds of short problems (`python -m Appendixes.TinyQwen3.problems` prints "
     "some of each), and errs elsewhere, even where it is sure.",
-    "tiny-thinking": "It knows puzzles (`python -m Appendixes.TinyQwen3.countdown` prints some), "
-    "and nothing else.",
+    "tiny-thinking": "It knows puzzles (`python -m Appendixes.TinyQwen3.countdown` prints some) of "
+    "three numbers up to 25 or four up to 12, with a target from 10 to 99, and nothing else.",
 }
+LARGEST = {3: 25, 4: 12}  # number in a puzzle of so many that tiny-thinking knows
+TARGETS = range(10, 100)
 
 PUZZLE = re.compile(r"Write (?P<target>\d+) with (?P<numbers>[\d, and]+), each number once")
 
@@ -107,8 +113,11 @@ def solve(arguments: argparse.Namespace) -> None:
             "its folder lacks the tokenizer_config.json that says so"
         )
     puzzle = PUZZLE.match(problem)
-    if name == "tiny-thinking" and puzzle is None:
-        print(f"This is no puzzle. {WORLDS[name]}\n", file=sys.stderr)
+    numbers = [int(number) for number in re.findall(r"\d+", puzzle["numbers"])] if puzzle else []
+    target = int(puzzle["target"]) if puzzle else None
+    known = target in TARGETS and max(numbers) <= LARGEST.get(len(numbers), 0)
+    if name == "tiny-thinking" and not known:
+        print(f"This is no puzzle of its kind. {WORLDS[name]}\n", file=sys.stderr)
     prompt = tokenizer.encode(render(DIRECT if arguments.direct else CHAIN_OF_THOUGHT, problem))
     room = model.config.max_position_embeddings - len(prompt)
     limit, sure = min(arguments.max_new_tokens, room), None
@@ -135,12 +144,11 @@ def solve(arguments: argparse.Namespace) -> None:
             more = "; --max-new-tokens allows more" if limit < room else ": the context is full"
             print(f"\ncut off after {limit} tokens{more}")
     print(f"\nanswer: {answer if answer is not None else 'none found'}")
-    if puzzle is not None:
-        numbers = [int(number) for number in re.findall(r"\d+", puzzle["numbers"])]
-        print(f"checked: {explain_countdown(answer, numbers, int(puzzle['target'])).rule}")
+    if target is not None:
+        print(f"checked: {explain_countdown(answer, numbers, target).rule}")
     elif name in WORLDS and not thinks:
         unsure = sure is not None and sure < SURE
-        doubt = f", and it was not sure here ({sure:.0%} per token)" if unsure else ""
+        doubt = f", {UNSURE.format(sure)}" if unsure else ""
         print(f"{name} is a small model{doubt}. {WORLDS[name]}")
 
 

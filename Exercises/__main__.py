@@ -135,21 +135,33 @@ def _wanted(parser: argparse.ArgumentParser, options: argparse.Namespace) -> lis
 
 def show_hints(exercise: Exercise) -> int:
     """Print the hints of earlier calls and one more; a file remembers how many were shown."""
-    seen = json.loads(HINTS_SHOWN.read_text(encoding="utf-8")) if HINTS_SHOWN.is_file() else {}
+    seen = _hints_shown()
     before = seen.get(exercise.name, 0)
     for number, hint in enumerate(exercise.hints[: before + 1], 1):
         print(f"{number}. {hint}")
     if before == len(exercise.hints):
         print(f"No more hints; {command(exercise)} --solution shows one way.")
-    seen[exercise.name] = min(before + 1, len(exercise.hints))
-    HINTS_SHOWN.parent.mkdir(parents=True, exist_ok=True)
-    HINTS_SHOWN.write_text(json.dumps(seen, indent=2) + "\n", encoding="utf-8")
+    _remember_hints(seen | {exercise.name: min(before + 1, len(exercise.hints))})
     return 0
 
 
+def _hints_shown() -> dict[str, int]:
+    """Return how many hints of each exercise were shown."""
+    return json.loads(HINTS_SHOWN.read_text(encoding="utf-8")) if HINTS_SHOWN.is_file() else {}
+
+
+def _remember_hints(seen: dict[str, int]) -> None:
+    HINTS_SHOWN.parent.mkdir(parents=True, exist_ok=True)
+    HINTS_SHOWN.write_text(json.dumps(seen, indent=2) + "\n", encoding="utf-8")
+
+
 def start_anew(chapter: str, exercise: Exercise | None) -> int:
-    """Restore one stub of a chapter, or all; say where the file as it was is kept."""
+    """Restore one stub of a chapter, or all, and begin their hints again; say where the file as it
+    was is kept.
+    """
     backup = reset(chapter, exercise)
+    anew = {one.name for one in ([exercise] if exercise else exercises(chapter))}
+    _remember_hints({name: count for name, count in _hints_shown().items() if name not in anew})
     restored = f"the stub of {exercise.name} is" if exercise else f"all stubs of {chapter} are"
     print(f"{restored} back" + (f"; your file as it was: {backup}" if backup else ""))
     return 0

@@ -18,7 +18,8 @@ True
 - `readings.py`, `real_sets.py`: other ways to take an answer; intervals, unions, inequalities
 
 The Ruff rules S102 and S307, and its list of banned functions, keep `eval`, `exec` and their like
-out of the repository; `tests/CH3/test_no_text_is_run.py` tries hostile answers.
+out of the repository, and `tests/CH3/test_no_text_is_run.py` the two that Ruff cannot ban.
+`tests/CH3/test_hostile_answers.py` grades hostile answers and watches that nothing in them is run.
 """
 
 from CH3.math_verifier.extraction import extract_answer, last_box

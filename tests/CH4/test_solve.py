@@ -7,6 +7,7 @@ import huggingface_hub
 import pytest
 
 from Appendixes.QWEN3Model import load_qwen3
+from Appendixes.TinyQwen3 import countdown
 from CH2.generation import generate_batch
 from CH2.prompts import CHAIN_OF_THOUGHT, render
 from CH3.countdown import explain_countdown
@@ -48,14 +49,33 @@ def test_a_text_that_is_cut_off_says_so_and_has_no_answer(capsys, monkeypatch, l
     assert "answer: none found" in printed
 
 
-def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monkeypatch):
-    arguments = ["--model", "tiny-thinking", "--max-new-tokens", "20", "What is 47 * 36?"]
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "What is 47 * 36?",
+        "Write 500 with 25, 50 and 2, each number once, and + - * /.",
+        "Write 54 with 26, 7 and 3, each number once, and + - * /.",
+        "Write 54 with 25, 7, 3 and 2, each number once, and + - * /.",
+        "Write 54 with 27 and 2, each number once, and + - * /.",
+    ],
+)
+def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monkeypatch, problem):
+    arguments = ["--model", "tiny-thinking", "--max-new-tokens", "20", problem]
     monkeypatch.setattr(sys, "argv", ["solve", *arguments])
     command.main()
     printed = capsys.readouterr()
-    assert printed.err.startswith("This is no puzzle. It knows puzzles")
+    assert printed.err.startswith("This is no puzzle of its kind. It knows puzzles")
     assert "cut off after 20 tokens" in printed.out
     assert "answer: none found" in printed.out
+
+
+def test_puzzles_of_the_test_set_are_of_its_kind(capsys, monkeypatch):
+    assert command.LARGEST == countdown.LARGEST and command.TARGETS[-1] == countdown.LIMIT
+    for problem in load_problems("countdown500")[::100]:
+        arguments = ["--model", "tiny-thinking", "--max-new-tokens", "1", problem["problem"]]
+        monkeypatch.setattr(sys, "argv", ["solve", *arguments])
+        command.main()
+        assert capsys.readouterr().err == ""
 
 
 def test_tokens_that_were_put_in_cut_no_thought_off(capsys, monkeypatch):

@@ -377,6 +377,10 @@ def test_a_hint_is_shown_on_request_and_more_on_the_next(copy):
     copy.exercises("CH2", "1", "--hint")
     shown = copy.exercises("CH2", "1", "--hint")
     assert shown.endswith("No more hints; python -m Exercises CH2 1 --solution shows one way.\n")
+    copy.exercises("CH2", "2", "--hint")
+    copy.exercises("CH2", "1", "--reset")  # begins the hints of this one again, and of no other
+    assert copy.exercises("CH2", "1", "--hint") == "1. Twice.\n"
+    assert "No more hints" in copy.exercises("CH2", "2", "--hint")
 
 
 def test_a_solution_is_shown_on_request(copy):

@@ -86,14 +86,8 @@ def _address(runtime: Path, server: subprocess.Popen) -> str:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)
 def test_run_all_cells_without_an_error(chromium, lab, path):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    broken = []
-    page.on("pageerror", lambda error: broken.append(str(error)))
-    name = path.relative_to(REPOSITORY).as_posix()
-    page.goto(f"{lab}/lab/tree/{quote(name)}?reset")
-    page.wait_for_function(f"window.jupyterapp && {STATUS} === 'idle'", timeout=60_000)
-    page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
-    page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+    page, broken = _opened(chromium, lab, path)
+    _choose(page, "Run", "Run All Cells")
     cells = _run(page)
     assert [
         output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"
@@ -108,16 +102,56 @@ def test_run_all_cells_without_an_error(chromium, lab, path):
     page.close()
 
 
-def _run(page) -> list[dict]:
-    """Wait until all cells have run or one has failed, and return the code cells."""
+def test_a_section_is_shown_live_as_teaching_says(chromium, lab):
+    """TEACHING.md: run all above a cell; clear what the notebook shows."""
+    page, broken = _opened(chromium, lab, NOTEBOOKS[0])
+    cells = page.evaluate(MODEL)["cells"]
+    live = [n for n, cell in enumerate(cells) if cell["cell_type"] == "code"][4]
+    select = "cell => { jupyterapp.shell.currentWidget.content.activeCellIndex = cell }"
+    page.evaluate(select, live)
+    _choose(page, "Run", "Run All Above Selected Cell")
+    above = sum(cell["cell_type"] == "code" for cell in cells[:live])
+    cells = _run(page, above)
+    assert [cell["execution_count"] for cell in cells[: above + 1]] == [*range(1, above + 1), None]
+    assert any(cell["outputs"] for cell in cells)
+    _choose(page, "Edit", "Clear Outputs of All Cells")
+    assert not any(cell["outputs"] for cell in _code_cells(page))
+    assert broken == []
+    page.close()
+
+
+def _opened(chromium, lab: str, path: Path) -> tuple:
+    """Return JupyterLab's page with a notebook open and its kernel idle, and its script errors."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    name = path.relative_to(REPOSITORY).as_posix()
+    page.goto(f"{lab}/lab/tree/{quote(name)}?reset")
+    page.wait_for_function(f"window.jupyterapp && {STATUS} === 'idle'", timeout=60_000)
+    return page, broken
+
+
+def _choose(page, menu: str, entry: str) -> None:
+    """Click an entry of one of JupyterLab's menus."""
+    page.locator(".lm-MenuBar-itemLabel", has_text=menu).first.click()
+    page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()
+
+
+def _code_cells(page) -> list[dict]:
+    return [cell for cell in page.evaluate(MODEL)["cells"] if cell["cell_type"] == "code"]
+
+
+def _run(page, number: int | None = None) -> list[dict]:
+    """Wait until the first cells, or all, have run or one has failed; return all code cells."""
     deadline = time.monotonic() + RUN_SECONDS
     while True:
         time.sleep(1)
-        cells = [cell for cell in page.evaluate(MODEL)["cells"] if cell["cell_type"] == "code"]
+        cells = _code_cells(page)
         failed = any(
             output["output_type"] == "error" for cell in cells for output in cell["outputs"]
         )
-        done = all(cell["execution_count"] for cell in cells) and page.evaluate(STATUS) == "idle"
+        done = all(cell["execution_count"] for cell in cells[:number])
+        done = done and page.evaluate(STATUS) == "idle"
         if failed or done:
             return cells
         assert time.monotonic() < deadline, f"still running after {RUN_SECONDS} s"
