@@ -2,8 +2,8 @@
 # make test     run all tests, the linter and the type checker
 # make lab      open the notebooks in JupyterLab
 # make book     build a site of the notebooks, parts and modules: build/book/index.html
-# make gpu      on a machine with an NVIDIA GPU, in ten minutes: run the tests that need it, then the
-#               benchmark, whose numbers go to CH2/results/0.6B-gpu.json
+# make gpu      on a machine with an NVIDIA GPU: run the tests that need it, then the benchmark, whose
+#               numbers go to CH2/results/0.6B-gpu.json; meant for ten minutes, not yet run
 # make browser  test the site and JupyterLab in Chromium; takes some minutes
 # make badges   write README's badges, for REPOSITORY=owner/name on GitHub
 # make clean    delete build/ and .venv

@@ -11,11 +11,14 @@
 | `aten::_scaled_dot_product_flash_attention_for_cpu` | attention and its log-sum-exp | plain sums |
 | `quantized::linear_dynamic_fp16` and its packing | 16-bit matrices | `nn.Linear` |
 | `mkldnn::_linear_pointwise` and its packing | bfloat16 matrices | `nn.Linear` |
-| `quantized::linear_with_input_q_dq_...` and its packing | 8-bit matrices | plain products |
+| `quantized::linear_with_input_q_dq_qweight_dq_output_fp32` | 8-bit matrices | plain products |
 | `aten::_weight_int4pack_mm_for_cpu` and its packing | 4-bit matrices | plain products |
 | `aten::_weight_int4pack_mm` and its packing | the same on an NVIDIA GPU | plain products |
 | `torch._dynamo.config`, `guard_filter_fn` | fewer compilations and checks | PyTorch's defaults |
 | `torch.fx.experimental._config` | fewer compilations | PyTorch's default |
+
+On a CPU, plain products of 8 or 4 bits save memory and cost time, so `CH2.fast` leaves the weights
+as they are where their kernel is missing; `CH2.packed_weights.pack_weights` packs them.
 """
 
 import contextlib

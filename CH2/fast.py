@@ -107,7 +107,10 @@ def _obstacle(weight: torch.Tensor, bits: int) -> str | None:
         4: torch_kernels.HAS_FBGEMM and torch_kernels.HAS_INT4,  # the output layer has 8 bits
     }
     if not has_kernel[bits]:
-        return f"PyTorch cannot pack matrices of {bits} bits on this processor: they stay plain"
+        return (
+            f"this release of PyTorch cannot pack matrices of {bits} bits on this processor: "
+            "they stay plain"
+        )
     return None
 
 

@@ -86,6 +86,12 @@ def generate_batch(
 ) -> list[list[int]]:
     """Continue prompts of any lengths together; each gets what it would get alone.
 
+    As texts:
+
+        prompts = [tokenizer.encode(text) for text in texts]
+        for ids in generate_batch(model, prompts, 200, stop_ids=tokenizer.stop_ids):
+            print(tokenizer.decode(ids))
+
     Args:
         model: a `Qwen3Model`.
         prompts: lists of token ids.

@@ -126,6 +126,12 @@ class Window(StoppingRule):
 class Confident(StoppingRule):
     """A rule that stops when the leader is probably the answer of many more samples.
 
+    Log-probabilities and numbers of tokens do not matter to it:
+
+    >>> samples = [Sample(answer, logprob=0.0, tokens=0) for answer in ("5", "x = 5", "5", "5")]
+    >>> Confident().stops(samples[:3], 20), Confident().stops(samples, 20)
+    (False, True)
+
     Method: adaptive-consistency with the Beta criterion (Aggarwal et al., 2023,
     https://arxiv.org/abs/2305.11860).
 

@@ -5,6 +5,8 @@
 - safetensors only: a pickle can run code when it is opened
 - the model is built without memory, and each tensor of the file becomes a parameter as it is, so
   loading holds the weights once; nothing is loaded before all names and shapes were checked
+- a file that is cut off, or has a broken header, is refused; a changed byte among the weights is
+  not noticed (the file's page on the Hub has its SHA-256)
 - checkpoints of another kind are refused by the name of their kind, with what to take instead
 """
 
@@ -123,8 +125,8 @@ def load_qwen3(
 
     Raises:
         FileNotFoundError: no such folder, or a file is missing from the checkpoint.
-        ValueError: a file is damaged, a tensor is missing or has the wrong shape, the model is of
-            another kind, or the device or the dtype cannot be used.
+        ValueError: a file is cut off or its header damaged, a tensor is missing or has the wrong
+            shape, the model is of another kind, or the device or the dtype cannot be used.
         ConnectionError: the checkpoint is not on disk, and the Hub does not know it, does not give
             it or cannot be reached.
         OSError: a file cannot be read or written.

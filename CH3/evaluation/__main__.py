@@ -34,9 +34,9 @@ name it prints, and the report adds the files up:
     python -m CH3.evaluation.report "out.shard-*-of-8.jsonl"
 
 Each answer is written to a file the moment it is graded. A run that was stopped, by Ctrl-C, kill or
-a crash, goes on where it was when the same command is given again; what was answered is not asked
-twice. Only --batch, --max-cache-bytes and --device may change in between, as answers do not depend
-on them but for rounding."""
+a crash, goes on where it was when the same command is given again: what was answered is not asked
+twice, and the texts under way, at most --batch, begin again. Only --batch, --max-cache-bytes and
+--device may change in between, as answers do not depend on them but for rounding."""
 
 import argparse
 from functools import partial

@@ -6,7 +6,7 @@ import sys
 import huggingface_hub
 import pytest
 
-from Appendixes.QWEN3Model import load_qwen3
+from Appendixes.QWEN3Model import find_checkpoint, load_qwen3
 from Appendixes.TinyQwen3 import countdown
 from CH2.generation import generate_batch
 from CH2.prompts import CHAIN_OF_THOUGHT, render
@@ -40,6 +40,10 @@ def test_steps_are_shown_and_their_answer_is_found(capsys, monkeypatch):
     assert told.splitlines()[0] == re.findall(r"\\boxed\{(.*)\}", written)[-1]
     assert "cut off" not in printed
     assert "tiny is a small model. It knows 27 kinds" in printed
+    assert "solves about 85 of 100" in printed
+    card = (find_checkpoint("tiny") / "README.md").read_text(encoding="utf-8")
+    [share] = re.findall(r"^\| chain of thought \| (\S+) % \|", card, re.MULTILINE)
+    assert round(float(share)) == 85
 
 
 @pytest.mark.parametrize("limit", ["5", "12", "30"])
@@ -57,6 +61,8 @@ def test_a_text_that_is_cut_off_says_so_and_has_no_answer(capsys, monkeypatch, l
         "Write 54 with 26, 7 and 3, each number once, and + - * /.",
         "Write 54 with 25, 7, 3 and 2, each number once, and + - * /.",
         "Write 54 with 27 and 2, each number once, and + - * /.",
+        "Write 54 with 25, 7, 3, each number once, and + - * /.",
+        "Make 54 from 25, 7 and 3.",
     ],
 )
 def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monkeypatch, problem):
@@ -67,6 +73,13 @@ def test_a_model_of_puzzles_says_before_it_thinks_that_this_is_none(capsys, monk
     assert printed.err.startswith("This is no puzzle of its kind. It knows puzzles")
     assert "cut off after 20 tokens" in printed.out
     assert "answer: none found" in printed.out
+    assert "checked" not in printed.out  # as if it had been shown that there is none
+
+
+def test_a_puzzle_is_for_the_other_model(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["solve", PUZZLE])
+    command.main()
+    assert "--model tiny-thinking" in capsys.readouterr().err
 
 
 def test_puzzles_of_the_test_set_are_of_its_kind(capsys, monkeypatch):
@@ -116,7 +129,7 @@ def test_a_problem_outside_its_world_is_answered_with_a_warning(capsys, monkeypa
 def test_its_world_is_named_where_it_is_sure_of_what_it_cannot_know(capsys, monkeypatch):
     printed = run(capsys, monkeypatch, SURE_ELSEWHERE)
     assert "was not sure" not in printed
-    assert "errs elsewhere, even where it is sure" in printed
+    assert "Elsewhere it errs, even where it is sure" in printed
 
 
 def test_of_most_problems_of_its_world_the_model_is_sure():

@@ -4,7 +4,8 @@
 
 A checkpoint with random bfloat16 weights is written to a temporary folder and loaded in a fresh
 process, which reports its peak resident memory (VmHWM: Linux only) after the imports, after
-loading, and after reading every weight once. Weights are mapped from the file, so they take memory
+loading, and after reading every weight once; `process_bytes` is the last, Python and PyTorch
+included. Weights are mapped from the file, so they take memory
 only when they are read. PyTorch's own code for the "meta" device (some 80 MB at its first use,
 unless an import loads it) counts in the ratio after loading, not in that after reading."""
 
@@ -80,6 +81,7 @@ def measure(folder: Path) -> dict:
         "file_bytes": size,
         "ratio_after_loading": round((peaks["loaded"] - peaks["imported"]) / size, 3),
         "ratio_after_reading_all_weights": round((peaks["read"] - peaks["warm"]) / size, 3),
+        "process_bytes": peaks["read"],
     }
 
 
