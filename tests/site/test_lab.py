@@ -99,25 +99,25 @@ def test_run_all_cells_without_an_error(chromium, lab, path):
     )
     assert page.locator("mjx-merror").count() == 0
     assert broken == []
-    page.close()
+    _close(page)
 
 
 def test_a_section_is_shown_live_as_teaching_says(chromium, lab):
     """TEACHING.md: run all above a cell; clear what the notebook shows."""
     page, broken = _opened(chromium, lab, NOTEBOOKS[0])
+    page.wait_for_function(f"{MODEL}.cells.length")
+    _choose(page, "Edit", "Clear Outputs of All Cells")  # of a test before, if they were saved
     cells = page.evaluate(MODEL)["cells"]
     live = [n for n, cell in enumerate(cells) if cell["cell_type"] == "code"][4]
-    select = "cell => { jupyterapp.shell.currentWidget.content.activeCellIndex = cell }"
-    page.evaluate(select, live)
+    page.evaluate("cell => { jupyterapp.shell.currentWidget.content.activeCellIndex = cell }", live)
     _choose(page, "Run", "Run All Above Selected Cell")
-    above = sum(cell["cell_type"] == "code" for cell in cells[:live])
-    cells = _run(page, above)
-    assert [cell["execution_count"] for cell in cells[: above + 1]] == [*range(1, above + 1), None]
-    assert any(cell["outputs"] for cell in cells)
+    code = _run(page, 4)
+    assert [cell["execution_count"] for cell in code] == [1, 2, 3, 4, *[None] * (len(code) - 4)]
+    assert any(cell["outputs"] for cell in code)
     _choose(page, "Edit", "Clear Outputs of All Cells")
     assert not any(cell["outputs"] for cell in _code_cells(page))
     assert broken == []
-    page.close()
+    _close(page)
 
 
 def _opened(chromium, lab: str, path: Path) -> tuple:
@@ -129,6 +129,12 @@ def _opened(chromium, lab: str, path: Path) -> tuple:
     page.goto(f"{lab}/lab/tree/{quote(name)}?reset")
     page.wait_for_function(f"window.jupyterapp && {STATUS} === 'idle'", timeout=60_000)
     return page, broken
+
+
+def _close(page) -> None:
+    """End the kernels, so that the next test begins with a new one, and close the page."""
+    page.evaluate("jupyterapp.serviceManager.sessions.shutdownAll()")
+    page.close()
 
 
 def _choose(page, menu: str, entry: str) -> None:
