@@ -46,6 +46,7 @@ WORLDS = {
 }
 LARGEST = {3: 25, 4: 12}  # number in a puzzle of so many that tiny-thinking knows
 TARGETS = range(10, 100)
+SPLIT = "and its solutions disagree: the winner has {} of {} votes"
 
 PUZZLE = re.compile(r"Write (?P<target>\d+) with (?P<numbers>[\d, and]+), each number once")
 KNOWN_WORDS = re.compile(r"Write \d+ with (\d+, )+\d+ and \d+, each number once, and \+ - \* /\.")
@@ -129,7 +130,7 @@ def solve(arguments: argparse.Namespace) -> None:
         print("This is a puzzle, which --model tiny-thinking knows.\n", file=sys.stderr)
     prompt = tokenizer.encode(render(DIRECT if arguments.direct else CHAIN_OF_THOUGHT, problem))
     room = model.config.max_position_embeddings - len(prompt)
-    limit, sure = min(arguments.max_new_tokens, room), None
+    limit, doubt = min(arguments.max_new_tokens, room), ""
     # 2. Let several solutions vote, or show one while it is written.
     if arguments.samples:
         consensus = self_consistency(
@@ -137,6 +138,9 @@ def solve(arguments: argparse.Namespace) -> None:
         )
         show_vote(consensus)
         answer = consensus.winner
+        votes = len(consensus.groups[0].samples) if consensus.groups else 0
+        if 2 * votes <= arguments.samples:
+            doubt = f", {SPLIT.format(votes, arguments.samples)}"
     elif thinks:
         thought = stream_thought(model, tokenizer, problem, arguments.budget, max_new_tokens=limit)
         tokens, reason = show(thought, tokenizer)
@@ -146,6 +150,7 @@ def solve(arguments: argparse.Namespace) -> None:
         tokens, _ = show(generate(model, ids, limit, stop_ids=tokenizer.stop_ids), tokenizer)
         finished = len(tokens) < limit
         sure = mean_probability(model, prompt, tokens) if tokens else 0.0
+        doubt = f", {UNSURE.format(sure)}" if sure < SURE else ""
     # 3. Say the answer, and what to think of it.
     if not arguments.samples:
         answer = extract_answer(tokenizer.decode(tokens), finished)
@@ -156,8 +161,6 @@ def solve(arguments: argparse.Namespace) -> None:
     if target is not None and answer is not None:
         print(f"checked: {explain_countdown(answer, numbers, target).rule}")
     elif name in WORLDS and not thinks:
-        unsure = sure is not None and sure < SURE
-        doubt = f", {UNSURE.format(sure)}" if unsure else ""
         print(f"{name} is a small model{doubt}. {WORLDS[name]}")
 
 

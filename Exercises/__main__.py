@@ -12,7 +12,8 @@ python -m Exercises CH2 --reset         restore all stubs of a chapter; the atte
 python -m Exercises CH2 4 --watch       check whenever the file is saved, until Ctrl-C
 python -m Exercises CH2 --file her.py   check another file instead, such as a student's; or several
 
---watch and --file go with one exercise, several, the core path or a chapter.
+--watch and --file go with one exercise, several, the core path or a chapter; --hint and --solution
+with one exercise, --reset with one or a chapter.
 
 The exit status is 0 if all that was checked is done, 1 if not, 2 if nothing could be checked.
 """

@@ -23,6 +23,7 @@ ELSEWHERE = (
     "Tell me a joke.",
     "Write a poem about rain.",
 )
+SPLIT = "What is the square root of 1764?"  # as its votes are
 SURE_ELSEWHERE = "Three apples and four pears lie in a basket. Who is hungry?"
 
 
@@ -111,6 +112,14 @@ def test_a_vote_counts_all_samples(capsys, monkeypatch):
     printed = run(capsys, monkeypatch, "What is 47 * 36?", "--samples", "6")
     assert sum(len(bar) for bar in re.findall(r"^([#.]+) +\d+ ", printed, re.MULTILINE)) == 6
     assert "6 solutions" in printed
+
+
+@pytest.mark.parametrize(("problem", "split"), [("What is 2 + 2?", False), (SPLIT, True)])
+def test_a_vote_says_if_no_answer_has_half_of_it(capsys, monkeypatch, problem, split):
+    printed = run(capsys, monkeypatch, problem, "--samples", "8")
+    most = max(len(bar) for bar in re.findall(r"^(#+) ", printed, re.MULTILINE))
+    assert (2 * most <= 8) == split
+    assert (f"the winner has {most} of 8 votes" in printed) == split
 
 
 def test_a_thought_is_shown_and_its_answer_checked(capsys, monkeypatch):
