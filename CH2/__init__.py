@@ -4,7 +4,8 @@ Begin with the notebook, `1_load_LLM&speedup_inference.ipynb`. Its sections lead
 
 - `prompts.py` (section 4): puts a problem into a prompt, for a direct answer or for steps
 - `generation.py` (sections 4 and 10): generates one text as a stream, or many at once
-- `decoding.py` (section 10): runs the one decoding loop, whose rows come, go and share prompts
+- `decoding.py` (section 10): runs the one decoding loop, whose rows come, go and share prompts;
+  pads prompts of several lengths
 - `continuous_batching.py` (chapter 3, section 9): admits waiting prompts as rows get free
 - `cache_budget.py` (section 8): predicts the memory of a cache, so that no text runs out of it
 - `compilation.py` (section 9): compiles a decoding step with `torch.compile`

@@ -238,6 +238,8 @@ def sampler(*filters: Filter) -> Sampler:
     >>> sampler(temperature(0.8), top_p(0.9))(logits, torch.tensor([0.99, 0.5]))
     tensor([2, 2])
 
+    `generate` gives it `torch.rand(1, generator=generator, dtype=torch.float64)` for each token.
+
     A filter of your own may be captured with a decoding step on a GPU if you mark it by
     `CH2.decoding.capturable`, which says what that asks of it.
 

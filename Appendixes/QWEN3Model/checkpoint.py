@@ -72,6 +72,12 @@ OTHER_KINDS = (
         "a tokenizer in older files: open it with transformers' AutoTokenizer and "
         "`save_pretrained`, which writes tokenizer.json",
     ),
+    (
+        "tokenizer.json",
+        "*.safetensors",
+        "weights alone: copy tokenizer.json and tokenizer_config.json from the model that it was "
+        "made of",
+    ),
 )
 # What the Hub may answer, and what to do.
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"

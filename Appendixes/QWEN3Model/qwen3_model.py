@@ -2,7 +2,7 @@
 
 - it is an embedding, a stack of equal blocks, a last normalisation and a linear layer to the
   vocabulary
-- attribute names are the checkpoint's tensor names, so loading needs no table
+- attribute names are the checkpoint's tensor names without `model.`, so loading needs no table
 - it has no hidden state: the positions of texts live in the cache, which is an argument
 """
 

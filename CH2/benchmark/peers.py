@@ -144,7 +144,7 @@ PEERS = (
 # package: its modules, and what installs them
 PACKAGES = {
     "transformers": (["transformers"], "pip install transformers"),
-    "book": (["reasoning_from_scratch"], "pip install reasoning-from-scratch==0.2.0"),
+    "book": (["reasoning_from_scratch"], "pip install --no-deps reasoning-from-scratch==0.2.0"),
     "llama.cpp": (["llama_cpp", "gguf"], "pip install llama-cpp-python gguf"),
 }
 

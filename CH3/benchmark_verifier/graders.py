@@ -59,7 +59,7 @@ def math_verify_grader() -> Grader:
 
 
 PEERS = {
-    "reasoning_from_scratch": (book_grader, "pip install reasoning-from-scratch"),
+    "reasoning_from_scratch": (book_grader, "pip install --no-deps reasoning-from-scratch==0.2.0"),
     "math_verify": (math_verify_grader, "pip install 'math-verify[antlr4_13_2]'"),
 }
 

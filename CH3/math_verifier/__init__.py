@@ -2,6 +2,8 @@ r"""Find a mathematical answer in a text and grade it by meaning, without runnin
 
 >>> grade_answer(r"\frac{1}{2}", "0.5")
 True
+>>> explain_grade("[0,1)", r"0 \le x < 1").rule  # why
+'the same set of real numbers'
 >>> extract_answer(r"So the answer is \boxed{42}.")
 '42'
 

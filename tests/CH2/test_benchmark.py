@@ -281,7 +281,7 @@ def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_t
     told = capsys.readouterr().err
     assert "gguf not installed, llama.cpp is left out" in told
     assert "pip install llama-cpp-python gguf" in told
-    assert "pip install reasoning-from-scratch" in told
+    assert "pip install --no-deps reasoning-from-scratch" in told
     assert "pip install transformers" not in told
 
 

@@ -4,8 +4,8 @@
 
 Samples of one prompt are drawn from a model with random weights: all in one batch that shares the
 prompt; one after another, so that each reads the prompt again; and one after another with the
-book's package, if it is installed (`pip install reasoning-from-scratch==0.2.0`). Tokens per second
-and ratios are printed, medians of several rounds.
+book's package, if it is installed (`pip install --no-deps reasoning-from-scratch==0.2.0`). Tokens
+per second and ratios are printed, medians of several rounds.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def main() -> None:
     else:
         print(
             "the book's package is not installed, so it is left out: "
-            "pip install reasoning-from-scratch==0.2.0"
+            "pip install --no-deps reasoning-from-scratch==0.2.0"
         )
     measured = speeds(arguments.rounds, ways)
     print(

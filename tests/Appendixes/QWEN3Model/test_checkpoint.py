@@ -488,6 +488,7 @@ def test_a_full_disk_is_named_with_the_file(folder, make_model, monkeypatch):
         ([WEIGHTS], ["other.safetensors"], "it has weights under other names: name a single"),
         ([WEIGHTS], ["model-00001-of-00002.safetensors"], "several need model.safetensors.index"),
         (["tokenizer.json"], ["vocab.json", "merges.txt"], "it has a tokenizer in older files"),
+        (["tokenizer.json"], [], "it has weights alone: copy tokenizer.json"),
         ([WEIGHTS], ["README.md"], "model.safetensors missing$"),
     ],
 )
