@@ -446,7 +446,8 @@ class Int4Linear(PackedLinear):
 
     Attributes:
         codes: two per byte. Without a kernel uint8 `(out_features, in_features / 2)`, the even
-            input's code in the low 4 bits; else in the kernel's own order, which `weight` undoes.
+            input's code in the low 4 bits; else in the kernel's own order (`pack_int4` of
+            `Appendixes/torch_kernels.py` tells it), which `weight` undoes.
         scales_and_offsets: bfloat16 `(in_features / group_size, out_features, 2)`.
     """
 

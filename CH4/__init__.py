@@ -4,7 +4,7 @@ Begin with the notebook, `3_inference_time_scaling.ipynb`. Its sections lead to 
 
 - `sampling.py` (sections 1 to 5): temperature, top-k, top-p and min-p, and the draw of a token
 - `voting.py` (sections 7 to 9): counts votes by meaning, and says how sure the winner is
-- `inference_scaling.py` (sections 7 and 8): self-consistency, for one prompt or many
+- `inference_scaling.py` (sections 5, 7 and 10): self-consistency, for one prompt or many
 - `early_stopping.py` (section 10): rules that end a vote before all samples are drawn
 - `thinking.py` (sections 11 and 12): ends or prolongs thoughts, within a budget of tokens
 - `experiments/` (sections 6 to 13): compares all these ways on the same problems

@@ -94,19 +94,26 @@ def test_a_map_names_what_there_is_and_every_module(folder):
     assert modules(ROOT / folder) - set(names(folder)) == set()
 
 
-def sections(chapter: str) -> list[str]:
-    """Return the numbers of the sections of a chapter's notebook."""
+def sections(chapter: str) -> dict[str, str]:
+    """Return the text of each section of a chapter's notebook, with its code; first the "head"."""
     [notebook] = (ROOT / chapter).glob("*.ipynb")
     cells = nbformat.read(notebook, as_version=4).cells
-    return re.findall(r"^## (\d+)\.", "\n".join(cell.source for cell in cells), re.MULTILINE)
+    text = "\n".join(cell.source for cell in cells)
+    parts = ["head", *re.split(r"^## (\d+)\.", text, flags=re.MULTILINE)]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 @pytest.mark.parametrize("folder", CHAPTERS)
-def test_a_map_names_sections_of_the_notebooks(folder):
+def test_the_sections_that_a_map_names_lead_to_the_module(folder):
+    """By its file's name in one of them, or in the notebook's head and imports."""
     for entry in entries(folder):
         chapter = f"CH{entry['chapter']}" if entry["chapter"] else folder
-        named = entry["sections"] or ""  # a file that no notebook uses yet has none
-        assert set(re.findall(r"\d+", named)) <= set(sections(chapter)), entry[0]
+        texts, name = sections(chapter), entry["name"]
+        named = re.findall(r"\d+", entry["sections"] or "")  # a file that no notebook uses has none
+        assert set(named) <= texts.keys(), entry[0]
+        if named and name.endswith(".py"):
+            shown = "\n".join(texts[number] for number in ["head", *named])
+            assert name in shown or f"{folder}.{name.removesuffix('.py')} import" in shown, entry[0]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -115,7 +122,7 @@ def test_sessions_of_a_class_fit_and_hold_each_section_and_core_exercise_once(ch
     numbers = [int(one) for half in (first, second) for one in re.findall(r" (\d+)", half.sections)]
     start, end, begin, last = numbers
     assert (start, begin) == (1, end + 1)
-    assert [str(number) for number in range(1, last + 1)] == sections(chapter)
+    assert [str(number) for number in range(1, last + 1)] == list(sections(chapter))[1:]
     assert first.core + second.core == [one for one in exercises(chapter) if one.core]
     exact = sum(section.minutes for section in measure(chapter).values())
     assert abs(first.reading + second.reading - exact) <= 5  # each is rounded to five
