@@ -40,7 +40,7 @@ def render(template: str, problem: str) -> str:
 
 
 def read_template(path: Path) -> str:
-    """Read a prompt template from a text file; one line break at its end is taken off.
+    """Read a prompt template from a text file, as it stands: a line break at its end belongs to it.
 
     Args:
         path: of a text in UTF-8 with `{problem}` where the problem goes; other braces are doubled.
@@ -50,7 +50,7 @@ def read_template(path: Path) -> str:
         OSError: the file cannot be read.
     """
     try:
-        template = path.read_text(encoding="utf-8-sig").removesuffix("\n")
+        template = path.read_text(encoding="utf-8-sig")
         if render(template, "{one}") == render(template, "{two}"):
             raise ValueError("{problem} does not stand in it")
     except (ValueError, LookupError) as error:

@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="take the prompt from a text file, with {problem} where the problem goes; other "
-        "braces are doubled, as in \\boxed{{}}",
+        "braces are doubled, as in \\boxed{{}}; a line break at its end counts",
     )
     add(
         "--out",

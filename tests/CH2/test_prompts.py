@@ -83,13 +83,14 @@ def test_a_problem_cannot_end_its_turn(tokenizer_folder):
     assert honest.count(end) == sly.count(end) == 1
 
 
-def test_a_template_is_read_from_a_file(tmp_path):
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_a_template_is_read_from_a_file_as_it_stands(tmp_path, end):
     path = tmp_path / "mine.txt"
-    path.write_text("Solve this: {problem}\nAnswer in \\boxed{{}}.\n", encoding="utf-8")
-    assert (
-        render(read_template(path), "\\frac{1}{2}?")
-        == "Solve this: \\frac{1}{2}?\nAnswer in \\boxed{}."
-    )
+    path.write_text("Solve this: {problem}\nAnswer in \\boxed{{}}." + end, encoding="utf-8")
+    text = render(read_template(path), "\\frac{1}{2}?")
+    assert text == "Solve this: \\frac{1}{2}?\nAnswer in \\boxed{}." + end
+    path.write_text(CHAIN_OF_THOUGHT, encoding="utf-8")
+    assert read_template(path) == CHAIN_OF_THOUGHT
 
 
 @pytest.mark.parametrize(

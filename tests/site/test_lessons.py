@@ -91,6 +91,15 @@ def test_a_section_ends_with_something_to_do(path):
         assert "**Your turn.**" in words(cells), heading
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.parent.name)
+def test_a_cell_that_a_page_folds_is_folded_in_jupyterlab_too(path):
+    """The text calls it folded; and it may hold the answer to a prediction, as a title does."""
+    for cell in read(path):
+        if cell.cell_type == "code":
+            folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+            assert folded == hidden(cell), cell.source
+
+
 @by_chapter
 def test_cells_that_a_page_shows_are_short_and_narrow(path):
     code = [cell.source for cell in read(path) if cell.cell_type == "code" and not hidden(cell)]
