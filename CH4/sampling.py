@@ -45,6 +45,10 @@ class ValueFilter:
 
     def __call__(self, logits: torch.Tensor) -> torch.Tensor:
         """Map logits `(rows, vocab)` to logits `(rows, vocab)`."""
+        if logits.dim() != 2:
+            raise ValueError(
+                f"logits {tuple(logits.shape)}: expected (rows, vocab); one text is logits[None]"
+            )
         return self.reshape(logits, self.value)
 
 

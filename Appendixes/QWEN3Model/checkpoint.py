@@ -5,6 +5,8 @@
 - safetensors only: a pickle can run code when it is opened
 - the model is built without memory, and each tensor of the file becomes a parameter as it is, so
   loading holds the weights once; nothing is loaded before all names and shapes were checked
+- a parameter's name in the file is its name in the model with `model.` before it, but for the
+  output layer's
 - a file that is cut off, or has a broken header, is refused; a changed byte among the weights is
   not noticed (the file's page on the Hub has its SHA-256)
 - checkpoints of another kind are refused by the name of their kind, with what to take instead

@@ -158,6 +158,18 @@ def test_filters_refuse_what_leaves_nothing_or_means_nothing():
             make(value)
 
 
+@pytest.mark.parametrize("reshape", [temperature(0.8), top_k(2), top_p(0.5), min_p(0.5)])
+@pytest.mark.parametrize("shape", [(5,), (2, 3, 5)])
+def test_logits_of_another_shape_are_refused_by_filters_and_samplers(reshape, shape):
+    with pytest.raises(ValueError, match=r"expected \(rows, vocab\).* one text is logits\[None\]"):
+        reshape(torch.zeros(shape))
+    for draw in (sampler(reshape), inverse_cdf):
+        with pytest.raises(ValueError, match=r"expected \(rows, vocab\) and \(rows,\)"):
+            draw(torch.zeros(shape), torch.tensor([0.5]))
+        with pytest.raises(ValueError, match=r"random numbers \(1,\): expected"):
+            draw(torch.zeros(2, 5), torch.tensor([0.5]))
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("reshape", [temperature(0), top_k(2), top_p(0.5), min_p(0.5), None])
 def test_logits_that_are_no_distribution_are_refused(bad, reshape):
