@@ -38,8 +38,8 @@ UNSURE = (
 )
 WORLDS = {
     "tiny": "It knows 27 kinds of short problems, in the words and sizes of numbers that "
-    "`python -m Appendixes.TinyQwen3.problems` shows; of those it solves about 85 of 100. "
-    "Elsewhere it errs, even where it is sure.",
+    "`python -m Appendixes.TinyQwen3.problems` shows. Of those it solves about 85 of 100 step "
+    "by step, 17 at once. Elsewhere it errs, even where it is sure.",
     "tiny-thinking": "It knows puzzles (`python -m Appendixes.TinyQwen3.countdown` prints some) of "
     "three numbers up to 25 or four up to 12, with a target from 10 to 99, and nothing else. They "
     "are asked in these words: Write 54 with 25, 7 and 3, each number once, and + - * /.",

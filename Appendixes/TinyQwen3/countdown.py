@@ -6,10 +6,11 @@ r"""Countdown: make a number from given ones, each used once; the world of the t
 - the field's toy for search and reasoning (Gandhi et al., 2024, "Stream of Search",
   https://arxiv.org/abs/2404.03683)
 - a thought is a search, a line per try: `25 - 7 = 18, 3: + 21 * 54 yes` says that 25 - 7 leaves 18
-  and 3, that their sum is 21 and their product 54, and that 54 fits. Up to the target, numbers are
-  added and multiplied; above it, subtracted and divided. With four numbers, a line without a colon
-  opens the tries with the three numbers that are left; when all have failed, an empty line turns
-  back to the four. The pairs are tried in random order, each with +, -, * and / in this order
+  and 3, that their sum is 21 and their product 54, and that 54 fits. The last two numbers are
+  added and multiplied if the larger is not above the target; if it is, subtracted and divided. With
+  four numbers, a line without a colon opens the tries with the three that are left; when all have
+  failed, an empty line turns back to the four. The pairs are tried in random order, each with +,
+  -, * and / in this order
 - no number on the way is above 99, negative, zero or a fraction
 """
 
