@@ -23,7 +23,7 @@ from Appendixes.QWEN3Model import Qwen3Model, load_qwen3
 from Appendixes.QWEN3Tokenizer import Qwen3Tokenizer
 from CH2.generation import generate
 from CH2.prompts import CHAIN_OF_THOUGHT, DIRECT, render
-from CH3.countdown import explain_countdown
+from CH3.countdown import explain_countdown, has_solution
 from CH3.evaluation.command_line import at_least_one
 from CH3.math_verifier import extract_answer
 from CH4.inference_scaling import Consensus, self_consistency
@@ -155,10 +155,13 @@ def solve(arguments: argparse.Namespace) -> None:
     if not arguments.samples:
         answer = extract_answer(tokenizer.decode(tokens), finished)
         if not finished:
-            more = "; --max-new-tokens allows more" if limit < room else ": the context is full"
+            left = room - limit
+            more = f"; --max-new-tokens allows {left} more" if left else ": the context is full"
             print(f"\ncut off after {limit} tokens{more}")
     print(f"\nanswer: {answer if answer is not None else 'none found'}")
-    if target is not None and answer is not None:
+    if target is not None and answer is None and len(numbers) <= max(LARGEST):
+        print(f"the puzzle has {'a' if has_solution(numbers, target) else 'no'} solution")
+    elif target is not None and answer is not None:
         print(f"checked: {explain_countdown(answer, numbers, target).rule}")
     elif name in WORLDS and not thinks:
         print(f"{name} is a small model{doubt}. {WORLDS[name]}")
