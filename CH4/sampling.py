@@ -226,7 +226,6 @@ class FilteringSampler:
 
     def __call__(self, logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         """Draw token ids `(rows,)`, given logits `(rows, vocab)` and random numbers `(rows,)`."""
-        _check_shapes(logits, uniform)
         for reshape in self.filters:
             logits = reshape(logits)
         return inverse_cdf(logits, uniform)
@@ -273,7 +272,11 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         ValueError: the shapes are others.
         FloatingPointError: a row's largest logit is NaN or infinite, on a CPU.
     """
-    _check_shapes(logits, uniform)
+    if logits.dim() != 2 or uniform.shape != logits.shape[:1]:
+        raise ValueError(
+            f"logits {tuple(logits.shape)} and random numbers {tuple(uniform.shape)}: expected "
+            "(rows, vocab) and (rows,); one text is logits[None], with one number"
+        )
     if not len(logits):
         return torch.empty(0, dtype=torch.long, device=logits.device)
     largest = _largest(logits)
@@ -289,14 +292,6 @@ def inverse_cdf(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     places = torch.where(begun, torch.arange(len(columns), device=logits.device), 0).amax(dim=-1)
     # 5. On a GPU, a row without a distribution gets here.
     return torch.where(largest[:, 0].isfinite(), columns[places], NO_TOKEN)
-
-
-def _check_shapes(logits: torch.Tensor, uniform: torch.Tensor) -> None:
-    if logits.dim() != 2 or uniform.shape != logits.shape[:1]:
-        raise ValueError(
-            f"logits {tuple(logits.shape)} and random numbers {tuple(uniform.shape)}: expected "
-            "(rows, vocab) and (rows,); one text is logits[None], with one number"
-        )
 
 
 def _may_look(logits: torch.Tensor) -> bool:

@@ -56,7 +56,7 @@ def test_a_queue_is_compiled_at_most_four_times_whatever_comes(model64):
         prompts = [
             [rng.randrange(50) for _ in range(rng.randrange(2, 90))] for _ in range(texts - 3)
         ]
-        tasks += [batching.submit(rng.choice(prompts), rng.randrange(1, 20)) for _ in range(texts)]
+        tasks += [batching.submit(rng.choice(prompts), rng.randrange(1, 40)) for _ in range(texts)]
         while batching:
             batching.step()
             steps += 1

@@ -155,13 +155,13 @@ def test_of_most_problems_of_its_world_the_model_is_sure():
     model, tokenizer = load_qwen3("tiny")
     prompts = [
         tokenizer.encode(render(CHAIN_OF_THOUGHT, problem["problem"]))
-        for problem in load_problems("arithmetic500", 60)
+        for problem in load_problems("arithmetic500", 100)
     ]
     texts = generate_batch(model, prompts, 300, stop_ids=tokenizer.stop_ids)
     sure = [
         mean_probability(model, prompt, text) for prompt, text in zip(prompts, texts, strict=True)
     ]
-    assert sum(value >= SURE for value in sure) >= 57
+    assert sum(value >= SURE for value in sure) >= 95
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def test_no_package_of_an_extra_asks_for_another_pytorch():
         for need in needs:
             if need.name == "torch":
                 assert need.specifier.contains(Version(torch.__version__).base_version), name
-    assert "transformers" in tried or not tried
+    if not tried:
+        pytest.skip("no package of an extra is installed")
 
 
 def test_pytorch_is_one_that_the_requirements_allow():
