@@ -56,9 +56,13 @@ def solves_countdown(answer: str | None, numbers: Sequence[int], target: int) ->
 
 
 def has_solution(numbers: Sequence[int | Fraction], target: int) -> bool:
-    """Return True if some way of joining the numbers makes the target; all ways are tried.
+    """Return True if the numbers, each used once, can make the target; all ways are tried.
 
-    It takes milliseconds for four numbers, and a hundred times as long for each one more or so.
+    The ways multiply with each number more, so it is meant for up to four numbers.
+
+    Args:
+        numbers: the given ones, or fractions that were made of them.
+        target: the number to make.
 
     >>> has_solution([25, 7, 3], 54), has_solution([3, 5, 11], 97)
     (True, False)

@@ -52,6 +52,24 @@ PUZZLE = re.compile(r"Write (?P<target>\d+) with (?P<numbers>[\d, and]+), each n
 KNOWN_WORDS = re.compile(r"Write \d+ with (\d+, )+\d+ and \d+, each number once, and \+ - \* /\.")
 
 
+def read_puzzle(problem: str) -> tuple[list[int], int | None]:
+    """Return a puzzle's numbers and its target; none and None if the problem is no puzzle."""
+    puzzle = PUZZLE.match(problem)
+    if puzzle is None:
+        return [], None
+    return [int(number) for number in re.findall(r"\d+", puzzle["numbers"])], int(puzzle["target"])
+
+
+def is_known(problem: str) -> bool:
+    """Return True if a problem is a puzzle of the kind and in the words of tiny-thinking."""
+    numbers, target = read_puzzle(problem)
+    return (
+        target in TARGETS
+        and max(numbers) <= LARGEST.get(len(numbers), 0)
+        and KNOWN_WORDS.fullmatch(problem.strip()) is not None
+    )
+
+
 def converses(tokenizer: Qwen3Tokenizer) -> bool:
     """Return True if a model was trained on conversations: the end of a turn ends a text."""
     return tokenizer.named_tokens.get("eos_token") == "<|im_end|>"
@@ -116,14 +134,8 @@ def solve(arguments: argparse.Namespace) -> None:
             f"--budget limits a thought, and {name} is asked for none: it does not converse, or "
             "its folder lacks the tokenizer_config.json that says so"
         )
-    puzzle = PUZZLE.match(problem)
-    numbers = [int(number) for number in re.findall(r"\d+", puzzle["numbers"])] if puzzle else []
-    target = int(puzzle["target"]) if puzzle else None
-    known = (
-        target in TARGETS
-        and max(numbers) <= LARGEST.get(len(numbers), 0)
-        and KNOWN_WORDS.fullmatch(problem.strip()) is not None
-    )
+    numbers, target = read_puzzle(problem)
+    known = is_known(problem)
     if name == "tiny-thinking" and not known:
         print(f"This is no puzzle of its kind. {WORLDS[name]}\n", file=sys.stderr)
     if name == "tiny" and known:
